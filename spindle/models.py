@@ -1,0 +1,188 @@
+"""The wire contract: what a message may say, and the sentence a publisher gets when it does not.
+
+``DeviceMetric`` and ``Event`` are rows 1 and 2 of the contract (camelCase on the wire). Times are
+integer nanoseconds here and RFC 3339 on the wire. Keys that the contract does not name are ignored.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, TypeVar
+
+import orjson
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    ValidationError,
+    ValidationInfo,
+    model_validator,
+)
+from pydantic.alias_generators import to_camel
+from pydantic_core import ErrorDetails
+
+from spindle import timestamps
+from spindle.errors import InvalidInput
+
+NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}", re.ASCII)
+NAME_EXPECTED = "1 to 128 letters, digits and . _ : - , starting with a letter or digit"
+MAX_ID = 256
+MAX_MESSAGE = 8192
+_SHOWN = 60  # characters of a wrong value that an error repeats
+
+#: Validation context key: the latest acceptable timestamp, in nanoseconds.
+LATEST = "latest_ns"
+
+
+def _valid_name(value: str) -> str:
+    if NAME_PATTERN.fullmatch(value) is None:
+        raise ValueError(f"expected {NAME_EXPECTED}")
+    return value
+
+
+def _valid_id(value: str) -> str:
+    if not 1 <= len(value) <= MAX_ID or not value.isprintable():
+        raise ValueError(f"expected 1 to {MAX_ID} printable characters")
+    return value
+
+
+def _valid_message(value: str) -> str:
+    if len(value) > MAX_MESSAGE or "\x00" in value:
+        raise ValueError(f"expected at most {MAX_MESSAGE} characters, none of them NUL")
+    return value
+
+
+def _parse_time(value: object, info: ValidationInfo) -> int:
+    if isinstance(value, int) and not isinstance(value, bool) and not (info.context or {}):
+        return value  # made by our own code; the wire always brings a context
+    if not isinstance(value, str):
+        raise ValueError(f"expected {timestamps.EXPECTED}")  # noqa: TRY004 - pydantic reports these
+    ns = timestamps.parse(value)
+    latest = (info.context or {}).get(LATEST)
+    if latest is not None and ns > latest:
+        raise ValueError(
+            f"in the future: the latest accepted now is {timestamps.format_ns(latest)} "
+            "(MAX_FUTURE_SECONDS)"
+        )
+    return ns
+
+
+Name = Annotated[str, AfterValidator(_valid_name)]
+Time = Annotated[
+    int,
+    BeforeValidator(_parse_time),
+    PlainSerializer(timestamps.format_ns, return_type=str, when_used="json"),
+]
+
+
+class _Wire(BaseModel):
+    model_config = ConfigDict(
+        frozen=True,
+        strict=True,
+        extra="ignore",
+        alias_generator=to_camel,
+        validate_by_name=True,
+        allow_inf_nan=False,
+    )
+
+    def to_json(self) -> bytes:
+        """The message as it goes on the wire; what is not set is left out."""
+        return orjson.dumps(self.model_dump(mode="json", by_alias=True, exclude_none=True))
+
+
+_M = TypeVar("_M", bound=_Wire)
+
+
+class _FromDevice(_Wire):
+    timestamp: Time
+    source_device: Name
+    device_id: Name = ""  # filled from the class below; never empty in a validated model
+    array_id: Name | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _device_defaults_to_its_class(cls, data: Any) -> Any:
+        if not isinstance(data, Mapping):
+            return data
+        key = "device_id" if "device_id" in data else "deviceId"
+        if data.get(key) is None:
+            source = data.get("sourceDevice", data.get("source_device"))
+            # Where the class is wrong too, that mistake is reported, and once.
+            return {**data, key: source if isinstance(source, str) else "unknown"}
+        return data
+
+
+class DeviceMetric(_FromDevice):
+    """One reading of one device: ``value`` in the metric's unit (see ``catalog``)."""
+
+    metric_type: Name
+    value: float
+
+
+class Event(_FromDevice):
+    """Something that happened to a device; ``criticality`` 1 (note) to 10 (act now)."""
+
+    id: Annotated[str, AfterValidator(_valid_id)]
+    criticality: Annotated[int, Field(ge=1, le=10)]
+    event_type: Name
+    event_message: Annotated[str, AfterValidator(_valid_message)] | None = None
+
+
+def parse(model: type[_M], data: object, latest_ns: int) -> _M:
+    """One decoded JSON object as a model.
+
+    :param latest_ns: timestamps after this are refused as lying in the future.
+    :raises InvalidInput: with field, what was given and what is allowed, for every mistake.
+    """
+    if not isinstance(data, Mapping):
+        raise InvalidInput(f"{model.__name__}: expected a JSON object, given {shown(data)}")
+    try:
+        return model.model_validate(data, context={LATEST: latest_ns}, by_alias=True, by_name=False)
+    except ValidationError as error:
+        raise InvalidInput(_sentence(model, error)) from None
+
+
+def decode(payload: bytes) -> list[object]:
+    """The objects of a payload: one JSON object, or an array of them (an envelope).
+
+    :raises InvalidInput: not JSON, or neither an object nor a non-empty array.
+    """
+    try:
+        data = orjson.loads(payload)
+    except orjson.JSONDecodeError as error:
+        raise InvalidInput(f"not JSON: {error.msg} (at byte {error.pos})") from None
+    if isinstance(data, dict):
+        return [data]
+    if isinstance(data, list) and data:
+        return data
+    given = "an empty array" if data == [] else shown(data)
+    raise InvalidInput(f"expected a JSON object or an array of them, given {given}")
+
+
+def _sentence(model: type[_Wire], error: ValidationError) -> str:
+    mistakes = {}
+    for mistake in error.errors(include_url=False):
+        field = ".".join(str(part) for part in mistake["loc"]) or "message"
+        mistakes[field] = _mistake(mistake)
+    if "sourceDevice" in mistakes and mistakes.get("deviceId") == mistakes["sourceDevice"]:
+        del mistakes["deviceId"]  # it was filled from the class: one mistake, named once
+    return f"{model.__name__}: " + "; ".join(f"{k}: {v}" for k, v in mistakes.items())
+
+
+def _mistake(mistake: ErrorDetails) -> str:
+    if mistake["type"] == "missing":
+        return "missing, it is required"
+    message = mistake["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+    if mistake["type"] != "value_error":
+        message = f"expected {message}"
+    return f"given {shown(mistake['input'])}, {message}"
+
+
+def shown(value: object) -> str:
+    """A wrong value as an error repeats it: quoted, in ASCII, on one line, cut short."""
+    text = ascii(value)
+    return text if len(text) <= _SHOWN else text[:_SHOWN] + "..."

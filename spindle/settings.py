@@ -1,0 +1,164 @@
+"""Environment (and ``.env``) -> typed settings; all mistakes reported at once.
+
+``Settings`` holds what every service shares; each service adds its own in its ``settings.py``.
+The description of a field is its manual: ``.env.example`` and ``docs/reference.md`` are made of it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from spindle.errors import InvalidSettings
+from spindle.models import shown
+
+DEFAULT_STORE = "sqlite:///.spindle/spindle.db"
+_SCHEMES = ("sqlite", "influxdb", "influxdb+http", "influxdb+https", "http", "https")
+
+
+class Settings(BaseSettings):
+    """What every service shares."""
+
+    model_config = SettingsConfigDict(
+        env_file=".env",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        hide_input_in_errors=True,
+    )
+
+    nats_url: str = Field(
+        "nats://127.0.0.1:4222",
+        description="Where NATS answers; several servers of a cluster separated by commas.",
+    )
+    nats_user: str = Field("", description="User name at NATS; empty for none.")
+    nats_password: SecretStr = Field(SecretStr(""), description="Password of NATS_USER.")
+    nats_creds: str = Field("", description="Path of a NATS credentials file (JWT and seed).")
+    nats_tls_ca: str = Field(
+        "", description="CA certificate (PEM) to verify NATS by; turns TLS on."
+    )
+    nats_tls_cert: str = Field("", description="Client certificate (PEM) shown to NATS.")
+    nats_tls_key: str = Field("", description="Key (PEM) of NATS_TLS_CERT.")
+    stream_replicas: int = Field(
+        1, ge=1, le=5, description="Copies of each stream in a NATS cluster (1, 3 or 5)."
+    )
+    metrics_stream_max_bytes: int = Field(
+        4 * 2**30,
+        ge=2**20,
+        description="Most bytes that wait in the METRICS stream; a full stream refuses aloud.",
+    )
+    events_stream_max_bytes: int = Field(
+        2**30,
+        ge=2**20,
+        description="Most bytes that wait in the EVENTS stream; a full stream refuses aloud.",
+    )
+    deadletter_max_bytes: int = Field(
+        2**28, ge=2**20, description="Most bytes of dead letters kept; then the oldest go."
+    )
+    deadletter_max_age_hours: float = Field(
+        720.0, gt=0, description="How long dead letters are kept, in hours."
+    )
+    store_url: str = Field(
+        "",
+        description=(
+            "The store: sqlite:///FILE, or influxdb://[user:password@]host:port/database "
+            "(influxdb+https:// for TLS). Empty: InfluxDB at INFLUXDB_HOST if that is set, "
+            f"else {DEFAULT_STORE}."
+        ),
+    )
+    influxdb_host: str = Field(
+        "",
+        description="InfluxDB's address, such as http://127.0.0.1:8086, if STORE_URL is empty.",
+    )
+    influxdb_token: SecretStr = Field(
+        SecretStr(""), description="API token for InfluxDB 2.x or 3.x."
+    )
+    influxdb_org: str = Field("spindle", description="Organisation in InfluxDB 2.x.")
+    influxdb_bucket: str = Field(
+        "spindle", description="Bucket (2.x) or database (1.x, 3.x); a STORE_URL with a path wins."
+    )
+    influxdb_init_username: str = Field(
+        "admin", description="InfluxDB's first user; also the user for 1.x with authentication on."
+    )
+    influxdb_init_password: SecretStr = Field(
+        SecretStr("MyStrongPassword888"), description="Password of INFLUXDB_INIT_USERNAME."
+    )
+    retention_hours: float = Field(
+        168.0,
+        ge=0,
+        description="How long the store keeps readings, in hours; 0 keeps them for ever.",
+    )
+    store_timeout_seconds: float = Field(
+        10.0, gt=0, description="How long one request to the store may take."
+    )
+    max_future_seconds: float = Field(
+        3600.0,
+        ge=0,
+        description="How far ahead of this machine's clock a timestamp may lie.",
+    )
+    max_payload_bytes: int = Field(
+        900_000, ge=1024, description="Largest message taken; a larger one becomes a dead letter."
+    )
+    http_host: str = Field(
+        "127.0.0.1", description="Address on which each service's /healthz and /metrics listen."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="Least severity that is logged."
+    )
+    log_format: Literal["auto", "human", "json"] = Field(
+        "auto",
+        description="human on a terminal, JSON lines otherwise (auto), or always one of them.",
+    )
+
+    @field_validator("store_url")
+    @classmethod
+    def _known_store(cls, value: str) -> str:
+        if value and urlsplit(value).scheme not in _SCHEMES:
+            raise ValueError("expected sqlite:///FILE or influxdb://host:port/database")
+        return value
+
+    @field_validator("nats_creds", "nats_tls_ca", "nats_tls_cert", "nats_tls_key")
+    @classmethod
+    def _file_is_there(cls, value: str) -> str:
+        if value and not Path(value).is_file():
+            raise ValueError("expected the path of a file that exists")
+        return value
+
+    @property
+    def store(self) -> str:
+        """The store's URL after all rules: STORE_URL, else INFLUXDB_HOST, else SQLite."""
+        if self.store_url:
+            return self.store_url
+        if self.influxdb_host:
+            host = self.influxdb_host
+            return host if "://" in host else f"http://{host}"
+        return DEFAULT_STORE
+
+
+_S = TypeVar("_S", bound=Settings)
+
+
+def load(kind: type[_S], **given: Any) -> _S:
+    """The settings of one service.
+
+    :raises InvalidSettings: every mistake at once: setting, what was given, what is allowed.
+    """
+    try:
+        return kind(**given)
+    except ValidationError as error:
+        raise InvalidSettings([_mistake(kind, dict(item)) for item in error.errors()]) from None
+
+
+def _mistake(kind: type[Settings], item: dict[str, Any]) -> str:
+    name = str(item["loc"][0]) if item["loc"] else ""
+    message = str(item["msg"]).removeprefix("Value error, ").removeprefix("Input should be ")
+    if item["type"] != "value_error":
+        message = f"expected {message}"
+    field = kind.model_fields.get(name.lower())
+    secret = field is not None and field.annotation is SecretStr
+    given = "" if secret or "input" not in item else f"given {shown(item['input'])}, "
+    return f"{name.upper()}: {given}{message}"

@@ -1,0 +1,145 @@
+"""The ``Store`` protocol, and the frozen data that crosses it. All times are nanoseconds (UTC)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+NO_ARRAY = ""  #: ``array_id`` of a device that belongs to no array
+
+
+class Series:
+    """One time series of ``device_metrics``: its tags, and its line-protocol head, made once.
+
+    Interned by whoever decodes (one object per series), so identity is equality.
+    """
+
+    __slots__ = ("array_id", "device_id", "head", "metric_type", "source_device")
+
+    def __init__(self, source_device: str, metric_type: str, device_id: str, array_id: str) -> None:
+        self.source_device = source_device
+        self.metric_type = metric_type
+        self.device_id = device_id
+        self.array_id = array_id
+        # Tag order by name, as InfluxDB advises; valid names need no escaping.
+        array = f"array_id={array_id}," if array_id else ""
+        self.head = (
+            f"device_metrics,{array}device_id={device_id},metric_type={metric_type},"
+            f"source_device={source_device} value="
+        )
+
+    @property
+    def key(self) -> tuple[str, str, str, str]:
+        """``(source_device, metric_type, device_id, array_id)``."""
+        return self.source_device, self.metric_type, self.device_id, self.array_id
+
+
+class Point(NamedTuple):
+    """One reading: series, time in nanoseconds, value in the metric's unit."""
+
+    series: Series
+    time_ns: int
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class EventRow:
+    """One stored event; ``array_id`` is empty for none, ``message`` for no message."""
+
+    time_ns: int
+    event_id: str
+    source_device: str
+    event_type: str
+    device_id: str
+    array_id: str
+    criticality: int
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which devices: every field that is not None must match exactly."""
+
+    source_device: str | None = None
+    device_id: str | None = None
+    array_id: str | None = None
+    metric_type: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Latest:
+    """The newest reading of one series."""
+
+    source_device: str
+    metric_type: str
+    device_id: str
+    array_id: str
+    time_ns: int
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of a downsampled series (or one raw reading: mean = min = max, count 1).
+
+    :ivar time_ns: start of the step.
+    """
+
+    source_device: str
+    metric_type: str
+    device_id: str
+    array_id: str
+    time_ns: int
+    mean: float
+    minimum: float
+    maximum: float
+    count: int
+
+
+class Store(Protocol):
+    """What every store does. Methods raise ``StoreError``s, which carry the decision to take."""
+
+    @property
+    def name(self) -> str:
+        """Kind and version for people, such as ``SQLite 3.40.1`` or ``InfluxDB 1.6.7``."""
+
+    async def prepare(self) -> None:
+        """Reach the store; create database or bucket, tables and retention where missing."""
+
+    async def ping(self) -> None:
+        """Return when the store answers."""
+
+    async def write_points(self, points: Sequence[Point]) -> None:
+        """Store all points, durably; the same series and time again overwrites."""
+
+    async def write_events(self, events: Sequence[EventRow]) -> None:
+        """Store all events, durably; the same id, device, type and time again changes nothing.
+
+        Two events with different ids are both kept even at the same nanosecond.
+        """
+
+    async def latest(self, which: Selection, since_ns: int) -> list[Latest]:
+        """The newest reading, not older than ``since_ns``, of every selected series."""
+
+    async def series(
+        self,
+        which: Selection,
+        start_ns: int,
+        end_ns: int,
+        every_ns: int | None = None,
+        limit: int = 100_000,
+    ) -> list[Step]:
+        """Readings in ``[start_ns, end_ns)`` of every selected series, oldest first within each.
+
+        :param every_ns: step (aligned to multiples of itself since the epoch); None for raw.
+        :param limit: at most so many rows in all.
+        """
+
+    async def events(
+        self, which: Selection, since_ns: int, min_criticality: int = 1, limit: int = 10_000
+    ) -> list[EventRow]:
+        """Selected events since ``since_ns``, newest first."""
+
+    async def close(self) -> None:
+        """Let go of connections and files."""

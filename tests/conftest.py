@@ -1,0 +1,43 @@
+"""Fixtures that start real servers; one of each serves the whole run, with fresh names per test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from spindle.settings import Settings, load
+from tests import servers
+
+
+@pytest.fixture(autouse=True)
+def _away_from_the_users_env_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test reads a ``.env`` of the checkout."""
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def nats_server(tmp_path: Path) -> Iterator[servers.Server]:
+    """A fresh nats-server with JetStream."""
+    with servers.running(servers.nats_server(tmp_path / "nats")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def influxd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[servers.Server]:
+    """One influxd for the run; tests use databases of their own."""
+    if servers.find("influxd") is None:
+        pytest.skip("influxd is not installed: on Debian ./run.sh test unpacks package influxdb")
+    with servers.running(servers.influxd(tmp_path_factory.mktemp("influxd"))) as server:
+        yield server
+
+
+@pytest.fixture
+def settings(tmp_path: Path, nats_server: servers.Server) -> Settings:
+    """Settings for the fresh nats-server and an SQLite store."""
+    return load(
+        Settings,
+        nats_url=f"nats://127.0.0.1:{nats_server.port}",
+        store_url=f"sqlite:///{tmp_path}/spindle.db",
+    )
