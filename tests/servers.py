@@ -27,7 +27,7 @@ def free_port() -> int:
 
 
 def find(program: str) -> str | None:
-    """A server's executable: in the virtual environment, unpacked from Debian's package, on PATH."""
+    """A server's executable: in the venv, unpacked from a Debian package, on PATH."""
     beside = Path(sys.executable).parent / program
     unpacked = Path(sys.prefix) / "debian" / "usr" / "bin" / program
     for path in (beside, unpacked):
