@@ -11,7 +11,7 @@ import logging
 import signal
 import sys
 import threading
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from dataclasses import dataclass, field
 from socketserver import ThreadingMixIn
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
@@ -21,7 +21,7 @@ import orjson
 from prometheus_client import CollectorRegistry, make_wsgi_app
 
 from spindle import logs
-from spindle.errors import InvalidSettings, SpindleError
+from spindle.errors import InUse, InvalidSettings, SpindleError
 from spindle.health import Health
 from spindle.settings import Settings, load
 
@@ -33,10 +33,7 @@ log = logging.getLogger("spindle.service")
 EXIT_UNEXPECTED, EXIT_USAGE, EXIT_PORT_TAKEN, EXIT_IN_USE = 1, 2, 3, 4
 
 S = TypeVar("S", bound=Settings)
-
-
-class InUse(SpindleError):
-    """Something the service needs for itself alone is held by another process; exit code 4."""
+T = TypeVar("T")
 
 
 class PortTaken(SpindleError):
@@ -65,6 +62,18 @@ class Service(Generic[S]):
         except TimeoutError:
             return True
         return False
+
+    async def unless_stopped(self, work: Coroutine[Any, Any, T]) -> T | None:
+        """The result of ``work``, or None when a stop came first (``work`` is then cancelled)."""
+        task = asyncio.create_task(work, name=f"{self.name} start")
+        stop = asyncio.create_task(self.stopping.wait(), name="stop")
+        try:
+            await asyncio.wait((task, stop), return_when=asyncio.FIRST_COMPLETED)
+            return task.result() if task.done() else None
+        finally:
+            for each in (task, stop):
+                each.cancel()
+            await asyncio.gather(task, stop, return_exceptions=True)
 
 
 Main = Callable[[Service[S]], Awaitable[None]]

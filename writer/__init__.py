@@ -1,1 +1,1 @@
-
+"""Takes points and events from NATS and stores them, losing none."""

@@ -1,0 +1,7 @@
+"""``python -m writer``: store what the streams hold."""
+
+from spindle.service import run
+from writer.main import PARTS, main
+from writer.settings import WriterSettings
+
+run("writer", WriterSettings, main, PARTS, lambda settings: settings.writer_http_port)

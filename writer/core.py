@@ -1,0 +1,410 @@
+"""The writer's thinking: when to take, what a batch is, what to acknowledge. No I/O, no clock.
+
+A *delivery* is one message taken from a stream. Its points go into a *batch*; a batch is written in
+*ranges* (at first one, the whole of it). The store's answer decides: stored; later (the range goes
+back); refused (the range is halved until the bad point stands alone and becomes a dead letter).
+A delivery is acknowledged only when every point of its batch is stored or its dead letter is kept.
+
+The ledger adds up at every moment: ``received = stored + dead_lettered + in_flight``.
+"""
+
+from __future__ import annotations
+
+import random
+from bisect import bisect_right
+from collections import Counter, deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from typing import Generic, TypeVar
+
+P = TypeVar("P")
+
+FIRST_PAUSE_SECONDS = 0.2
+LONGEST_PAUSE_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much is held and how it is written.
+
+    :ivar batch_points: most points in one write.
+    :ivar linger: seconds that a point may wait for others.
+    :ivar writes: writes under way at once.
+    :ivar held_points: most points taken and not yet resolved (one more message may overshoot it).
+    :ivar held_bytes: most bytes of messages taken and not yet resolved.
+    :ivar lease: seconds after which the broker gives an unacknowledged message to another writer.
+    """
+
+    batch_points: int = 20_000
+    linger: float = 0.1
+    writes: int = 2
+    held_points: int = 80_000
+    held_bytes: int = 24 * 2**20
+    lease: float = 30.0
+
+
+class Delivery:
+    """One message taken from a stream."""
+
+    __slots__ = ("bad", "payload", "points", "redelivered", "reply", "subject")
+
+    def __init__(self, subject: str, reply: str, payload: bytes, redelivered: bool) -> None:
+        self.subject = subject
+        self.reply = reply  #: where to acknowledge
+        self.payload = payload
+        self.redelivered = redelivered
+        self.points = 0  #: good and bad together, as the ledger counts them
+        self.bad: Sequence[int] = ()  #: places in the envelope, rising, of what was invalid
+
+
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    """Something in a message that can never be stored.
+
+    :ivar index: its place in the envelope; None for the message as a whole.
+    :ivar kind: ``invalid`` (the contract), ``refused`` or ``too_large`` (the store).
+    """
+
+    index: int | None
+    kind: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Letter:
+    """A dead letter to be published; its batch is not acknowledged before that is done."""
+
+    batch: Batch[object]
+    delivery: Delivery
+    mistake: Mistake
+
+
+class Outcome(Enum):
+    """What the store said of a write."""
+
+    STORED = auto()
+    LATER = auto()  #: away, overloaded, timed out: it may or may not have been stored
+    DENIED = auto()  #: a person has to act; the batch is kept
+    REFUSED = auto()  #: at least one point can never be stored
+    TOO_LARGE = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The store's answer to one write.
+
+    :ivar retry_after: seconds that the store asked to wait, with LATER.
+    """
+
+    outcome: Outcome
+    reason: str = ""
+    retry_after: float | None = None
+
+
+class Batch(Generic[P]):
+    """Points on their way to the store, with the deliveries they came in."""
+
+    __slots__ = (
+        "deliveries", "expired", "first_at", "forgotten", "leased_at", "letters", "points",
+        "ranges", "redelivered", "size", "starts", "writing",
+    )  # fmt: skip
+
+    def __init__(self, now: float) -> None:
+        self.points: list[P] = []
+        self.deliveries: list[Delivery] = []
+        self.starts: list[int] = []  #: of each delivery's first point in ``points``
+        self.size = 0  #: bytes of the deliveries' payloads
+        self.first_at = now
+        self.leased_at = now  #: when the broker last heard that we are at it
+        self.ranges: list[tuple[int, int]] = []  #: still to be written
+        self.writing = 0  #: ranges under way
+        self.letters = 0  #: dead letters not kept yet
+        self.redelivered = False
+        self.expired = False  #: the broker may have given its messages to another writer
+        self.forgotten = False  #: out of the ledger; late news of it changes nothing
+
+    @property
+    def resolved(self) -> bool:
+        """Every point is stored or dead-lettered."""
+        return not (self.ranges or self.writing or self.letters)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Write(Generic[P]):
+    """One range of a batch for the store to write."""
+
+    batch: Batch[P]
+    low: int
+    high: int
+
+    @property
+    def points(self) -> Sequence[P]:
+        """The points of the range."""
+        whole = self.low == 0 and self.high == len(self.batch.points)
+        return self.batch.points if whole else self.batch.points[self.low : self.high]
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """Points, not messages. ``duplicates`` of the stored ones had been delivered before."""
+
+    received: int = 0
+    stored: int = 0
+    duplicates: int = 0
+    in_flight: int = 0
+    dead_lettered: dict[str, int] = field(default_factory=dict)  #: by kind
+
+    @property
+    def adds_up(self) -> bool:
+        """received = stored + dead_lettered + in_flight."""
+        return self.received == self.stored + sum(self.dead_lettered.values()) + self.in_flight
+
+
+class Core(Generic[P]):
+    """The state of one stream's writer."""
+
+    def __init__(self, limits: Limits, rng: random.Random) -> None:
+        self.limits = limits
+        self._rng = rng
+        self._batch_points = limits.batch_points  #: shrinks when the store says 413
+        self._open: Batch[P] | None = None  #: still filling
+        self._closed: list[Batch[P]] = []  #: being written, oldest first
+        self._held_points = 0
+        self._held_bytes = 0
+        self._writing = 0
+        self._failures = 0  #: writes in a row that ended with LATER or DENIED
+        self._paused_until = 0.0
+        self._letters: deque[Letter] = deque()
+        self._done: list[Delivery] = []  #: to be acknowledged
+        self._received = self._stored = self._duplicates = self._in_flight = 0
+        self._dead: Counter[str] = Counter()
+
+    # -- taking ------------------------------------------------------------------------------
+
+    def room(self) -> int:
+        """How many more points may be taken now."""
+        if self._held_bytes >= self.limits.held_bytes:
+            return 0
+        return max(0, self.limits.held_points - self._held_points)
+
+    def take(
+        self, delivery: Delivery, points: list[P], mistakes: Sequence[Mistake], now: float
+    ) -> None:
+        """Add a delivery with its good points and what is wrong with the others."""
+        batch = self._open
+        if batch is None:
+            batch = self._open = Batch(now)
+        count = len(points) + len(mistakes)
+        delivery.points = count
+        batch.starts.append(len(batch.points))
+        batch.deliveries.append(delivery)
+        batch.points += points
+        batch.size += len(delivery.payload)
+        batch.redelivered |= delivery.redelivered
+        self._received += count
+        self._in_flight += count
+        self._held_points += count
+        self._held_bytes += len(delivery.payload)
+        if mistakes:
+            delivery.bad = [m.index for m in mistakes if m.index is not None]
+            for mistake in mistakes:
+                self._bury(batch, delivery, mistake)
+        if len(batch.points) >= self._batch_points or batch.size >= self.limits.held_bytes // 2:
+            self._close()
+
+    def _close(self) -> None:
+        batch = self._open
+        if batch is None:
+            return
+        self._open = None
+        if batch.points:
+            batch.ranges.append((0, len(batch.points)))
+        self._closed.append(batch)
+        self._settle(batch)
+
+    # -- writing -----------------------------------------------------------------------------
+
+    def next_write(self, now: float) -> Write[P] | None:
+        """The next range for the store, or None: nothing is due, or enough is under way."""
+        if self._open is not None and now >= self._open.first_at + self.limits.linger:
+            self._close()
+        if self._writing >= self.limits.writes or now < self._paused_until:
+            return None
+        self._expire(now)
+        self._forget_expired()
+        for batch in self._closed:
+            if batch.ranges:
+                low, high = batch.ranges.pop()
+                batch.writing += 1
+                self._writing += 1
+                return Write(batch, low, high)
+        return None
+
+    def answer(self, write: Write[P], answer: Answer, now: float) -> None:
+        """What the store said of a write."""
+        batch, low, high = write.batch, write.low, write.high
+        batch.writing -= 1
+        self._writing -= 1
+        if answer.outcome is Outcome.STORED:
+            self._resume()
+            self._count_stored(batch, low, high)
+        elif answer.outcome in {Outcome.LATER, Outcome.DENIED}:
+            batch.ranges.append((low, high))
+            self._pause(answer, now)
+        else:
+            self._resume()
+            self._halve(batch, low, high, answer)
+        self._settle(batch)
+
+    def _count_stored(self, batch: Batch[P], low: int, high: int) -> None:
+        self._stored += high - low
+        self._in_flight -= high - low
+        if batch.redelivered:
+            ends = [*batch.starts[1:], len(batch.points)]
+            for delivery, start, end in zip(batch.deliveries, batch.starts, ends, strict=True):
+                if delivery.redelivered:
+                    self._duplicates += max(0, min(end, high) - max(start, low))
+
+    def _halve(self, batch: Batch[P], low: int, high: int, answer: Answer) -> None:
+        if answer.outcome is Outcome.TOO_LARGE:
+            self._batch_points = min(self._batch_points, max(1, (high - low) // 2))
+        if high - low > 1:
+            middle = (low + high) // 2
+            batch.ranges += [(middle, high), (low, middle)]
+            return
+        kind = "too_large" if answer.outcome is Outcome.TOO_LARGE else "refused"
+        # Of deliveries that begin at the same place (the others brought no good point) the last.
+        place = bisect_right(batch.starts, low) - 1
+        delivery = batch.deliveries[place]
+        index = self._index_in_envelope(delivery, low - batch.starts[place])
+        self._bury(batch, delivery, Mistake(index, kind, answer.reason))
+
+    @staticmethod
+    def _index_in_envelope(delivery: Delivery, good: int) -> int:
+        """The place in the envelope of its ``good``-th good point."""
+        for bad in delivery.bad:
+            if bad > good:
+                break
+            good += 1
+        return good
+
+    def _pause(self, answer: Answer, now: float) -> None:
+        self._failures += 1
+        pause = min(FIRST_PAUSE_SECONDS * 2 ** (self._failures - 1), LONGEST_PAUSE_SECONDS)
+        pause *= self._rng.uniform(0.5, 1.0)  # so that many writers do not return at once
+        self._paused_until = max(self._paused_until, now + max(pause, answer.retry_after or 0.0))
+
+    def _resume(self) -> None:
+        self._failures = 0
+        self._paused_until = 0.0
+
+    # -- dead letters ------------------------------------------------------------------------
+
+    def _bury(self, batch: Batch[P], delivery: Delivery, mistake: Mistake) -> None:
+        batch.letters += 1
+        self._letters.append(Letter(batch, delivery, mistake))  # type: ignore[arg-type]
+
+    def next_letter(self) -> Letter | None:
+        """The next dead letter to be published, or None."""
+        return self._letters.popleft() if self._letters else None
+
+    def letter_kept(self, letter: Letter) -> None:
+        """The broker has the dead letter."""
+        if letter.batch.forgotten:
+            return
+        letter.batch.letters -= 1
+        self._dead[letter.mistake.kind] += 1
+        self._in_flight -= 1
+        self._settle(letter.batch)  # type: ignore[arg-type]
+
+    def letter_failed(self, letter: Letter) -> None:
+        """The broker may not have the dead letter: it is published again."""
+        if not letter.batch.forgotten:
+            self._letters.append(letter)
+
+    # -- acknowledging -----------------------------------------------------------------------
+
+    def _settle(self, batch: Batch[P]) -> None:
+        if batch is self._open or not batch.resolved or batch not in self._closed:
+            return
+        self._closed.remove(batch)
+        self._release(batch)
+        self._done += batch.deliveries
+
+    def _release(self, batch: Batch[P]) -> None:
+        self._held_bytes -= batch.size
+        self._held_points -= sum(delivery.points for delivery in batch.deliveries)
+
+    def take_done(self) -> list[Delivery]:
+        """Deliveries to be acknowledged now; each is handed out once."""
+        done, self._done = self._done, []
+        return done
+
+    def to_extend(self, now: float) -> list[Delivery]:
+        """Deliveries of which the broker must hear that they are still in hand."""
+        self._expire(now)
+        waiting = []
+        for batch in self._held():
+            if not batch.expired and now - batch.leased_at >= self.limits.lease / 3:
+                batch.leased_at = now
+                waiting += batch.deliveries
+        return waiting
+
+    def _held(self) -> list[Batch[P]]:
+        return self._closed if self._open is None else [*self._closed, self._open]
+
+    def _expire(self, now: float) -> None:
+        """Notice what the broker has given to another writer meanwhile (we were frozen, say)."""
+        for batch in self._held():
+            if now - batch.leased_at > self.limits.lease:
+                batch.expired = True
+
+    def _forget_expired(self) -> None:
+        if self._open is not None and self._open.expired:
+            self._close()
+        for batch in list(self._closed):
+            if batch.expired and not batch.writing:
+                self._forget(batch)
+
+    def _forget(self, batch: Batch[P]) -> None:
+        """Take the batch's unresolved points out of the ledger: they are received again."""
+        batch.forgotten = True
+        unresolved = sum(high - low for low, high in batch.ranges) + batch.letters
+        self._letters = deque(letter for letter in self._letters if letter.batch is not batch)
+        self._received -= unresolved
+        self._in_flight -= unresolved
+        self._closed.remove(batch)
+        self._release(batch)
+
+    # -- telling -----------------------------------------------------------------------------
+
+    def drain(self) -> None:
+        """Write what is held without waiting for more."""
+        self._close()
+
+    @property
+    def idle(self) -> bool:
+        """Nothing is held."""
+        return self._open is None and not self._closed
+
+    def held_deliveries(self) -> list[Delivery]:
+        """Everything taken and not acknowledged: to be returned when the writer stops."""
+        return [delivery for batch in self._held() for delivery in batch.deliveries]
+
+    def wake_at(self) -> float | None:
+        """When something becomes due by itself, or None."""
+        third = self.limits.lease / 3
+        times = [batch.leased_at + third for batch in self._held() if not batch.expired]
+        if self._open is not None:
+            times.append(self._open.first_at + self.limits.linger)
+        if self._writing < self.limits.writes and any(batch.ranges for batch in self._closed):
+            times.append(self._paused_until)
+        return min(times, default=None)
+
+    @property
+    def ledger(self) -> Ledger:
+        """The ledger as it stands."""
+        return Ledger(
+            self._received, self._stored, self._duplicates, self._in_flight, dict(self._dead)
+        )

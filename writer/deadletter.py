@@ -1,0 +1,61 @@
+"""Keep what can never be stored, with the reason, where a person can read and replay it."""
+
+from __future__ import annotations
+
+from nats.aio.client import Client
+from nats.errors import Error as NatsError
+from nats.js.errors import Error as JetStreamError
+
+from spindle import subjects
+from spindle.errors import BusUnavailable
+from writer.core import Letter
+from writer.decode import letter_payload
+from writer.intake import stream_sequence
+
+PUBLISH_TIMEOUT_SECONDS = 5.0
+#: Room in the broker's largest message for the headers added here.
+HEADER_ROOM = 4096
+_LONGEST_REASON = 1024
+
+
+async def keep(client: Client, stream: str, letter: Letter) -> None:
+    """Publish a dead letter; return when the broker has it on its stream.
+
+    The message id names stream, sequence and place, so that a repeat within the duplicate window
+    is not kept twice.
+
+    :raises BusUnavailable: it may or may not have been kept; try again.
+    """
+    delivery, mistake = letter.delivery, letter.mistake
+    payload = letter_payload(delivery.payload, mistake.index)
+    sequence = stream_sequence(delivery.reply)
+    place = "" if mistake.index is None else str(mistake.index)
+    headers = {
+        subjects.MESSAGE_ID_HEADER: f"{stream}-{sequence}-{place}",
+        subjects.KIND_HEADER: mistake.kind,
+        subjects.REASON_HEADER: header_text(mistake.reason),
+        subjects.SUBJECT_HEADER: delivery.subject,
+        subjects.STREAM_HEADER: stream,
+        subjects.SEQUENCE_HEADER: str(sequence),
+    }
+    if place:
+        headers[subjects.INDEX_HEADER] = place
+    room = client.max_payload - HEADER_ROOM
+    if len(payload) > room:
+        headers[subjects.SIZE_HEADER] = str(len(payload))  # the letter holds its beginning only
+        payload = payload[:room]
+    subject = subjects.dead_letter_subject(delivery.subject)
+    js = client.jetstream(timeout=PUBLISH_TIMEOUT_SECONDS)
+    try:
+        await js.publish(subject, payload, headers=headers)
+    except (NatsError, JetStreamError, TimeoutError, OSError) as error:
+        raise BusUnavailable(
+            f"dead letter not acknowledged: {error or type(error).__name__}"
+        ) from None
+
+
+def header_text(text: str) -> str:
+    """A reason as one header line: printable ASCII, cut to a length a person reads."""
+    line = " ".join(text.split()).encode("ascii", "backslashreplace").decode()
+    line = "".join(character if character.isprintable() else "?" for character in line)
+    return line if len(line) <= _LONGEST_REASON else line[:_LONGEST_REASON] + "..."

@@ -1,0 +1,141 @@
+"""Take messages from a durable pull consumer, in bulk.
+
+nats-py's own ``fetch`` creates a subscription's worth of work per call. Here one inbox subscription
+stays, pull requests name it, and messages pile up in a list that the writer empties at its pace.
+The number of messages asked for and not yet here is bounded, so memory is.
+Source: NATS ADR-13 (pull subscribe internals).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+import orjson
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
+
+from writer.core import Delivery
+
+log = logging.getLogger("writer.intake")
+
+EXPIRES_SECONDS = 30.0
+#: After this long without the request's end the request is taken for lost.
+LOST_SECONDS = EXPIRES_SECONDS + 5.0
+#: An inbox may pile up what was asked for; the request bounds it, not nats-py's own limits.
+NO_LIMIT = 0
+
+ACK, NAK, IN_PROGRESS = b"+ACK", b"-NAK", b"+WPI"
+
+_CONSUMER_GONE = {"404", "503"}
+_QUIET = {"100", "408"}  # a heartbeat; a request that ended because nothing came
+
+
+class Intake:
+    """Pull requests to one consumer, and what has arrived."""
+
+    def __init__(
+        self, client: Client, stream: str, consumer: str, wake: Callable[[], None]
+    ) -> None:
+        self._client = client
+        self._subject = f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{consumer}"
+        self._stream = stream
+        self._wake = wake
+        self._arrived: list[Msg] = []
+        self._subscription: Subscription | None = None
+        self._inbox = ""
+        self._outstanding = 0  # messages asked for and not yet here
+        self._asked_at = 0.0
+        self.gone = ""  #: why the consumer does not answer; empty while it does
+
+    async def open(self) -> None:
+        """Subscribe the inbox."""
+        self._inbox = self._client.new_inbox()
+        self._subscription = await self._client.subscribe(
+            self._inbox,
+            cb=self._on_message,
+            pending_msgs_limit=NO_LIMIT,
+            pending_bytes_limit=NO_LIMIT,
+        )
+
+    async def _on_message(self, message: Msg) -> None:
+        headers = message.headers
+        if headers is not None and not message.reply and "Status" in headers:
+            self._on_status(headers)
+        else:
+            self._outstanding -= 1
+            self._arrived.append(message)
+        self._wake()
+
+    def _on_status(self, headers: dict[str, str]) -> None:
+        status = headers["Status"]
+        if status == "100":
+            return
+        pending = headers.get("Nats-Pending-Messages")
+        self._outstanding = max(0, self._outstanding - int(pending)) if pending else 0
+        if status in _CONSUMER_GONE or "Deleted" in headers.get("Description", ""):
+            self.gone = f"consumer of {self._stream} is gone ({headers.get('Description', status)})"
+        elif status not in _QUIET:
+            log.debug("%s: pull ended: %s", self._stream, headers.get("Description", status))
+
+    async def ask(self, messages: int, max_bytes: int, now: float) -> None:
+        """Have up to so many messages under way, if fewer than half of them are."""
+        if self._outstanding > 0 and now - self._asked_at > LOST_SECONDS:
+            self._outstanding = 0
+        if self._outstanding > messages // 2:
+            return
+        batch = messages - max(0, self._outstanding)
+        if batch <= 0:
+            return
+        request = {"batch": batch, "max_bytes": max_bytes, "expires": int(EXPIRES_SECONDS * 1e9)}
+        self._outstanding = max(0, self._outstanding) + batch
+        self._asked_at = now
+        await self._client.publish(self._subject, orjson.dumps(request), reply=self._inbox)
+
+    def forget_requests(self) -> None:
+        """The connection was lost, and with it the requests under way."""
+        self._outstanding = 0
+
+    def take(self, most: int) -> list[Msg]:
+        """The oldest messages that have arrived."""
+        arrived = self._arrived
+        if len(arrived) <= most:
+            self._arrived = []
+            return arrived
+        taken = arrived[:most]
+        del arrived[:most]
+        return taken
+
+    @property
+    def waiting(self) -> int:
+        """Messages that have arrived and were not taken."""
+        return len(self._arrived)
+
+    async def close(self) -> None:
+        """End the subscription: what the server would still send is delivered to others."""
+        if self._subscription is not None:
+            await self._subscription.unsubscribe()
+
+
+def delivery(message: Msg) -> Delivery:
+    """A message as the core knows it."""
+    return Delivery(
+        message.subject, message.reply, message.data, times_delivered(message.reply) > 1
+    )
+
+
+def times_delivered(reply: str) -> int:
+    """How often the message was delivered, this time included; from its acknowledgement subject."""
+    return int(_tokens(reply)[0])
+
+
+def stream_sequence(reply: str) -> int:
+    """The message's place in its stream; from its acknowledgement subject."""
+    return int(_tokens(reply)[1])
+
+
+def _tokens(reply: str) -> list[str]:
+    """``[delivered, stream sequence, ...]`` of ``$JS.ACK.[domain.account.]stream.consumer....``."""
+    tokens = reply.split(".")
+    return tokens[4:] if len(tokens) == 9 else tokens[6:]

@@ -1,0 +1,121 @@
+"""Wire the writer: settings -> store, NATS, one pipeline per stream."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from functools import partial
+from typing import Any
+from urllib.parse import urlsplit
+
+from nats.aio.client import Client
+
+from spindle import bus, subjects
+from spindle.errors import StoreError
+from spindle.service import Service
+from spindle.store import Store, open_store
+from spindle.streams import ACK_WAIT_SECONDS
+from writer.core import Limits
+from writer.decode import EventDecoder, MetricDecoder
+from writer.metrics import LedgerCollector
+from writer.pipeline import Pipeline
+from writer.settings import WriterSettings
+
+log = logging.getLogger("writer")
+
+PARTS = ("nats", "store")
+FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.25, 10.0
+EXPIRE_EVERY_SECONDS = 60.0
+
+
+async def main(service: Service[WriterSettings]) -> None:
+    """Store what the streams hold until told to stop."""
+    settings, health = service.settings, service.health
+    store = open_store(settings, writing=True)
+    try:
+        await service.unless_stopped(prepare(store, service))
+        pipelines = build(store, service)
+        service.registry.register(
+            LedgerCollector(lambda: {one.stream: one.core.ledger for one in pipelines})
+        )
+
+        def connection_changed(connected: bool) -> None:
+            if connected:
+                health.ok("nats")
+            else:
+                health.failing("nats", "NATS is away, trying again")
+            for pipeline in pipelines:
+                pipeline.connection_changed()
+
+        client = await service.unless_stopped(bus.connect(settings, "writer", connection_changed))
+        if client is None:
+            return
+        try:
+            await service.unless_stopped(bus.declare(client, settings))
+            await work(service, client, store, pipelines)
+        finally:
+            await client.close()
+    finally:
+        await store.close()
+
+
+async def prepare(store: Store, service: Service[WriterSettings]) -> None:
+    """Wait until the store is there, with growing pauses; create in it what is missing."""
+    pause = FIRST_PAUSE_SECONDS
+    while True:
+        try:
+            await store.prepare()
+        except StoreError as error:
+            service.health.failing("store", str(error))
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+        else:
+            service.health.ok("store")
+            log.info("storing in %s", store.name)
+            return
+
+
+def build(store: Store, service: Service[WriterSettings]) -> list[Pipeline[Any]]:
+    """One pipeline for each telemetry stream."""
+    settings = service.settings
+    sqlite = urlsplit(settings.store).scheme == "sqlite"
+    limits = Limits(
+        batch_points=settings.writer_batch_points,
+        linger=settings.writer_linger_seconds,
+        writes=1 if sqlite else settings.writer_connections,
+        held_points=4 * settings.writer_batch_points,
+        held_bytes=settings.writer_held_bytes,
+        lease=ACK_WAIT_SECONDS,
+    )
+    largest, future = settings.max_payload_bytes, settings.max_future_seconds
+    metrics, events = MetricDecoder(largest), EventDecoder(largest)
+    health = service.health
+    return [
+        Pipeline(subjects.METRICS_STREAM, metrics, store.write_points, limits, health, future),
+        Pipeline(subjects.EVENTS_STREAM, events, store.write_events, limits, health, future),
+    ]
+
+
+async def work(
+    service: Service[WriterSettings], client: Client, store: Store, pipelines: list[Pipeline[Any]]
+) -> None:
+    """Run the pipelines until stopped."""
+    stopping, drain = service.stopping, service.settings.writer_drain_seconds
+    declare = partial(bus.declare, client, service.settings)
+    async with asyncio.TaskGroup() as tasks:
+        for pipeline in pipelines:
+            tasks.create_task(pipeline.run(client, declare, stopping, drain), name=pipeline.stream)
+        tasks.create_task(_expire(service, store), name="retention")
+        await stopping.wait()
+        for pipeline in pipelines:
+            pipeline.wake()
+
+
+async def _expire(service: Service[WriterSettings], store: Store) -> None:
+    """Have the store let go of what is older than its retention, where it does not by itself."""
+    while await service.pause(EXPIRE_EVERY_SECONDS):
+        try:
+            await store.expire(time.time_ns())
+        except StoreError as error:
+            log.warning("retention: %s", error)

@@ -1,0 +1,220 @@
+"""One stream's way to the store: the thin shell of sockets and clocks around the core."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import random
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Generic, Protocol, TypeVar
+
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.errors import Error as NatsError
+
+from spindle import subjects
+from spindle.errors import (
+    BatchRefused,
+    BatchTooLarge,
+    BusUnavailable,
+    StoreDenied,
+    StoreError,
+)
+from spindle.health import Health
+from spindle.timestamps import NS
+from writer import deadletter
+from writer.core import Answer, Core, Delivery, Letter, Limits, Mistake, Outcome, Write
+from writer.intake import ACK, IN_PROGRESS, NAK, Intake, delivery
+
+log = logging.getLogger("writer.pipeline")
+
+P = TypeVar("P")
+
+MOST_MESSAGES_AT_ONCE = 500  # decoded before others get a turn on the loop
+MOST_MESSAGES_ASKED = 20_000
+MOST_LETTERS_AT_ONCE = 64
+LETTER_PAUSE_SECONDS = 1.0
+IDLE_SECONDS = 5.0
+
+_OUTCOMES: dict[type[StoreError], Outcome] = {
+    BatchRefused: Outcome.REFUSED,
+    BatchTooLarge: Outcome.TOO_LARGE,
+    StoreDenied: Outcome.DENIED,
+}
+
+
+class Decoder(Protocol[P]):
+    """Payload -> good points and mistakes."""
+
+    def decode(self, payload: bytes, latest_ns: int) -> tuple[list[P], list[Mistake]]:
+        """:param latest_ns: timestamps after this lie in the future."""
+
+
+class Pipeline(Generic[P]):
+    """Takes from one stream, writes to the store, acknowledges."""
+
+    def __init__(
+        self,
+        stream: str,
+        decoder: Decoder[P],
+        write: Callable[[Sequence[P]], Awaitable[None]],
+        limits: Limits,
+        health: Health,
+        max_future_seconds: float,
+    ) -> None:
+        self.stream = stream
+        self.core: Core[P] = Core(limits, random.Random())
+        self._decoder = decoder
+        self._write = write
+        self._health = health
+        self._max_future_ns = int(max_future_seconds * NS)
+        self._changed = asyncio.Event()  # something arrived or ended
+        self._intake: Intake | None = None
+        self._letters_out = 0
+        self._points_per_message = 1.0  # running mean, to ask for no more than there is room for
+
+    async def run(self, client: Client, stopping: asyncio.Event, drain_seconds: float) -> None:
+        """Work until told to stop; then store what is in hand, and return the rest."""
+        intake = Intake(client, self.stream, subjects.WRITER_CONSUMER, self._changed.set)
+        self._intake = intake
+        await intake.open()
+        async with asyncio.TaskGroup() as tasks:
+            while not stopping.is_set():
+                if intake.gone and client.is_connected:
+                    await self._declare_again(intake, declare)
+                await self._turn(client, intake, tasks, asking=True)
+                await self._wait(intake, stopping)
+            await self._drain(client, intake, tasks, drain_seconds)
+
+    async def _turn(
+        self, client: Client, intake: Intake, tasks: asyncio.TaskGroup, *, asking: bool
+    ) -> None:
+        self._changed.clear()
+        if asking:
+            self._decode(intake.take(MOST_MESSAGES_AT_ONCE))
+        while write := self.core.next_write(time.monotonic()):
+            tasks.create_task(self._store(write), name=f"write to {self.stream}")
+        while self._letters_out < MOST_LETTERS_AT_ONCE and (letter := self.core.next_letter()):
+            self._letters_out += 1
+            tasks.create_task(self._bury(client, letter), name="dead letter")
+        await self._tell(client, self.core.take_done(), ACK)
+        if client.is_connected:
+            await self._tell(client, self.core.to_extend(time.monotonic()), IN_PROGRESS)
+            if asking and not intake.gone:
+                await self._ask(client, intake)
+
+    async def _declare_again(self, intake: Intake, declare: Callable[[], Awaitable[None]]) -> None:
+        self._health.failing(self.stream, intake.gone)
+        await declare()
+        intake.gone = ""
+        intake.forget_requests()
+        self._health.ok(self.stream)
+
+    async def _ask(self, client: Client, intake: Intake) -> None:
+        room = self.core.room() - int(intake.waiting * self._points_per_message)
+        messages = min(int(room / self._points_per_message), MOST_MESSAGES_ASKED)
+        if room > 0:
+            most_bytes = max(client.max_payload, self.core.limits.held_bytes // 3)
+            await intake.ask(max(1, messages), most_bytes, time.monotonic())
+
+    async def _wait(self, intake: Intake, stopping: asyncio.Event) -> None:
+        if intake.waiting or self._changed.is_set() or stopping.is_set():
+            await asyncio.sleep(0)  # others get their turn
+            return
+        wake_at = self.core.wake_at()
+        seconds = IDLE_SECONDS if wake_at is None else wake_at - time.monotonic()
+        if seconds <= 0:
+            await asyncio.sleep(0)
+            return
+        await self._changed_within(seconds)
+
+    async def _changed_within(self, seconds: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._changed.wait()
+
+    def wake(self) -> None:
+        """Have the pipeline look again."""
+        self._changed.set()
+
+    def connection_changed(self) -> None:
+        """The connection was lost or came back: no request of before is answered any more."""
+        if self._intake is not None:
+            self._intake.forget_requests()
+        self._changed.set()
+
+    def _decode(self, messages: list[Msg]) -> None:
+        if not messages:
+            return
+        latest_ns = time.time_ns() + self._max_future_ns
+        now = time.monotonic()
+        decode, take = self._decoder.decode, self.core.take
+        count = 0
+        for message in messages:
+            points, mistakes = decode(message.data, latest_ns)
+            take(delivery(message), points, mistakes, now)
+            count += len(points) + len(mistakes)
+        mean = count / len(messages)
+        self._points_per_message += (max(1.0, mean) - self._points_per_message) * 0.2
+
+    async def _store(self, write: Write[P]) -> None:
+        answer = await self._try(write)
+        self.core.answer(write, answer, time.monotonic())
+        if answer.outcome in {Outcome.LATER, Outcome.DENIED}:
+            self._health.failing("store", answer.reason)
+        else:
+            self._health.ok("store")
+        self._changed.set()
+
+    async def _try(self, write: Write[P]) -> Answer:
+        try:
+            await self._write(write.points)
+        except StoreError as error:
+            outcome = _OUTCOMES.get(type(error), Outcome.LATER)
+            return Answer(outcome, str(error), getattr(error, "retry_after", None))
+        except Exception as error:
+            # Whatever it is: the batch is kept, and it is said.
+            log.error("the store failed unexpectedly", exc_info=error)
+            return Answer(Outcome.LATER, f"unexpected {type(error).__name__}")
+        return Answer(Outcome.STORED)
+
+    async def _bury(self, client: Client, letter: Letter) -> None:
+        try:
+            await deadletter.keep(client, self.stream, letter)
+        except BusUnavailable as error:
+            self._health.failing("deadletters", str(error))
+            await asyncio.sleep(LETTER_PAUSE_SECONDS)
+            self.core.letter_failed(letter)
+        else:
+            self._health.ok("deadletters")
+            self.core.letter_kept(letter)
+        finally:
+            self._letters_out -= 1
+            self._changed.set()
+
+    async def _tell(self, client: Client, deliveries: list[Delivery], what: bytes) -> None:
+        """Acknowledge, extend or return; what gets lost is delivered again, which is harmless."""
+        try:
+            for one in deliveries:
+                await client.publish(one.reply, what)
+        except (NatsError, OSError) as error:
+            log.debug("%s not sent: %s", what.decode(), error)
+
+    async def _drain(
+        self, client: Client, intake: Intake, tasks: asyncio.TaskGroup, seconds: float
+    ) -> None:
+        await intake.close()
+        waiting = [delivery(message) for message in intake.take(intake.waiting)]
+        await self._tell(client, waiting, NAK)
+        self.core.drain()
+        deadline = time.monotonic() + seconds
+        while not self.core.idle and time.monotonic() < deadline:
+            await self._turn(client, intake, tasks, asking=False)
+            await self._changed_within(0.05)
+        await self._tell(client, self.core.take_done(), ACK)
+        left = self.core.held_deliveries()
+        if left:
+            log.warning("%s: %d messages returned to the stream", self.stream, len(left))
+        await self._tell(client, left, NAK)

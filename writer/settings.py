@@ -1,0 +1,32 @@
+"""The writer's settings."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from spindle.settings import Settings
+
+
+class WriterSettings(Settings):
+    """What only the writer needs."""
+
+    writer_http_port: int = Field(
+        9102, ge=1, le=65535, description="Port of the writer's /healthz and /metrics."
+    )
+    writer_batch_points: int = Field(
+        20_000, ge=1, le=200_000, description="Most points written to the store at once."
+    )
+    writer_linger_seconds: float = Field(
+        0.1, ge=0, le=60, description="Longest a point waits for others to share its write."
+    )
+    writer_connections: int = Field(
+        2, ge=1, le=16, description="Writes to InfluxDB under way at once (SQLite takes one)."
+    )
+    writer_held_bytes: int = Field(
+        24 * 2**20,
+        ge=2**20,
+        description="Most bytes of messages taken from NATS and not yet stored.",
+    )
+    writer_drain_seconds: float = Field(
+        10.0, ge=0, description="How long a stopping writer goes on storing what it holds."
+    )
