@@ -1,0 +1,7 @@
+"""``python -m daemon``: read devices and publish what they say."""
+
+from daemon.main import PARTS, main
+from daemon.settings import DaemonSettings
+from spindle.service import run
+
+run("daemon", DaemonSettings, main, PARTS, lambda settings: settings.daemon_http_port)

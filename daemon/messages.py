@@ -1,0 +1,52 @@
+"""What a source hands to the publisher: finished NATS messages."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from spindle import subjects
+from spindle.models import DeviceMetric, Event
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message to publish.
+
+    :ivar stream: the stream whose acknowledgement makes it count as published.
+    :ivar points: how many readings the payload holds (an event counts as one).
+    :ivar message_id: ``Nats-Msg-Id``; empty for one of the publisher's own making.
+    """
+
+    stream: str
+    subject: str
+    payload: bytes
+    points: int = 1
+    message_id: str = ""
+
+
+def metric_messages(metrics: Sequence[DeviceMetric], envelope_size: int) -> list[Message]:
+    """Readings in envelopes of at most ``envelope_size``, or each alone if that is 1."""
+    messages = []
+    for start in range(0, len(metrics), envelope_size):
+        chunk = metrics[start : start + envelope_size]
+        subject = metric_subject({(metric.source_device, metric.device_id) for metric in chunk})
+        payload = b",".join(metric.to_json() for metric in chunk)
+        if envelope_size > 1:
+            payload = b"[" + payload + b"]"
+        messages.append(Message(subjects.METRICS_STREAM, subject, payload, len(chunk)))
+    return messages
+
+
+def metric_subject(devices: set[tuple[str, str]]) -> str:
+    """The subject for readings of these ``(sourceDevice, deviceId)``: one's own, or the common."""
+    if len(devices) > 1:
+        return subjects.METRICS
+    ((source_device, device_id),) = devices
+    return subjects.device_subject(subjects.METRICS, source_device, device_id)
+
+
+def event_message(event: Event) -> Message:
+    """An event on its device's subject; its id is the message's, so a repeat is recognised."""
+    subject = subjects.device_subject(subjects.EVENTS, event.source_device, event.device_id)
+    return Message(subjects.EVENTS_STREAM, subject, event.to_json(), 1, event.id)

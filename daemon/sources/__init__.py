@@ -1,0 +1,1 @@
+"""What the daemon reads: each source a small class behind ``base.Source``."""
