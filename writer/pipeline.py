@@ -75,8 +75,17 @@ class Pipeline(Generic[P]):
         self._letters_out = 0
         self._points_per_message = 1.0  # running mean, to ask for no more than there is room for
 
-    async def run(self, client: Client, stopping: asyncio.Event, drain_seconds: float) -> None:
-        """Work until told to stop; then store what is in hand, and return the rest."""
+    async def run(
+        self,
+        client: Client,
+        declare: Callable[[], Awaitable[None]],
+        stopping: asyncio.Event,
+        drain_seconds: float,
+    ) -> None:
+        """Work until told to stop; then store what is in hand, and return the rest.
+
+        :param declare: makes streams and consumers anew, should somebody have deleted them.
+        """
         intake = Intake(client, self.stream, subjects.WRITER_CONSUMER, self._changed.set)
         self._intake = intake
         await intake.open()
