@@ -5,6 +5,7 @@ SpindleError
 │   ├── InvalidSettings    every mistake in the environment at once; exit code 2
 │   └── InvalidQuery       wrong query type or parameters; answered with code 400
 ├── Busy                   too much asked at once; answered with code 429
+├── InUse                  what the service needs for itself alone is another's; exit code 4
 ├── StoreError
 │   ├── StoreUnavailable   away, overloaded or timed out: retry, after ``retry_after`` if it said so
 │   ├── StoreDenied        401, 403, 404: keep the batch, say so loudly, retry with pauses
@@ -43,6 +44,10 @@ class InvalidQuery(InvalidInput):
 
 class Busy(SpindleError):
     """More was asked at once than the service takes."""
+
+
+class InUse(SpindleError):
+    """Something the service needs for itself alone is held by another process; exit code 4."""
 
 
 class StoreError(SpindleError):

@@ -141,5 +141,16 @@ class Store(Protocol):
     ) -> list[EventRow]:
         """Selected events since ``since_ns``, newest first."""
 
+    async def counts(self) -> dict[str, int]:
+        """How many rows there are: ``{"device_metrics": ..., "events": ...}``."""
+
+    async def expire(self, now_ns: int) -> int:
+        """Delete what is older than the retention where the database does not do so itself.
+
+        Harmless to call at any time, and meant to be called now and then by the one writer.
+
+        :returns: how many rows were deleted.
+        """
+
     async def close(self) -> None:
         """Let go of connections and files."""
