@@ -1,0 +1,189 @@
+"""The writer's core: batches, halving, the ledger, leases."""
+
+from __future__ import annotations
+
+import random
+
+from writer.core import Answer, Core, Delivery, Limits, Mistake, Outcome, Write
+
+STORED = Answer(Outcome.STORED)
+REFUSED = Answer(Outcome.REFUSED, "no")
+LATER = Answer(Outcome.LATER, "away")
+
+
+def core(**limits: float) -> Core[int]:
+    return Core(Limits(**{"linger": 0.0, **limits}), random.Random(1))  # type: ignore[arg-type]
+
+
+def delivery(redelivered: bool = False) -> Delivery:
+    return Delivery("events.metrics", "$JS.ACK.METRICS.writer.1.7.7.0.0", b"payload", redelivered)
+
+
+def writes(core: Core[int], now: float = 0.0) -> list[Write[int]]:
+    return list(iter(lambda: core.next_write(now), None))
+
+
+def store_but(core: Core[int], bad: set[int], now: float = 0.0) -> list[int]:
+    """Answer every write as a store would that refuses ``bad``; what was stored."""
+    stored: list[int] = []
+    while due := writes(core, now):
+        for write in due:
+            assert core.ledger.adds_up
+            if bad & set(write.points):
+                core.answer(write, REFUSED, now)
+            else:
+                stored += write.points
+                core.answer(write, STORED, now)
+    return stored
+
+
+def test_a_delivery_is_acknowledged_only_after_the_store_has_its_points() -> None:
+    subject, one = core(), delivery()
+    subject.take(one, [1, 2], [], now=0)
+    (write,) = writes(subject)
+    assert subject.take_done() == []
+    subject.answer(write, STORED, 0)
+    assert subject.take_done() == [one]
+    assert subject.take_done() == []
+    assert subject.ledger.stored == 2
+    assert subject.idle
+
+
+def test_points_wait_for_others_no_longer_than_the_linger() -> None:
+    subject = core(linger=0.1)
+    subject.take(delivery(), [1], [], now=5.0)
+    assert writes(subject, now=5.05) == []
+    assert subject.wake_at() == 5.1
+    assert len(writes(subject, now=5.11)) == 1
+
+
+def test_a_refused_batch_is_halved_until_the_bad_points_stand_alone() -> None:
+    subject = core()
+    first, second = delivery(), delivery()
+    subject.take(first, list(range(500)), [], now=0)
+    subject.take(second, list(range(500, 1000)), [], now=0)
+    stored = store_but(subject, bad={17, 730})
+    assert sorted(stored) == sorted(set(range(1000)) - {17, 730})
+    letters = [subject.next_letter(), subject.next_letter()]
+    places = {(letter.delivery, letter.mistake.index) for letter in letters if letter}
+    assert places == {(first, 17), (second, 230)}
+    assert subject.take_done() == [], "not before the dead letters are kept"
+    for letter in letters:
+        assert letter is not None
+        subject.letter_kept(letter)
+    assert subject.take_done() == [first, second]
+    ledger = subject.ledger
+    assert (ledger.received, ledger.stored, ledger.dead_lettered) == (1000, 998, {"refused": 2})
+    assert ledger.adds_up
+
+
+def test_a_refused_point_keeps_its_place_in_an_envelope_with_invalid_ones() -> None:
+    subject, one = core(), delivery()
+    subject.take(one, [10, 11, 12], [Mistake(0, "invalid", ""), Mistake(2, "invalid", "")], now=0)
+    # envelope: bad, 10, bad, 11, 12
+    store_but(subject, bad={11})
+    letters = [subject.next_letter() for _ in range(3)]
+    assert [letter.mistake.index for letter in letters if letter] == [0, 2, 3]
+
+
+def test_a_message_with_nothing_good_is_acknowledged_when_its_dead_letter_is_kept() -> None:
+    subject, one = core(), delivery()
+    subject.take(one, [], [Mistake(None, "invalid", "not JSON")], now=0)
+    assert writes(subject) == []
+    letter = subject.next_letter()
+    assert letter is not None
+    assert subject.take_done() == []
+    subject.letter_failed(letter)
+    again = subject.next_letter()
+    assert again is letter
+    subject.letter_kept(letter)
+    assert subject.take_done() == [one]
+    assert subject.ledger.dead_lettered == {"invalid": 1}
+    assert subject.ledger.adds_up
+
+
+def test_while_the_store_is_away_writes_pause_ever_longer_and_nothing_is_lost() -> None:
+    subject = core(lease=1000)
+    subject.take(delivery(), [1], [], now=0)
+    now, pauses = 0.0, []
+    for _ in range(8):
+        (write,) = writes(subject, now)
+        subject.answer(write, LATER, now)
+        assert writes(subject, now) == []
+        wake = subject.wake_at()
+        assert wake is not None
+        pauses.append(wake - now)
+        now = wake
+    assert pauses[0] < pauses[3] < pauses[6]
+    assert subject.ledger.in_flight == 1
+
+
+def test_retry_after_is_obeyed() -> None:
+    subject = core(lease=1000)
+    subject.take(delivery(), [1], [], now=0)
+    (write,) = writes(subject)
+    subject.answer(write, Answer(Outcome.LATER, "busy", retry_after=77.0), 0)
+    assert writes(subject, now=76.9) == []
+    assert len(writes(subject, now=77.1)) == 1
+
+
+def test_too_large_a_body_is_halved_and_later_batches_are_smaller() -> None:
+    subject = core(batch_points=1000)
+    subject.take(delivery(), list(range(1000)), [], now=0)
+    (write,) = writes(subject)
+    subject.answer(write, Answer(Outcome.TOO_LARGE), 0)
+    assert [len(each.points) for each in writes(subject)] == [500, 500]
+    subject.take(delivery(), list(range(500)), [], now=0)
+    assert subject.ledger.dead_lettered == {}
+
+
+def test_what_is_held_is_bounded() -> None:
+    subject = core(held_points=100, linger=9)
+    subject.take(delivery(), list(range(60)), [], now=0)
+    assert subject.room() == 40
+    subject.take(delivery(), list(range(60)), [], now=0)
+    assert subject.room() == 0
+
+
+def test_redelivered_points_count_as_duplicates() -> None:
+    subject = core()
+    subject.take(delivery(), [1, 2, 3], [], now=0)
+    subject.take(delivery(redelivered=True), [4, 5], [], now=0)
+    store_but(subject, bad=set())
+    assert subject.ledger.duplicates == 2
+    assert subject.ledger.stored == 5
+
+
+def test_a_lease_is_extended_in_time() -> None:
+    subject = core(lease=30.0)
+    one = delivery()
+    subject.take(one, [1], [], now=0)
+    assert subject.to_extend(5.0) == []
+    assert subject.to_extend(10.0) == [one]
+    assert subject.to_extend(11.0) == []
+
+
+def test_what_the_broker_has_given_to_another_writer_is_not_written_any_more() -> None:
+    subject = core(lease=30.0)
+    subject.take(delivery(), [1, 2], [Mistake(2, "invalid", "")], now=0)
+    assert writes(subject, now=31.0) == []
+    assert subject.idle
+    assert subject.next_letter() is None
+    assert subject.take_done() == []
+    assert subject.ledger.received == 0
+    assert subject.ledger.adds_up
+
+
+def test_the_store_takes_no_more_writes_at_once_than_it_may() -> None:
+    subject = core(batch_points=10, writes=2)
+    for _ in range(4):
+        subject.take(delivery(), list(range(10)), [], now=0)
+    assert len(writes(subject)) == 2
+
+
+def test_on_stopping_all_that_is_held_can_be_returned() -> None:
+    subject = core(batch_points=2, linger=60)
+    held = [delivery(), delivery()]
+    subject.take(held[0], [1, 2], [], now=0)
+    subject.take(held[1], [3], [], now=0)
+    assert subject.held_deliveries() == held
