@@ -1,0 +1,83 @@
+"""Has a temperature risen too much? Pure: the ratio of the latest to the initial ``DiskTemp``.
+
+Of a class of devices each unit is compared with itself, and the one that rose most is the answer.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from spindle.store.base import Step
+
+METRIC = "DiskTemp"
+
+
+@dataclass(frozen=True, slots=True)
+class Rise:
+    """One unit's temperatures in the window, in degC; ``ratio`` is None where it has no meaning."""
+
+    source_device: str
+    device_id: str
+    initial: float
+    latest: float
+    ratio: float | None
+
+
+def rises(steps: Iterable[Step]) -> list[Rise]:
+    """Each unit with at least two steps, the one that rose most first."""
+    units: defaultdict[tuple[str, str], list[Step]] = defaultdict(list)
+    for step in steps:
+        units[step.source_device, step.device_id].append(step)
+    found = [_rise(key, unit) for key, unit in units.items() if len(unit) >= 2]
+    # Where no ratio has a meaning, the hottest comes first.
+    return sorted(found, key=lambda r: (r.ratio is not None, r.ratio or 0, r.latest), reverse=True)
+
+
+def _rise(key: tuple[str, str], steps: Sequence[Step]) -> Rise:
+    first = min(steps, key=lambda step: step.time_ns)
+    last = max(steps, key=lambda step: step.time_ns)
+    ratio = last.mean / first.mean if first.mean > 0 else None
+    return Rise(*key, first.mean, last.mean, ratio)
+
+
+def answer(
+    device: str, steps: Sequence[Step], threshold: float, window_minutes: float
+) -> dict[str, Any]:
+    """Row 14's ``{device, initial_temp, latest_temp, ratio, anomaly}``, with ``reason`` and counts.
+
+    :param device: what was asked about, named in the answer when no unit can be.
+    :param steps: of ``DiskTemp`` in the window, raw or downsampled.
+    """
+    units = rises(steps)
+    anomalous = sum(rise.ratio is not None and rise.ratio >= threshold for rise in units)
+    counts = {"devices_compared": len(units), "devices_anomalous": anomalous}
+    if not units:
+        return {
+            "device": device,
+            "initial_temp": None,
+            "latest_temp": None,
+            "ratio": None,
+            "anomaly": None,
+            "reason": _too_little(device, steps, window_minutes),
+            "source_device": None,
+            **counts,
+        }
+    worst = units[0]
+    return {
+        "device": worst.device_id,
+        "initial_temp": worst.initial,
+        "latest_temp": worst.latest,
+        "ratio": worst.ratio,
+        "anomaly": None if worst.ratio is None else worst.ratio >= threshold,
+        "reason": None if worst.ratio is not None else "no ratio: it began at or below 0 degC",
+        "source_device": worst.source_device,
+        **counts,
+    }
+
+
+def _too_little(device: str, steps: Sequence[Step], window_minutes: float) -> str:
+    found = f"only one {METRIC} reading" if steps else f"no {METRIC} reading"
+    return f"{found} of {device} in the last {window_minutes:g} minutes; two are needed"

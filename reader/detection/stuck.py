@@ -1,0 +1,47 @@
+"""A sensor that repeats itself."""
+
+from __future__ import annotations
+
+from math import log
+
+EVIDENCE = 20.0
+"""As for surges: nats of surprise at which chance is ruled out."""
+
+
+class Stuck:
+    """Surprise of a run of equal values, beyond twice the longest run before.
+
+    Were repeats independent, a run of n more has probability ``rho**n``, ``rho`` being the
+    share of points that repeat the one before. A run of zeros is idleness, not a fault.
+    """
+
+    __slots__ = ("last", "longest", "next", "points", "repeats", "run")
+
+    def __init__(self) -> None:
+        self.last: float | None = None
+        self.run = 1  # length of the present run
+        self.longest = 1  # of the runs before
+        self.points = 0
+        self.repeats = 0  # in the runs before
+        self.next = EVIDENCE
+
+    def update(self, value: float, warm: bool) -> float:
+        """Take the next value; 0, or 0.5..1 when the evidence has (again) doubled."""
+        self.points += 1
+        if value != self.last:
+            self.last = value
+            if self.run > self.longest:
+                self.longest = self.run
+            self.repeats += self.run - 1
+            self.run = 1
+            self.next = EVIDENCE
+            return 0.0
+        self.run += 1
+        if not warm or value == 0.0:
+            return 0.0
+        share = (self.repeats + 1) / (self.points - self.run + 3)
+        evidence = -(self.run - 2 * self.longest) * log(share) if share < 1.0 else 0.0
+        if evidence < self.next:
+            return 0.0
+        self.next = 2.0 * evidence
+        return evidence / (evidence + EVIDENCE)

@@ -1,0 +1,43 @@
+"""The reader's settings; the descriptions are the manual."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from spindle.settings import Settings
+
+
+class ReaderSettings(Settings):
+    """What the reader needs beyond the shared settings."""
+
+    reader_http_port: int = Field(
+        9103, ge=1, le=65535, description="Port of the reader's /healthz and /metrics."
+    )
+    reader_query_timeout_seconds: float = Field(
+        5.0, gt=0, description="How long one question may take; then it is answered with code 504."
+    )
+    reader_concurrency: int = Field(
+        64,
+        ge=1,
+        le=10_000,
+        description="Questions answered at the same time; one more is told busy, code 429.",
+    )
+    reader_lookback_hours: float = Field(
+        24.0,
+        gt=0,
+        le=8760,
+        description="How far back the reader looks for a device's latest readings, in hours.",
+    )
+    reader_stale_seconds: float = Field(
+        300.0,
+        gt=0,
+        description="A device without a reading for so long has unknown health.",
+    )
+    reader_event_minutes: float = Field(
+        15.0,
+        gt=0,
+        description="How long an event of criticality 8 or more keeps its device critical.",
+    )
+    reader_store_check_seconds: float = Field(
+        5.0, gt=0, description="How often the reader asks its store whether it is there."
+    )
