@@ -46,6 +46,7 @@ async def connect(
             await asyncio.sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
         else:
+            state.client = client
             state.up()
             return client
 
@@ -56,6 +57,7 @@ class _ConnectionLog:
     def __init__(self, on_state: Callable[[bool], None] | None) -> None:
         self._connected: bool | None = None  # None: not known yet
         self._on_state = on_state
+        self.client: Client | None = None  # closed by ourselves, it is not "away"
 
     def up(self) -> None:
         self._change(True, "connected to NATS")
@@ -74,7 +76,8 @@ class _ConnectionLog:
 
 def _options(settings: Settings, name: str, state: _ConnectionLog) -> dict[str, Any]:
     async def disconnected() -> None:
-        state.down("")
+        if state.client is None or not state.client.is_closed:
+            state.down("")
 
     async def reconnected() -> None:
         state.up()
