@@ -6,6 +6,9 @@ from typing import Protocol
 
 from daemon.messages import Message
 
+#: Classes of device.
+DISK, ARRAY = "DiskUnit", "StorageArray"
+
 
 class Source(Protocol):
     """Something that can be read once per tick."""

@@ -1,4 +1,4 @@
-"""The shapes of trouble: what a fault does to one unit's readings, and which events it brings. Pure.
+"""The shapes of trouble: what a fault does to one unit's readings, and its events. Pure.
 
 A fault is a function of the time since it began; it holds no state. ``incidents`` decides when and
 where one happens.
@@ -9,9 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
+from daemon.sources.base import ARRAY, DISK
 from spindle import catalog
-
-DISK, ARRAY = "DiskUnit", "StorageArray"
 
 
 class Readings(NamedTuple):
@@ -119,7 +118,7 @@ class FailingDrive:
         )
 
     def trouble(self, span: Span, readings: Readings) -> Trouble | None:
-        if not span.strikes(first=5, every=7) or span.until > 25 and readings.latency < 100:
+        if not span.strikes(first=5, every=7) or (span.until > 25 and readings.latency < 100):
             return None
         answers = f"answers take {readings.latency:.0f} ms"
         if span.until < 25:

@@ -17,7 +17,7 @@ from math import cos, exp, pi, sqrt
 import numpy as np
 from numpy.typing import NDArray
 
-from daemon.sources.faults import ARRAY, DISK
+from daemon.sources.base import ARRAY, DISK
 
 #: Columns of a step's result, and the decimals each is published with.
 METRICS = ("DiskTemp", "IOPs", "Latency", "CapacityUsed")
@@ -90,11 +90,15 @@ class Fleet:
 
     def _load(self, seconds: float, daily: float) -> Numbers:
         """0.02 to 0.95 of what a disk can do."""
-        for drift, forgets in ((self._array_drift, 300), (self._disk_drift, 60)):
-            keep = exp(-seconds / forgets)
-            drift *= keep
-            drift += 0.05 * sqrt(1 - keep**2) * self._random.standard_normal(drift.shape)
+        self._array_drift = self._drift(self._array_drift, seconds, 300)
+        self._disk_drift = self._drift(self._disk_drift, seconds, 60)
         return np.clip(self._busy + 0.12 * daily + self._array_drift + self._disk_drift, 0.02, 0.95)
+
+    def _drift(self, before: Numbers, seconds: float, memory: float) -> Numbers:
+        """Noise that forgets what it was within ``memory`` seconds (Ornstein-Uhlenbeck)."""
+        keep = exp(-seconds / memory)
+        fresh = self._random.standard_normal(before.shape)
+        return keep * before + 0.05 * sqrt(1 - keep**2) * fresh
 
     def _warm(self, seconds: float, target: Numbers) -> Numbers:
         if self._temperature is None:

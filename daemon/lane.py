@@ -1,0 +1,101 @@
+"""One stream's share of the publisher: its window, its pauses, what is in flight. Pure.
+
+After a failure one message at a time is tried, with growing pauses; each acknowledgement doubles
+the window again. Times are seconds of any clock that only goes forward.
+"""
+
+from __future__ import annotations
+
+from daemon.backlog import Entry
+
+#: Enough to keep a server busy that syncs its disk for every batch of what it receives.
+MOST_IN_FLIGHT = 512
+MOST_IN_FLIGHT_BYTES = 16 * 2**20
+FIRST_PAUSE_SECONDS = 0.25
+LONGEST_PAUSE_SECONDS = 5.0
+#: A stream that refused is called well again after so long without another failure.
+CALM_SECONDS = 3.0
+
+
+class Lane:
+    """What is in flight to one stream, and whether more may be sent.
+
+    :ivar stream: its name.
+    :ivar trouble: why the stream does not take messages, or None.
+    """
+
+    def __init__(self, stream: str, ack_timeout: float) -> None:
+        self.stream = stream
+        self.trouble: str | None = None
+        self._ack_timeout = ack_timeout
+        self._in_flight: dict[int, tuple[Entry, float]] = {}  # number -> entry, deadline; as sent
+        self._bytes = 0  # in flight
+        self._window = MOST_IN_FLIGHT
+        self._pause = FIRST_PAUSE_SECONDS  # the next one
+        self._resume_at = 0.0
+        self._failed_at = 0.0  # the last failure
+
+    def may_send(self, now: float) -> bool:
+        """The window has room and no pause is on."""
+        return (
+            now >= self._resume_at
+            and len(self._in_flight) < self._window
+            and self._bytes < MOST_IN_FLIGHT_BYTES
+        )
+
+    def pause(self, now: float) -> float | None:
+        """Seconds that a pause goes on; None without one."""
+        return self._resume_at - now if self._resume_at > now else None
+
+    def sent(self, entry: Entry, now: float) -> None:
+        """An entry is on its way."""
+        self._in_flight[entry.number] = (entry, now + self._ack_timeout)
+        self._bytes += entry.size
+
+    def acknowledged(self, number: int, now: float) -> Entry | None:
+        """An acknowledgement arrived; None if nobody waits for it any more."""
+        entry = self._pop(number)
+        if entry is not None:
+            self._window = min(self._window * 2, MOST_IN_FLIGHT)
+            self._pause = FIRST_PAUSE_SECONDS
+            if self.trouble is not None and now - self._failed_at >= CALM_SECONDS:
+                self.trouble = None
+        return entry
+
+    def failed(self, number: int, now: float, trouble: str) -> Entry | None:
+        """A try failed; None if nobody waits for it any more."""
+        entry = self._pop(number)
+        if entry is not None:
+            self._slow_down(now)
+            self.trouble = trouble
+        return entry
+
+    def expired(self, now: float) -> list[Entry]:
+        """What was not acknowledged in time; it is no longer in flight."""
+        late = [entry for entry, deadline in self._in_flight.values() if deadline <= now]
+        for entry in late:
+            self._pop(entry.number)
+        if late:
+            self._slow_down(now)
+            self.trouble = f"no acknowledgement from {self.stream} in {self._ack_timeout:g} s"
+        return late
+
+    def disconnected(self) -> list[Entry]:
+        """The connection is gone, and every acknowledgement under way with it."""
+        lost = [entry for entry, _ in self._in_flight.values()]
+        self._in_flight.clear()
+        self._bytes = 0
+        return lost
+
+    def _pop(self, number: int) -> Entry | None:
+        entry, _ = self._in_flight.pop(number, (None, 0.0))
+        if entry is not None:
+            self._bytes -= entry.size
+        return entry
+
+    def _slow_down(self, now: float) -> None:
+        self._failed_at = now
+        self._window = 1
+        if now >= self._resume_at:  # a whole window refused at once is one failure
+            self._resume_at = now + self._pause
+            self._pause = min(self._pause * 2, LONGEST_PAUSE_SECONDS)

@@ -1,0 +1,53 @@
+"""The daemon, put together: sources are read, the publisher publishes, a stop drains."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from daemon.backlog import Backlog
+from daemon.meters import Meters
+from daemon.publisher import Publisher
+from daemon.settings import DaemonSettings
+from daemon.sources.base import Source
+from daemon.sources.host import HostSource
+from daemon.sources.simulator import Simulator
+from daemon.ticker import PART, Sources, tick
+from spindle.service import Service
+
+log = logging.getLogger("daemon")
+
+#: What must work before /healthz says ok.
+PARTS = ("nats", "stream", PART)
+
+
+async def main(service: Service[DaemonSettings]) -> None:
+    """Read and publish until the service is told to stop, then publish what is left."""
+    settings = service.settings
+    backlog = Backlog(settings.daemon_backlog_points, settings.daemon_backlog_bytes)
+    meters = Meters(service.registry, backlog)
+    publisher = Publisher(settings, service.health, backlog, meters)
+    states = Sources(service.health, settings.sources)
+    sources = [source(name, settings) for name in settings.sources]
+    log.info("reading %s", ", ".join(settings.sources))
+    async with asyncio.TaskGroup() as tasks:
+        publishing = tasks.create_task(publisher.run(), name="publisher")
+        async with asyncio.TaskGroup() as reading:
+            for one in sources:
+                coroutine = tick(service, one, publisher.put, states, meters)
+                reading.create_task(coroutine, name=f"read {one.name}")
+        left = await publisher.drained(settings.daemon_drain_seconds)
+        publishing.cancel()
+    if left:
+        log.warning("stopped with %s points that NATS has not acknowledged", f"{left:,}")
+
+
+def source(name: str, settings: DaemonSettings) -> Source:
+    """The source of that name."""
+    match name:
+        case "simulator":
+            return Simulator(settings)
+        case "host":
+            return HostSource(settings.daemon_envelope_size)
+        case _:
+            raise ValueError(f"no source is called {name}")

@@ -1,0 +1,44 @@
+"""What two readings of a drive's counters say about the time between them. Pure."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Counters(NamedTuple):
+    """A drive's counters since boot.
+
+    :ivar io_ms: time that reads and writes took, summed over them.
+    :ivar busy_ms: time in which at least one was under way; None where the platform has no count.
+    """
+
+    reads: int
+    writes: int
+    read_bytes: int
+    write_bytes: int
+    io_ms: int
+    busy_ms: int | None
+
+
+def rates(before: Counters, after: Counters, seconds: float) -> dict[str, float]:
+    """By metric type; empty where a counter went backwards.
+
+    Latency is milliseconds per completed I/O, and absent where none was completed.
+    """
+    fields = zip(before[:5], after[:5], strict=True)
+    reads, writes, read_bytes, write_bytes, io_ms = (new - old for old, new in fields)
+    if min(reads, writes, read_bytes, write_bytes, io_ms) < 0:
+        return {}
+    said = {
+        "ReadBytes": read_bytes / seconds,
+        "WriteBytes": write_bytes / seconds,
+        "IOPs": (reads + writes) / seconds,
+    }
+    if reads + writes:
+        said["Latency"] = io_ms / (reads + writes)
+    if before.busy_ms is not None and after.busy_ms is not None:
+        busy_ms = after.busy_ms - before.busy_ms
+        if busy_ms < 0:
+            return {}
+        said["Utilisation"] = min(100.0, busy_ms / (10 * seconds))
+    return {metric_type: round(value, 4) for metric_type, value in said.items()}
