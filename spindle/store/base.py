@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 NO_ARRAY = ""  #: ``array_id`` of a device that belongs to no array
+
+_LONGEST = 1024
+_UNSTORABLE = re.compile("[\0\r\ud800-\udfff]")  # neither database can even be asked for these
+_FIRST_NS, _LAST_NS = 0, 9_223_372_036_854_775_806  # what both stores can compare with
+
+
+def clamped(number: int) -> int:
+    """The nearest number that both stores can hold; a question may name any time."""
+    return min(max(number, _FIRST_NS), _LAST_NS)
 
 
 class Series:
@@ -65,6 +75,15 @@ class Selection:
     device_id: str | None = None
     array_id: str | None = None
     metric_type: str | None = None
+
+    @property
+    def possible(self) -> bool:
+        """Whether anything stored can match: no name is that long, nor has such characters."""
+        fields = (self.source_device, self.device_id, self.array_id, self.metric_type)
+        return not any(
+            text is not None and (len(text) > _LONGEST or _UNSTORABLE.search(text))
+            for text in fields
+        )
 
 
 @dataclass(frozen=True, slots=True)

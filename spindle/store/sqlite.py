@@ -1,0 +1,262 @@
+"""The embedded store: one SQLite file (WAL), written by one process, read by any number.
+
+Writes take turns on one thread with the one writing connection; queries run on threads of their
+own with connections that cannot write, so that a slow query holds up neither a write nor another.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, TypeVar
+
+from spindle.errors import SpindleError, StoreDenied, StoreUnavailable
+from spindle.settings import Settings
+from spindle.store import sqlite_file
+from spindle.store import sqlite_schema as schema
+from spindle.store.base import (
+    EventRow,
+    Latest,
+    Point,
+    Selection,
+    Step,
+    clamped,
+)
+from spindle.store.sqlite_writing import Writing
+
+log = logging.getLogger("spindle.store")
+
+_READERS = 8  # queries at once; further ones wait their turn
+_STEPS_BETWEEN_CHECKS = 20_000  # of SQLite's machine, between two looks at the clock
+_NS_PER_HOUR = 3600 * 10**9
+_WAL_RESET_MENDED = (3, 51, 3)
+
+T = TypeVar("T")
+_Tags = tuple[str, str, str, str]  # source_device, metric_type, device_id, array_id
+
+
+class SqliteStore:
+    """See ``Store``.
+
+    :param writing: True for the one process that writes to the file.
+    """
+
+    def __init__(self, settings: Settings, *, writing: bool = False) -> None:
+        self._path = sqlite_file.path_of(settings.store)
+        self._timeout = settings.store_timeout_seconds
+        self._retention_ns = int(settings.retention_hours * _NS_PER_HOUR)
+        self._writing = Writing(self._path, self._timeout) if writing else None
+        self._writer = ThreadPoolExecutor(1, "sqlite-writer")
+        self._readers = ThreadPoolExecutor(_READERS, "sqlite-reader")
+        self._reading = _Reading(self._path, self._timeout)
+        self._closed = False
+
+    @property
+    def name(self) -> str:
+        return f"SQLite {sqlite3.sqlite_version}"
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return self._path
+
+    async def prepare(self) -> None:
+        if self._writing is None:
+            await self.ping()
+            return
+        await self._write(self._writing.open)
+        if sqlite3.sqlite_version_info < _WAL_RESET_MENDED:
+            log.info(
+                "SQLite %s has the WAL-reset fault that 3.51.3 mends; it takes two writing "
+                "connections to one file, and this store has one",
+                sqlite3.sqlite_version,
+            )
+
+    async def ping(self) -> None:
+        await self._read(lambda db: db.execute("SELECT 1 FROM series LIMIT 1").fetchone())
+
+    async def write_points(self, points: Sequence[Point]) -> None:
+        if points:
+            await self._write(self._the_writing().write_points, points)
+
+    async def write_events(self, events: Sequence[EventRow]) -> None:
+        if events:
+            await self._write(self._the_writing().write_events, events)
+
+    async def latest(self, which: Selection, since_ns: int) -> list[Latest]:
+        def read(db: sqlite3.Connection) -> list[Latest]:
+            found = []
+            for number, tags in _selected(db, which):
+                row = db.execute(schema.LATEST, {"id": number, "since": since}).fetchone()
+                if row:
+                    found.append(Latest(*tags, *row))
+            return found
+
+        since = clamped(since_ns)
+        return await self._read(read)
+
+    async def series(
+        self,
+        which: Selection,
+        start_ns: int,
+        end_ns: int,
+        every_ns: int | None = None,
+        limit: int = 100_000,
+    ) -> list[Step]:
+        def read(db: sqlite3.Connection) -> list[Step]:
+            found: list[Step] = []
+            for number, tags in _selected(db, which):
+                given["id"], given["limit"] = number, max(0, limit) - len(found)
+                found += [Step(*tags, *row) for row in db.execute(sql, given)]
+                if len(found) >= limit:
+                    break
+            return found
+
+        sql = schema.RAW if every_ns is None else schema.STEPS
+        given = {
+            "start": clamped(start_ns),
+            "end": clamped(end_ns),
+            "every": clamped(every_ns or 1),
+        }
+        return await self._read(read)
+
+    async def events(
+        self, which: Selection, since_ns: int, min_criticality: int = 1, limit: int = 10_000
+    ) -> list[EventRow]:
+        if not which.possible:
+            return []
+        conditions, given = _conditions(which, ("source_device", "device_id", "array_id"))
+        sql = schema.EVENTS.format(
+            where=schema.where("time_ns >= :since", "criticality >= :criticality", *conditions)
+        )
+        given |= {"since": clamped(since_ns), "criticality": clamped(min_criticality)}
+        given["limit"] = max(0, limit)
+        return await self._read(lambda db: [EventRow(*row) for row in db.execute(sql, given)])
+
+    async def counts(self) -> dict[str, int]:
+        points, events = await self._read(lambda db: db.execute(schema.COUNTS).fetchone())
+        return {"device_metrics": points, "events": events}
+
+    async def expire(self, now_ns: int) -> int:
+        if not self._retention_ns:
+            return 0
+        writing, cutoff = self._the_writing(), now_ns - self._retention_ns
+        total = 0
+        after: int | None = 0
+        more = True
+        while after is not None:  # each round is one short turn on the writer's thread
+            deleted, after = await self._write(writing.expire_points, cutoff, after)
+            total += deleted
+        while more:
+            deleted, more = await self._write(writing.expire_events, cutoff)
+            total += deleted
+        return total
+
+    async def close(self) -> None:
+        if self._closed:
+            return
+        self._closed = True
+        self._reading.interrupt()
+        await asyncio.to_thread(self._close)
+
+    def _close(self) -> None:
+        self._readers.shutdown()
+        self._reading.close()
+        if self._writing is not None:
+            self._writer.submit(self._writing.close).result()
+        self._writer.shutdown()
+
+    def _the_writing(self) -> Writing:
+        if self._writing is None:
+            raise StoreDenied(f"{self._path} was opened for reading, not for writing")
+        return self._writing
+
+    async def _write(self, job: Callable[..., T], *arguments: Any) -> T:
+        return await self._run(self._writer, job, *arguments)
+
+    async def _read(self, job: Callable[[sqlite3.Connection], T]) -> T:
+        return await self._run(self._readers, self._reading.run, job)
+
+    async def _run(self, pool: ThreadPoolExecutor, job: Callable[..., T], *arguments: Any) -> T:
+        if self._closed:
+            raise StoreUnavailable(f"{self._path} was closed")
+        try:
+            return await asyncio.get_running_loop().run_in_executor(pool, job, *arguments)
+        except SpindleError:
+            raise
+        except (sqlite3.Error, OSError, OverflowError, UnicodeError) as error:
+            raise sqlite_file.translated(error, self._path) from error
+
+
+class _Reading:
+    """One reading connection per thread, and the time limit of the query that runs on it."""
+
+    def __init__(self, path: Path, timeout_seconds: float) -> None:
+        self._path = path
+        self._timeout = timeout_seconds
+        self._mine = threading.local()  # .db, .inode, .deadline of this thread
+        self._all: list[sqlite3.Connection] = []  # to close at the end
+        self._lock = threading.Lock()
+        self._stopping = False
+
+    def run(self, job: Callable[[sqlite3.Connection], T]) -> T:
+        """Run on this thread's connection, in one transaction: one view of the data."""
+        db = self._connection()
+        self._mine.deadline = time.monotonic() + self._timeout
+        db.execute("BEGIN")
+        try:
+            return job(db)
+        finally:
+            if db.in_transaction:
+                db.execute("ROLLBACK")
+
+    def _connection(self) -> sqlite3.Connection:
+        db: sqlite3.Connection | None = getattr(self._mine, "db", None)
+        inode = self._path.stat().st_ino if self._path.exists() else 0
+        if db is not None and inode == self._mine.inode:
+            return db
+        if db is not None:  # the file was removed or replaced
+            self._mine.db = None
+            with self._lock:
+                self._all.remove(db)
+            db.close()
+        db = sqlite_file.open_for_reading(self._path, self._timeout)
+        db.set_progress_handler(self._overdue, _STEPS_BETWEEN_CHECKS)
+        self._mine.db, self._mine.inode = db, inode
+        with self._lock:
+            self._all.append(db)
+        return db
+
+    def _overdue(self) -> bool:
+        return self._stopping or time.monotonic() > self._mine.deadline
+
+    def interrupt(self) -> None:
+        self._stopping = True
+
+    def close(self) -> None:
+        with self._lock:
+            for db in self._all:
+                db.close()
+            self._all.clear()
+
+
+def _selected(db: sqlite3.Connection, which: Selection) -> list[tuple[int, _Tags]]:
+    if not which.possible:
+        return []
+    conditions, given = _conditions(
+        which, ("source_device", "device_id", "array_id", "metric_type")
+    )
+    sql = schema.SELECTED_SERIES.format(where=schema.where(*conditions))
+    return [(number, tuple(tags)) for number, *tags in db.execute(sql, given)]
+
+
+def _conditions(which: Selection, names: Sequence[str]) -> tuple[list[str], dict[str, Any]]:
+    """``column = :column`` for what is selected, and the values to bind: no text is pasted."""
+    given = {name: value for name in names if (value := getattr(which, name)) is not None}
+    return [f"{name} = :{name}" for name in given], given

@@ -1,0 +1,121 @@
+"""The SQLite file: its tables, and the SQL that reads and writes them (nothing here runs it).
+
+Readings are clustered by series and time (``WITHOUT ROWID``), so that one series over a range, and
+the newest reading of a series, are each one descent of one tree. Measured on two cores with 4,000
+series, batches of 20,000 sorted by series, ``synchronous=FULL``: 330,000 points/s at 29 bytes a
+point (a tree clustered by time takes 840,000/s, but then reads a series by scanning all of them).
+The names that are promised to people, ``device_metrics`` and ``events``, are views.
+"""
+
+from __future__ import annotations
+
+VERSION = 1  #: ``PRAGMA user_version`` of a file whose tables are all there
+
+# array_id is '' for none: NULLs would make the unique index blind to duplicates.
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS series (
+    id INTEGER PRIMARY KEY,
+    source_device TEXT NOT NULL,
+    metric_type TEXT NOT NULL,
+    device_id TEXT NOT NULL,
+    array_id TEXT NOT NULL,
+    UNIQUE (device_id, metric_type, source_device, array_id)
+);
+CREATE TABLE IF NOT EXISTS points (
+    series_id INTEGER NOT NULL,
+    time_ns INTEGER NOT NULL,
+    value REAL NOT NULL,
+    PRIMARY KEY (series_id, time_ns)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS event_rows (
+    time_ns INTEGER NOT NULL,
+    event_id TEXT NOT NULL,
+    source_device TEXT NOT NULL,
+    event_type TEXT NOT NULL,
+    device_id TEXT NOT NULL,
+    array_id TEXT NOT NULL,
+    criticality INTEGER NOT NULL,
+    event_message TEXT NOT NULL,
+    PRIMARY KEY (time_ns, event_id, source_device, event_type, device_id, array_id)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS event_rows_of_device ON event_rows (device_id, time_ns);
+CREATE VIEW IF NOT EXISTS device_metrics AS
+SELECT strftime('%Y-%m-%dT%H:%M:%S', time_ns / 1000000000, 'unixepoch')
+           || printf('.%09dZ', time_ns % 1000000000) AS time,
+       source_device, metric_type, device_id, array_id, value, time_ns
+FROM points JOIN series ON id = series_id;
+CREATE VIEW IF NOT EXISTS events AS
+SELECT strftime('%Y-%m-%dT%H:%M:%S', time_ns / 1000000000, 'unixepoch')
+           || printf('.%09dZ', time_ns % 1000000000) AS time,
+       source_device, event_type, device_id, array_id,
+       event_id, criticality, event_message, time_ns
+FROM event_rows;
+"""
+
+SERIES_ID = """
+SELECT id FROM series
+WHERE source_device = ? AND metric_type = ? AND device_id = ? AND array_id = ?
+"""
+ADD_SERIES = "INSERT INTO series (source_device, metric_type, device_id, array_id) VALUES (?,?,?,?)"
+ADD_POINT = "INSERT OR REPLACE INTO points (series_id, time_ns, value) VALUES (?,?,?)"
+#: Of ``EventRow``, in the order of the statements below.
+EVENT_COLUMNS = (
+    "time_ns",
+    "event_id",
+    "source_device",
+    "event_type",
+    "device_id",
+    "array_id",
+    "criticality",
+    "message",
+)
+ADD_EVENT = """
+INSERT INTO event_rows (time_ns, event_id, source_device, event_type, device_id, array_id,
+                        criticality, event_message)
+VALUES (?,?,?,?,?,?,?,?) ON CONFLICT DO NOTHING
+"""
+
+# {where} stands for conditions made of column names alone; values are always bound.
+SELECTED_SERIES = """
+SELECT id, source_device, metric_type, device_id, array_id FROM series {where}
+ORDER BY source_device, metric_type, device_id, array_id
+"""
+LATEST = """
+SELECT time_ns, value FROM points
+WHERE series_id = :id AND time_ns >= :since ORDER BY time_ns DESC LIMIT 1
+"""
+RAW = """
+SELECT time_ns, value, value, value, 1 FROM points
+WHERE series_id = :id AND time_ns >= :start AND time_ns < :end ORDER BY time_ns LIMIT :limit
+"""
+STEPS = """
+SELECT time_ns / :every * :every, avg(value), min(value), max(value), count(*) FROM points
+WHERE series_id = :id AND time_ns >= :start AND time_ns < :end
+GROUP BY time_ns / :every ORDER BY 1 LIMIT :limit
+"""
+EVENTS = """
+SELECT time_ns, event_id, source_device, event_type, device_id, array_id,
+       criticality, event_message
+FROM event_rows {where} ORDER BY time_ns DESC, event_id DESC LIMIT :limit
+"""
+COUNTS = "SELECT (SELECT count(*) FROM points), (SELECT count(*) FROM event_rows)"
+
+# Retention: series after series, at most :limit rows at a time.
+NEXT_SERIES = "SELECT id FROM series WHERE id > ? ORDER BY id LIMIT ?"
+NTH_OLD_POINT = """
+SELECT time_ns FROM points WHERE series_id = :id AND time_ns < :cutoff
+ORDER BY time_ns LIMIT 1 OFFSET :limit
+"""
+DELETE_POINTS = "DELETE FROM points WHERE series_id = :id AND time_ns < :before"
+DELETE_EMPTY_SERIES = """
+DELETE FROM series WHERE id = :id AND NOT EXISTS (SELECT 1 FROM points WHERE series_id = :id)
+"""
+NTH_OLD_EVENT = """
+SELECT time_ns FROM event_rows WHERE time_ns < :cutoff ORDER BY time_ns LIMIT 1 OFFSET :limit
+"""
+DELETE_EVENTS = "DELETE FROM event_rows WHERE time_ns < :before"
+
+
+def where(*conditions: str) -> str:
+    """``WHERE a AND b``, or nothing for no condition."""
+    return f"WHERE {' AND '.join(conditions)}" if conditions else ""
