@@ -47,7 +47,7 @@ class Novelty:
             return 0.0
         below = value - values[at - 1] if at else inf
         above = values[at] - value if at < size else inf
-        distance = below if below < above else above
+        distance = min(above, below)
         values.insert(at, value)
         if size < 2:
             return 0.0

@@ -14,25 +14,27 @@ BINS = 48
 """Bins a day."""
 DAYS = 28
 """Past days compared with: four weeks, so that weekdays find their like."""
-HOURS_BINS = 24
-"""Bins over which the difference from a past day is averaged."""
+SPAN = 12
+"""Bins over which the difference from a past day is averaged: six hours."""
 LEAST_DAYS = 3
 """Past days needed before anything is called unusual."""
+WEEK = 7
+"""Past days needed to be sure: before, the first Saturday would look like a fault."""
 
 
 class Rhythm:
-    """Novelty of the shape of the last half day among the days at the same hours.
+    """How unlike every past day the last hours were, at the same time of day.
 
     Every half hour the mean since the last is compared with that of each past day; the
-    smallest of the averaged differences says how unlike *every* day this one is. It is heard
-    when it is a record, by ``1 - last record / it``, weighed by the square of the rhythm's
+    smallest of the averaged differences is the unlikeness. It is heard when it reaches twice
+    its record of the time before, weighed by the days known (up to a week) and by the rhythm's
     strength: ``1 - mean |difference from yesterday| / mean |deviation from the mean|``, which
     is 0 for a series without a daily rhythm.
     """
 
     __slots__ = (
         "bin", "count", "day_count", "day_sum", "differences", "history", "mean",
-        "mean_count", "record", "records", "spread_sum", "total",
+        "mean_count", "next", "record", "records", "spread_sum", "top", "total",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -46,8 +48,10 @@ class Rhythm:
         self.mean = 0.0  # of the bin means
         self.mean_count = 0
         self.spread_sum = 0.0  # of |bin mean - mean|
-        self.record = 0.0  # largest unlikeness so far
+        self.record = 0.0  # largest unlikeness before the present stretch
         self.records = 0  # bins for which it was known
+        self.top = 0.0  # largest of the present stretch, since it last fell to half the record
+        self.next = 0.0  # unlikeness to be heard again
 
     @property
     def strength(self) -> float:
@@ -56,6 +60,11 @@ class Rhythm:
             return 0.0
         ratio = (self.day_sum / self.day_count) / (self.spread_sum / self.mean_count)
         return max(0.0, 1.0 - ratio)
+
+    @property
+    def days(self) -> int:
+        """Past days the present one can be compared with."""
+        return int(np.count_nonzero(~np.isnan(self.differences)))
 
     def update(self, timestamp: float, value: float) -> float:
         """Take the next value; 0, or how unlike all past days the closed half hour was."""
@@ -66,15 +75,14 @@ class Rhythm:
                 self.__init__()  # type: ignore[misc]  # the clock was set back for good
                 self.bin = number
             elif number > self.bin:
-                score = self._close(number)
+                score = self._close(self.bin, number)
         self.total += value
         self.count += 1
         return score
 
-    def _close(self, number: int) -> float:
+    def _close(self, closed: int, number: int) -> float:
         """Close the open bin and open bin ``number``."""
-        assert self.bin is not None
-        closed, mean = self.bin, self.total / self.count
+        mean = self.total / self.count
         skipped = number - closed - 1
         past = self.history[(closed - BINS * np.arange(1, DAYS + 1)) % (BINS * DAYS)]
         score = self._compare(mean, past)
@@ -95,16 +103,25 @@ class Rhythm:
             self.day_count += 1
             self.day_sum += float(difference[0])
         old = self.differences
-        moved = old + (difference - old) / HOURS_BINS
+        moved = old + (difference - old) / SPAN
         self.differences = np.where(np.isnan(old), difference, moved)
         known = self.differences[~np.isnan(self.differences)]
         if known.size < LEAST_DAYS:
             return 0.0
-        return self._weigh(float(known.min()))
+        return self._weigh(float(known.min()), int(known.size))
 
-    def _weigh(self, unlike: float) -> float:
+    def _weigh(self, unlike: float, days: int) -> float:
         self.records += 1
-        last, self.record = self.record, max(self.record, unlike)
-        if self.records <= BINS or unlike <= last:
+        if self.records <= BINS:  # a first day to learn what is usual
+            self.record = max(self.record, unlike)
             return 0.0
-        return (1.0 - last / unlike) * self.strength**2
+        if unlike <= self.record:
+            self.record = max(self.record, self.top)
+            self.top = self.next = 0.0
+            return 0.0
+        self.top = max(self.top, unlike)
+        if unlike < 2.0 * self.record or unlike < self.next:
+            return 0.0
+        self.next = 2.0 * unlike
+        sure = min(1.0, days / WEEK) * self.strength
+        return sure * unlike / (unlike + 2.0 * self.record)

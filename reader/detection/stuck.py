@@ -30,8 +30,7 @@ class Stuck:
         self.points += 1
         if value != self.last:
             self.last = value
-            if self.run > self.longest:
-                self.longest = self.run
+            self.longest = max(self.longest, self.run)
             self.repeats += self.run - 1
             self.run = 1
             self.next = EVIDENCE

@@ -93,7 +93,7 @@ class Surge:
         if at < size and ranked[at] == residual:
             after = bisect_right(ranked, residual, at)
         low, high = (at + after) / 2, size - (at + after) / 2
-        rank = low if low < high else high
+        rank = min(high, low)
         surprise = log((size + 1) / (2.0 * rank + 1.0))
         if rank >= 1.0 or size < 2 * TAIL:
             return surprise

@@ -1,0 +1,78 @@
+"""Detector state to bytes and back, exactly: a JSON head and the arrays' raw doubles.
+
+Read with care: a snapshot may be old, cut short or not ours, and then one sentence says so.
+"""
+
+from __future__ import annotations
+
+import json
+from array import array
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from spindle.errors import InvalidInput
+
+MAGIC = b"spindle-detector-2\n"
+DAMAGED = "This detector state is damaged; start a fresh detector."
+
+
+def dump(parts: Mapping[str, object]) -> bytes:
+    """The slots of each part; floats keep every bit (JSON writes the shortest exact digits)."""
+    head: dict[str, dict[str, Any]] = {}
+    body = bytearray()
+    for name, part in parts.items():
+        fields = head[name] = {}
+        for slot in slots(part):
+            value = getattr(part, slot)
+            if isinstance(value, array | np.ndarray):
+                kind = "array" if isinstance(value, array) else "numpy"
+                fields[slot] = {kind: len(value)}
+                body += value.tobytes()
+            else:
+                fields[slot] = value
+    text = json.dumps(head, separators=(",", ":")).encode()
+    return MAGIC + len(text).to_bytes(4, "little") + text + bytes(body)
+
+
+def load(data: bytes, parts: Mapping[str, object]) -> None:
+    """Fill the parts' slots.
+
+    :raises InvalidInput: not written by this version of ``dump``, or damaged.
+    """
+    if not data.startswith(MAGIC):
+        raise InvalidInput("This is no detector state of this version; start a fresh detector.")
+    try:
+        at = len(MAGIC) + 4
+        end = at + int.from_bytes(data[len(MAGIC) : at], "little")
+        head = json.loads(data[at:end])
+        for name, part in parts.items():
+            for slot in slots(part):
+                value = head[name][slot]
+                if isinstance(value, dict):
+                    value, end = _array(value, data, end)
+                elif isinstance(value, list):
+                    value = [tuple(item) for item in value]
+                setattr(part, slot, value)
+    except (ValueError, KeyError, TypeError, IndexError) as error:
+        raise InvalidInput(DAMAGED) from error
+    if end != len(data):
+        raise InvalidInput(DAMAGED)
+
+
+def slots(part: object) -> list[str]:
+    return [slot for slot in type(part).__slots__ if slot not in PARTS]  # type: ignore[attr-defined]
+
+
+def _array(shape: dict[str, int], data: bytes, at: int) -> tuple[Any, int]:
+    ((kind, length),) = shape.items()
+    end = at + 8 * length
+    raw = data[at:end]
+    if len(raw) != 8 * length:
+        raise ValueError("cut short")
+    return (array("d", raw) if kind == "array" else np.frombuffer(raw).copy()), end
+
+
+PARTS = ("novelty", "surge", "rhythm", "stuck")
+"""Slots of the detector that are parts themselves."""

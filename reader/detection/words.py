@@ -1,0 +1,73 @@
+"""What was unusual, in words a storage engineer would use."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+SHARES = (99.9, 99.5, 99.0, 98.0, 95.0, 90.0)
+
+
+def number(value: float) -> str:
+    """Four significant digits, no needless zeros, thousands plain."""
+    text = f"{value:.4g}"
+    if "e" in text and 1e-3 <= abs(value) < 1e15:
+        text = f"{value:.0f}"
+    return text
+
+
+def quantity(value: float, unit: str) -> str:
+    return f"{number(value)} {unit}" if unit else number(value)
+
+
+def stretch(seconds: float) -> str:
+    """A span of time in its natural unit."""
+    for size, name in ((86_400.0, "days"), (3_600.0, "h"), (60.0, "min")):
+        if seconds >= 2 * size or (seconds >= size and name != "days"):
+            return f"{number(round(seconds / size))} {name}"
+    return f"{number(round(seconds))} s"
+
+
+def beyond(value: float, recent: Sequence[float]) -> tuple[float, str, float] | None:
+    """The largest share of the recent values that lies well on one side of this one.
+
+    :returns: per cent, "below" or "above", and the value they lie below or above; None when
+        the value is not outside 90 % of them. "Well" is half the way from the median.
+    """
+    ordered = sorted(recent)
+    size = len(ordered)
+    if size < 20:
+        return None
+    median = ordered[size // 2]
+    for share in SHARES:
+        at = min(size - 1, round(share / 100 * size))
+        high, low = ordered[at], ordered[size - 1 - at]
+        if value > high and 2 * high <= value + median:
+            return share, "below", high
+        if value < low and 2 * low >= value + median:
+            return share, "above", low
+    return None
+
+
+def surge(head: str, unit: str, value: float, recent: Sequence[float], span: str) -> str:
+    found = beyond(value, recent)
+    if found:
+        share, side, limit = found
+        return f"{head}; {number(share)} % of the last {span} lay {side} {quantity(limit, unit)}"
+    return f"{head}; nothing in the last {span} moved so far for so long"
+
+
+def rhythm(head: str, days: int) -> str:
+    return f"{head}; the last hours were unlike each of the {days} days before at this time of day"
+
+
+def stuck(head: str, run: int, longest: int) -> str:
+    before = f"never more than {longest} in a row before" if longest > 1 else "never twice before"
+    return f"{head} for {run} readings without any change; {before}"
+
+
+def novelty(head: str, unit: str, value: float, low: float, high: float) -> str:
+    if value >= high:
+        return f"{head}, the highest value so far"
+    if value <= low:
+        return f"{head}, the lowest value so far"
+    return f"{head}, a value never seen between {number(low)} and {quantity(high, unit)}"
