@@ -65,6 +65,11 @@ class _ConnectionLog:
     def down(self, why: object) -> None:
         self._change(False, f"NATS is away, trying again: {why or 'the connection was lost'}")
 
+    def error(self, error: Exception) -> None:
+        """Before the first connection the client tries again by itself and only reports errors."""
+        if self._connected is None:
+            self.down(str(error) or type(error).__name__)
+
     def _change(self, connected: bool, message: str) -> None:
         if connected is self._connected:
             return
@@ -84,6 +89,7 @@ def _options(settings: Settings, name: str, state: _ConnectionLog) -> dict[str, 
 
     async def errored(error: Exception) -> None:
         log.debug("NATS client: %s", error or type(error).__name__)
+        state.error(error)
 
     options: dict[str, Any] = {
         "servers": [url.strip() for url in settings.nats_url.split(",") if url.strip()],
