@@ -12,6 +12,7 @@ DEAD_LETTER = "deadletter"
 READER = "reader"
 READER_QUERY = "reader.query"
 HEALTH_CHANGED = "health.changed"
+WRITER_LEDGER = "writer.ledger"
 
 # JetStream.
 METRICS_STREAM = "METRICS"

@@ -19,6 +19,7 @@ from spindle.streams import ACK_WAIT_SECONDS
 from writer.core import Limits
 from writer.decode import EventDecoder, MetricDecoder
 from writer.metrics import LedgerCollector
+from writer.monitor import Monitor, monitor_url
 from writer.pipeline import Pipeline
 from writer.settings import WriterSettings
 
@@ -107,6 +108,7 @@ async def work(
         for pipeline in pipelines:
             tasks.create_task(pipeline.run(client, declare, stopping, drain), name=pipeline.stream)
         tasks.create_task(_expire(service, store), name="retention")
+        tasks.create_task(_monitor(service, client, pipelines).run(stopping), name="monitor")
         await stopping.wait()
         for pipeline in pipelines:
             pipeline.wake()
@@ -119,3 +121,10 @@ async def _expire(service: Service[WriterSettings], store: Store) -> None:
             await store.expire(time.time_ns())
         except StoreError as error:
             log.warning("retention: %s", error)
+
+
+def _monitor(
+    service: Service[WriterSettings], client: Client, pipelines: list[Pipeline[Any]]
+) -> Monitor:
+    url = monitor_url(service.settings, service.settings.nats_monitor_url)
+    return Monitor(client, pipelines, service.health, service.registry, url)

@@ -144,6 +144,11 @@ class Pipeline(Generic[P]):
             async with asyncio.timeout(seconds):
                 await self._changed.wait()
 
+    @property
+    def asking(self) -> bool:
+        """There is room for more, and messages are asked for."""
+        return self._intake is not None and self.core.room() > 0 and not self._intake.waiting
+
     def wake(self) -> None:
         """Have the pipeline look again."""
         self._changed.set()

@@ -13,6 +13,13 @@ class WriterSettings(Settings):
     writer_http_port: int = Field(
         9102, ge=1, le=65535, description="Port of the writer's /healthz and /metrics."
     )
+    nats_monitor_url: str = Field(
+        "",
+        description=(
+            "NATS's monitoring address, where broker_fsync is read; "
+            "empty: port 8222 on the host of NATS_URL."
+        ),
+    )
     writer_batch_points: int = Field(
         20_000, ge=1, le=200_000, description="Most points written to the store at once."
     )

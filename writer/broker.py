@@ -1,0 +1,51 @@
+"""What the broker promises: its version, and when it writes to the disk. Pure but for one read.
+
+Sources: Jepsen, NATS 2.12.1 (acknowledged messages lost at a power cut within ``sync_interval``);
+the release notes of nats-server 2.11.17, 2.12.8 and 2.14.0 for the file-store repairs.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Literal
+
+import orjson
+import urllib3
+
+Fsync = Literal["always", "interval", "unknown"]
+
+#: The first release of each line with the repairs to the file store.
+REPAIRED = ((2, 11, 17), (2, 12, 8), (2, 14, 0))
+_TIMEOUT = urllib3.Timeout(total=2.0)
+
+
+def version_warning(version: str) -> str | None:
+    """One sentence when this nats-server can lose what it acknowledged, else None."""
+    match = re.match(r"v?(\d+)\.(\d+)\.(\d+)", version)
+    if match is None:
+        return f"nats-server reports the version {version!r}, so its repairs are not known"
+    number = (int(match[1]), int(match[2]), int(match[3]))
+    first = next((each for each in REPAIRED if each[:2] == number[:2]), REPAIRED[-1])
+    if number >= first:
+        return None
+    return (
+        f"nats-server {version} can lose acknowledged messages when its files are damaged by a "
+        "crash; 2.11.17, 2.12.8 and 2.14.0 are repaired"
+    )
+
+
+def fsync_of(monitor_url: str) -> Fsync:
+    """When the broker behind this monitoring address syncs its files; blocks up to 2 s."""
+    try:
+        answer = urllib3.request("GET", f"{monitor_url}/varz", timeout=_TIMEOUT, retries=False)
+        return fsync_from_varz(orjson.loads(answer.data))
+    except (urllib3.exceptions.HTTPError, orjson.JSONDecodeError):
+        return "unknown"
+
+
+def fsync_from_varz(varz: object) -> Fsync:
+    """The same from the monitoring page's content (``jetstream.config.sync_always``)."""
+    config = varz.get("jetstream", {}).get("config", {}) if isinstance(varz, dict) else {}
+    if not config:
+        return "unknown"
+    return "always" if config.get("sync_always") else "interval"

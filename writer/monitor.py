@@ -1,0 +1,151 @@
+"""Look at the streams every few seconds, tell what was seen, and answer ``writer.ledger``."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from dataclasses import asdict
+from typing import Any
+from urllib.parse import urlsplit
+
+import orjson
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.errors import Error as NatsError
+from nats.js.errors import Error as JetStreamError
+from prometheus_client import CollectorRegistry, Gauge, Info
+
+from spindle import subjects
+from spindle.health import Health
+from spindle.settings import Settings
+from writer import broker
+from writer.pipeline import Pipeline
+from writer.watch import Reading, Watch
+
+log = logging.getLogger("writer.monitor")
+
+EVERY_SECONDS = 5.0
+MONITOR_PORT = 8222
+
+
+class Monitor:
+    """Watches the consumers and the broker for one writer."""
+
+    def __init__(
+        self,
+        client: Client,
+        pipelines: list[Pipeline[Any]],
+        health: Health,
+        registry: CollectorRegistry,
+        monitor_url: str,
+    ) -> None:
+        self._client = client
+        self._pipelines = pipelines
+        self._health = health
+        self._monitor_url = monitor_url
+        self._watches = {one.stream: Watch() for one in pipelines}
+        self._fsync: broker.Fsync = "unknown"
+        self._warned_of = ""  # the server version that was warned of
+        labels = ["stream"]
+        self._pending = Gauge(
+            "writer_pending_messages", "Not delivered to a writer yet", labels, registry=registry
+        )
+        self._unacknowledged = Gauge(
+            "writer_unacknowledged_messages",
+            "Delivered, not acknowledged",
+            labels,
+            registry=registry,
+        )
+        self._bytes = Gauge("writer_stream_bytes", "Held by the stream", labels, registry=registry)
+        self._broker = Info("writer_broker", "The NATS server and its promise", registry=registry)
+        self._seen: dict[str, dict[str, int]] = {}  # stream -> what the last look showed
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Look until told to stop, and answer for the ledger meanwhile."""
+        subscription = await self._client.subscribe(subjects.WRITER_LEDGER, cb=self._answer)
+        try:
+            while not stopping.is_set():
+                await self._look()
+                try:
+                    async with asyncio.timeout(EVERY_SECONDS):
+                        await stopping.wait()
+                except TimeoutError:
+                    continue
+        finally:
+            if not self._client.is_closed:
+                await subscription.unsubscribe()
+
+    async def _look(self) -> None:
+        if not self._client.is_connected:
+            return
+        await self._look_at_broker()
+        for pipeline in self._pipelines:
+            try:
+                await self._look_at(pipeline)
+            except (NatsError, JetStreamError, TimeoutError) as error:
+                log.debug("%s: no answer to the monitor: %s", pipeline.stream, error)
+
+    async def _look_at_broker(self) -> None:
+        version = str(self._client.connected_server_version)
+        self._fsync = await asyncio.to_thread(broker.fsync_of, self._monitor_url)
+        self._broker.info({"version": version, "broker_fsync": self._fsync})
+        if version != self._warned_of:
+            self._warned_of = version
+            warning = broker.version_warning(version)
+            log.info("nats-server %s, broker_fsync=%s", version, self._fsync)
+            if warning:
+                log.warning(warning)
+
+    async def _look_at(self, pipeline: Pipeline[Any]) -> None:
+        js, stream = self._client.jetstream(), pipeline.stream
+        info = await js.consumer_info(stream, subjects.WRITER_CONSUMER)
+        state = (await js.stream_info(stream)).state
+        reading = Reading(
+            last=state.last_seq,
+            messages=state.messages,
+            floor=info.ack_floor.stream_seq if info.ack_floor else 0,
+            delivered=info.delivered.stream_seq if info.delivered else 0,
+            pending=info.num_pending or 0,
+            unacknowledged=info.num_ack_pending or 0,
+            asking=pipeline.asking,
+        )
+        self._pending.labels(stream).set(reading.pending)
+        self._unacknowledged.labels(stream).set(reading.unacknowledged)
+        self._bytes.labels(stream).set(state.bytes)
+        self._seen[stream] = {
+            "pending": reading.pending,
+            "unacknowledged": reading.unacknowledged,
+            "stream_messages": state.messages,
+            "stream_bytes": state.bytes,
+        }
+        deaf = self._watches[stream].judge(reading, time.monotonic())
+        part = f"consumer of {stream}"
+        if deaf:
+            self._health.failing(part, f"deaf: {deaf}; ./run.sh repair mends it")
+        else:
+            self._health.ok(part)
+
+    async def _answer(self, message: Msg) -> None:
+        if message.reply:
+            await message.respond(orjson.dumps(self.report()))
+
+    def report(self) -> dict[str, Any]:
+        """This writer's ledgers, stream by stream, as ``reader.ledger`` adds them up."""
+        streams = {}
+        for pipeline in self._pipelines:
+            ledger = pipeline.core.ledger
+            streams[pipeline.stream] = {
+                **asdict(ledger),
+                "adds_up": ledger.adds_up,
+                **self._seen.get(pipeline.stream, {}),
+            }
+        return {"writer": self._client.client_id, "broker_fsync": self._fsync, "streams": streams}
+
+
+def monitor_url(settings: Settings, given: str) -> str:
+    """NATS's monitoring address: as given, else the usual port on the first server's host."""
+    if given:
+        return given.rstrip("/")
+    host = urlsplit(settings.nats_url.split(",")[0].strip()).hostname or "127.0.0.1"
+    return f"http://{host}:{MONITOR_PORT}"

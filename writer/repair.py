@@ -1,0 +1,64 @@
+"""``python -m writer.repair``: make the writer's consumers anew.
+
+The streams are work queues: what is not acknowledged stays in them without a consumer, and is
+delivered again to the new one. Writing it twice changes nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+
+from nats.errors import Error as NatsError
+from nats.js.errors import Error as JetStreamError
+from nats.js.errors import NotFoundError
+
+from spindle import bus, logs, streams
+from spindle.errors import InvalidSettings
+from spindle.settings import Settings, load
+
+CONNECT_SECONDS = 10.0
+
+
+async def repair(settings: Settings) -> list[str]:
+    """Delete and declare every consumer; one sentence for each.
+
+    :raises TimeoutError: NATS is not there.
+    """
+    async with asyncio.timeout(CONNECT_SECONDS):
+        client = await bus.connect(settings, "repair")
+    try:
+        js, done = client.jetstream(), []
+        for stream, consumer in streams.consumers():
+            try:
+                await js.delete_consumer(stream, str(consumer.durable_name))
+                done.append(f"{stream}: consumer {consumer.durable_name} deleted and made anew")
+            except NotFoundError:
+                done.append(f"{stream}: consumer {consumer.durable_name} was missing, made anew")
+        await bus.declare(client, settings)
+        for number, (stream, _) in enumerate(streams.consumers()):
+            state = (await js.stream_info(stream)).state
+            done[number] += f"; {state.messages} messages wait"
+        return done
+    finally:
+        await client.close()
+
+
+def main() -> int:
+    """Exit code 0 when mended, 1 when NATS is away, 2 when a setting is wrong."""
+    try:
+        settings = load(Settings)
+        logs.configure("repair", "error")
+        for line in asyncio.run(repair(settings)):
+            print(line)
+    except InvalidSettings as error:
+        print(error, file=sys.stderr)
+        return 2
+    except (TimeoutError, NatsError, JetStreamError) as error:
+        print(f"repair: NATS does not answer ({error or 'timed out'})", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
