@@ -1,0 +1,127 @@
+"""``python -m local``: what run.sh does without Docker, and what is the same with and without."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from local import environment, logs, nats, operate, services, show, testing
+from local.env_example import env_example
+from local.home import ROOT, home_of
+from local.pipeline import load_all, load_local
+from spindle.errors import InvalidInput, InvalidSettings, SpindleError
+
+EXIT_USAGE = 2
+
+app = typer.Typer(
+    add_completion=False, pretty_exceptions_enable=False, no_args_is_help=True, help=__doc__
+)
+_AS_THEY_ARE = {"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []}
+
+ServiceName = Annotated[
+    str | None,
+    typer.Argument(help=f"One of {', '.join(services.START_ORDER)}.", show_default=False),
+]
+
+
+def main() -> None:
+    """Run a command; a mistake of the user ends in a sentence, never in a traceback."""
+    os.chdir(ROOT)
+    try:
+        app(prog_name="./run.sh")
+    except InvalidSettings as error:
+        show.complain("the settings have mistakes; nothing was changed:")
+        for mistake in error.mistakes:
+            show.complain(f"  {mistake}")
+        sys.exit(EXIT_USAGE)
+    except InvalidInput as error:
+        show.complain(str(error))
+        sys.exit(EXIT_USAGE)
+    except (SpindleError, OSError) as error:
+        show.complain(str(error))
+        sys.exit(operate.EXIT_FAILED)
+    except KeyboardInterrupt:
+        show.complain("interrupted; ./run.sh status tells what runs")
+        sys.exit(130)
+
+
+def _exit(code: int) -> None:
+    raise typer.Exit(code)
+
+
+@app.command()
+def start() -> None:
+    """Start what does not run yet, and wait until all of it is healthy."""
+    _exit(operate.start(load_all()))
+
+
+@app.command()
+def stop() -> None:
+    """Drain and stop every service; data is kept."""
+    settings = load_local()
+    _exit(operate.stop(home_of(settings.spindle_home), settings.stop_timeout_seconds))
+
+
+@app.command()
+def restart(service: ServiceName = None) -> None:
+    """Stop and start again, everything or one service."""
+    name = services.resolve(service) if service else None
+    _exit(operate.restart(load_all(), name))
+
+
+@app.command()
+def status(
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+) -> None:
+    """Service, state, since, health; exit code 3 unless all are healthy."""
+    _exit(operate.status(load_all(), as_json=as_json))
+
+
+@app.command(name="logs")
+def show_logs(
+    service: ServiceName = None,
+    lines: Annotated[int, typer.Option("-n", "--lines", min=0, help="Last lines to show.")] = 50,
+    follow: Annotated[bool, typer.Option("--follow/--no-follow")] = True,
+) -> None:
+    """The logs of every service or of one."""
+    names = [services.resolve(service)] if service else list(services.START_ORDER)
+    home = home_of(load_local().spindle_home)
+    _exit(logs.run({name: home.log_file(name) for name in names}, lines, follow=follow))
+
+
+@app.command()
+def tools() -> None:
+    """What is installed here to run Spindle without Docker."""
+    server = nats.find_server()
+    version = nats.server_version(server)
+    shown = ".".join(map(str, version)) if version else "of unknown version"
+    show.plain(f"Python {sys.version.split()[0]}, nats-server {shown} ({server})")
+
+
+@app.command(context_settings=_AS_THEY_ARE)
+def query(context: typer.Context) -> None:
+    """Ask the reader: <query_type> [key=value ...] [--json]."""
+    _become("client", "query", *context.args)
+
+
+@app.command(context_settings=_AS_THEY_ARE)
+def test(context: typer.Context) -> None:
+    """Run the tests: [folder ...] [--containers] [arguments of pytest]."""
+    _exit(testing.run(context.args))
+
+
+@app.command(name="env-example")
+def print_env_example() -> None:
+    """Every setting, as .env.example shows it."""
+    print(env_example(), end="")
+
+
+def _become(module: str, *arguments: str) -> None:
+    """Go on as ``python -m module``, with the settings that follow from others."""
+    settings = load_local()
+    os.environ.update(environment.credentials(settings, home_of(settings.spindle_home), module))
+    command = [sys.executable, "-m", module, *arguments]
+    os.execv(sys.executable, command)  # noqa: S606 - our own interpreter

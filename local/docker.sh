@@ -1,0 +1,110 @@
+# shellcheck shell=bash
+# run.sh's commands where everything runs in containers. Sourced by run.sh.
+
+compose() { docker compose "$@"; }
+
+compose version >/dev/null 2>&1 ||
+  die 1 "docker has no compose plugin; install it (docker-compose-plugin), or set SPINDLE_MODE=local"
+
+docker_init() {
+  make_env_file
+  echo "$(docker --version), compose $(compose version --short)"
+}
+
+docker_build() { compose build "$@"; }
+
+docker_start() {
+  if ! compose up --detach --wait --wait-timeout "$(setting START_TIMEOUT_SECONDS 180)"; then
+    compose ps --all >&2
+    echo "Not everything is healthy. Look: ./run.sh logs <service>. A port that is taken is moved by" \
+      "its setting: NATS_PORT, NATS_MONITOR_PORT, INFLUXDB_PORT, GRAFANA_PORT, PROMETHEUS_PORT," \
+      "DAEMON_HTTP_PORT, WRITER_HTTP_PORT, READER_HTTP_PORT, CLIENT_HTTP_PORT." >&2
+    return 1
+  fi
+  compose ps
+  local address
+  address=$(setting BIND_ADDRESS 127.0.0.1)
+  cat <<ADDRESSES
+
+NATS        nats://$address:$(setting NATS_PORT 4222), monitoring http://$address:$(setting NATS_MONITOR_PORT 8222)
+InfluxDB    http://$address:$(setting INFLUXDB_PORT 8086)
+Grafana     http://$address:$(setting GRAFANA_PORT 3000)
+Prometheus  http://$address:$(setting PROMETHEUS_PORT 9090)
+
+Try next:
+  ./run.sh query devices           every device, and when it was last seen
+  ./run.sh query alerts_critical   what is failing
+  ./run.sh status                  how the services are
+ADDRESSES
+}
+
+# Volumes stay: without --volumes, data outlives its containers.
+docker_stop() {
+  compose down
+  echo "stopped; the data is kept"
+}
+
+docker_restart() {
+  local service
+  if [ $# = 0 ]; then
+    docker_stop
+    docker_start
+  else
+    service=$(known_service "$1")
+    compose restart "$service"
+  fi
+}
+
+docker_status() {
+  if [ "${1:-}" = --json ]; then
+    compose ps --all --format json
+  else
+    compose ps --all --format 'table {{.Service}}\t{{.State}}\t{{.RunningFor}}\t{{.Health}}'
+  fi
+  # As without Docker: 3 unless everything runs and is healthy.
+  [ -n "$(compose ps --quiet)" ] && ! compose ps --all --format '{{.State}} {{.Health}}' |
+    grep -qv '^running healthy$' || return 3
+}
+
+docker_logs() {
+  local arguments=() follow=--follow service="" lines=50
+  while [ $# -gt 0 ]; do
+    case "$1" in
+      --no-follow) follow="" ;;
+      --follow) follow=--follow ;;
+      -n | --lines)
+        [ $# -gt 1 ] || die 2 "$1 needs a number"
+        lines=$2
+        shift
+        ;;
+      -n*) lines=${1#-n} ;;
+      --lines=*) lines=${1#--lines=} ;;
+      -*) die 2 "logs knows -n N, --follow and --no-follow, not \"$1\"" ;;
+      *)
+        service=$(known_service "$1")
+        arguments+=("$service")
+        ;;
+    esac
+    shift
+  done
+  compose logs ${follow:+"$follow"} --tail "$lines" ${arguments[@]+"${arguments[@]}"}
+}
+
+docker_query() {
+  local terminal=-T
+  if [ -t 0 ] && [ -t 1 ]; then terminal=""; fi
+  compose exec ${terminal:+"$terminal"} client python -m client query "$@"
+}
+
+# A service's name from it or from what the old platform called it.
+known_service() {
+  local name=$1
+  case "$name" in
+    daemon-service-go | writer-service-go | client-service-go) name=${name%-service-go} ;;
+    reader-service-py) name=reader ;;
+  esac
+  if ! compose config --services | grep -qxF -- "$name"; then
+    die 2 "there is no service \"$name\"; there are $(compose config --services | sort | tr '\n' ' ')"
+  fi
+  echo "$name"
+}

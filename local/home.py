@@ -1,0 +1,99 @@
+"""Where a checkout keeps what runs without Docker: the folder ``.spindle`` and what lies in it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from spindle.errors import SpindleError
+
+#: The repository's root: services are run from here.
+ROOT = Path(__file__).resolve().parent.parent
+
+#: Unix socket paths end at about 104 bytes (macOS) or 108 (Linux); supervisor first binds the path
+#: with a dot and its pid added.
+LONGEST_SOCKET_PATH = 90
+
+#: Every process of a checkout has this in its environment, with the checkout's ``.spindle`` folder:
+#: so a process is known to be ours whatever became of the pid files.
+INSTANCE_VARIABLE = "SPINDLE_INSTANCE"
+
+
+class UnsafeFolder(SpindleError):
+    """A folder that must be ours alone belongs to somebody else."""
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """Paths under one ``.spindle`` folder."""
+
+    folder: Path
+
+    @property
+    def logs(self) -> Path:
+        """One file per service, with rotated ones beside it."""
+        return self.folder / "logs"
+
+    @property
+    def run(self) -> Path:
+        """Pid files, generated configurations, the lock."""
+        return self.folder / "run"
+
+    @property
+    def nats_store(self) -> Path:
+        """JetStream's files."""
+        return self.folder / "nats"
+
+    @property
+    def nats_config(self) -> Path:
+        """The generated configuration of nats-server."""
+        return self.run / "nats-server.conf"
+
+    @property
+    def nats_passwords(self) -> Path:
+        """User -> password as JSON, made once."""
+        return self.folder / "nats-users.json"
+
+    @property
+    def supervisor_config(self) -> Path:
+        """The generated configuration of supervisord."""
+        return self.run / "supervisord.conf"
+
+    @property
+    def pid_file(self) -> Path:
+        """Supervisord's pid; run.sh looks at it, too."""
+        return self.run / "supervisord.pid"
+
+    def log_file(self, service: str) -> Path:
+        """Where a service's standard output and error go."""
+        return self.logs / f"{service}.log"
+
+    def socket(self) -> Path:
+        """Supervisord's control socket, in a folder that only this user can enter."""
+        path = self.run / "supervisor.sock"
+        if len(os.fsencode(path)) <= LONGEST_SOCKET_PATH:
+            return path
+        name = hashlib.sha256(os.fsencode(self.folder)).hexdigest()[:12]
+        base = os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir()
+        return Path(base) / f"spindle-{os.getuid()}-{name}" / "supervisor.sock"
+
+    def make(self) -> None:
+        """Create the folders; those with the control socket and passwords for this user only.
+
+        :raises UnsafeFolder: if another user made the short folder of the socket first.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.logs.mkdir(exist_ok=True)
+        for private in (self.run, self.socket().parent):
+            private.mkdir(mode=0o700, exist_ok=True)
+            if private.is_symlink() or private.stat().st_uid != os.getuid():
+                raise UnsafeFolder(f"{private} belongs to somebody else; remove it")
+            private.chmod(0o700)
+
+
+def home_of(folder: str) -> Home:
+    """The ``Home`` at SPINDLE_HOME, relative to the checkout."""
+    return Home((ROOT / Path(folder).expanduser()).resolve())

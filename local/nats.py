@@ -1,0 +1,148 @@
+"""The local nats-server: finding it, its configuration, and what it says of itself."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from local.settings import LocalSettings
+from spindle.errors import SpindleError
+from spindle.settings import Settings
+
+Version = tuple[int, int, int]
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+#: The first versions that no longer lose what they acknowledged, by release line.
+MENDED: tuple[Version, ...] = ((2, 11, 17), (2, 12, 8), (2, 14, 0))
+#: JetStream's file limit beyond what the streams reserve: room for key-value buckets.
+_FILE_STORE_HEADROOM = 2**30
+
+
+class NoServer(SpindleError):
+    """There is no nats-server to run."""
+
+
+def find_server() -> str:
+    """The nats-server of the virtual environment, else the one on PATH.
+
+    :raises NoServer: with what to do.
+    """
+    beside = Path(sys.executable).parent / "nats-server"
+    found = str(beside) if beside.is_file() else shutil.which("nats-server")
+    if not found:
+        raise NoServer(
+            "there is no nats-server: put one on PATH (https://nats.io/download), or point "
+            "NATS_URL at a server that runs elsewhere"
+        )
+    return found
+
+
+def version_of(text: str) -> Version | None:
+    """``(2, 15, 1)`` from ``nats-server: v2.15.1``; None when there is no version in the text."""
+    found = re.search(r"(\d+)\.(\d+)\.(\d+)", text)
+    return (int(found[1]), int(found[2]), int(found[3])) if found else None
+
+
+def server_version(program: str) -> Version | None:
+    """Asks ``nats-server --version``."""
+    answer = subprocess.run(  # noqa: S603 - the program found above
+        [program, "--version"], capture_output=True, text=True, timeout=10, check=False
+    )
+    return version_of(answer.stdout)
+
+
+def is_local(settings: LocalSettings) -> bool:
+    """Whether NATS is ours to run: no, when NATS_URL names a server elsewhere."""
+    url = urlsplit(settings.nats_url)
+    try:
+        return url.hostname in LOOPBACK and url.port == settings.nats_port
+    except ValueError:  # not a port: the service says so
+        return False
+
+
+def config(
+    settings: LocalSettings, store: Path, version: Version | None, authorization: str = ""
+) -> str:
+    """The configuration file of the local server.
+
+    :param version: of the server; the key ``sync_interval`` is known from 2.10 on.
+    """
+    reserved = sum(
+        (
+            settings.metrics_stream_max_bytes,
+            settings.events_stream_max_bytes,
+            settings.deadletter_max_bytes,
+        )
+    )
+    sync = "  sync_interval: always\n" if settings.nats_sync == "always" else ""
+    if version is not None and version < (2, 10, 0):
+        sync = ""
+    return (
+        "# Made by ./run.sh start; changes are lost.\n"
+        "host: 127.0.0.1\n"
+        f"port: {settings.nats_port}\n"
+        f'http: "127.0.0.1:{settings.nats_monitor_port}"\n'
+        "max_payload: 8MB\n"
+        "jetstream {\n"
+        f"  store_dir: {json.dumps(str(store))}\n"
+        f"  max_file_store: {reserved + _FILE_STORE_HEADROOM}\n"
+        f"{sync}"
+        "}\n"
+        f"{authorization}"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Broker:
+    """What a running server says of itself on its monitoring port.
+
+    :ivar fsync: ``always``, ``interval`` or ``unknown``.
+    :ivar warning: why its version should be replaced, or empty.
+    """
+
+    version: str
+    fsync: str
+    warning: str
+
+
+UNKNOWN_BROKER = Broker("unknown", "unknown", "")
+
+
+def broker(varz: Mapping[str, Any]) -> Broker:
+    """From the answer of ``/varz``."""
+    jetstream = (varz.get("jetstream") or {}).get("config") or {}
+    fsync = "unknown"
+    if jetstream.get("sync_always"):
+        fsync = "always"
+    elif jetstream.get("sync_interval"):
+        fsync = "interval"
+    version = version_of(str(varz.get("version", "")))
+    shown = ".".join(map(str, version)) if version else "unknown"
+    warning = ""
+    if version is not None and is_faulty(version):
+        warning = (
+            f"NATS {shown} can lose acknowledged messages when the machine or the process dies; "
+            "2.11.17, 2.12.8, 2.14.0 or later do not"
+        )
+    return Broker(shown, fsync, warning)
+
+
+def is_faulty(version: Version) -> bool:
+    """Older than the mended release of its line."""
+    for mended in MENDED:
+        if version[:2] == mended[:2]:
+            return version < mended
+    return version < MENDED[-1]
+
+
+def nats_url(port: int) -> str:
+    """Where the local server answers."""
+    return str(Settings.model_fields["nats_url"].default).replace("4222", str(port))

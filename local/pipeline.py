@@ -1,0 +1,146 @@
+"""What this checkout runs: every service's settings, programs and ports, made once."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from local import environment, nats, nats_users, ports, supervisor
+from local.health import page
+from local.home import Home, home_of
+from local.services import NATS, SERVICES
+from local.settings import LocalSettings
+from spindle.errors import InvalidSettings
+from spindle.settings import Settings, load
+
+_FIRST_PRIORITY = 100
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """Settings of this checkout, after all rules.
+
+    :ivar own: settings by Python service.
+    """
+
+    settings: LocalSettings
+    home: Home
+    own: Mapping[str, Settings]
+
+    @property
+    def runs_nats(self) -> bool:
+        """False when NATS_URL names a server elsewhere."""
+        return nats.is_local(self.settings)
+
+    @property
+    def names(self) -> list[str]:
+        """What is run, in the order of start."""
+        return [*([NATS] if self.runs_nats else []), *self.own]
+
+    def http_port(self, service: str) -> int:
+        """Where a service answers ``/healthz``."""
+        if service == NATS:
+            return self.settings.nats_monitor_port
+        return int(getattr(self.own[service], f"{service}_http_port"))
+
+    def pages(self) -> dict[str, str]:
+        """Service -> address of its ``/healthz``."""
+        host = self.settings.http_host
+        return {name: page(name, host, self.http_port(name)) for name in self.names}
+
+    def ports(self) -> list[ports.Port]:
+        """Every port that will be listened on."""
+        found = []
+        if self.runs_nats:
+            found = [
+                ports.Port("NATS_PORT", "127.0.0.1", self.settings.nats_port),
+                ports.Port("NATS_MONITOR_PORT", "127.0.0.1", self.settings.nats_monitor_port),
+            ]
+        for service in SERVICES:
+            setting = service.port_setting.upper()
+            host = self.settings.http_host
+            found.append(ports.Port(setting, host, self.http_port(service.name)))
+        return found
+
+
+def load_local() -> LocalSettings:
+    """The settings of run.sh; what follows from them is put into the environment of this process.
+
+    :raises InvalidSettings: every mistake at once.
+    """
+    settings = load(LocalSettings)
+    os.environ.update(environment.derived(settings))
+    return load(LocalSettings)
+
+
+def load_all() -> Pipeline:
+    """Settings of run.sh and of every service.
+
+    :raises InvalidSettings: the mistakes of all of them at once.
+    """
+    mistakes: list[str] = []
+    settings = None
+    try:
+        settings = load_local()
+    except InvalidSettings as error:
+        mistakes += error.mistakes
+    own = {}
+    for service in SERVICES:
+        try:
+            own[service.name] = load(service.settings_type())
+        except InvalidSettings as error:
+            mistakes += error.mistakes
+    if mistakes or settings is None:
+        raise InvalidSettings(list(dict.fromkeys(mistakes)))
+    pipeline = Pipeline(settings, home_of(settings.spindle_home), own)
+    if shared := ports.mistakes(pipeline.ports()):
+        raise InvalidSettings(shared)
+    return pipeline
+
+
+def write_configuration(pipeline: Pipeline) -> None:
+    """Make the folders and write the configurations of nats-server and supervisord.
+
+    :raises nats.NoServer: when there is none and one is needed.
+    """
+    home = pipeline.home
+    home.make()
+    commands = {name: [sys.executable, "-m", name] for name in pipeline.own}
+    environments: dict[str, dict[str, str]] = {}
+    authorization = ""
+    if pipeline.runs_nats and pipeline.settings.nats_auth == "users":
+        known = nats_users.passwords(home.nats_passwords)
+        environments[NATS] = nats_users.environment(known)
+        authorization = nats_users.authorization()
+        for name in pipeline.own:
+            environments[name] = environment.credentials(pipeline.settings, home, name)
+    if pipeline.runs_nats:
+        server = nats.find_server()
+        commands[NATS] = [server, "-c", str(home.nats_config)]
+        version = nats.server_version(server)
+        config = nats.config(pipeline.settings, home.nats_store, version, authorization)
+        home.nats_config.write_text(config)
+    programs = [
+        _program(pipeline, name, commands[name], place, environments.get(name, {}))
+        for place, name in enumerate(pipeline.names)
+    ]
+    home.supervisor_config.touch(mode=0o600)
+    home.supervisor_config.write_text(supervisor.config(home, programs))
+
+
+def _program(
+    pipeline: Pipeline, name: str, command: list[str], place: int, own: Mapping[str, str]
+) -> supervisor.Program:
+    settings = pipeline.settings
+    return supervisor.Program(
+        name,
+        command,
+        log=pipeline.home.log_file(name),
+        priority=_FIRST_PRIORITY + place,
+        stop_seconds=settings.stop_timeout_seconds,
+        log_max_bytes=settings.log_file_max_bytes,
+        log_backups=settings.log_file_backups,
+        environment=own,
+    )

@@ -1,0 +1,62 @@
+"""Processes that belong to a checkout, known by their environment whatever became of pid files."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+
+import psutil
+
+from local.home import INSTANCE_VARIABLE, Home
+from local.services import DRAIN_ORDER, NATS
+
+_KILL_WAIT_SECONDS = 5.0
+
+
+def ours(home: Home) -> list[psutil.Process]:
+    """Every living process that was started for this ``.spindle`` folder."""
+    return [
+        process
+        for process in psutil.process_iter()
+        if process.pid != os.getpid() and _belongs(process, home)
+    ]
+
+
+def _belongs(process: psutil.Process, home: Home) -> bool:
+    try:
+        if process.uids().real != os.getuid() or process.status() == psutil.STATUS_ZOMBIE:
+            return False
+        return process.environ().get(INSTANCE_VARIABLE) == str(home.folder)
+    except (psutil.Error, OSError):
+        return False
+
+
+def take_down(processes: list[psutil.Process], seconds: float) -> None:
+    """End processes: supervisord first, which would restart the others, then as services drain.
+
+    :param seconds: how long each may take before it is killed.
+    """
+    for rank, process in sorted(((_rank(each), each) for each in processes), key=lambda it: it[0]):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.terminate()
+            with contextlib.suppress(psutil.TimeoutExpired):
+                # supervisord waits for its children, one after the other
+                process.wait(seconds * len(DRAIN_ORDER) if rank < 0 else seconds)
+                continue
+            process.kill()
+            with contextlib.suppress(psutil.TimeoutExpired):
+                process.wait(_KILL_WAIT_SECONDS)
+
+
+def _rank(process: psutil.Process) -> int:
+    """Place in the order of taking down."""
+    try:
+        words = process.cmdline()
+    except psutil.Error:
+        return len(DRAIN_ORDER)
+    if "supervisor.supervisord" in words:
+        return -1
+    for place, service in enumerate(DRAIN_ORDER):
+        if service in words or (service == NATS and words and words[0].endswith("nats-server")):
+            return place
+    return len(DRAIN_ORDER)

@@ -1,0 +1,185 @@
+"""supervisord: its configuration, and talking to it over its socket."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import re
+import shlex
+import subprocess
+import sys
+import xmlrpc.client
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from supervisor.xmlrpc import SupervisorTransport  # type: ignore[import-untyped]
+
+from local.home import ROOT, Home
+from spindle.errors import SpindleError
+
+#: supervisord gives up after so many failures in a row: never, for practical purposes.
+_START_RETRIES = 1_000_000_000
+
+
+class SupervisorFailed(SpindleError):
+    """supervisord did not do what was asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """One process to keep alive.
+
+    :ivar priority: lower starts first and is stopped last.
+    :ivar stop_seconds: how long it may take to end after SIGTERM.
+    """
+
+    name: str
+    command: Sequence[str]
+    log: Path
+    priority: int
+    stop_seconds: int
+    log_max_bytes: int
+    log_backups: int
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+def config(home: Home, programs: Sequence[Program]) -> str:
+    """supervisord's configuration file."""
+    socket = home.socket()
+    head = (
+        "; Made by ./run.sh start; changes are lost.\n"
+        "[unix_http_server]\n"
+        f"file={_escaped(str(socket))}\n"
+        "chmod=0600\n\n"
+        "[supervisord]\n"
+        f"logfile={_escaped(str(home.logs / 'supervisord.log'))}\n"
+        "logfile_maxbytes=1MB\n"
+        "logfile_backups=1\n"
+        f"pidfile={_escaped(str(home.pid_file))}\n"
+        f"directory={_escaped(str(ROOT))}\n\n"
+        "[rpcinterface:supervisor]\n"
+        "supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface\n"
+    )
+    return "\n".join([head, *(_program(program) for program in programs)])
+
+
+def _program(program: Program) -> str:
+    environment = ",".join(
+        f'{name}="{_escaped(value)}"' for name, value in sorted(program.environment.items())
+    )
+    return (
+        f"[program:{program.name}]\n"
+        f"command={_escaped(shlex.join(program.command))}\n"
+        f"priority={program.priority}\n"
+        "autostart=true\n"
+        "autorestart=true\n"
+        "startsecs=1\n"
+        f"startretries={_START_RETRIES}\n"
+        "stopsignal=TERM\n"
+        f"stopwaitsecs={program.stop_seconds}\n"
+        "killasgroup=true\n"
+        "redirect_stderr=true\n"
+        f"stdout_logfile={_escaped(str(program.log))}\n"
+        f"stdout_logfile_maxbytes={program.log_max_bytes}\n"
+        f"stdout_logfile_backups={program.log_backups}\n"
+        f"environment={environment}\n"
+    )
+
+
+def _escaped(value: str) -> str:
+    """``%`` begins an expansion in supervisord's configuration, and `` ;`` a comment."""
+    return re.sub(r"\s;", lambda found: found[0][0] + "\\;", value.replace("%", "%%"))
+
+
+def spawn(home: Home, environment: Mapping[str, str]) -> None:
+    """Start supervisord in the background; it starts every program.
+
+    :raises SupervisorFailed: with what it said.
+    """
+    command = [sys.executable, "-m", "supervisor.supervisord", "-c", str(home.supervisor_config)]
+    with (home.logs / "supervisord.out").open("w+") as said:
+        done = subprocess.run(  # noqa: S603 - our own interpreter
+            command,
+            cwd=ROOT,
+            env={**os.environ, **environment},
+            stdin=subprocess.DEVNULL,
+            stdout=said,
+            stderr=subprocess.STDOUT,
+            check=False,
+        )
+        said.seek(0)
+        if done.returncode:
+            raise SupervisorFailed(f"supervisord did not start: {said.read().strip()[-500:]}")
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessState:
+    """What supervisord says of one program.
+
+    :ivar state: RUNNING, STARTING, BACKOFF, STOPPED, EXITED, FATAL, STOPPING or UNKNOWN.
+    :ivar since: seconds since the epoch of its last start or, when it is not running, end; or 0.
+    """
+
+    name: str
+    state: str
+    pid: int
+    since: int
+    exit_code: int
+
+
+class Control:
+    """A running supervisord."""
+
+    def __init__(self, home: Home) -> None:
+        transport = SupervisorTransport(None, None, f"unix://{home.socket()}")
+        self._proxy: Any = xmlrpc.client.ServerProxy("http://127.0.0.1", transport=transport)
+
+    def pid(self) -> int | None:
+        """Of supervisord; None when none answers."""
+        try:
+            return int(self._call("supervisor.getPID"))
+        except SupervisorFailed:
+            return None
+
+    def states(self) -> dict[str, ProcessState]:
+        """By program; empty when supervisord does not answer."""
+        try:
+            answer = self._call("supervisor.getAllProcessInfo")
+        except SupervisorFailed:
+            return {}
+        return {each["name"]: _state(each) for each in answer}
+
+    def start(self, name: str) -> None:
+        """Start a program unless it runs; does not wait for it."""
+        self._call("supervisor.startProcess", name, False, ignore=("ALREADY_STARTED",))
+
+    def stop(self, name: str) -> None:
+        """Stop a program and wait until it has drained."""
+        self._call("supervisor.stopProcess", name, True, ignore=("NOT_RUNNING",))
+
+    def shutdown(self) -> None:
+        """End supervisord and what it still runs."""
+        self._call("supervisor.shutdown")
+
+    def _call(self, method: str, *arguments: Any, ignore: Sequence[str] = ()) -> Any:
+        try:
+            return getattr(self._proxy, method)(*arguments)
+        except xmlrpc.client.Fault as fault:
+            if not any(fault.faultString.startswith(name) for name in ignore):
+                raise SupervisorFailed(f"{method}: {fault.faultString}") from None
+        except (OSError, http.client.HTTPException, xmlrpc.client.ProtocolError) as error:
+            raise SupervisorFailed(f"supervisord does not answer: {error}") from None
+        return None
+
+
+def _state(info: Mapping[str, Any]) -> ProcessState:
+    running = info["statename"] in ("RUNNING", "STARTING", "STOPPING")
+    return ProcessState(
+        name=info["name"],
+        state=info["statename"],
+        pid=info["pid"],
+        since=info["start"] if running else info["stop"],
+        exit_code=info["exitstatus"],
+    )

@@ -1,0 +1,42 @@
+"""Wait until services are healthy, and say what happens meanwhile."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from local import health, show
+from local.health import Row
+from local.pipeline import Pipeline
+from local.supervisor import Control
+
+_PAUSE_SECONDS = 0.2
+
+
+def until_healthy(
+    pipeline: Pipeline, control: Control, names: Sequence[str], seconds: float
+) -> dict[str, Row]:
+    """The services' rows: as soon as all of ``names`` are healthy, else after ``seconds``."""
+    began = time.monotonic()
+    told: set[str] = set()
+    pages = pipeline.pages()
+    with show.out.status("starting") as line:
+        while True:
+            states = control.states()
+            known = {name: states[name] for name in pipeline.names if name in states}
+            rows = {row.service: row for row in health.rows(known, pages)}
+            rows |= {
+                name: Row(name, "stopped", "", 0, "supervisord does not run it")
+                for name in names
+                if name not in rows
+            }
+            waited = time.monotonic() - began
+            for name in names:
+                if rows[name].healthy and name not in told:
+                    told.add(name)
+                    show.plain(f"{name} is healthy ({waited:.1f} s)")
+            waiting = [f"{name} ({rows[name].health})" for name in names if not rows[name].healthy]
+            if not waiting or waited >= seconds:
+                return rows
+            line.update(f"waiting for {', '.join(waiting)}".replace("[", "\\["))
+            time.sleep(_PAUSE_SECONDS)
