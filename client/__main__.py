@@ -1,0 +1,74 @@
+"""``python -m client``: watch for critical events, or ask one question.
+
+Exit codes of ``query``: 0 answered; 1 the reader refused; 2 wrong usage or settings; 69 no answer.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated, NoReturn
+
+import typer
+
+from client import query as question
+from client.settings import ClientSettings
+from client.watch import PARTS, main
+from spindle.errors import InvalidInput, InvalidSettings
+from spindle.service import run
+from spindle.settings import load
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+
+
+@app.callback(invoke_without_command=True)
+def bare(context: typer.Context) -> None:
+    """Ask the reader about storage devices. Without a command: watch."""
+    if context.invoked_subcommand is None:
+        watch()
+
+
+@app.command()
+def watch() -> NoReturn:
+    """Write each critical event to CLIENT_OUTPUT, once, until stopped."""
+    run("client", ClientSettings, main, PARTS, lambda settings: settings.client_http_port)
+
+
+@app.command()
+def query(
+    query_type: Annotated[
+        str, typer.Argument(help="devices, device_health, alerts_critical, ...", show_default=False)
+    ],
+    params: Annotated[
+        list[str] | None,
+        typer.Argument(help="Such as source_device=DiskUnit", metavar="[KEY=VALUE]..."),
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print JSON, as is always done into a pipe.")
+    ] = False,
+    wait: Annotated[
+        float, typer.Option(min=0, max=3600, help="Seconds to wait for NATS and the reader.")
+    ] = 10.0,
+) -> None:
+    """Ask one question: a table on a terminal, JSON into a pipe.
+
+    Exit codes: 0 answered, 1 refused by the reader, 2 wrong usage or settings, 69 no answer.
+    """
+    try:
+        given = question.parse_params(params or [])
+        settings = load(ClientSettings)
+    except InvalidSettings as error:
+        _usage(*error.mistakes)
+    except InvalidInput as error:
+        _usage(str(error))
+    code = question.run(settings, query_type, given, as_json=as_json, wait_seconds=wait)
+    raise typer.Exit(code)
+
+
+def _usage(*sentences: str) -> NoReturn:
+    for sentence in sentences:
+        print(sentence, file=sys.stderr)
+    raise typer.Exit(question.EXIT_USAGE)
+
+
+if __name__ == "__main__":
+    app(prog_name="client")

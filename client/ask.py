@@ -1,0 +1,81 @@
+"""Ask the reader one question, and know what kind of no a missing answer is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+from nats.aio.client import Client
+from nats.errors import Error as NatsError
+from nats.errors import NoRespondersError
+from nats.errors import TimeoutError as NatsTimeoutError
+
+from spindle.errors import SpindleError
+
+CODE_HEADER = "Nats-Service-Error-Code"
+
+
+class ReaderAway(SpindleError):
+    """Nobody answers: waiting and asking again is right."""
+
+
+class ReaderSilent(ReaderAway):
+    """The question was taken, and no answer came in time."""
+
+
+class Refused(SpindleError):
+    """The reader answered that it cannot answer; the sentence is the reader's.
+
+    :ivar code: as in HTTP, empty where none came.
+    """
+
+    def __init__(self, message: str, code: str = "") -> None:
+        super().__init__(message)
+        self.code = code
+
+
+async def ask(
+    client: Client,
+    subject: str,
+    query_type: str,
+    params: Mapping[str, Any],
+    timeout_seconds: float,
+) -> dict[str, Any]:
+    """The reader's whole reply, ``{"status":"success","data":...}``.
+
+    :raises ReaderAway: nobody answers, or not in time, or NATS is away.
+    :raises Refused: the reader's answer is an error, or is none that can be understood.
+    """
+    question = orjson.dumps({"query_type": query_type, "params": dict(params)})
+    try:
+        message = await client.request(subject, question, timeout=timeout_seconds)
+    except NoRespondersError:
+        raise ReaderAway(f"no reader answers on {subject}") from None
+    except NatsTimeoutError:
+        if not client.is_connected:
+            raise ReaderAway("NATS is away") from None
+        raise ReaderSilent(
+            f"the reader on {subject} did not answer within {timeout_seconds:g} s"
+        ) from None
+    except NatsError as error:
+        raise ReaderAway(f"NATS did not take the question: {error}") from None
+    return understand(message.data, (message.headers or {}).get(CODE_HEADER, ""))
+
+
+def understand(payload: bytes, code: str = "") -> dict[str, Any]:
+    """A reply's payload as an object whose status is success.
+
+    :raises Refused: it is an error, or no reply of a reader at all.
+    """
+    try:
+        reply = orjson.loads(payload)
+    except orjson.JSONDecodeError:
+        raise Refused("the answer is not JSON", code) from None
+    if not isinstance(reply, dict) or reply.get("status") not in ("success", "error"):
+        raise Refused("the answer is not one of a reader: it has no status", code)
+    if reply["status"] == "error":
+        raise Refused(str(reply.get("message") or "the reader gave no reason"), code)
+    if "data" not in reply:
+        raise Refused("the answer is not one of a reader: it has no data", code)
+    return reply

@@ -1,0 +1,129 @@
+"""One question from the command line: wait for the reader, ask, show."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import orjson
+from nats.aio.client import Client
+from rich.console import Console
+
+from client import report
+from client.ask import ReaderAway, ReaderSilent, Refused, ask
+from client.settings import ClientSettings
+from spindle import bus
+from spindle.errors import InvalidInput, SpindleError
+from spindle.models import shown
+
+EXIT_OK, EXIT_REFUSED, EXIT_USAGE, EXIT_AWAY = 0, 1, 2, 69  # 69: EX_UNAVAILABLE of sysexits.h
+
+PAUSE_SECONDS = 0.25  # between two tries while no reader answers
+
+Tell = Callable[[str], None]
+
+
+def parse_params(words: Sequence[str]) -> dict[str, str]:
+    """``key=value ...`` as params; the reader knows what is a number.
+
+    :raises InvalidInput: a word is not ``key=value``, or a key comes twice.
+    """
+    params: dict[str, str] = {}
+    for word in words:
+        key, equals, value = word.partition("=")
+        if not (key and equals):
+            raise InvalidInput(f"given {shown(word)}, expected key=value, such as device_id=disk-7")
+        if key in params:
+            raise InvalidInput(f"{key} is given twice")
+        params[key] = value
+    return params
+
+
+def run(
+    settings: ClientSettings,
+    query_type: str,
+    params: Mapping[str, Any],
+    *,
+    as_json: bool,
+    wait_seconds: float,
+) -> int:
+    """Ask, print the answer to standard output or one sentence to standard error.
+
+    :param as_json: the whole reply as JSON; always so when standard output is no terminal.
+    :param wait_seconds: how long to wait for NATS and the reader to be there.
+    :returns: the exit code.
+    """
+    logging.getLogger("spindle").setLevel(logging.CRITICAL)  # what matters is told here
+    try:
+        reply = asyncio.run(_ask(settings, query_type, params, wait_seconds, _tell))
+    except ReaderAway as error:
+        _tell(f"{error}; is it started?" if not isinstance(error, ReaderSilent) else str(error))
+        return EXIT_AWAY
+    except Refused as error:
+        _tell(str(error))
+        return EXIT_REFUSED
+    except SpindleError as error:
+        _tell(str(error))
+        return EXIT_REFUSED
+    if as_json or not sys.stdout.isatty():
+        sys.stdout.buffer.write(orjson.dumps(reply, option=orjson.OPT_INDENT_2) + b"\n")
+    else:
+        Console().print(report.render(reply))
+    return EXIT_OK
+
+
+def _tell(sentence: str) -> None:
+    print("".join(c if c.isprintable() else " " for c in sentence), file=sys.stderr)
+
+
+async def _ask(
+    settings: ClientSettings,
+    query_type: str,
+    params: Mapping[str, Any],
+    wait_seconds: float,
+    tell: Tell,
+) -> dict[str, Any]:
+    deadline = time.monotonic() + wait_seconds
+    client = await _connect(settings, wait_seconds, tell)
+    try:
+        told = False
+        while True:
+            try:
+                return await ask(
+                    client,
+                    settings.nats_subject_request,
+                    query_type,
+                    params,
+                    settings.client_request_timeout_seconds,
+                )
+            except ReaderSilent:
+                raise
+            except ReaderAway as error:
+                if time.monotonic() >= deadline:
+                    raise
+                if not told:
+                    tell(f"{error}; waiting up to {wait_seconds:g} s")
+                    told = True
+            await asyncio.sleep(PAUSE_SECONDS)
+    finally:
+        await client.close()
+
+
+async def _connect(settings: ClientSettings, wait_seconds: float, tell: Tell) -> Client:
+    def changed(connected: bool) -> None:
+        if not connected:
+            tell(f"NATS does not answer; waiting up to {wait_seconds:g} s")
+
+    try:
+        async with asyncio.timeout(max(wait_seconds, 1.0)):
+            return await bus.connect(settings, "query", changed)
+    except TimeoutError:
+        raise ReaderAway(f"NATS does not answer at {_without_password(settings)}") from None
+
+
+def _without_password(settings: ClientSettings) -> str:
+    return ", ".join(url.rpartition("@")[2] for url in settings.nats_url.split(","))

@@ -1,0 +1,160 @@
+"""The client's service: ask for critical events again and again, and write each down once."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from nats.aio.client import Client
+from prometheus_client import CollectorRegistry, Counter
+
+from client.ask import ReaderAway, Refused, ask
+from client.critical_log import CriticalLog
+from client.settings import ClientSettings
+from client.summary import CriticalEvent, from_row
+from spindle import bus
+from spindle.service import Service
+from spindle.timestamps import NS
+
+log = logging.getLogger("client")
+
+PARTS = ("nats", "reader")
+QUERY_TYPE = "alerts_critical"
+LONGEST_MINUTES = 5_256_000.0  # ten years: the longest window the reader takes
+LAST_OFFSET = 90_000  # the last page the reader turns to
+SLACK_NS = 3600 * NS  # how far the reader's clock may differ before an event is forgotten too soon
+
+
+class Metrics:
+    """The client's own Prometheus metrics."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.polls = Counter("client_polls_total", "Polls of the reader", registry=registry)
+        self.failures = Counter(
+            "client_poll_failures_total", "Polls that brought no answer", registry=registry
+        )
+        self.written = Counter(
+            "client_events_written_total", "Critical events written down", registry=registry
+        )
+
+
+async def main(service: Service[ClientSettings]) -> None:
+    """Poll until told to stop."""
+    settings = service.settings
+    critical_log = CriticalLog(
+        Path(settings.client_output), settings.client_log_max_bytes, settings.client_log_backups
+    )
+    await asyncio.to_thread(critical_log.open)
+    try:
+        await _connected(service, critical_log)
+    finally:
+        await asyncio.to_thread(critical_log.close)
+
+
+async def _connected(service: Service[ClientSettings], critical_log: CriticalLog) -> None:
+    def connection_changed(connected: bool) -> None:
+        if connected:
+            service.health.ok("nats")
+        else:
+            service.health.failing("nats", "NATS is away, trying again")
+
+    client = await service.unless_stopped(
+        bus.connect(service.settings, "client", connection_changed)
+    )
+    if client is None:
+        return
+    try:
+        watch = Watch(service, client, critical_log)
+        while True:
+            await watch.poll()
+            if not await service.pause(service.settings.client_poll_seconds):
+                return
+    finally:
+        await client.close()
+
+
+class Watch:
+    """Polls the reader; owns the health parts ``reader`` and ``output``."""
+
+    def __init__(
+        self, service: Service[ClientSettings], client: Client, critical_log: CriticalLog
+    ) -> None:
+        self._service = service
+        self._client = client
+        self._log = critical_log
+        self._metrics = Metrics(service.registry)
+
+    async def poll(self) -> None:
+        """Ask once, and write down what is new; a failure is told by the service's health."""
+        health = self._service.health
+        now_ns = time.time_ns()
+        self._metrics.polls.inc()
+        try:
+            events = await self._service.unless_stopped(self._ask(now_ns))
+            if events is None:
+                return
+        except (ReaderAway, Refused) as error:
+            self._metrics.failures.inc()
+            health.failing("reader", f"waiting for the reader: {error}")
+            return
+        health.ok("reader")
+        try:
+            written = await asyncio.to_thread(self._log.write, events, now_ns)
+        except OSError as error:
+            health.failing("output", f"cannot write: {error.strerror or error}")
+            return
+        health.ok("output")
+        self._metrics.written.inc(len(written))
+        if written:
+            log.info("%d new critical events", len(written))
+        window_ns = int(self._service.settings.client_window_minutes * 60 * NS)
+        self._log.forget(now_ns - window_ns - SLACK_NS)
+
+    async def _ask(self, now_ns: int) -> list[CriticalEvent]:
+        settings = self._service.settings
+        params: dict[str, Any] = {
+            "since_minutes": window_minutes(settings, now_ns, self._log.last_poll_ns),
+            "min_criticality": settings.client_min_criticality,
+        }
+        events: list[CriticalEvent] = []
+        while True:
+            reply = await ask(
+                self._client,
+                settings.nats_subject_request,
+                QUERY_TYPE,
+                params,
+                settings.client_request_timeout_seconds,
+            )
+            page = rows(reply)
+            events += page
+            if not page or not reply.get("truncated") or len(events) > LAST_OFFSET:
+                return events
+            params["offset"] = len(events)
+
+
+def rows(reply: Mapping[str, Any]) -> list[CriticalEvent]:
+    """The events of a reply.
+
+    :raises Refused: it is not an answer to ``alerts_critical``.
+    """
+    if not isinstance(reply["data"], list):
+        raise Refused(f"the answer to {QUERY_TYPE} is not a list")
+    try:
+        return [from_row(row) for row in reply["data"]]
+    except (ValueError, TypeError) as error:
+        raise Refused(f"the answer to {QUERY_TYPE} is not understood: {error}") from None
+
+
+def window_minutes(settings: ClientSettings, now_ns: int, last_poll_ns: int | None) -> float:
+    """How far back to ask: since the last answer and a margin, not past the store's retention.
+
+    The margin is for events that reach the store late; ids see to it that none is written twice.
+    """
+    margin = settings.client_window_minutes
+    away = max(0, now_ns - last_poll_ns) / (60 * NS) if last_poll_ns is not None else 0.0
+    longest = min(settings.retention_hours * 60 or LONGEST_MINUTES, LONGEST_MINUTES)
+    return min(margin + away, longest)
