@@ -10,6 +10,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from client import deadletters_cli
 from client import query as question
 from client.settings import ClientSettings
 from client.watch import PARTS, main
@@ -18,6 +19,7 @@ from spindle.service import run
 from spindle.settings import load
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+app.add_typer(deadletters_cli.app, name="deadletters")
 
 
 @app.callback(invoke_without_command=True)

@@ -17,7 +17,8 @@ _STATES = {
     "critical": "bold red",
 }
 _STATE_KEYS = ("health", "state", "severity", "status")
-_LONG_FRACTION = re.compile(r"(\.\d{3})\d+(?=Z$)")
+_TIME = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)(\.\d{1,3})?\d*Z")
+_ENOUGH_ROWS = 3  # from here on a column that says the same in every row becomes a line above
 
 
 def render(reply: Mapping[str, Any]) -> RenderableType:
@@ -35,7 +36,7 @@ def _parts(title: str, value: Any) -> Iterator[RenderableType]:
     if isinstance(value, Mapping):
         yield from _object(title, value)
     elif _is_rows(value):
-        yield _table(title, value)
+        yield from _rows(title, value)
     elif isinstance(value, list) and not value:
         if not title:
             yield Text("Nothing found.", "dim")
@@ -55,31 +56,48 @@ def _object(title: str, value: Mapping[str, Any]) -> Iterator[RenderableType]:
     nested = {name: item for name, item in value.items() if _is_rows(item)}
     for name, item in value.items():
         if name not in nested and item not in (None, []):
-            table.add_row(_plain(name), cell(name, item))
+            table.add_row(_label(name), cell(name, item))
     yield table
     for name, item in nested.items():
-        yield _table(name, item)
+        yield from _rows(name, item)
 
 
-def _table(title: str, rows: Sequence[Mapping[str, Any]]) -> Table:
-    """One line per object; a column that is empty in all of them is left out."""
+def _rows(title: str, rows: Sequence[Mapping[str, Any]]) -> Iterator[RenderableType]:
+    """One line per object. What is empty in all of them is left out, what is the same said once."""
     columns = [
         name
         for name in dict.fromkeys(name for row in rows for name in row)
         if any(row.get(name) not in (None, "", [], {}) for row in rows)
     ]
+    same = [name for name in columns if len(rows) >= _ENOUGH_ROWS and _is_same(name, rows)]
+    if 0 < len(same) < len(columns):
+        columns = [name for name in columns if name not in same]
+        said = (
+            Text.assemble((_label(name), "bold"), " ", cell(name, rows[0][name])) for name in same
+        )
+        yield Text("   ").join(said)
     table = _new_table(title)
     for name in columns:
         numbers = all(_is_number(row.get(name)) for row in rows)
-        table.add_column(_plain(name), justify="right" if numbers else "left", overflow="fold")
+        table.add_column(_label(name), justify="right" if numbers else "left", overflow="fold")
     for row in rows:
         table.add_row(*(cell(name, row.get(name)) for name in columns))
-    return table
+    yield table
+
+
+def _is_same(name: str, rows: Sequence[Mapping[str, Any]]) -> bool:
+    first = rows[0].get(name)
+    return isinstance(first, str) and all(row.get(name) == first for row in rows)
+
+
+def _label(name: str) -> str:
+    """A key as a heading: its words apart, so that a narrow column breaks between them."""
+    return _plain(name).replace("_", " ")
 
 
 def _new_table(title: str, *, show_header: bool = True) -> Table:
     return Table(
-        title=_plain(title) or None,
+        title=_label(title) or None,
         title_justify="left",
         title_style="bold",
         show_header=show_header,
@@ -115,7 +133,9 @@ def _words(value: Any) -> str:
         return _object_words(value)
     if isinstance(value, list):
         return ", ".join(_words(item) for item in value)
-    return _LONG_FRACTION.sub(r"\1", _plain(str(value)))
+    text = _plain(str(value))
+    time = _TIME.fullmatch(text)
+    return f"{time[1]} {time[2]}{time[3] or ''}Z" if time else text
 
 
 def _object_words(value: Mapping[str, Any]) -> str:

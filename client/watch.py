@@ -110,7 +110,7 @@ class Watch:
         health.ok("output")
         self._metrics.written.inc(len(written))
         if written:
-            log.info("%d new critical events", len(written))
+            log.info("critical events written down: %d", len(written))
         window_ns = int(self._service.settings.client_window_minutes * 60 * NS)
         self._log.forget(now_ns - window_ns - SLACK_NS)
 

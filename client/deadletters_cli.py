@@ -1,0 +1,168 @@
+"""``deadletters list | show | replay | purge`` on the command line."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict
+from typing import Annotated, Any
+
+import orjson
+import typer
+from nats.js import JetStreamContext
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from client import deadletters
+from client.deadletters import DeadLetter
+from client.settings import ClientSettings
+from spindle import bus, logs
+from spindle.errors import BusUnavailable, InvalidInput, InvalidSettings, SpindleError
+from spindle.settings import load
+
+app = typer.Typer(
+    help="What could not be stored, with the reason.", no_args_is_help=True, rich_markup_mode=None
+)
+
+EXIT_REFUSED, EXIT_USAGE, EXIT_AWAY = 1, 2, 69
+CONNECT_SECONDS = 10.0
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, as is always done into a pipe.")]
+Numbers = Annotated[
+    list[str] | None, typer.Argument(help="Such as 3 or 10-12", metavar="NUMBER...")
+]
+All = Annotated[bool, typer.Option("--all", help="All of them.")]
+
+
+@app.command("list")
+def list_(
+    limit: Annotated[int, typer.Option("-n", min=1, help="At most so many.")] = 50,
+    start: Annotated[int, typer.Option("--from", min=1, help="From this number on.")] = 1,
+    as_json: Json = False,
+) -> None:
+    """The oldest dead letters: number, time, subject, kind, reason."""
+
+    async def work(js: JetStreamContext) -> tuple[int, list[DeadLetter]]:
+        found: list[DeadLetter] = []
+        async for letter in deadletters.letters(js, start):
+            found.append(letter)
+            if len(found) == limit:
+                break
+        return await deadletters.count(js), found
+
+    total, found = _run(work)
+    if as_json or not sys.stdout.isatty():
+        _print_json({"total": total, "letters": [_plain(letter) for letter in found]})
+        return
+    table = Table("number", "time", "subject", "kind", "reason", title=f"{total} dead letters")
+    for letter in found:
+        table.add_row(str(letter.number), letter.time, letter.subject, letter.kind, letter.reason)
+    Console().print(table if found else "There is no dead letter.")
+
+
+@app.command()
+def show(number: Annotated[int, typer.Argument(min=1)], as_json: Json = False) -> None:
+    """One dead letter, whole."""
+    letter = _run(lambda js: deadletters.one(js, number))
+    if as_json or not sys.stdout.isatty():
+        _print_json(_plain(letter))
+        return
+    table = Table(show_header=False)
+    for name, value in _plain(letter).items():
+        table.add_row(name, "" if value is None else str(value))
+    Console().print(table)
+
+
+@app.command()
+def replay(numbers: Numbers = None, everything: All = False) -> None:
+    """Publish dead letters again where they were published at first, and delete them here."""
+
+    async def work(js: JetStreamContext) -> tuple[int, list[str]]:
+        done, refused = 0, []
+        chosen = await _chosen(js, numbers, everything)
+        for letter in track(chosen, "replaying", disable=not sys.stderr.isatty(), console=_ERR):
+            try:
+                await deadletters.replay(js, letter)
+                done += 1
+            except InvalidInput as error:
+                refused.append(str(error))
+        return done, refused
+
+    done, refused = _run(work)
+    for sentence in refused:
+        print(sentence, file=sys.stderr)
+    print(f"{done} replayed")
+    if refused:
+        raise typer.Exit(EXIT_REFUSED)
+
+
+@app.command()
+def purge(numbers: Numbers = None, everything: All = False) -> None:
+    """Delete dead letters for good."""
+
+    async def work(js: JetStreamContext) -> int:
+        if everything and not numbers:
+            total = await deadletters.count(js)
+            await deadletters.purge(js, None)
+            return total
+        chosen = await _chosen(js, numbers, everything)
+        for letter in chosen:
+            await deadletters.purge(js, letter.number)
+        return len(chosen)
+
+    print(f"{_run(work)} deleted")
+
+
+_ERR = Console(stderr=True)
+
+
+async def _chosen(
+    js: JetStreamContext, words: list[str] | None, everything: bool
+) -> list[DeadLetter]:
+    if bool(words) is everything:
+        raise InvalidInput("say which: their numbers, such as 3 or 10-12, or --all")
+    if everything:
+        return [letter async for letter in deadletters.letters(js)]
+    return [await deadletters.one(js, n) for n in deadletters.parse_numbers(words or [])]
+
+
+def _run(work: Callable[[JetStreamContext], Awaitable[Any]]) -> Any:
+    """Do the work on a connection; a mistake becomes one sentence and an exit code."""
+    try:
+        settings = load(ClientSettings)
+        logs.configure("deadletters", "error", "human")
+        return asyncio.run(_connected(settings, work))
+    except InvalidSettings as error:
+        code, sentence = EXIT_USAGE, str(error)
+    except BusUnavailable as error:
+        code, sentence = EXIT_AWAY, str(error)
+    except InvalidInput as error:
+        code, sentence = EXIT_USAGE, str(error)
+    except SpindleError as error:
+        code, sentence = EXIT_REFUSED, str(error)
+    print(sentence, file=sys.stderr)
+    raise typer.Exit(code)
+
+
+async def _connected(
+    settings: ClientSettings, work: Callable[[JetStreamContext], Awaitable[Any]]
+) -> Any:
+    try:
+        async with asyncio.timeout(CONNECT_SECONDS):
+            client = await bus.connect(settings, "deadletters")
+    except TimeoutError:
+        raise BusUnavailable("NATS does not answer; is it started?") from None
+    try:
+        return await work(deadletters.js_of(client))
+    finally:
+        await client.close()
+
+
+def _plain(letter: DeadLetter) -> dict[str, Any]:
+    return {**asdict(letter), "payload": letter.payload.decode("utf-8", "backslashreplace")}
+
+
+def _print_json(data: Any) -> None:
+    sys.stdout.buffer.write(orjson.dumps(data, option=orjson.OPT_INDENT_2) + b"\n")
