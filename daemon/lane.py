@@ -34,6 +34,7 @@ class Lane:
         self._pause = FIRST_PAUSE_SECONDS  # the next one
         self._resume_at = 0.0
         self._failed_at = 0.0  # the last failure
+        self._acknowledged_at = 0.0  # the last success
 
     def may_send(self, now: float) -> bool:
         """The window has room and no pause is on."""
@@ -58,9 +59,16 @@ class Lane:
         if entry is not None:
             self._window = min(self._window * 2, MOST_IN_FLIGHT)
             self._pause = FIRST_PAUSE_SECONDS
-            if self.trouble is not None and now - self._failed_at >= CALM_SECONDS:
-                self.trouble = None
+            self._acknowledged_at = now
         return entry
+
+    def recovered(self, now: float) -> bool:
+        """The trouble is over as of now: acknowledgements since the last failure, and calm."""
+        if self.trouble is None or self._acknowledged_at <= self._failed_at:
+            return False
+        if now - self._failed_at >= CALM_SECONDS:
+            self.trouble = None
+        return self.trouble is None
 
     def failed(self, number: int, now: float, trouble: str) -> Entry | None:
         """A try failed; None if nobody waits for it any more."""

@@ -99,6 +99,8 @@ class Publisher:
             await asyncio.sleep(WATCH_SECONDS)
             for lane in self._lanes.values():
                 self._back(lane.expired(monotonic()), "timeout")
+                if lane.recovered(monotonic()):
+                    self._report()
 
     async def _send(self, client: Client, lane: Lane, inbox: str) -> None:
         wake = self._wake[lane.stream]
@@ -141,14 +143,11 @@ class Publisher:
                 self._undeclared.set()
             self._failed(lane, number, trouble, reason)
             return
-        before = lane.trouble
         entry = lane.acknowledged(number, monotonic())
         if entry is not None:
             self._backlog.done(entry)
             self._meters.published(entry.message)
             self._settled()
-        if before is not lane.trouble:
-            self._report()
         self._wake[stream].set()
 
     def _failed(self, lane: Lane, number: int, trouble: str, reason: str) -> None:
