@@ -46,12 +46,15 @@ class Reason:
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """One device, judged."""
+    """One device, judged.
+
+    :ivar last_seen_ns: its newest reading or event.
+    """
 
     source_device: str
     device_id: str
     state: State
-    last_seen_ns: int | None
+    last_seen_ns: int
     reasons: tuple[Reason, ...]
 
 
@@ -83,15 +86,16 @@ def _judge_unit(
     now_ns: int,
     stale_ns: int,
 ) -> Unit:
-    last_seen = max((reading.time_ns for reading in readings), default=None)
+    heard = [*(reading.time_ns for reading in readings), *(event.time_ns for event in events)]
+    last_read = max((reading.time_ns for reading in readings), default=None)
     fresh = [reading for reading in readings if now_ns - reading.time_ns <= stale_ns]
     reasons = [_from_event(event) for event in events]
     reasons += [reason for reading in fresh if (reason := _from_reading(reading)) is not None]
-    if not fresh:
-        reasons.append(_silent(key, last_seen, now_ns))
+    if last_read is not None and not fresh:
+        reasons.append(_silent(key, last_read, now_ns))
     reasons.sort(key=_worst_first)
     state = reasons[0].severity if reasons else "ok"
-    return Unit(*key, state, last_seen, tuple(reasons))
+    return Unit(*key, state, max(heard), tuple(reasons))
 
 
 def _worst_first(reason: Reason) -> tuple[float, float]:
@@ -149,12 +153,9 @@ def _from_event(event: EventRow) -> Reason:
     )
 
 
-def _silent(key: tuple[str, str], last_seen_ns: int | None, now_ns: int) -> Reason:
-    if last_seen_ns is None:
-        time, message = None, "no reading yet"
-    else:
-        time = timestamps.format_ns(last_seen_ns)
-        message = f"no reading for {_ago(now_ns - last_seen_ns)}"
+def _silent(key: tuple[str, str], last_read_ns: int, now_ns: int) -> Reason:
+    time = timestamps.format_ns(last_read_ns)
+    message = f"no reading for {_ago(now_ns - last_read_ns)}"
     return Reason(*key, None, None, None, "", None, "unknown", time, message)
 
 
@@ -174,7 +175,7 @@ def answer(
     :param device: what was asked about: a class or one unit.
     """
     counts = Counter(unit.state for unit in units)
-    seen = [unit.last_seen_ns for unit in units if unit.last_seen_ns is not None]
+    last_seen = max((unit.last_seen_ns for unit in units), default=None)
     reasons = sorted((reason for unit in units for reason in unit.reasons), key=_worst_first)
     never = Reason(
         source_device or "", device, None, None, None, "", None, "unknown", None,
@@ -185,7 +186,7 @@ def answer(
         "device": device,
         "health": max(counts, key=RANK.__getitem__, default="unknown"),
         "source_device": source_device or (classes.pop() if len(classes) == 1 else None),
-        "last_seen": timestamps.format_ns(max(seen)) if seen else None,
+        "last_seen": None if last_seen is None else timestamps.format_ns(last_seen),
         "counts": {state: counts[state] for state in RANK},
         "reasons": [asdict(reason) for reason in (reasons if units else [never])[:MOST_REASONS]],
     }
