@@ -1,0 +1,118 @@
+"""A store that keeps its rows in lists, for tests of what stands on a store."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from spindle.errors import StoreError
+from spindle.store.base import EventRow, Latest, Point, Selection, Step
+
+
+class MemoryStore:
+    """See ``Store``.
+
+    :ivar failing: raised by every method while it is set.
+    :ivar slow: while it is set, queries wait until it is.
+    """
+
+    name = "memory"
+
+    def __init__(self) -> None:
+        self.points: dict[tuple[tuple[str, str, str, str], int], float] = {}
+        self.rows: list[EventRow] = []
+        self.failing: Exception | None = None
+        self.slow: asyncio.Event | None = None
+        self.asked = 0
+
+    async def prepare(self) -> None:
+        self._works()
+
+    async def ping(self) -> None:
+        self._works()
+
+    async def write_points(self, points: Sequence[Point]) -> None:
+        for point in points:
+            self.points[point.series.key, point.time_ns] = point.value
+
+    async def write_events(self, events: Sequence[EventRow]) -> None:
+        self.rows += [event for event in events if event not in self.rows]
+
+    async def latest(self, which: Selection, since_ns: int) -> list[Latest]:
+        await self._query()
+        newest: dict[tuple[str, str, str, str], tuple[int, float]] = {}
+        for (key, time_ns), value in self.points.items():
+            if time_ns >= since_ns and _selected(which, key):
+                newest[key] = max(newest.get(key, (0, 0.0)), (time_ns, value))
+        return [Latest(*key, *found) for key, found in newest.items()]
+
+    async def series(
+        self,
+        which: Selection,
+        start_ns: int,
+        end_ns: int,
+        every_ns: int | None = None,
+        limit: int = 100_000,
+    ) -> list[Step]:
+        await self._query()
+        steps: dict[tuple[tuple[str, str, str, str], int], list[float]] = {}
+        for (key, time_ns), value in sorted(self.points.items()):
+            if start_ns <= time_ns < end_ns and _selected(which, key):
+                step = time_ns - time_ns % every_ns if every_ns else time_ns
+                steps.setdefault((key, step), []).append(value)
+        return [
+            Step(*key, step, sum(v) / len(v), min(v), max(v), len(v))
+            for (key, step), v in steps.items()
+        ][:limit]
+
+    async def events(
+        self, which: Selection, since_ns: int, min_criticality: int = 1, limit: int = 10_000
+    ) -> list[EventRow]:
+        await self._query()
+        found = [
+            row
+            for row in self.rows
+            if row.time_ns >= since_ns
+            and row.criticality >= min_criticality
+            and _selected(which, (row.source_device, "", row.device_id, row.array_id))
+        ]
+        return sorted(found, key=lambda row: -row.time_ns)[:limit]
+
+    async def counts(self) -> dict[str, int]:
+        return {"device_metrics": len(self.points), "events": len(self.rows)}
+
+    async def expire(self, now_ns: int) -> int:
+        return 0
+
+    async def close(self) -> None:
+        """There is nothing to let go of."""
+
+    async def _query(self) -> None:
+        self.asked += 1
+        self._works()
+        if self.slow is not None:
+            await self.slow.wait()
+
+    def _works(self) -> None:
+        if self.failing is not None:
+            raise self.failing
+
+
+def away(reason: str = "the database is away") -> StoreError:
+    """What a store raises while it is not there."""
+    from spindle.errors import StoreUnavailable
+
+    return StoreUnavailable(reason)
+
+
+def _selected(which: Selection, key: tuple[str, str, str, str]) -> bool:
+    source_device, metric_type, device_id, array_id = key
+    return all(
+        wanted is None or wanted == given
+        for wanted, given in (
+            (which.source_device, source_device),
+            (which.device_id, device_id),
+            (which.array_id, array_id),
+            (which.metric_type, metric_type),
+        )
+    )

@@ -1,0 +1,110 @@
+"""What a question may ask for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reader import params
+from reader.queries import QUERIES, find
+from spindle.errors import InvalidQuery
+from spindle.models import NAME_PATTERN
+
+_JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=40)
+    | st.sampled_from(
+        ["'; DROP TABLE events; --", 'a"b', "a\nb", "x' OR '1'='1", "\x00", "7", "-1"]
+    ),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
+    max_leaves=5,
+)
+_NAMES = sorted({name for query in QUERIES.values() for name in query.params.model_fields})
+
+
+@given(
+    query_type=st.sampled_from(sorted(QUERIES)),
+    given_params=st.dictionaries(st.sampled_from(_NAMES) | st.text(max_size=8), _JSON, max_size=4),
+)
+def test_any_json_is_either_understood_or_refused_in_one_short_plain_sentence(
+    query_type: str, given_params: dict[str, Any]
+) -> None:
+    query = QUERIES[query_type]
+    try:
+        asked = params.parse(query_type, query.params, given_params)
+    except InvalidQuery as error:
+        sentence = str(error)
+        assert sentence.startswith(query_type)
+        assert sentence.isascii()
+        assert sentence.isprintable()
+        assert len(sentence) < 1000
+    else:
+        for value in asked.model_dump().values():
+            assert not isinstance(value, str) or NAME_PATTERN.fullmatch(value)
+
+
+def test_numbers_may_be_written_as_strings() -> None:
+    asked = params.parse(
+        "alerts_critical", params.AlertsParams, {"since_minutes": "7.5", "min_criticality": "9"}
+    )
+    assert (asked.since_minutes, asked.min_criticality) == (7.5, 9)
+
+
+def test_the_defaults_are_those_of_the_contract() -> None:
+    alerts = params.parse("alerts_critical", params.AlertsParams, None)
+    assert (alerts.since_minutes, alerts.min_criticality) == (15, 8)
+    temperature = params.parse("t", params.TemperatureParams, {"source_device": "DiskUnit"})
+    assert (temperature.threshold, temperature.window_minutes) == (1.3, 20)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "sentence"),
+    [
+        ({"since_minutes": -1}, "since_minutes: given -1, expected a number above 0"),
+        ({"since_minutes": 1e12}, "expected a number above 0 and up to 5256000"),
+        ({"since_minutes": float("nan")}, "since_minutes: given nan, expected a number"),
+        ({"since_minutes": "9" * 1_000_000}, "expected a number above 0"),
+        ({"min_criticality": 8.5}, "given 8.5, expected a whole number from 1 to 10"),
+        ({"min_criticality": True}, "given True, expected a whole number"),
+        ({"min_criticality": 10**400}, "expected a whole number from 1 to 10"),
+        ({"device_id": "a' OR '1'='1"}, "expected 1 to 128 letters, digits"),
+        ({"device_id": "x" * 1_000_000}, "expected 1 to 128 letters, digits"),
+        ({"device_id": {"$ne": ""}}, "expected 1 to 128 letters, digits"),
+        ({"device_id": "naïve"}, "given 'na\\xefve'"),
+        ({"devcie_id": "x"}, "unknown parameter 'devcie_id'; allowed are source_device, device_id"),
+        ([], "params: expected a JSON object, given []"),
+        ("x", "params: expected a JSON object, given 'x'"),
+    ],
+)
+def test_a_wrong_parameter_is_named_with_what_was_given_and_what_is_allowed(
+    wrong: object, sentence: str
+) -> None:
+    with pytest.raises(InvalidQuery) as refused:
+        params.parse("alerts_critical", params.AlertsParams, wrong)
+    assert sentence in str(refused.value)
+    assert len(str(refused.value)) < 400
+
+
+def test_every_mistake_is_told_at_once() -> None:
+    with pytest.raises(InvalidQuery, match=r"since_minutes: .*; min_criticality: "):
+        params.parse("q", params.AlertsParams, {"since_minutes": 0, "min_criticality": 0})
+
+
+@pytest.mark.parametrize("query_type", ["device_health", "anomaly_temperature", "series"])
+def test_a_question_about_a_device_says_which(query_type: str) -> None:
+    with pytest.raises(InvalidQuery, match="give source_device or device_id"):
+        params.parse(query_type, find(query_type).params, {})
+    params.parse(query_type, find(query_type).params, {"device_id": "disk-7"})
+
+
+def test_an_unknown_query_type_is_answered_with_the_list_of_those_that_exist() -> None:
+    with pytest.raises(InvalidQuery) as refused:
+        find("device_helth")
+    assert "given 'device_helth'" in str(refused.value)
+    assert all(name in str(refused.value) for name in QUERIES)
