@@ -1,0 +1,96 @@
+"""One InfluxDB. Versions differ in logging in, writing and making the database.
+
+Reading is the same for all: InfluxQL on ``/query``.
+"""
+
+from __future__ import annotations
+
+import logging
+from abc import ABC, abstractmethod
+from typing import Any
+
+import orjson
+
+from spindle.errors import BatchRefused, StoreDenied, StoreUnavailable
+from spindle.store import influxql
+from spindle.store.influx_answers import NotThere, sentence
+from spindle.store.influx_http import Address, Answer, Http, checked
+
+log = logging.getLogger("spindle.store")
+
+_NS_PER_HOUR = 3600 * 10**9
+
+
+class Server(ABC):
+    """One InfluxDB of a known version.
+
+    :ivar one_statement: it takes one InfluxQL statement a request (influxdata/influxdb 24771).
+    """
+
+    one_statement = False
+
+    def __init__(self, http: Http, address: Address) -> None:
+        self.http = http
+        self.address = address
+
+    @abstractmethod
+    def prepare(self, retention_hours: int) -> None:
+        """Make the database where it is missing, and keep its retention as set (0: for ever)."""
+
+    @abstractmethod
+    def write(self, body: bytes) -> None:
+        """Store finished line protocol."""
+
+    @abstractmethod
+    def headers(self) -> dict[str, str]:
+        """The authentication of each request."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of what ``write`` holds."""
+
+    def query(self, *statements: str) -> list[list[dict[str, Any]]]:
+        """The rows of each statement."""
+        if self.one_statement:
+            return [self._query(statement)[0] for statement in statements]
+        return self._query(";".join(statements))
+
+    def _query(self, text: str) -> list[list[dict[str, Any]]]:
+        fields = {**self._database(), "epoch": "ns", "q": text}
+        return results(self.http.request("GET", "/query", fields, headers=self.headers()))
+
+    def _database(self) -> dict[str, str]:
+        return {"db": self.address.database}
+
+    def may_shorten(self, now_ns: int, retention_hours: int) -> bool:
+        """Whether a retention that was unlimited can be set without deleting what is there."""
+        cutoff = now_ns - retention_hours * _NS_PER_HOUR
+        if not any(self.query(influxql.anything_before(cutoff))):
+            return True
+        log.warning(
+            "%s keeps everything for ever and holds readings older than RETENTION_HOURS=%d; "
+            "its retention is left as it is, because setting it would delete them",
+            self.address.database,
+            retention_hours,
+        )
+        return False
+
+
+def results(answer: Answer) -> list[list[dict[str, Any]]]:
+    """The rows of each statement of an answer to ``/query``."""
+    try:
+        found = checked(answer).json().get("results") or [{}]
+    except BatchRefused as error:  # there is no batch in a question
+        raise StoreUnavailable(f"the query was refused: {error}") from None
+    for result in found:
+        if "error" in result:
+            raise _statement_error(str(result["error"]))
+    return [list(influxql.rows(result)) for result in found]
+
+
+def _statement_error(said: str) -> StoreUnavailable | StoreDenied:
+    """An error of one statement, which 1.x and 2.x report with status 200."""
+    shown = sentence(orjson.dumps({"error": said}))
+    if said.startswith("database not found"):
+        return NotThere(f"InfluxDB: {shown}")
+    return StoreUnavailable(f"InfluxDB: {shown}")

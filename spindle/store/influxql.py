@@ -1,0 +1,163 @@
+"""Every InfluxQL statement, and the rows of an answer. Pure.
+
+The one place where text becomes part of a query: as a literal or an identifier, quoted and
+escaped as InfluxQL's specification says. Numbers are formatted from ``int``.
+Source: https://docs.influxdata.com/influxdb/v1/query_language/spec/
+"""
+
+# ruff: noqa: S608 - this is where statements are made: of numbers, and of escaped, quoted text
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from spindle import subjects
+from spindle.store.base import Selection, clamped
+
+_ESCAPES = str.maketrans({"\\": "\\\\", "'": "\\'", "\n": "\\n"})
+_IDENTIFIER_ESCAPES = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n"})
+
+_METRIC_TAGS = (
+    subjects.SOURCE_DEVICE,
+    subjects.METRIC_TYPE,
+    subjects.DEVICE_ID,
+    subjects.ARRAY_ID,
+)
+_EVENT_TAGS = (
+    subjects.SOURCE_DEVICE,
+    subjects.EVENT_TYPE,
+    subjects.DEVICE_ID,
+    subjects.ARRAY_ID,
+)
+_EVENT_FIELDS = ("event_id", "criticality", "event_message", "time_shift_ns")
+
+
+def literal(text: str) -> str:
+    """A string literal that is equal to ``text`` and nothing else.
+
+    InfluxQL has no way to write NUL or CR: ``Selection.possible`` keeps those out.
+    """
+    if "\0" in text or "\r" in text:
+        raise ValueError("NUL and CR cannot be written in InfluxQL")
+    return f"'{text.translate(_ESCAPES)}'"
+
+
+def identifier(name: str) -> str:
+    """A quoted name of a database, measurement, tag or field."""
+    if "\0" in name or "\r" in name:
+        raise ValueError("NUL and CR cannot be written in InfluxQL")
+    return f'"{name.translate(_IDENTIFIER_ESCAPES)}"'
+
+
+def latest(which: Selection, since_ns: int) -> str:
+    """The last value of every selected series. Bounded in time, or every shard is opened."""
+    return (
+        f'SELECT last("value") AS "value" FROM {_metrics()} '
+        f"WHERE {_where(which, _METRIC_TAGS, since_ns)} GROUP BY {_names(_METRIC_TAGS)}"
+    )
+
+
+def raw(which: Selection, start_ns: int, end_ns: int, limit: int) -> str:
+    """Readings in ``[start_ns, end_ns)``, at most ``limit`` per series."""
+    return (
+        f'SELECT "value" FROM {_metrics()} WHERE {_where(which, _METRIC_TAGS, start_ns, end_ns)} '
+        f"GROUP BY {_names(_METRIC_TAGS)} LIMIT {limit:d}"
+    )
+
+
+def steps(which: Selection, start_ns: int, end_ns: int, every_ns: int, limit: int) -> str:
+    """Mean, minimum, maximum and count per step, steps aligned to the epoch, none empty."""
+    return (
+        'SELECT mean("value") AS "mean", min("value") AS "minimum", max("value") AS "maximum", '
+        f'count("value") AS "count" FROM {_metrics()} '
+        f"WHERE {_where(which, _METRIC_TAGS, start_ns, end_ns)} "
+        f"GROUP BY time({clamped(every_ns):d}ns), {_names(_METRIC_TAGS)} fill(none) LIMIT {limit:d}"
+    )
+
+
+def events(which: Selection, since_ns: int, min_criticality: int, limit: int) -> str:
+    """Events, newest first; the tags come as columns, so that the limit is one for all series."""
+    return (
+        f"SELECT {_names(_EVENT_FIELDS + _EVENT_TAGS)} FROM {_events()} "
+        f"WHERE {_where(which, _EVENT_TAGS, since_ns)} "
+        f'AND "criticality" >= {clamped(min_criticality):d} ORDER BY time DESC LIMIT {limit:d}'
+    )
+
+
+def events_between(first_ns: int, last_ns: int) -> str:
+    """Where every event in ``[first_ns, last_ns]`` is stored, and under which id."""
+    return (
+        f'SELECT "event_id", "time_shift_ns" FROM {_events()} '
+        f"WHERE time >= {first_ns:d} AND time <= {last_ns:d} GROUP BY {_names(_EVENT_TAGS)}"
+    )
+
+
+def count_metrics() -> str:
+    return f'SELECT count("value") AS "count" FROM {_metrics()}'
+
+
+def count_events() -> str:
+    return f'SELECT count("event_id") AS "count" FROM {_events()}'
+
+
+def create_database(name: str) -> str:
+    return f"CREATE DATABASE {identifier(name)}"
+
+
+def show_retention(database: str) -> str:
+    return f"SHOW RETENTION POLICIES ON {identifier(database)}"
+
+
+def alter_retention(database: str, policy: str, hours: int) -> str:
+    """Keep for ``hours`` (0: for ever), in shards of the size that InfluxDB would choose."""
+    duration = f"{hours:d}h" if hours else "INF"
+    shard = "1h" if 0 < hours < 48 else "24h" if 0 < hours <= 24 * 180 else "168h"
+    return (
+        f"ALTER RETENTION POLICY {identifier(policy)} ON {identifier(database)} "
+        f"DURATION {duration} SHARD DURATION {shard}"
+    )
+
+
+def anything_before(time_ns: int) -> str:
+    """One row if anything older is stored."""
+    return f"SELECT * FROM /.*/ WHERE time < {time_ns:d} LIMIT 1"
+
+
+def rows(result: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The rows of one statement's result, tags and columns in one dictionary.
+
+    1.x and 2.x give the tags of ``GROUP BY`` beside the columns; early 3.x gives them as columns.
+    A series without a tag has it as ``""`` in 1.x and as None in 3.x; both become ``""``.
+    """
+    for series in result.get("series") or ():
+        tags = series.get("tags") or {}
+        columns = series["columns"]
+        for values in series.get("values") or ():
+            row = {**tags, **dict(zip(columns, values, strict=True))}
+            for tag in (subjects.ARRAY_ID, subjects.DEVICE_ID):
+                row[tag] = row.get(tag) or ""
+            yield row
+
+
+def _metrics() -> str:
+    return identifier(subjects.DEVICE_METRICS)
+
+
+def _events() -> str:
+    return identifier(subjects.EVENTS_MEASUREMENT)
+
+
+def _names(names: Iterable[str]) -> str:
+    return ", ".join(identifier(name) for name in names)
+
+
+def _where(which: Selection, tags: Iterable[str], start_ns: int, end_ns: int | None = None) -> str:
+    """Time bounds and exact matches. Without an upper bound ``GROUP BY time`` would end at now."""
+    conditions = [f"time >= {clamped(start_ns):d}"]
+    if end_ns is not None:
+        conditions.append(f"time < {clamped(end_ns):d}")
+    for tag in tags:
+        wanted = getattr(which, tag, None)  # an event type is not selected by
+        if wanted is not None:
+            conditions.append(f"{identifier(tag)} = {literal(wanted)}")
+    return " AND ".join(conditions)
