@@ -28,15 +28,21 @@ REQUEST_TIMEOUT_SECONDS = 5.0
 
 
 async def connect(
-    settings: Settings, name: str, on_state: Callable[[bool], None] | None = None
+    settings: Settings,
+    name: str,
+    on_state: Callable[[bool], None] | None = None,
+    *,
+    own_subjects: bool = False,
 ) -> Client:
     """A connection that waits for NATS with growing pauses and never gives up.
 
     :param name: shown in the server's connection list.
     :param on_state: told True when connected and False when not, at each change.
+    :param own_subjects: every subject comes from the server or from this program, so the client
+        need not look for line breaks in each one.
     """
     state = _ConnectionLog(on_state)
-    options = _options(settings, name, state)
+    options = _options(settings, name, state) | {"skip_subject_validation": own_subjects}
     pause = FIRST_PAUSE_SECONDS
     while True:
         try:

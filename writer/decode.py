@@ -21,6 +21,7 @@ from writer.core import Mistake
 
 #: Known series; past it the cache starts anew, so that memory stays bounded (about 60 MB).
 MAX_SERIES = 100_000
+MAX_TIMES = 10_000
 
 
 class _Metric(msgspec.Struct, forbid_unknown_fields=True, rename="camel", gc=False):
@@ -40,7 +41,7 @@ class MetricDecoder:
         self._one = msgspec.json.Decoder(_Metric)
         self._many = msgspec.json.Decoder(list[_Metric])
         self._series: dict[tuple[str, str, str | None, str | None], Series] = {}
-        self._times: dict[str, int] = {}  # of this call's payload: points of a tick share theirs
+        self._times: dict[str, int] = {}  # points of one tick share their timestamp
 
     def decode(self, payload: bytes, latest_ns: int) -> tuple[list[Point], list[Mistake]]:
         """The good points in order, and what is wrong with the rest.
@@ -62,15 +63,16 @@ class MetricDecoder:
             if not readings:
                 raise ValueError("empty")
         known, times = self._series, self._times
-        times.clear()
+        if len(times) > MAX_TIMES:
+            times.clear()
         points = []
         for reading in readings:
             text = reading.timestamp
             time_ns = times.get(text)
             if time_ns is None:
                 time_ns = times[text] = timestamps.parse(text)
-                if time_ns > latest_ns:
-                    raise ValueError("in the future")
+            if time_ns > latest_ns:
+                raise ValueError("in the future")
             key = (reading.source_device, reading.metric_type, reading.device_id, reading.array_id)
             series = known.get(key)
             if series is None:

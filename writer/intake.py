@@ -16,6 +16,7 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 
+from spindle import subjects
 from writer.core import Delivery
 
 log = logging.getLogger("writer.intake")
@@ -25,6 +26,9 @@ EXPIRES_SECONDS = 30.0
 LOST_SECONDS = EXPIRES_SECONDS + 5.0
 #: An inbox may pile up what was asked for; the request bounds it, not nats-py's own limits.
 NO_LIMIT = 0
+
+#: In the acknowledgement subject of what this consumer delivers for the first time.
+_FIRST_TIME = f".{subjects.WRITER_CONSUMER}.1."
 
 ACK, NAK, IN_PROGRESS = b"+ACK", b"-NAK", b"+WPI"
 
@@ -120,9 +124,10 @@ class Intake:
 
 def delivery(message: Msg) -> Delivery:
     """A message as the core knows it."""
-    return Delivery(
-        message.subject, message.reply, message.data, times_delivered(message.reply) > 1
-    )
+    reply = message.reply
+    # The usual case is seen without taking the subject apart.
+    again = _FIRST_TIME not in reply and times_delivered(reply) > 1
+    return Delivery(message.subject, reply, message.data, again)
 
 
 def times_delivered(reply: str) -> int:

@@ -49,7 +49,8 @@ async def main(service: Service[WriterSettings]) -> None:
             for pipeline in pipelines:
                 pipeline.connection_changed()
 
-        client = await service.unless_stopped(bus.connect(settings, "writer", connection_changed))
+        connecting = bus.connect(settings, "writer", connection_changed, own_subjects=True)
+        client = await service.unless_stopped(connecting)
         if client is None:
             return
         try:
