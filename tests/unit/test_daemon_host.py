@@ -1,0 +1,237 @@
+"""The host source: what it makes of counters, file systems and sensors."""
+
+from __future__ import annotations
+
+from collections import namedtuple
+from pathlib import Path
+from types import SimpleNamespace
+
+import orjson
+import psutil
+import pytest
+
+from daemon.messages import Message
+from daemon.sources.host import FileSystem, HostSource, PsutilProbe, valid_name
+from daemon.sources.host_rates import Counters, rates
+from spindle.models import NAME_PATTERN, DeviceMetric, decode, parse
+
+NOW = 1_780_000_000 * 10**9
+ZERO = Counters(0, 0, 0, 0, 0, 0)
+
+
+class FakeProbe:
+    """A machine whose readings a test sets."""
+
+    def __init__(self) -> None:
+        self.drives: dict[str, Counters] = {}
+        self.systems: list[FileSystem] = []
+        self.heat: dict[str, float] = {}
+
+    def counters(self) -> dict[str, Counters]:
+        return dict(self.drives)
+
+    def file_systems(self) -> list[FileSystem]:
+        return self.systems
+
+    def temperatures(self) -> dict[str, float]:
+        return self.heat
+
+
+def said(messages: list[Message]) -> dict[tuple[str, str], float]:
+    """(device, metric type) -> value, every point read back through the models."""
+    points = {}
+    for message in messages:
+        for item in decode(message.payload):
+            point = parse(DeviceMetric, item, NOW)
+            assert (point.source_device, point.array_id) == ("DiskUnit", "the-host")
+            points[point.device_id, point.metric_type] = point.value
+    return points
+
+
+@pytest.fixture
+def probe() -> FakeProbe:
+    return FakeProbe()
+
+
+@pytest.fixture
+def host(probe: FakeProbe) -> HostSource:
+    return HostSource(500, probe, "the host")
+
+
+def test_rates_are_differences_of_counters_over_the_time_between() -> None:
+    after = Counters(
+        reads=30, writes=10, read_bytes=4096, write_bytes=8192, io_ms=100, busy_ms=1000
+    )
+    assert rates(ZERO, after, seconds=2) == {
+        "ReadBytes": 2048.0,
+        "WriteBytes": 4096.0,
+        "IOPs": 20.0,
+        "Latency": 2.5,
+        "Utilisation": 50.0,
+    }
+
+
+def test_without_an_io_there_is_no_latency() -> None:
+    assert "Latency" not in rates(ZERO, ZERO, seconds=1)
+
+
+def test_where_the_platform_counts_no_busy_time_there_is_no_utilisation() -> None:
+    assert "Utilisation" not in rates(ZERO, ZERO._replace(busy_ms=None), seconds=1)
+
+
+def test_utilisation_never_passes_100_percent() -> None:
+    assert rates(ZERO, ZERO._replace(busy_ms=1100), seconds=1)["Utilisation"] == 100.0
+
+
+@pytest.mark.parametrize("field", Counters._fields)
+def test_a_counter_that_went_backwards_says_nothing(field: str) -> None:
+    before = Counters(5, 5, 5, 5, 5, 5)
+    assert rates(before, before._replace(**{field: 4}), seconds=1) == {}
+
+
+def test_a_drive_speaks_from_its_second_tick_on(probe: FakeProbe, host: HostSource) -> None:
+    probe.drives["sda"] = ZERO
+    assert host.tick(NOW, at=100) == []
+    probe.drives["sda"] = Counters(10, 0, 4096, 0, 20, 10)
+    assert said(host.tick(NOW, at=102)) == {
+        ("sda", "ReadBytes"): 2048.0,
+        ("sda", "WriteBytes"): 0.0,
+        ("sda", "IOPs"): 5.0,
+        ("sda", "Latency"): 2.0,
+        ("sda", "Utilisation"): 0.5,
+    }
+
+
+def test_a_drive_that_vanishes_and_comes_back_starts_anew(
+    probe: FakeProbe, host: HostSource
+) -> None:
+    probe.drives["sda"] = Counters(10, 10, 10, 10, 10, 10)
+    host.tick(NOW, at=1)
+    del probe.drives["sda"]
+    assert host.tick(NOW, at=2) == []
+    probe.drives["sda"] = ZERO
+    assert host.tick(NOW, at=3) == []
+    assert ("sda", "IOPs") in said(host.tick(NOW, at=4))
+
+
+def test_capacity_and_temperature_are_there_at_the_first_tick(
+    probe: FakeProbe, host: HostSource
+) -> None:
+    probe.systems = [FileSystem("sda1", 42.5)]
+    probe.heat = {"sda": 31.0}
+    assert said(host.tick(NOW)) == {("sda1", "CapacityUsed"): 42.5, ("sda", "DiskTemp"): 31.0}
+
+
+def test_one_devices_readings_go_to_its_own_subject(probe: FakeProbe, host: HostSource) -> None:
+    probe.systems = [FileSystem("vda.1", 1.0)]
+    assert [message.subject for message in host.tick(NOW)] == ["events.metrics.DiskUnit.vda_1"]
+    probe.systems.append(FileSystem("vdb", 1.0))
+    assert [message.subject for message in host.tick(NOW)] == ["events.metrics"]
+
+
+def test_an_envelope_size_of_one_publishes_plain_objects(probe: FakeProbe) -> None:
+    probe.systems = [FileSystem("vda", 1.0), FileSystem("vdb", 2.0)]
+    messages = HostSource(1, probe, "h").tick(NOW)
+    assert [orjson.loads(message.payload)["deviceId"] for message in messages] == ["vda", "vdb"]
+
+
+@pytest.mark.parametrize(
+    ("name", "valid"),
+    [
+        ("sda1", "sda1"),
+        ("vg-root", "vg-root"),
+        ("tank/home, old", "tank-home--old"),
+        ("_x", "x"),
+        ("C:\\", "C:-"),
+        ("", "unnamed"),
+        ("ö", "unnamed"),
+        ("a" * 200, "a" * 128),
+    ],
+)
+def test_any_device_name_becomes_a_valid_one(name: str, valid: str) -> None:
+    assert valid_name(name) == valid
+    assert NAME_PATTERN.fullmatch(valid)
+
+
+def sysfs(folder: Path, *drives: str, others: tuple[str, ...] = ()) -> Path:
+    for name in drives:
+        (folder / name / "device").mkdir(parents=True)
+    for name in others:
+        (folder / name).mkdir(parents=True)
+    return folder
+
+
+Raw = namedtuple("Raw", "read_count write_count read_bytes write_bytes read_time write_time")
+
+
+def test_only_whole_drives_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    raw = Raw(1, 2, 3, 4, 5, 6)
+    names = ("sda", "sda1", "sr0", "loop0", "zram0", "dm-0", "nvme0n1", "nvme0n1p1")
+    monkeypatch.setattr(psutil, "disk_io_counters", lambda perdisk: dict.fromkeys(names, raw))
+    root = sysfs(tmp_path, "sda", "nvme0n1", "sr0", others=("loop0", "zram0", "dm-0"))
+    assert PsutilProbe(root).counters() == {
+        "nvme0n1": Counters(1, 2, 3, 4, 11, None),
+        "sda": Counters(1, 2, 3, 4, 11, None),
+    }
+
+
+def test_without_sysfs_every_drive_that_psutil_names_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raw = Raw(1, 2, 3, 4, 5, 6)
+    monkeypatch.setattr(psutil, "disk_io_counters", lambda perdisk: {"disk0": raw})
+    assert list(PsutilProbe(tmp_path / "none").counters()) == ["disk0"]
+
+
+def test_a_machine_without_counters_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(psutil, "disk_io_counters", lambda perdisk: None)
+    assert PsutilProbe().counters() == {}
+
+
+def test_each_drive_has_the_temperature_of_its_own_sensor(tmp_path: Path) -> None:
+    root = sysfs(tmp_path, "sda", "nvme0n1", "vda")
+    for path, text in (
+        ("sda/device/hwmon/hwmon3/temp1_input", "31000\n"),  # drivetemp
+        ("nvme0n1/device/hwmon1/temp1_input", "44850\n"),  # nvme
+        ("vda/device/hwmon/hwmon5/temp1_input", "asleep\n"),
+    ):
+        (root / path).parent.mkdir(parents=True)
+        (root / path).write_text(text)
+    assert PsutilProbe(root).temperatures() == {"sda": 31.0, "nvme0n1": 44.85}
+
+
+def test_file_systems_are_counted_as_df_does_once_per_device_and_images_left_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def mount(device: str, at: str, fstype: str = "ext4") -> SimpleNamespace:
+        return SimpleNamespace(device=device, mountpoint=at, fstype=fstype)
+
+    mounts = [
+        mount("/dev/sda1", "/"),
+        mount("/dev/sda1", "/etc/hosts"),
+        mount("/dev/mapper/vg-home", "/home"),
+        mount("tank/data", "/tank", "zfs"),
+        mount("/dev/loop3", "/snap/x", "squashfs"),
+        mount("/dev/sdb1", "/forbidden"),
+    ]
+
+    def usage(path: str) -> SimpleNamespace:
+        if path == "/forbidden":
+            raise PermissionError(path)
+        return SimpleNamespace(used=30, free=60)  # and 10 of 100 are reserved for root
+
+    monkeypatch.setattr(psutil, "disk_partitions", lambda all: mounts)
+    monkeypatch.setattr(psutil, "disk_usage", usage)
+    assert PsutilProbe().file_systems() == [
+        FileSystem("sda1", 33.3333),
+        FileSystem("vg-home", 33.3333),
+        FileSystem("tank/data", 33.3333),
+    ]
+
+
+def test_this_very_machine_can_be_read() -> None:
+    host = HostSource(500)
+    host.tick(NOW)
+    for message in host.tick(NOW):
+        for item in decode(message.payload):
+            parse(DeviceMetric, item, NOW)
