@@ -53,7 +53,7 @@ def _health_of(process: ProcessState, answer: Mapping[str, Any] | None) -> str:
     if process.state in ("BACKOFF", "EXITED", "FATAL"):
         return f"it exited with code {process.exit_code} and is started again"
     if process.state not in ("RUNNING", "STARTING"):
-        return f"it is {process.state.lower()}"
+        return "-"
     if answer is None:
         return "does not answer yet"
     parts: Mapping[str, str] = answer.get("parts") or {}

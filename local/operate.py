@@ -159,9 +159,7 @@ def status(pipeline: Pipeline, *, as_json: bool) -> int:
     known = {name: states[name] for name in pipeline.names if name in states}
     rows = health.rows(known, pipeline.pages())
     rows += [
-        health.Row(name, "stopped", "", 0, "it is stopped")
-        for name in pipeline.names
-        if name not in states
+        health.Row(name, "stopped", "", 0, "-") for name in pipeline.names if name not in states
     ]
     broker = (
         health.broker(pipeline.settings.nats_monitor_port) if NATS in known else nats.UNKNOWN_BROKER
@@ -177,7 +175,12 @@ def status(pipeline: Pipeline, *, as_json: bool) -> int:
         print(json.dumps(report))
         return 0 if healthy else EXIT_NOT_HEALTHY
     show.out.print(show.status_table(rows, time.time()))
-    if not states:
+    if not states and (left := processes.ours(pipeline.home)):
+        pids = ", ".join(str(process.pid) for process in left)
+        show.complain(
+            f"supervisord is gone and left processes behind ({pids}); ./run.sh start mends"
+        )
+    elif not states:
         show.plain("nothing runs here; ./run.sh start starts it")
     elif NATS in known:
         show.plain(show.broker_line(broker))

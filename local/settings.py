@@ -8,6 +8,8 @@ from pydantic import Field, SecretStr
 
 from spindle.settings import Settings
 
+_OF_USER = "Password of user {} at NATS in compose, when NATS_AUTH=users."
+
 
 class LocalSettings(Settings):
     """What ``./run.sh`` needs to know; without Docker unless said otherwise."""
@@ -75,6 +77,14 @@ class ComposeSettings(Settings):
         SecretStr("admin"), description="Password of GRAFANA_ADMIN_USER."
     )
     prometheus_port: int = Field(9090, description="Port of Prometheus in compose.")
+    nats_password_daemon: SecretStr = Field(SecretStr(""), description=_OF_USER.format("daemon"))
+    nats_password_writer: SecretStr = Field(SecretStr(""), description=_OF_USER.format("writer"))
+    nats_password_reader: SecretStr = Field(SecretStr(""), description=_OF_USER.format("reader"))
+    nats_password_client: SecretStr = Field(SecretStr(""), description=_OF_USER.format("client"))
+    nats_password_gateway: SecretStr = Field(SecretStr(""), description=_OF_USER.format("gateway"))
+    nats_password_operator: SecretStr = Field(
+        SecretStr(""), description=_OF_USER.format("operator (a person with all rights)")
+    )
     prometheus_retention: str = Field(
         "30d", description="How long Prometheus keeps what it scraped."
     )

@@ -8,6 +8,7 @@ from datetime import datetime
 from urllib.parse import urlsplit, urlunsplit
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from local.health import Row
@@ -70,7 +71,7 @@ def status_table(rows: Sequence[Row], now: float) -> Table:
     for row in rows:
         colour = "green" if row.healthy else "red"
         made.add_row(
-            row.service, row.state, since(row.since, now), f"[{colour}]{_plain(row.health)}[/]"
+            row.service, row.state, since(row.since, now), f"[{colour}]{escape(row.health)}[/]"
         )
     return made
 
@@ -111,7 +112,3 @@ def _without_password(url: str) -> str:
     if "@" not in parts.netloc:
         return url
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
-
-
-def _plain(text: str) -> str:
-    return text.replace("[", "\\[")

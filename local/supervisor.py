@@ -133,8 +133,8 @@ class Control:
     """A running supervisord."""
 
     def __init__(self, home: Home) -> None:
-        transport = SupervisorTransport(None, None, f"unix://{home.socket()}")
-        self._proxy: Any = xmlrpc.client.ServerProxy("http://127.0.0.1", transport=transport)
+        self._transport = SupervisorTransport(None, None, f"unix://{home.socket()}")
+        self._proxy: Any = xmlrpc.client.ServerProxy("http://127.0.0.1", transport=self._transport)
 
     def pid(self) -> int | None:
         """Of supervisord; None when none answers."""
@@ -170,6 +170,7 @@ class Control:
             if not any(fault.faultString.startswith(name) for name in ignore):
                 raise SupervisorFailed(f"{method}: {fault.faultString}") from None
         except (OSError, http.client.HTTPException, xmlrpc.client.ProtocolError) as error:
+            self._transport.close()  # or every later call fails on the broken connection
             raise SupervisorFailed(f"supervisord does not answer: {error}") from None
         return None
 

@@ -5,12 +5,24 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
+from rich.markup import escape
+
 from local import health, show
 from local.health import Row
 from local.pipeline import Pipeline
 from local.supervisor import Control
 
 _PAUSE_SECONDS = 0.2
+_PATIENCE_SECONDS = 3.0
+
+
+def _said(waiting: Sequence[str], reason: str, waited: float) -> str:
+    """The waiting line, not longer than the terminal; with a reason when it takes long."""
+    text = f"waiting for {', '.join(waiting)}"
+    if waited > _PATIENCE_SECONDS:
+        text += f" ({waiting[0]}: {reason})"
+    room = show.out.width - 4
+    return text if len(text) <= room else f"{text[: room - 1]}\N{HORIZONTAL ELLIPSIS}"
 
 
 def until_healthy(
@@ -35,8 +47,8 @@ def until_healthy(
                 if rows[name].healthy and name not in told:
                     told.add(name)
                     show.plain(f"{name} is healthy ({waited:.1f} s)")
-            waiting = [f"{name} ({rows[name].health})" for name in names if not rows[name].healthy]
+            waiting = [name for name in names if not rows[name].healthy]
             if not waiting or waited >= seconds:
                 return rows
-            line.update(f"waiting for {', '.join(waiting)}".replace("[", "\\["))
+            line.update(escape(_said(waiting, rows[waiting[0]].health, waited)))
             time.sleep(_PAUSE_SECONDS)

@@ -1,0 +1,23 @@
+# One image for every service; docker-compose.yml says which: python -m writer, and so on.
+FROM python:3.12-slim
+
+ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
+
+WORKDIR /app
+COPY requirements.txt .
+RUN pip install --require-hashes -r requirements.txt
+
+COPY spindle spindle
+COPY daemon daemon
+COPY writer writer
+COPY reader reader
+COPY client client
+COPY gateway gateway
+
+# .spindle holds what a service keeps: the client's log, an SQLite file if STORE_URL names one. A
+# volume mounted there is owned by this user from the start.
+RUN useradd --system --uid 10001 spindle && mkdir .spindle && chown spindle .spindle
+USER spindle
+
+ENV HTTP_HOST=0.0.0.0
+CMD ["python", "-c", "raise SystemExit('name a service: python -m daemon, writer, reader or client')"]
