@@ -6,6 +6,7 @@ The description of a field is its manual: ``.env.example`` and ``docs/reference.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 from urllib.parse import urlsplit
@@ -117,8 +118,15 @@ class Settings(BaseSettings):
     @field_validator("store_url")
     @classmethod
     def _known_store(cls, value: str) -> str:
-        if value and urlsplit(value).scheme not in _SCHEMES:
+        if value and not _names_a_store(value):
             raise ValueError("expected sqlite:///FILE or influxdb://host:port/database")
+        return value
+
+    @field_validator("influxdb_host")
+    @classmethod
+    def _is_an_address(cls, value: str) -> str:
+        if value and not _names_a_store(value if "://" in value else f"http://{value}"):
+            raise ValueError("expected an address such as http://127.0.0.1:8086")
         return value
 
     @field_validator("nats_creds", "nats_tls_ca", "nats_tls_cert", "nats_tls_key")
@@ -139,6 +147,17 @@ class Settings(BaseSettings):
         return DEFAULT_STORE
 
 
+def _names_a_store(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        host, _port = parts.hostname, parts.port  # a port that is no number raises
+    except ValueError:
+        return False
+    if parts.scheme == "sqlite":
+        return url.startswith("sqlite:///") and not url.endswith("/")
+    return parts.scheme in _SCHEMES and bool(host)
+
+
 _S = TypeVar("_S", bound=Settings)
 
 
@@ -153,6 +172,11 @@ def load(kind: type[_S], **given: Any) -> _S:
         raise InvalidSettings([_mistake(kind, dict(item)) for item in error.errors()]) from None
 
 
+def _public(value: object) -> object:
+    """The value without what a URL says before its ``@``: a user and a password."""
+    return re.sub(r"//.*@", "//...@", value) if isinstance(value, str) else value
+
+
 def _mistake(kind: type[Settings], item: dict[str, Any]) -> str:
     name = str(item["loc"][0]) if item["loc"] else ""
     message = str(item["msg"]).removeprefix("Value error, ").removeprefix("Input should be ")
@@ -160,5 +184,5 @@ def _mistake(kind: type[Settings], item: dict[str, Any]) -> str:
         message = f"expected {message}"
     field = kind.model_fields.get(name.lower())
     secret = field is not None and field.annotation is SecretStr
-    given = "" if secret or "input" not in item else f"given {shown(item['input'])}, "
+    given = "" if secret or "input" not in item else f"given {shown(_public(item['input']))}, "
     return f"{name.upper()}: {given}{message}"

@@ -13,7 +13,7 @@ from urllib.parse import unquote, urlencode, urlsplit
 
 import orjson
 import urllib3
-from urllib3.exceptions import HTTPError, SSLError
+from urllib3.exceptions import HTTPError, NewConnectionError, SSLError
 from urllib3.exceptions import TimeoutError as HTTPTimeoutError
 
 from spindle.errors import StoreDenied, StoreUnavailable
@@ -128,6 +128,8 @@ def connection_errors(base: str, timeout_seconds: float) -> Iterator[None]:
     """urllib3's exceptions as ours. Their texts are not repeated: they may hold the whole URL."""
     try:
         yield
+    except NewConnectionError as error:  # refused, say; urllib3 counts it among the time-outs
+        raise StoreUnavailable(f"InfluxDB at {base} is away: {_reason(error)}") from None
     except HTTPTimeoutError:
         raise StoreUnavailable(
             f"InfluxDB at {base} did not answer within {timeout_seconds:g} s"
