@@ -8,7 +8,18 @@ from pathlib import Path
 import pytest
 
 from spindle.settings import Settings, load
-from tests import servers
+from tests import containers, servers
+from tests.containers import store_containers
+
+__all__ = ["store_containers"]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--containers",
+        action="store_true",
+        help="contract and integration tests also on current servers in containers (Docker)",
+    )
 
 
 @pytest.fixture(autouse=True)
@@ -18,9 +29,11 @@ def _away_from_the_users_env_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.fixture
-def nats_server(tmp_path: Path) -> Iterator[servers.Server]:
-    """A fresh nats-server with JetStream."""
-    with servers.running(servers.nats_server(tmp_path / "nats")) as server:
+def nats_server(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[servers.Server]:
+    """A fresh nats-server with JetStream; with ``--containers`` that of the container image."""
+    contained = request.config.getoption("--containers")
+    server = containers.nats() if contained else servers.nats_server(tmp_path / "nats")
+    with servers.running(server):
         yield server
 
 
