@@ -1,0 +1,259 @@
+"""The client as a service: real processes, a real nats-server, a reader that a test plays."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import Counter
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import nats
+import orjson
+import pytest
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+
+from client import summary
+from spindle import timestamps
+from tests import servers
+from tests.servers import Server
+from tests.services import ServiceProcess
+from tests.waiting import until
+
+NOW = "2027-01-15T08:00:00.123456789Z"
+
+
+def row(event_id: str, criticality: int = 9, source: str = "DiskUnit") -> dict[str, Any]:
+    return {
+        "time": NOW,
+        "event_id": event_id,
+        "source_device": source,
+        "event_type": "DriveFailure",
+        "criticality": criticality,
+    }
+
+
+class Reader:
+    """Answers ``alerts_critical`` with its rows.
+
+    :ivar asked: the params of every question.
+    :ivar refusal: when set, the message of an error instead.
+    """
+
+    def __init__(self) -> None:
+        self.rows: list[dict[str, Any]] = []
+        self.asked: list[dict[str, Any]] = []
+        self.refusal = ""
+        self.page = 1000
+
+    async def answer(self, msg: Msg) -> None:
+        question = orjson.loads(msg.data)
+        assert question["query_type"] == "alerts_critical"
+        self.asked.append(question["params"])
+        if self.refusal:
+            await msg.respond(orjson.dumps({"status": "error", "message": self.refusal}))
+            return
+        offset = question["params"].get("offset", 0)
+        page = self.rows[offset : offset + self.page]
+        reply: dict[str, Any] = {"status": "success", "data": page, "summary": []}
+        if offset + self.page < len(self.rows):
+            reply["truncated"] = True
+        await msg.respond(orjson.dumps(reply))
+
+
+@contextlib.asynccontextmanager
+async def playing(server: Server, subject: str = "reader.query") -> AsyncIterator[Reader]:
+    """A reader on the subject."""
+    connection: Client = await nats.connect(f"nats://127.0.0.1:{server.port}")
+    reader = Reader()
+    await connection.subscribe(subject, cb=reader.answer)
+    await connection.flush()
+    try:
+        yield reader
+    finally:
+        await connection.close()
+
+
+@pytest.fixture
+def client(nats_server: Server, tmp_path: Path) -> Any:
+    process = ServiceProcess(
+        "client",
+        tmp_path / "client",
+        nats_url=f"nats://127.0.0.1:{nats_server.port}",
+        client_poll_seconds=0.05,
+        client_request_timeout_seconds=1,
+        client_log_max_bytes=2000,
+        client_log_backups=50,
+    )
+    yield process
+    process.stop()
+
+
+def written(client: ServiceProcess) -> Counter[str]:
+    """How often each event stands in the log and its renamed predecessors."""
+    found: Counter[str] = Counter()
+    for path in client.folder.glob("client_output.log*"):
+        if path.suffix not in (".state", ".lock", ".new"):
+            lines = path.read_text().split("\n")
+            found.update(key.event_id for key, _ in summary.read_back(lines))
+    return found
+
+
+async def test_each_critical_event_is_written_once_with_its_time_and_counted(
+    nats_server: Server, client: ServiceProcess
+) -> None:
+    async with playing(nats_server) as reader:
+        reader.rows = [row("e-1"), row("e-2", source="CloudStorage")]
+        client.start(wait=False)
+        await until(lambda: len(written(client)) == 2)
+        reader.rows.insert(0, row("e-3"))
+        await until(lambda: len(written(client)) == 3)
+        await until(lambda: len(reader.asked) > 10)
+    text = (client.folder / "client_output.log").read_text()
+    assert set(written(client).values()) == {1}
+    assert "2 new critical events: CloudStorage 1, DiskUnit 1" in text
+    assert "1 new critical event: DiskUnit 1" in text
+    assert timestamps.format_ns(timestamps.parse(NOW)) in text
+    assert reader.asked[0]["min_criticality"] == 8
+    assert client.total("client_events_written_total") == 3
+    assert client.total("client_polls_total") >= 10
+
+
+async def test_no_event_is_written_twice_however_often_the_client_is_killed(
+    nats_server: Server, client: ServiceProcess
+) -> None:
+    async with playing(nats_server) as reader:
+        for life in range(4):
+            client.start(wait=False)
+            for number in range(10):
+                reader.rows.insert(0, row(f"e-{life}-{number}"))
+                asked = len(reader.asked)
+                await until(lambda asked=asked: len(reader.asked) > asked)  # type: ignore[misc]
+            client.kill()  # at whatever point it is: rotating, appending, saving
+        client.start(wait=False)
+        await until(lambda: len(written(client)) == 40)
+        asked = len(reader.asked)
+        await until(lambda: len(reader.asked) > asked + 3)
+    assert set(written(client).values()) == {1}
+    assert (client.folder / "client_output.log.1").exists()
+
+
+async def test_after_its_own_downtime_the_client_asks_back_to_its_last_poll(
+    nats_server: Server, client: ServiceProcess
+) -> None:
+    client.folder.mkdir()
+    state = client.folder / "client_output.log.state"
+    now = timestamps.NS * 1_600_000_000
+    state.write_bytes(orjson.dumps({"last_poll": timestamps.format_ns(now), "written": []}))
+    client.settings["RETENTION_HOURS"] = "100"
+    async with playing(nats_server) as reader:
+        client.start(wait=False)
+        await until(lambda: len(reader.asked) > 1)
+    assert reader.asked[0]["since_minutes"] == 6000  # years ago, but the store keeps 100 hours
+    assert 60 <= reader.asked[-1]["since_minutes"] < 61
+
+
+async def test_more_events_than_one_answer_holds_are_fetched_page_by_page(
+    nats_server: Server, client: ServiceProcess
+) -> None:
+    async with playing(nats_server) as reader:
+        reader.page = 7
+        reader.rows = [row(f"e-{n}") for n in range(30)]
+        client.start(wait=False)
+        await until(lambda: len(written(client)) == 30)
+    assert [params.get("offset", 0) for params in reader.asked[:5]] == [0, 7, 14, 21, 28]
+
+
+async def test_the_client_waits_for_the_reader_and_says_so_once(
+    nats_server: Server, client: ServiceProcess
+) -> None:
+    client.start(wait=False)
+    await until(lambda: "no reader answers on reader.query" in client.tail())
+    async with playing(nats_server) as reader:
+        reader.refusal = "the store is away"
+        await until(lambda: "the store is away" in client.tail())
+        asked = len(reader.asked)
+        await until(lambda: len(reader.asked) > asked + 5)
+        assert client.health()["status"] == "failing"
+        reader.refusal = ""
+        reader.rows = [row("e-1")]
+        await until(lambda: client.health().get("status") == "ok")
+    assert client.tail().count("no reader answers") == 1
+    assert client.tail().count("the store is away") == 1
+    assert client.total("client_poll_failures_total") >= 6
+    assert written(client) == {"e-1": 1}
+
+
+async def test_the_client_survives_nats_going_and_coming_back(
+    tmp_path: Path, client: ServiceProcess
+) -> None:
+    server = servers.nats_server(tmp_path / "own")
+    client.settings["NATS_URL"] = f"nats://127.0.0.1:{server.port}"
+    client.start(wait=False)
+    await until(lambda: "NATS is away" in client.tail())
+    with servers.running(server):
+        async with playing(server) as reader:
+            reader.rows = [row("e-1")]
+            await until(lambda: client.health().get("status") == "ok")
+    await until(lambda: client.health().get("status") == "failing")
+    with servers.running(server):
+        async with playing(server) as reader:
+            reader.rows = [row("e-1"), row("e-2")]
+            await until(lambda: len(written(client)) == 2)
+    assert written(client) == {"e-1": 1, "e-2": 1}
+
+
+async def test_the_subject_and_the_least_criticality_are_settable(
+    nats_server: Server, client: ServiceProcess
+) -> None:
+    client.settings |= {"NATS_SUBJECT_REQUEST": "old.reader", "CLIENT_MIN_CRITICALITY": "5"}
+    async with playing(nats_server, "old.reader") as reader:
+        client.start(wait=False)
+        await until(lambda: bool(reader.asked))
+    assert reader.asked[0]["min_criticality"] == 5
+
+
+async def test_an_answer_that_is_none_is_a_failure_of_the_reader_not_of_the_client(
+    nats_server: Server, client: ServiceProcess
+) -> None:
+    async with playing(nats_server) as reader:
+        reader.rows = [{"time": "yesterday"}]
+        client.start(wait=False)
+        await until(lambda: "not understood: a row has no event_id" in client.tail())
+        reader.rows = [row("e-1")]
+        await until(lambda: written(client) == {"e-1": 1})
+
+
+async def test_stopped_the_client_exits_0_even_while_a_question_is_unanswered(
+    nats_server: Server, client: ServiceProcess
+) -> None:
+    silent = await nats.connect(f"nats://127.0.0.1:{nats_server.port}")
+    heard: list[Msg] = []
+
+    async def hear(msg: Msg) -> None:
+        heard.append(msg)
+
+    await silent.subscribe("reader.query", cb=hear)
+    client.settings["CLIENT_REQUEST_TIMEOUT_SECONDS"] = "60"
+    client.start(wait=False)
+    await until(lambda: bool(heard))
+    assert await asyncio.to_thread(client.stop) == 0
+    await silent.close()
+
+
+async def test_a_second_client_on_the_same_file_exits_with_code_4_and_a_sentence(
+    nats_server: Server, client: ServiceProcess
+) -> None:
+    async with playing(nats_server):
+        client.start(wait=False)
+        await until(lambda: client.health().get("status") == "ok")
+        second = ServiceProcess("client", client.folder, **{
+            key.lower(): value for key, value in client.settings.items()
+        })  # fmt: skip
+        second.start(wait=False)
+        assert second.process is not None
+        await until(lambda: second.process is not None and second.process.poll() is not None)
+        assert second.process.returncode == 4
+        assert "another client writes to client_output.log" in second.tail()

@@ -1,0 +1,131 @@
+"""Tables on a terminal, and the words of the command line."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from client import report
+from client.ask import Refused, understand
+from client.query import parse_params
+from client.settings import ClientSettings
+from client.watch import rows, window_minutes
+from spindle.errors import InvalidInput, InvalidSettings
+from spindle.settings import load
+from spindle.timestamps import NS
+
+NOW = 1_800_000_000 * NS
+
+
+def shown(reply: dict[str, Any], width: int = 120, color: bool = False) -> str:
+    console = Console(file=io.StringIO(), width=width, force_terminal=color, legacy_windows=False)
+    console.print(report.render({"status": "success", **reply}))
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+def test_a_list_of_objects_is_a_table_without_the_columns_that_are_empty() -> None:
+    text = shown({"data": [{"device_id": "d1", "array_id": None}, {"device_id": "d2"}]})
+    assert text.split() == ["device", "id", "d1", "d2"]
+
+
+def test_an_object_is_a_table_of_keys_and_values_with_its_lists_below() -> None:
+    text = shown(
+        {"data": {"device": "d1", "counts": {"ok": 1}, "reasons": [{"message": "too hot"}]}}
+    )
+    lines = [line.rstrip() for line in text.splitlines()]
+    assert lines == ["device  d1", "counts  ok 1", "reasons", "message", "too hot"]
+
+
+def test_what_stands_beside_the_data_is_shown_too() -> None:
+    text = shown({"data": [], "summary": [{"critical_event_count": 3}], "truncated": True})
+    assert "Nothing found." in text
+    assert "summary" in text
+    assert "There is more than this" in text
+
+
+def test_what_is_the_same_in_every_row_is_said_once() -> None:
+    text = shown({"data": [{"unit": "degC", "mean": n} for n in range(5)]})
+    assert text.count("degC") == 1
+
+
+def test_a_reading_is_shown_with_its_unit_and_a_time_to_the_millisecond() -> None:
+    metrics = {"DiskTemp": {"value": 40.123456789, "unit": "degC", "time": "x"}}
+    text = shown({"data": [{"metrics": metrics, "last_seen": "2027-01-15T08:00:00.123456789Z"}]})
+    assert "DiskTemp 40.1235 degC" in text
+    assert "2027-01-15 08:00:00.123Z" in text
+
+
+@pytest.mark.parametrize(("health", "code"), [("ok", "32"), ("warning", "33"), ("critical", "31")])
+def test_health_is_coloured(health: str, code: str) -> None:
+    assert f"{code}m{health}" in shown({"data": {"health": health}}, color=True)
+
+
+def test_nothing_that_a_publisher_wrote_can_steer_the_terminal() -> None:
+    text = shown({"data": [{"message": "\x1b[2Jboom [red]\x07\n"}]})
+    assert text.replace("\n", "").isprintable()
+    assert "[red]" in text
+
+
+@pytest.mark.parametrize("width", [20, 80, 200])
+def test_any_shape_of_data_is_shown_somehow(width: int) -> None:
+    for data in ({}, [], 7, "x", None, [1, 2], {"a": [1, {"b": []}]}, [{"a": {"b": {"c": 1}}}]):
+        shown({"data": data}, width)
+
+
+def test_key_value_words_become_params() -> None:
+    assert parse_params(["device_id=a=b", "since_minutes=5"]) == {
+        "device_id": "a=b",
+        "since_minutes": "5",
+    }
+
+
+@pytest.mark.parametrize("words", [["device_id"], ["=x"], ["a=1", "a=2"]])
+def test_a_word_that_is_not_key_value_is_refused(words: list[str]) -> None:
+    with pytest.raises(InvalidInput):
+        parse_params(words)
+
+
+@pytest.mark.parametrize(
+    "payload", [b"", b"nonsense", b"[]", b"{}", b'{"status":"success"}', b'{"status":"odd"}']
+)
+def test_what_is_no_reply_of_a_reader_is_told_as_such(payload: bytes) -> None:
+    with pytest.raises(Refused, match="the answer is not"):
+        understand(payload)
+
+
+def test_the_readers_own_sentence_is_what_a_refusal_says() -> None:
+    with pytest.raises(Refused, match=r"^busy$") as refused:
+        understand(b'{"status":"error","message":"busy"}', "429")
+    assert refused.value.code == "429"
+
+
+def test_an_answer_to_another_question_is_refused() -> None:
+    with pytest.raises(Refused, match="not a list"):
+        rows({"data": {}})
+    with pytest.raises(Refused, match="a row has no time"):
+        rows({"data": [{}]})
+
+
+@pytest.mark.parametrize(
+    ("away_minutes", "minutes"), [(None, 60), (0, 60), (5, 65), (-30, 60), (1e9, 168 * 60)]
+)
+def test_a_poll_looks_back_to_the_last_answer_and_a_margin_but_not_past_retention(
+    away_minutes: float | None, minutes: float
+) -> None:
+    last = None if away_minutes is None else NOW - int(away_minutes * 60) * NS
+    assert window_minutes(ClientSettings(), NOW, last) == minutes
+
+
+def test_without_retention_a_poll_looks_back_ten_years_at_most() -> None:
+    settings = ClientSettings(retention_hours=0)
+    assert window_minutes(settings, NOW, 0) == 5_256_000
+
+
+@pytest.mark.parametrize("subject", ["", "reader.*", "reader.>", "a b", "reader..query", ".reader"])
+def test_a_subject_that_cannot_be_asked_on_is_refused(subject: str) -> None:
+    with pytest.raises(InvalidSettings, match="NATS_SUBJECT_REQUEST"):
+        load(ClientSettings, nats_subject_request=subject)
