@@ -32,7 +32,9 @@ log = logging.getLogger("writer.pipeline")
 
 P = TypeVar("P")
 
-MOST_MESSAGES_AT_ONCE = 500  # decoded before others get a turn on the loop
+# Decoded before others get their turn on the loop: a few milliseconds of work.
+MOST_POINTS_AT_ONCE = 4_000
+MOST_MESSAGES_AT_ONCE = 500
 MOST_MESSAGES_ASKED = 20_000
 MOST_LETTERS_AT_ONCE = 64
 LETTER_PAUSE_SECONDS = 1.0
@@ -102,7 +104,8 @@ class Pipeline(Generic[P]):
     ) -> None:
         self._changed.clear()
         if asking:
-            self._decode(intake.take(MOST_MESSAGES_AT_ONCE))
+            most = int(MOST_POINTS_AT_ONCE / self._points_per_message)
+            self._decode(intake.take(max(1, min(most, MOST_MESSAGES_AT_ONCE))))
         while write := self.core.next_write(time.monotonic()):
             tasks.create_task(self._store(write), name=f"write to {self.stream}")
         while self._letters_out < MOST_LETTERS_AT_ONCE and (letter := self.core.next_letter()):

@@ -1,0 +1,248 @@
+"""The writer beside its limits, on the same points, in one run."""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import nats
+import orjson
+from nats.aio.client import Client
+from rich.progress import Progress
+from rich.table import Table
+
+from benchmarks import ceilings
+from benchmarks.points import envelopes, ticks
+from spindle import bus, subjects
+from spindle.settings import Settings, load
+from tests import servers
+from tests.services import ServiceProcess
+
+ENVELOPE = 500
+STEP_NS = 1_000_000_000
+POLL_SECONDS = 0.01
+PATIENCE_SECONDS = 180.0
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How many points each measurement takes, and how often."""
+
+    ceiling: int = 400_000
+    envelopes: int = 400_000
+    singles: int = 150_000
+    repeats: int = 3
+
+
+@dataclass(frozen=True)
+class Result:
+    """Medians, in points (or messages) per second."""
+
+    store: str
+    ceiling_points_per_s: float
+    nats_messages_per_s: float
+    single_points_per_s: float
+    envelope_points_per_s: float
+    one_write_per_message_points_per_s: float
+
+    def line(self) -> str:
+        """One JSON line."""
+        numbers = {k: round(v) if isinstance(v, float) else v for k, v in asdict(self).items()}
+        return orjson.dumps(numbers).decode()
+
+
+@dataclass
+class Bench:
+    """The measurements of one store. ``port`` is influxd's, None for SQLite."""
+
+    store: str
+    port: int | None
+    folder: Path
+    sizes: Sizes
+    points: list[bytes]
+    tell: Callable[[str], None]
+    number: int = 0
+
+    def fresh(self) -> str:
+        """A name not used before."""
+        self.number += 1
+        return f"{self.store}_{self.number}"
+
+    def ceiling(self) -> float:
+        """(a): the best of the trials of connections and batch sizes."""
+        points = self.points[: self.sizes.ceiling]
+        if self.port is None:
+            trials = [ceilings.sqlite_ceiling(points, size) for size in ceilings.SQLITE_TRIALS]
+        else:
+            lines, port = ceilings.lines_of(points), self.port
+            trials = [
+                ceilings.influx_ceiling(port, lines, trial, self.fresh())
+                for trial in ceilings.INFLUX_TRIALS
+            ]
+        return max(trials)
+
+    def one_write_per_message(self) -> float:
+        """(e)."""
+        points = self.points[: self.sizes.singles]
+        if self.port is None:
+            return ceilings.sqlite_one_write_per_message(points)
+        return ceilings.influx_one_write_per_message(
+            self.port, ceilings.lines_of(points), self.fresh()
+        )
+
+    async def nats_ceiling(self) -> float:
+        """(b)."""
+        with self.nats() as server:
+            client = await nats.connect(f"nats://127.0.0.1:{server.port}")
+            try:
+                messages = self.points[: self.sizes.singles]
+                return await ceilings.nats_ceiling(client, messages, self.fresh())
+            finally:
+                await client.close()
+
+    def nats(self) -> AbstractContextManager[servers.Server]:
+        """A nats-server with an empty store."""
+        return servers.running(servers.nats_server(self.folder / self.fresh()))
+
+    async def writer(self, messages: list[bytes], points: int) -> float:
+        """(c) and (d): points per second from the first taken to the last stored."""
+        with self.nats() as server:
+            url = f"nats://127.0.0.1:{server.port}"
+            client = await nats.connect(url)
+            await bus.declare(client, load(Settings, nats_url=url))
+            await ceilings.publish(client, subjects.METRICS, messages)
+            await _until_stream_holds(client, len(messages))
+            name = self.fresh()
+            store = (
+                f"sqlite:///{self.folder}/{name}.db"
+                if self.port is None
+                else f"influxdb://127.0.0.1:{self.port}/{name}"
+            )
+            writer = ServiceProcess(
+                "writer", self.folder, nats_url=url, store_url=store, retention_hours=0
+            )
+            writer.start(wait=False)
+            try:
+                return points / await _seconds_to_store(client, points)
+            finally:
+                writer.stop()
+                await client.close()
+                if self.port is not None:
+                    ceilings.influx_query(self.port, f"DROP DATABASE {name}")
+
+
+async def _until_stream_holds(client: Client, messages: int) -> None:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while (await client.jetstream().stream_info(subjects.METRICS_STREAM)).state.messages < messages:
+        if time.monotonic() > deadline:
+            raise TimeoutError("the stream did not take all messages")
+        await asyncio.sleep(0.05)
+
+
+async def _seconds_to_store(client: Client, points: int) -> float:
+    """By the writer's own ledger, asked over NATS."""
+    began, deadline = 0.0, time.monotonic() + PATIENCE_SECONDS
+    while time.monotonic() < deadline:
+        try:
+            reply = await client.request(subjects.WRITER_LEDGER, timeout=5)
+        except nats.errors.NoRespondersError:
+            await asyncio.sleep(POLL_SECONDS)
+            continue
+        ledger = orjson.loads(reply.data)["streams"][subjects.METRICS_STREAM]
+        if ledger["received"] and not began:
+            began = time.perf_counter()
+        if ledger["stored"] >= points:
+            return time.perf_counter() - began
+        await asyncio.sleep(POLL_SECONDS)
+    raise TimeoutError("the writer did not store all points")
+
+
+async def measure(bench: Bench, progress: Progress) -> Result:
+    """All five, in turn, as often as the sizes say; medians."""
+    sizes, all_points = bench.sizes, bench.points
+    enveloped = envelopes(all_points[: sizes.envelopes], ENVELOPE)
+    singles = all_points[: sizes.singles]
+    task = progress.add_task(bench.store, total=5 * sizes.repeats)
+    runs: dict[str, list[float]] = {name: [] for name in "abcde"}
+    for _ in range(sizes.repeats):
+        for name in "abcde":
+            progress.update(task, description=f"{bench.store}: {LABELS[name]}")
+            if name == "a":
+                value = await asyncio.to_thread(bench.ceiling)
+            elif name == "b":
+                value = await bench.nats_ceiling()
+            elif name == "c":
+                value = await bench.writer(singles, len(singles))
+            elif name == "d":
+                value = await bench.writer(enveloped, sizes.envelopes)
+            else:
+                value = await asyncio.to_thread(bench.one_write_per_message)
+            runs[name].append(value)
+            progress.advance(task)
+    return Result(bench.store, *(statistics.median(runs[name]) for name in "abcde"))
+
+
+LABELS = {
+    "a": "the database's ceiling",
+    "b": "NATS's ceiling",
+    "c": "the writer, single points",
+    "d": "the writer, envelopes of 500",
+    "e": "one write per message",
+}
+
+
+def table(results: list[Result]) -> Table:
+    """For people: numbers, ratios and goals."""
+    view = Table(title="Points per second: medians, and ratios within this run")
+    for column in ("", *(result.store for result in results), "goal"):
+        view.add_column(column, justify="left" if column in ("", "goal") else "right")
+    rows: list[tuple[str, Callable[[Result], str], str]] = [
+        ("(a) database's ceiling", lambda r: f"{r.ceiling_points_per_s:,.0f}", ""),
+        ("(b) NATS's ceiling, messages", lambda r: f"{r.nats_messages_per_s:,.0f}", ""),
+        ("(c) writer, single points", lambda r: f"{r.single_points_per_s:,.0f}", ""),
+        ("(d) writer, envelopes of 500", lambda r: f"{r.envelope_points_per_s:,.0f}", ""),
+        ("(e) one write per message", lambda r: f"{r.one_write_per_message_points_per_s:,.0f}", ""),
+        (
+            "(d) / (a)",
+            lambda r: f"{r.envelope_points_per_s / r.ceiling_points_per_s:.2f}",
+            ">= 0.80",
+        ),
+        ("(c) / smaller of (a), (b)", lambda r: f"{_single_ratio(r):.2f}", ">= 0.60"),
+        ("(c) / (e)", lambda r: f"{_old_ratio(r):,.0f}", ">= 100"),
+    ]
+    for name, cell, goal in rows:
+        view.add_row(name, *(cell(result) for result in results), goal)
+    return view
+
+
+def _single_ratio(result: Result) -> float:
+    return result.single_points_per_s / min(result.ceiling_points_per_s, result.nats_messages_per_s)
+
+
+def _old_ratio(result: Result) -> float:
+    return result.single_points_per_s / result.one_write_per_message_points_per_s
+
+
+async def run(stores: list[str], sizes: Sizes, progress: Progress) -> list[Result]:
+    """Measure the named stores (``influxdb``, ``sqlite``)."""
+    most = max(sizes.ceiling, sizes.envelopes, sizes.singles)
+    start_ns = time.time_ns() - (most // 4000 + 10) * STEP_NS
+    points = [point for tick in ticks(most, start_ns, STEP_NS) for point in tick]
+    results = []
+    with tempfile.TemporaryDirectory(prefix="spindle-bench-") as scratch:
+        folder = Path(scratch)
+        for store in stores:
+            if store == "sqlite":
+                bench = Bench(store, None, folder, sizes, points, print)
+                results.append(await measure(bench, progress))
+                continue
+            with servers.running(servers.influxd(folder / "influxd")) as server:
+                bench = Bench(store, server.port, folder, sizes, points, print)
+                results.append(await measure(bench, progress))
+    return results
