@@ -95,7 +95,8 @@ class Detector:
             return 0.0
         surge = self.surge
         if not self.points:
-            surge.level, self.last = value, timestamp
+            surge.restart(value)
+            self.last = timestamp
         self.points += 1
         passed = timestamp - self.last
         if passed > 0.0:

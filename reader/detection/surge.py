@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from array import array
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left, bisect_right, insort
 from math import log
 
 WINDOW = 1440
 """Residuals a new one is ranked among: a day at one a minute."""
 
-SPAN = 16
-"""Points over which the level follows the values."""
+LAG = 32
+"""Points after which a residual is ranked: what goes on now is not compared with itself."""
+
+SPANS = (2.0, 16.0)
+"""Points over which a level follows the values; the one that errs least is used."""
 
 TAIL = 10
 """Largest residuals from which the tail beyond the known is extrapolated (Hill's estimator)."""
@@ -36,43 +39,64 @@ class Surge:
     before (fading with half-life ``WINDOW``), so a series that always swings stays silent.
     """
 
-    __slots__ = ("evidence", "level", "next", "peak", "ranked", "residuals", "start", "top")
+    __slots__ = ("best", "errors", "high", "low", "levels", "points", "next", "peak", "ranked", "residuals", "start", "top")
 
     def __init__(self) -> None:
-        self.level = 0.0
+        self.levels = [0.0] * len(SPANS)
+        self.errors = [0.0] * len(SPANS)  # mean absolute error of each, the last WINDOW's mostly
+        self.best = len(SPANS) - 1  # the level in use
+        self.points = 0
         self.residuals = array("d")  # ring, in order of arrival
         self.start = 0  # index of the oldest in the ring
         self.ranked = array("d")  # the same, sorted
-        self.evidence = 0.0
+        self.high = 0.0  # evidence that values are too high
+        self.low = 0.0  # or too low: apart, for a high value drags the level up behind it
         self.top = 0.0  # largest evidence of the present run
         self.peak = 0.0  # of the runs before, fading
         self.next = EVIDENCE  # evidence to be heard again
 
+    @property
+    def level(self) -> float:
+        """The value now expected."""
+        return self.levels[self.best]
+
     def restart(self, value: float) -> None:
         """Forget the level after a gap; what lies between is not known."""
-        self.level = value
+        self.levels = [value] * len(SPANS)
         self._end_run()
 
     def update(self, value: float, warm: bool) -> float:
         """Take the next value; 0, or 0.5..1 when the evidence has (again) doubled."""
-        residual = value - self.level
-        self.level += residual / SPAN
-        ranked = self.ranked
-        at = bisect_left(ranked, residual)
-        score = 0.0
-        if warm:
-            score = self._weigh(self._surprise(residual, at))
-        self._remember(residual, at)
+        residual = value - self.levels[self.best]
+        self._follow(value)
+        score = self._weigh(*self._surprise(residual)) if warm else 0.0
+        self._remember(residual)
         return score
 
-    def _weigh(self, surprise: float) -> float:
+    def _follow(self, value: float) -> None:
+        levels, errors = self.levels, self.errors
+        self.points = points = min(self.points + 1, WINDOW)
+        for i in range(len(SPANS)):
+            error = value - levels[i]
+            levels[i] += error / SPANS[i]
+            errors[i] += (abs(error) - errors[i]) / points
+        self.best = errors.index(min(errors))
+
+    def _weigh(self, surprise: float, high: bool) -> float:
         self.peak *= FADE
-        evidence = self.evidence + surprise - ALLOWANCE
+        up = self.high - ALLOWANCE
+        down = self.low - ALLOWANCE
+        if high:
+            up += surprise
+        else:
+            down += surprise
+        self.high = up = max(up, 0.0)
+        self.low = down = max(down, 0.0)
+        evidence = max(up, down)
         if evidence <= 0.0:
-            if self.evidence > 0.0:
+            if self.top:
                 self._end_run()
             return 0.0
-        self.evidence = evidence
         if evidence > self.top:
             self.top = evidence
             if evidence >= self.next and evidence >= 2.0 * self.peak:
@@ -82,22 +106,22 @@ class Surge:
 
     def _end_run(self) -> None:
         self.peak = max(self.peak, self.top)
-        self.evidence = self.top = 0.0
+        self.high = self.low = self.top = 0.0
         self.next = EVIDENCE
 
-    def _surprise(self, residual: float, at: int) -> float:
-        """-ln of the two-sided probability of the residual, by rank or by the tail's law."""
+    def _surprise(self, residual: float) -> tuple[float, bool]:
+        """-ln of the two-sided probability of the residual, and whether it is a high one."""
         ranked = self.ranked
         size = len(ranked)
-        after = at
+        after = at = bisect_left(ranked, residual)
         if at < size and ranked[at] == residual:
             after = bisect_right(ranked, residual, at)
         low, high = (at + after) / 2, size - (at + after) / 2
         rank = min(high, low)
         surprise = log((size + 1) / (2.0 * rank + 1.0))
         if rank >= 1.0 or size < 2 * TAIL:
-            return surprise
-        return surprise + self._beyond(residual, high < low)
+            return surprise, high < low
+        return surprise + self._beyond(residual, high < low), high < low
 
     def _beyond(self, residual: float, high: bool) -> float:
         """-ln of the probability that a value past the extreme lies this far past it."""
@@ -112,16 +136,19 @@ class Surge:
         index = max(sum(log(v / least) for v in tail) / (TAIL - 1), THINNEST)
         return min(log(distance / most) / index, CEILING)
 
-    def _remember(self, residual: float, at: int) -> None:
-        ring, ranked = self.residuals, self.ranked
-        ranked.insert(at, residual)
-        if len(ring) < WINDOW:
+    def _remember(self, residual: float) -> None:
+        """Rank the residual of LAG points ago, and drop the one WINDOW before it."""
+        ring, ranked, size = self.residuals, self.ranked, WINDOW + LAG
+        if len(ring) < size:
             ring.append(residual)
+            if len(ring) > LAG:
+                insort(ranked, ring[-1 - LAG])
             return
-        oldest = ring[self.start]
-        del ranked[bisect_left(ranked, oldest)]
-        ring[self.start] = residual
-        self.start = (self.start + 1) % WINDOW
+        at = self.start
+        del ranked[bisect_left(ranked, ring[at])]
+        ring[at] = residual
+        insort(ranked, ring[at - LAG])  # a negative index counts from the ring's end
+        self.start = at + 1 if at + 1 < size else 0
 
 
 FADE = 0.5 ** (1.0 / WINDOW)
