@@ -12,7 +12,7 @@ from typing import Any, Generic, TypeVar
 
 from nats.aio.client import Client
 
-from reader import alerts, anomaly_temperature, devices, health, params, series
+from reader import alerts, anomaly_temperature, devices, health, ledger, params, series
 from reader.settings import ReaderSettings
 from spindle.errors import InvalidQuery
 from spindle.models import shown
@@ -142,6 +142,10 @@ async def _series(at: Sources, asked: params.SeriesParams) -> Answer:
     return Answer(series.rows(steps[: asked.limit]), truncated=len(steps) > asked.limit)
 
 
+async def _ledger(at: Sources, _asked: params.Params) -> Answer:
+    return Answer(ledger.total(await ledger.gather(at.nats)))
+
+
 QUERIES: Mapping[str, Query[Any]] = {
     query.name: query
     for query in (
@@ -189,6 +193,16 @@ QUERIES: Mapping[str, Query[Any]] = {
             "max, count}, oldest first within each series",
             {"source_device": "DiskUnit", "metric_type": "DiskTemp", "every_seconds": 60},
             _series,
+        ),
+        Query(
+            "ledger",
+            "What became of every point: received = stored + dead_lettered + in_flight.",
+            params.Params,
+            "{writers, received, stored, duplicates, dead_lettered, in_flight, pending, adds_up, "
+            "broker_fsync, streams}, in points since each writer's start (pending: messages)",
+            {},
+            _ledger,
+            needs_store=False,
         ),
     )
 }
