@@ -8,7 +8,7 @@ from nats.js.errors import Error as JetStreamError
 
 from spindle import subjects
 from spindle.errors import BusUnavailable
-from writer.core import Letter
+from writer.batch import Letter
 from writer.decode import letter_payload
 from writer.intake import stream_sequence
 

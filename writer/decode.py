@@ -17,7 +17,7 @@ import orjson
 from spindle import models, timestamps
 from spindle.errors import InvalidInput
 from spindle.store.base import NO_ARRAY, EventRow, Point, Series
-from writer.core import Mistake
+from writer.batch import Mistake
 
 #: Known series; past it the cache starts anew, so that memory stays bounded (about 60 MB).
 MAX_SERIES = 100_000

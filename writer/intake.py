@@ -17,7 +17,7 @@ from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 
 from spindle import subjects
-from writer.core import Delivery
+from writer.batch import Delivery
 
 log = logging.getLogger("writer.intake")
 

@@ -16,7 +16,7 @@ from spindle.errors import StoreError
 from spindle.service import Service
 from spindle.store import Store, open_store
 from spindle.streams import ACK_WAIT_SECONDS
-from writer.core import Limits
+from writer.batch import Limits
 from writer.decode import EventDecoder, MetricDecoder
 from writer.metrics import LedgerCollector
 from writer.monitor import Monitor, monitor_url

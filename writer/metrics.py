@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from writer.core import Ledger
+from writer.batch import Ledger
 
 
 class LedgerCollector(Collector):

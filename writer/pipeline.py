@@ -25,7 +25,8 @@ from spindle.errors import (
 from spindle.health import Health
 from spindle.timestamps import NS
 from writer import deadletter
-from writer.core import Answer, Core, Delivery, Letter, Limits, Mistake, Outcome, Write
+from writer.batch import Answer, Delivery, Letter, Limits, Mistake, Outcome, Write
+from writer.core import Core
 from writer.intake import ACK, IN_PROGRESS, NAK, Intake, delivery
 
 log = logging.getLogger("writer.pipeline")

@@ -12,7 +12,8 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from writer.core import Answer, Core, Delivery, Letter, Limits, Mistake, Outcome, Write
+from writer.batch import Answer, Delivery, Letter, Limits, Mistake, Outcome, Write
+from writer.core import Core
 
 LEASE = 30.0
 BAD_EVERY = 23  # points whose number divides by this are refused by the store

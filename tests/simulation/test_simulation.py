@@ -8,7 +8,8 @@ import random
 import pytest
 
 from tests.simulation.model import Violation, World, run
-from writer.core import Answer, Batch, Core, Delivery, Limits, Mistake, Outcome, Write
+from writer.batch import Answer, Batch, Delivery, Limits, Mistake, Outcome, Write
+from writer.core import Core
 
 SEEDS = int(os.environ.get("SPINDLE_SEEDS", "2000"))
 FOUND_WITHIN = 10_000

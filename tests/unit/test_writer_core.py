@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import random
 
-from writer.core import Answer, Core, Delivery, Limits, Mistake, Outcome, Write
+from writer.batch import Answer, Delivery, Limits, Mistake, Outcome, Write
+from writer.core import Core
 
 STORED = Answer(Outcome.STORED)
 REFUSED = Answer(Outcome.REFUSED, "no")

@@ -1,0 +1,147 @@
+"""What the writer's core works with: deliveries, batches, the store's answers, the ledger. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from typing import Generic, TypeVar
+
+P = TypeVar("P")
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much is held and how it is written.
+
+    :ivar batch_points: most points in one write.
+    :ivar linger: seconds that a point may wait for others.
+    :ivar writes: writes under way at once.
+    :ivar held_points: most points taken and not yet resolved (one more message may overshoot it).
+    :ivar held_bytes: most bytes of messages taken and not yet resolved.
+    :ivar lease: seconds after which the broker gives an unacknowledged message to another writer.
+    """
+
+    batch_points: int = 20_000
+    linger: float = 0.1
+    writes: int = 2
+    held_points: int = 80_000
+    held_bytes: int = 24 * 2**20
+    lease: float = 30.0
+
+
+class Delivery:
+    """One message taken from a stream."""
+
+    __slots__ = ("bad", "payload", "points", "redelivered", "reply", "subject")
+
+    def __init__(self, subject: str, reply: str, payload: bytes, redelivered: bool) -> None:
+        self.subject = subject
+        self.reply = reply  #: where to acknowledge
+        self.payload = payload
+        self.redelivered = redelivered
+        self.points = 0  #: good and bad together, as the ledger counts them
+        self.bad: Sequence[int] = ()  #: places in the envelope, rising, of what was invalid
+
+
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    """Something in a message that can never be stored.
+
+    :ivar index: its place in the envelope; None for the message as a whole.
+    :ivar kind: ``invalid`` (the contract), ``refused`` or ``too_large`` (the store).
+    """
+
+    index: int | None
+    kind: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Letter:
+    """A dead letter to be published; its batch is not acknowledged before that is done."""
+
+    batch: Batch[object]
+    delivery: Delivery
+    mistake: Mistake
+
+
+class Outcome(Enum):
+    """What the store said of a write."""
+
+    STORED = auto()
+    LATER = auto()  #: away, overloaded, timed out: it may or may not have been stored
+    DENIED = auto()  #: a person has to act; the batch is kept
+    REFUSED = auto()  #: at least one point can never be stored
+    TOO_LARGE = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The store's answer to one write.
+
+    :ivar retry_after: seconds that the store asked to wait, with LATER.
+    """
+
+    outcome: Outcome
+    reason: str = ""
+    retry_after: float | None = None
+
+
+class Batch(Generic[P]):
+    """Points on their way to the store, with the deliveries they came in."""
+
+    __slots__ = (
+        "deliveries", "expired", "first_at", "forgotten", "leased_at", "letters", "points",
+        "ranges", "redelivered", "size", "starts", "writing",
+    )  # fmt: skip
+
+    def __init__(self, now: float) -> None:
+        self.points: list[P] = []
+        self.deliveries: list[Delivery] = []
+        self.starts: list[int] = []  #: of each delivery's first point in ``points``
+        self.size = 0  #: bytes of the deliveries' payloads
+        self.first_at = now
+        self.leased_at = now  #: when the broker last heard that we are at it
+        self.ranges: list[tuple[int, int]] = []  #: still to be written
+        self.writing = 0  #: ranges under way
+        self.letters = 0  #: dead letters not kept yet
+        self.redelivered = False
+        self.expired = False  #: the broker may have given its messages to another writer
+        self.forgotten = False  #: out of the ledger; late news of it changes nothing
+
+    @property
+    def resolved(self) -> bool:
+        """Every point is stored or dead-lettered."""
+        return not (self.ranges or self.writing or self.letters)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Write(Generic[P]):
+    """One range of a batch for the store to write."""
+
+    batch: Batch[P]
+    low: int
+    high: int
+
+    @property
+    def points(self) -> Sequence[P]:
+        """The points of the range."""
+        whole = self.low == 0 and self.high == len(self.batch.points)
+        return self.batch.points if whole else self.batch.points[self.low : self.high]
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """Points, not messages. ``duplicates`` of the stored ones had been delivered before."""
+
+    received: int = 0
+    stored: int = 0
+    duplicates: int = 0
+    in_flight: int = 0
+    dead_lettered: dict[str, int] = field(default_factory=dict)  #: by kind
+
+    @property
+    def adds_up(self) -> bool:
+        """received = stored + dead_lettered + in_flight."""
+        return self.received == self.stored + sum(self.dead_lettered.values()) + self.in_flight
