@@ -52,7 +52,7 @@ async def _within(event: asyncio.Event, seconds: float) -> bool:
 
 
 def total(reports: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """``{writers, received, stored, duplicates, dead_lettered, in_flight, pending, ...
+    """``{writers, received, stored, duplicates, dead_lettered, in_flight, pending,
     adds_up, broker_fsync, streams}``: points since each writer's start; ``pending``: messages.
     """
     streams: dict[str, dict[str, Any]] = {}
