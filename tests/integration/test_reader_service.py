@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from collections.abc import AsyncIterator
 from typing import Any
@@ -15,40 +14,14 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 from reader.queries import QUERIES
-from reader.service import PARTS, answer_from
-from reader.settings import ReaderSettings
-from spindle.health import Health
-from spindle.service import Service
 from spindle.store.base import EventRow, Point, Series
 from spindle.timestamps import NS
+from tests.asking import ask, parts, reading, request
 from tests.memory_store import MemoryStore, away
 from tests.servers import Server
 from tests.waiting import until
 
 DISK = Series("DiskUnit", "DiskTemp", "disk-1", "array-1")
-
-
-@contextlib.asynccontextmanager
-async def reading(
-    server: Server, store: MemoryStore, **given: Any
-) -> AsyncIterator[Service[ReaderSettings]]:
-    """A reader that answers from the store."""
-    given = {"reader_store_check_seconds": 0.05} | given
-    settings = ReaderSettings(nats_url=f"nats://127.0.0.1:{server.port}", **given)
-    service = Service("reader", settings, Health("reader", PARTS))
-    async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(answer_from(store, service), name="reader")
-        try:
-            await until(lambda: parts(service)["nats"] == "ok")
-            yield service
-        finally:
-            service.stopping.set()
-
-
-def parts(service: Service[Any]) -> dict[str, str]:
-    """What ``/healthz`` says of each part."""
-    found: Any = service.health.report()["parts"]
-    return dict(found)
 
 
 @pytest.fixture
@@ -66,25 +39,6 @@ async def client(nats_server: Server) -> AsyncIterator[Client]:
     client = await nats.connect(f"nats://127.0.0.1:{nats_server.port}")
     yield client
     await client.close()
-
-
-async def request(client: Client, subject: str, payload: bytes) -> Msg:
-    """The answer, once somebody listens."""
-    deadline = time.monotonic() + 10
-    while True:
-        try:
-            return await client.request(subject, payload, timeout=10)
-        except nats.errors.NoRespondersError:
-            if time.monotonic() > deadline:
-                raise
-            await asyncio.sleep(0.02)
-
-
-async def ask(client: Client, query_type: str, **params: Any) -> dict[str, Any]:
-    question = {"query_type": query_type, "params": params}
-    message = await request(client, "reader.query", orjson.dumps(question))
-    reply: dict[str, Any] = orjson.loads(message.data)
-    return reply
 
 
 def code(message: Msg) -> str:

@@ -1,0 +1,65 @@
+"""A reader in the test's own event loop, and questions to it over NATS."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+import orjson
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.errors import NoRespondersError
+
+from reader.service import PARTS, answer_from
+from reader.settings import ReaderSettings
+from spindle.health import Health
+from spindle.service import Service
+from spindle.store import Store
+from tests.servers import Server
+from tests.waiting import until
+
+
+@contextlib.asynccontextmanager
+async def reading(
+    server: Server, store: Store, **given: Any
+) -> AsyncIterator[Service[ReaderSettings]]:
+    """A reader that answers from the store, until the block ends."""
+    given = {"reader_store_check_seconds": 0.05} | given
+    settings = ReaderSettings(nats_url=f"nats://127.0.0.1:{server.port}", **given)
+    service = Service("reader", settings, Health("reader", PARTS))
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(answer_from(store, service), name="reader")
+        try:
+            await until(lambda: parts(service)["nats"] == "ok")
+            yield service
+        finally:
+            service.stopping.set()
+
+
+def parts(service: Service[Any]) -> dict[str, str]:
+    """What ``/healthz`` says of each part."""
+    found: Any = service.health.report()["parts"]
+    return dict(found)
+
+
+async def request(client: Client, subject: str, payload: bytes) -> Msg:
+    """The answer, once somebody listens."""
+    deadline = time.monotonic() + 10
+    while True:
+        try:
+            return await client.request(subject, payload, timeout=10)
+        except NoRespondersError:
+            if time.monotonic() > deadline:
+                raise
+            await asyncio.sleep(0.02)
+
+
+async def ask(client: Client, query_type: str, **params: Any) -> dict[str, Any]:
+    """The reply to a question on ``reader.query``."""
+    question = {"query_type": query_type, "params": params}
+    message = await request(client, "reader.query", orjson.dumps(question))
+    reply: dict[str, Any] = orjson.loads(message.data)
+    return reply
