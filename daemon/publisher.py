@@ -36,6 +36,7 @@ WATCH_SECONDS = 0.25
 NO_RESPONDERS = "503"
 #: JetStream's code for "maximum bytes exceeded" and its like.
 STREAM_FULL = 10077
+_KEPT = "points wait in the backlog"
 
 
 class Publisher:
@@ -228,9 +229,6 @@ class Publisher:
     def _wake_all(self) -> None:
         for wake in self._wake.values():
             wake.set()
-
-
-_KEPT = "points wait in the backlog"
 
 
 def _refusal(answer: Msg, stream: str) -> tuple[str, str] | None:
