@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import sys
 
 from local import nats
 from local.home import INSTANCE_VARIABLE, ROOT, Home, home_of
 from local.settings import LocalSettings
+
+#: Variables that supervisord's commands name, for paths may hold what its configuration may not.
+PYTHON, NATS_SERVER, NATS_CONFIG = "SPINDLE_PYTHON", "SPINDLE_NATS_SERVER", "SPINDLE_NATS_CONFIG"
 
 
 def derived(settings: LocalSettings) -> dict[str, str]:
@@ -26,6 +30,9 @@ def of_process(settings: LocalSettings, home: Home) -> dict[str, str]:
     return {
         **derived(settings),
         INSTANCE_VARIABLE: str(home.folder),
+        PYTHON: sys.executable,
+        **({NATS_SERVER: nats.find_server()} if nats.is_local(settings) else {}),
+        NATS_CONFIG: str(home.nats_config),
         "PYTHONPATH": str(ROOT),
         "PYTHONUNBUFFERED": "1",
     }

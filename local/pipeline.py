@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -107,7 +106,7 @@ def write_configuration(pipeline: Pipeline) -> None:
     """
     home = pipeline.home
     home.make()
-    commands = {name: [sys.executable, "-m", name] for name in pipeline.own}
+    commands = {name: f'"${environment.PYTHON}" -m {name}' for name in pipeline.own}
     environments: dict[str, dict[str, str]] = {}
     authorization = ""
     if pipeline.runs_nats and pipeline.settings.nats_auth == "users":
@@ -118,7 +117,7 @@ def write_configuration(pipeline: Pipeline) -> None:
             environments[name] = environment.credentials(pipeline.settings, home, name)
     if pipeline.runs_nats:
         server = nats.find_server()
-        commands[NATS] = [server, "-c", str(home.nats_config)]
+        commands[NATS] = f'"${environment.NATS_SERVER}" -c "${environment.NATS_CONFIG}"'
         version = nats.server_version(server)
         config = nats.config(pipeline.settings, home.nats_store, version, authorization)
         home.nats_config.write_text(config)
@@ -131,13 +130,12 @@ def write_configuration(pipeline: Pipeline) -> None:
 
 
 def _program(
-    pipeline: Pipeline, name: str, command: list[str], place: int, own: Mapping[str, str]
+    pipeline: Pipeline, name: str, command: str, place: int, own: Mapping[str, str]
 ) -> supervisor.Program:
     settings = pipeline.settings
     return supervisor.Program(
         name,
         command,
-        log=pipeline.home.log_file(name),
         priority=_FIRST_PRIORITY + place,
         stop_seconds=settings.stop_timeout_seconds,
         log_max_bytes=settings.log_file_max_bytes,

@@ -8,7 +8,10 @@ from pydantic import Field, SecretStr
 
 from spindle.settings import Settings
 
-_OF_USER = "Password of user {} at NATS in compose, when NATS_AUTH=users."
+_OF_USER = (
+    "Password of user {} at NATS in compose, when NATS_AUTH=users: letters and digits, "
+    "a letter first."
+)
 
 
 class LocalSettings(Settings):

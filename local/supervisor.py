@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import http.client
 import os
-import re
-import shlex
 import subprocess
 import sys
 import xmlrpc.client
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from supervisor.xmlrpc import SupervisorTransport  # type: ignore[import-untyped]
@@ -21,6 +18,8 @@ from spindle.errors import SpindleError
 
 #: supervisord gives up after so many failures in a row: never, for practical purposes.
 _START_RETRIES = 1_000_000_000
+#: Names the folder that services run in, to their commands.
+ROOT_VARIABLE = "SPINDLE_ROOT"
 
 
 class SupervisorFailed(SpindleError):
@@ -31,13 +30,13 @@ class SupervisorFailed(SpindleError):
 class Program:
     """One process to keep alive.
 
+    :ivar command: for ``sh``, with variables of the environment for what may be called anything.
     :ivar priority: lower starts first and is stopped last.
     :ivar stop_seconds: how long it may take to end after SIGTERM.
     """
 
     name: str
-    command: Sequence[str]
-    log: Path
+    command: str
     priority: int
     stop_seconds: int
     log_max_bytes: int
@@ -46,19 +45,23 @@ class Program:
 
 
 def config(home: Home, programs: Sequence[Program]) -> str:
-    """supervisord's configuration file."""
+    """supervisord's configuration file.
+
+    A folder may have any name, and supervisord takes a ``%``, `` #`` or `` ;`` in one for its own:
+    so paths are relative to the file's folder, and commands name variables for ``sh``.
+    """
     socket = home.socket()
+    shown = "supervisor.sock" if socket.parent == home.run else str(socket)
     head = (
         "; Made by ./run.sh start; changes are lost.\n"
         "[unix_http_server]\n"
-        f"file={_escaped(str(socket))}\n"
+        f"file={shown}\n"
         "chmod=0600\n\n"
         "[supervisord]\n"
-        f"logfile={_escaped(str(home.logs / 'supervisord.log'))}\n"
+        "logfile=../logs/supervisord.log\n"
         "logfile_maxbytes=1MB\n"
         "logfile_backups=1\n"
-        f"pidfile={_escaped(str(home.pid_file))}\n"
-        f"directory={_escaped(str(ROOT))}\n\n"
+        "pidfile=supervisord.pid\n\n"
         "[rpcinterface:supervisor]\n"
         "supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface\n"
     )
@@ -67,11 +70,11 @@ def config(home: Home, programs: Sequence[Program]) -> str:
 
 def _program(program: Program) -> str:
     environment = ",".join(
-        f'{name}="{_escaped(value)}"' for name, value in sorted(program.environment.items())
+        f'{name}="{value}"' for name, value in sorted(program.environment.items())
     )
     return (
         f"[program:{program.name}]\n"
-        f"command={_escaped(shlex.join(program.command))}\n"
+        f"command=/bin/sh -c 'cd \"${ROOT_VARIABLE}\" && exec {program.command}'\n"
         f"priority={program.priority}\n"
         "autostart=true\n"
         "autorestart=true\n"
@@ -81,16 +84,11 @@ def _program(program: Program) -> str:
         f"stopwaitsecs={program.stop_seconds}\n"
         "killasgroup=true\n"
         "redirect_stderr=true\n"
-        f"stdout_logfile={_escaped(str(program.log))}\n"
+        f"stdout_logfile=../logs/{program.name}.log\n"
         f"stdout_logfile_maxbytes={program.log_max_bytes}\n"
         f"stdout_logfile_backups={program.log_backups}\n"
         f"environment={environment}\n"
     )
-
-
-def _escaped(value: str) -> str:
-    """``%`` begins an expansion in supervisord's configuration, and `` ;`` a comment."""
-    return re.sub(r"\s;", lambda found: found[0][0] + "\\;", value.replace("%", "%%"))
 
 
 def spawn(home: Home, environment: Mapping[str, str]) -> None:
@@ -98,12 +96,12 @@ def spawn(home: Home, environment: Mapping[str, str]) -> None:
 
     :raises SupervisorFailed: with what it said.
     """
-    command = [sys.executable, "-m", "supervisor.supervisord", "-c", str(home.supervisor_config)]
+    command = [sys.executable, "-m", "supervisor.supervisord", "-c", home.supervisor_config.name]
     with (home.logs / "supervisord.out").open("w+") as said:
         done = subprocess.run(  # noqa: S603 - our own interpreter
             command,
-            cwd=ROOT,
-            env={**os.environ, **environment},
+            cwd=home.run,
+            env={**os.environ, **environment, ROOT_VARIABLE: str(ROOT)},
             stdin=subprocess.DEVNULL,
             stdout=said,
             stderr=subprocess.STDOUT,

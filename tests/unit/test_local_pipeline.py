@@ -1,0 +1,107 @@
+"""Settings of the whole pipeline, checked before anything is started."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from local import environment, pipeline, services
+from local.home import Home, home_of
+from local.settings import LocalSettings
+from spindle.errors import InvalidInput, InvalidSettings
+from spindle.settings import load
+
+
+@pytest.fixture(autouse=True)
+def _environment_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Loading puts what follows from settings into the environment."""
+    for name in ("NATS_URL", "STORE_URL"):
+        monkeypatch.setenv(name, "")
+    monkeypatch.setattr(os, "environ", os.environ.copy())
+
+
+def test_the_mistakes_of_every_service_are_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each once, though the shared ones are every service's."""
+    for name, value in (
+        ("NATS_PORT", "0"),
+        ("LOG_LEVEL", "loud"),
+        ("DAEMON_HTTP_PORT", "many"),
+        ("WRITER_HTTP_PORT", "70000"),
+    ):
+        monkeypatch.setitem(os.environ, name, value)
+    with pytest.raises(InvalidSettings) as caught:
+        pipeline.load_all()
+    named = [mistake.partition(":")[0] for mistake in caught.value.mistakes]
+    assert sorted(named) == ["DAEMON_HTTP_PORT", "LOG_LEVEL", "NATS_PORT", "WRITER_HTTP_PORT"]
+
+
+def test_two_services_on_one_port_are_a_mistake(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(os.environ, "READER_HTTP_PORT", "8222")
+    with pytest.raises(InvalidSettings, match="NATS_MONITOR_PORT and READER_HTTP_PORT"):
+        pipeline.load_all()
+
+
+def test_every_service_has_a_port_and_settings_of_its_own() -> None:
+    """The promised ports."""
+    found = pipeline.load_all()
+    assert {port.setting: port.number for port in found.ports()} == {
+        "NATS_PORT": 4222,
+        "NATS_MONITOR_PORT": 8222,
+        "DAEMON_HTTP_PORT": 9101,
+        "WRITER_HTTP_PORT": 9102,
+        "READER_HTTP_PORT": 9103,
+        "CLIENT_HTTP_PORT": 9104,
+    }
+
+
+def test_nats_url_follows_its_port_unless_set_itself() -> None:
+    assert environment.derived(load(LocalSettings, nats_port=4333)) == {
+        "NATS_URL": "nats://127.0.0.1:4333"
+    }
+    assert environment.derived(load(LocalSettings, nats_port=4333, nats_url="nats://x:1")) == {}
+
+
+def test_the_sqlite_file_follows_spindle_home(tmp_path: Path) -> None:
+    settings = load(LocalSettings, spindle_home=str(tmp_path), nats_url="nats://x:1")
+    assert environment.derived(settings) == {"STORE_URL": f"sqlite:///{tmp_path}/spindle.db"}
+    settings = load(
+        LocalSettings, spindle_home=str(tmp_path), nats_url="nats://x:1", store_url="influxdb://h/d"
+    )
+    assert environment.derived(settings) == {}
+
+
+def test_a_service_signs_in_with_its_own_password(tmp_path: Path) -> None:
+    """And with none while NATS_AUTH is none."""
+    home = Home(tmp_path)
+    home.nats_passwords.write_text('{"writer": "p1"}')
+    users = load(LocalSettings, nats_auth="users")
+    assert environment.credentials(users, home, "writer") == {
+        "NATS_USER": "writer",
+        "NATS_PASSWORD": "p1",
+    }
+    assert environment.credentials(load(LocalSettings), home, "writer") == {}
+
+
+def test_services_are_known_by_their_old_names_too() -> None:
+    """Row 18 of the promises."""
+    assert services.resolve("daemon-service-go") == "daemon"
+    assert services.resolve("writer-service-go") == "writer"
+    assert services.resolve("reader-service-py") == "reader"
+    assert services.resolve("client-service-go") == "client"
+    assert services.resolve("nats") == "nats"
+    with pytest.raises(InvalidInput, match="there are nats, writer, reader, client, daemon"):
+        services.resolve("writer-service-py")
+
+
+def test_publishers_are_drained_before_those_who_store() -> None:
+    assert services.DRAIN_ORDER == ("daemon", "client", "reader", "writer", "nats")
+
+
+def test_spindle_home_is_relative_to_the_checkout_wherever_one_stands(tmp_path: Path) -> None:
+    """Tests run in another folder."""
+    assert (
+        home_of(".spindle").folder == Path(pipeline.__file__).resolve().parent.parent / ".spindle"
+    )
+    assert home_of(str(tmp_path)).folder == tmp_path

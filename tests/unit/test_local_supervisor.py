@@ -1,0 +1,86 @@
+"""supervisord's configuration survives what folders may be called."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import tempfile
+from pathlib import Path
+
+import pytest
+from supervisor.options import ServerOptions  # type: ignore[import-untyped]
+
+from local.home import Home, UnsafeFolder
+from local.supervisor import Program, config
+
+NAMES = [
+    "plain",
+    "with space",
+    "per%cent",
+    "semi ;colon",
+    "number #1",
+    'dou"ble',
+    "dollar $HOME",
+    "[markup]",
+    "quo'te",
+    "uml\N{LATIN SMALL LETTER A WITH DIAERESIS}ut",
+]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_supervisord_reads_back_what_was_meant(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """By its own parser."""
+    home = Home(tmp_path / name)
+    home.make()
+    program = Program(
+        "writer",
+        '"$SPINDLE_PYTHON" -m writer',
+        priority=1,
+        stop_seconds=7,
+        log_max_bytes=1000,
+        log_backups=2,
+        environment={"NATS_PASSWORD": "p1"},
+    )
+    home.supervisor_config.write_text(config(home, [program]))
+    monkeypatch.chdir(home.run)
+    options = ServerOptions()
+    options.realize(["-c", str(home.supervisor_config)])
+    (group,) = options.process_group_configs
+    (made,) = group.process_configs
+    assert Path(made.stdout_logfile).resolve() == home.log_file("writer")
+    assert shlex.split(made.command) == [
+        "/bin/sh",
+        "-c",
+        'cd "$SPINDLE_ROOT" && exec "$SPINDLE_PYTHON" -m writer',
+    ]
+    assert made.environment == {"NATS_PASSWORD": "p1"}
+    assert made.stopwaitsecs == 7
+    assert options.pidfile == str(home.pid_file)
+
+
+def test_a_deep_folder_gets_a_short_socket_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Unix socket paths end at about 100 bytes; two checkouts never share one."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as short:
+        monkeypatch.setenv("XDG_RUNTIME_DIR", short)
+        deep = Home(tmp_path / ("d" * 100) / "one")
+        other = Home(tmp_path / ("d" * 100) / "two")
+        assert len(os.fsencode(deep.socket())) < 100
+        assert deep.socket() != other.socket()
+        deep.make()
+        assert deep.socket().parent.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_socket_folder_planted_by_a_link_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else somebody else could answer for supervisord."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as short:
+        monkeypatch.setenv("XDG_RUNTIME_DIR", short)
+        deep = Home(tmp_path / ("d" * 100))
+        deep.socket().parent.symlink_to(tmp_path)
+        with pytest.raises(UnsafeFolder):
+            deep.make()
