@@ -87,7 +87,8 @@ class Monitor:
                 log.debug("%s: no answer to the monitor: %s", pipeline.stream, error)
 
     async def _look_at_broker(self) -> None:
-        version = str(self._client.connected_server_version)
+        number = self._client.connected_server_version
+        version = f"{number.major}.{number.minor}.{number.patch}"
         self._fsync = await asyncio.to_thread(broker.fsync_of, self._monitor_url)
         self._broker.info({"version": version, "broker_fsync": self._fsync})
         if version != self._warned_of:

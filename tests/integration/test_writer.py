@@ -215,6 +215,8 @@ async def test_the_writer_answers_for_its_ledger(client: Client, writer: Service
     ledger = orjson.loads(reply.data)["streams"]["METRICS"]
     assert (ledger["received"], ledger["stored"], ledger["in_flight"]) == (2, 2, 0)
     assert ledger["adds_up"] is True
+    assert "can lose acknowledged messages" not in writer.tail(), "this server is repaired"
+    assert "nats-server 2." in writer.tail()
 
 
 async def test_two_events_of_one_device_in_the_same_nanosecond_are_both_kept(
