@@ -76,11 +76,11 @@ def sentence(body: bytes) -> str:
     try:
         answer = orjson.loads(body)
     except orjson.JSONDecodeError:
-        return _one_line(body.decode("utf-8", "replace"))
+        return one_line(body.decode("utf-8", "replace"))
     if not isinstance(answer, dict):
-        return _one_line(str(answer))
+        return one_line(str(answer))
     said = answer.get("error") or answer.get("message") or answer.get("err") or ""
-    return _one_line(f"{said}{_first_line(answer.get('data'))}")
+    return one_line(f"{said}{_first_line(answer.get('data'))}")
 
 
 def _first_line(data: object) -> str:
@@ -91,6 +91,7 @@ def _first_line(data: object) -> str:
     return f": line {first.get('line_number')}: {first['error_message']}"
 
 
-def _one_line(text: str) -> str:
+def one_line(text: str) -> str:
+    """Printable, on one line, cut short."""
     printable = "".join(c if c.isprintable() else " " for c in text)
     return " ".join(printable.split())[:_LONGEST_SENTENCE]

@@ -9,11 +9,9 @@ import logging
 from abc import ABC, abstractmethod
 from typing import Any
 
-import orjson
-
-from spindle.errors import BatchRefused, StoreDenied, StoreUnavailable
+from spindle.errors import BatchRefused, StoreError, StoreUnavailable
 from spindle.store import influxql
-from spindle.store.influx_answers import NotThere, sentence
+from spindle.store.influx_answers import NotThere, one_line
 from spindle.store.influx_http import Address, Answer, Http, checked
 
 log = logging.getLogger("spindle.store")
@@ -76,21 +74,20 @@ class Server(ABC):
         return False
 
 
-def results(answer: Answer) -> list[list[dict[str, Any]]]:
-    """The rows of each statement of an answer to ``/query``."""
+def results(
+    answer: Answer, refusal: type[StoreError] = StoreUnavailable
+) -> list[list[dict[str, Any]]]:
+    """The rows of each statement of an answer to ``/query``.
+
+    :param refusal: what it is when the statement itself is refused.
+    """
     try:
         found = checked(answer).json().get("results") or [{}]
     except BatchRefused as error:  # there is no batch in a question
-        raise StoreUnavailable(f"the query was refused: {error}") from None
+        raise refusal(f"the query was refused: {error}") from None
     for result in found:
-        if "error" in result:
-            raise _statement_error(str(result["error"]))
+        if "error" in result:  # 1.x and 2.x report these with status 200
+            said = str(result["error"])
+            missing = said.startswith("database not found")
+            raise (NotThere if missing else refusal)(f"InfluxDB: {one_line(said)}")
     return [list(influxql.rows(result)) for result in found]
-
-
-def _statement_error(said: str) -> StoreUnavailable | StoreDenied:
-    """An error of one statement, which 1.x and 2.x report with status 200."""
-    shown = sentence(orjson.dumps({"error": said}))
-    if said.startswith("database not found"):
-        return NotThere(f"InfluxDB: {shown}")
-    return StoreUnavailable(f"InfluxDB: {shown}")

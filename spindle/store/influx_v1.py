@@ -9,6 +9,7 @@ from typing import Any
 
 from spindle.errors import StoreDenied
 from spindle.store import influxql
+from spindle.store.influx_answers import NotThere
 from spindle.store.influx_http import checked
 from spindle.store.influx_server import Server, results
 
@@ -38,12 +39,16 @@ class V1(Server):
             self._keep(retention_hours, policies)
         except StoreDenied as error:
             # A user without administration rights can still use a database that is there.
-            self.query(influxql.count_events())
+            try:
+                self.query(influxql.count_events())
+            except NotThere:
+                raise error from None
             log.info("the retention of %s is left as it is: %s", database, error)
 
     def _manage(self, statement: str) -> list[dict[str, Any]]:
         fields = {"q": statement}
-        return results(self.http.request("POST", "/query", fields, headers=self.headers()))[0]
+        answer = self.http.request("POST", "/query", fields, headers=self.headers())
+        return results(answer, refusal=StoreDenied)[0]
 
     def _keep(self, hours: int, policies: list[dict[str, Any]]) -> None:
         default = next((policy for policy in policies if policy["default"]), None)

@@ -1,0 +1,216 @@
+"""What is particular to InfluxDB, on a real influxd 1.x."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+import urllib3
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from spindle.errors import BatchRefused, BatchTooLarge, StoreDenied, StoreUnavailable
+from spindle.settings import Settings, load
+from spindle.store import influxql
+from spindle.store.base import EventRow, Point, Selection, Series
+from spindle.store.influxdb import InfluxStore
+from tests import servers
+
+NOW = time.time_ns()
+DAY = 86_400 * 10**9
+TEMP = Series("DiskUnit", "DiskTemp", "disk-1", "array-1")
+Ask = Callable[..., str]
+
+
+@pytest.fixture
+def database() -> str:
+    return f"spindle_{uuid4().hex[:12]}"
+
+
+@pytest.fixture
+def ask(influxd: servers.Server) -> Iterator[Ask]:
+    """Ask influxd past the store; the raw answer."""
+    with urllib3.PoolManager() as http:
+
+        def ask(statement: str, **fields: str) -> str:
+            given = {"q": statement, **fields}
+            return http.request("POST", f"http://{influxd.url}/query", fields=given).data.decode()
+
+        yield ask
+
+
+@pytest.fixture
+async def store(influxd: servers.Server, database: str) -> AsyncIterator[InfluxStore]:
+    store = InfluxStore(load(Settings, store_url=f"influxdb://{influxd.url}/{database}"))
+    yield store
+    await store.close()
+
+
+async def test_a_missing_database_is_made_with_its_retention(
+    store: InfluxStore, ask: Ask, database: str
+) -> None:
+    await store.prepare()
+    assert '"autogen","168h0m0s","24h0m0s",1,true' in ask(f"SHOW RETENTION POLICIES ON {database}")
+    assert store.name.startswith("InfluxDB 1.")
+
+
+async def test_a_retention_that_was_changed_is_set_again(
+    influxd: servers.Server, ask: Ask, database: str
+) -> None:
+    for hours, shown in ((168, "168h0m0s"), (24, "24h0m0s"), (0.5, "1h0m0s"), (0, "0s")):
+        url = f"influxdb://{influxd.url}/{database}"
+        store = InfluxStore(load(Settings, store_url=url, retention_hours=hours))
+        await store.prepare()
+        assert f'"autogen","{shown}"' in ask(f"SHOW RETENTION POLICIES ON {database}")
+        await store.close()
+
+
+async def test_a_database_that_keeps_everything_loses_nothing_to_the_default_retention(
+    store: InfluxStore, ask: Ask, database: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    ask(f"CREATE DATABASE {database}")
+    server = InfluxStore(
+        load(Settings, store_url=f"{store._address.base}/{database}", retention_hours=0)
+    )
+    await server.write_points([Point(TEMP, NOW - 30 * DAY, 1.0)])
+    await server.close()
+    await store.prepare()
+    assert '"autogen","0s"' in ask(f"SHOW RETENTION POLICIES ON {database}")
+    assert "left as it is" in caplog.text
+    assert (await store.counts())["device_metrics"] == 1
+
+
+async def test_a_point_outside_the_retention_is_refused_and_its_neighbour_kept(
+    store: InfluxStore,
+) -> None:
+    with pytest.raises(BatchRefused, match="beyond retention policy"):
+        await store.write_points([Point(TEMP, NOW - 30 * DAY, 1.0), Point(TEMP, NOW, 2.0)])
+    assert (await store.counts())["device_metrics"] == 1
+
+
+async def test_a_body_that_is_too_large_is_not_the_points_fault(store: InfluxStore) -> None:
+    with pytest.raises(BatchTooLarge):
+        await store.write_points([Point(TEMP, NOW + n, 1.0) for n in range(300_000)])
+
+
+async def test_a_database_that_was_dropped_is_made_again(
+    store: InfluxStore, ask: Ask, database: str
+) -> None:
+    await store.write_points([Point(TEMP, NOW, 1.0)])  # without prepare: made as well
+    ask(f"DROP DATABASE {database}")
+    assert await store.latest(Selection(), 0) == []
+    ask(f"DROP DATABASE {database}")
+    await store.write_points([Point(TEMP, NOW, 1.0)])
+    assert (await store.counts())["device_metrics"] == 1
+    assert '"168h0m0s"' in ask(f"SHOW RETENTION POLICIES ON {database}")
+
+
+@pytest.mark.parametrize("name", ['a"b', "a'b; DROP DATABASE x", "späť ✓", "a b"])
+async def test_any_name_of_a_database_is_quoted(influxd: servers.Server, name: str) -> None:
+    url = f"influxdb://{influxd.url}"
+    store = InfluxStore(load(Settings, store_url=url, influxdb_bucket=f"{name}{uuid4().hex[:6]}"))
+    await store.prepare()
+    await store.write_points([Point(TEMP, NOW, 1.0)])
+    assert (await store.counts())["device_metrics"] == 1
+    await store.close()
+
+
+async def test_a_name_that_influxdb_refuses_is_a_persons_to_mend(influxd: servers.Server) -> None:
+    store = InfluxStore(load(Settings, store_url=f"influxdb://{influxd.url}/a%5Cb"))
+    with pytest.raises(StoreDenied, match="invalid name"):
+        await store.prepare()
+    await store.close()
+
+
+async def test_an_event_that_was_moved_says_so_in_a_field(
+    store: InfluxStore, ask: Ask, database: str
+) -> None:
+    rows = [EventRow(NOW, i, "DiskUnit", "DriveFailure", "d", "", 5, "") for i in ("a", "b", "c")]
+    await store.write_events(rows)
+    answer = ask('SELECT "event_id", "time_shift_ns" FROM "events"', db=database, epoch="ns")
+    assert f'[{NOW},"a",null],[{NOW + 1},"b",1],[{NOW + 2},"c",2]' in answer
+
+
+TEXT = st.one_of(st.text(max_size=40), st.text("'\"\\;\n =,()-ab", max_size=15)).filter(
+    lambda text: not set(text) & {"\0", "\r"}
+)
+
+
+@given(TEXT)
+@example("\\")
+@example("'; DROP MEASUREMENT events; --")
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+async def test_a_literal_finds_the_very_text_that_was_stored(
+    store: InfluxStore, ask: Ask, database: str, text: str
+) -> None:
+    sent = EventRow(NOW, f"id {text}", "DiskUnit", "DriveFailure", "d", "", 5, text)
+    await store.write_events([sent])
+    condition = f'"event_id" = {influxql.literal(sent.event_id)}'
+    found = ask(f'SELECT count("event_id") FROM "events" WHERE {condition}', db=database)
+    assert '"values":[["1970-01-01T00:00:00Z",1]]' in found
+    assert sent in await store.events(Selection(), 0)
+
+
+async def test_a_database_that_is_away_is_named_and_found_again(
+    tmp_path: Path, database: str
+) -> None:
+    server = servers.influxd(tmp_path / "influxd")
+    url = f"influxdb://someone:s3cret@{server.url}/{database}"
+    store = InfluxStore(load(Settings, store_url=url, influxdb_token="s3cret"))
+    with pytest.raises(StoreUnavailable, match="Connection refused") as raised:
+        await store.prepare()
+    assert "s3cret" not in str(raised.value)
+    with servers.running(server):
+        await store.write_points([Point(TEMP, NOW, 1.0)])
+        server.kill()
+        with pytest.raises(StoreUnavailable, match="is away"):
+            await store.write_points([Point(TEMP, NOW + 1, 1.0)])
+        with pytest.raises(StoreUnavailable, match="is away"):
+            await store.latest(Selection(), 0)
+        server.start()
+        await store.write_points([Point(TEMP, NOW + 1, 1.0)])
+        assert (await store.counts())["device_metrics"] == 2
+    await store.close()
+
+
+async def test_with_authentication_on_the_right_user_is_let_in_and_the_wrong_one_told(
+    tmp_path: Path, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("INFLUXDB_HTTP_AUTH_ENABLED", "true")
+    with (
+        servers.running(servers.influxd(tmp_path / "influxd")) as server,
+        urllib3.PoolManager() as h,
+    ):
+
+        def admin(statement: str) -> None:
+            login = urllib3.make_headers(basic_auth="admin:MyStrongPassword888")
+            url = f"http://{server.url}/query"
+            assert h.request("POST", url, fields={"q": statement}, headers=login).status == 200
+
+        admin("CREATE USER admin WITH PASSWORD 'MyStrongPassword888' WITH ALL PRIVILEGES")
+        store = InfluxStore(load(Settings, store_url=f"influxdb://{server.url}/{database}"))
+        await store.write_points([Point(TEMP, NOW, 1.0)])
+        assert (await store.counts())["device_metrics"] == 1
+        await store.close()
+
+        wrong = InfluxStore(
+            load(Settings, store_url=f"influxdb://admin:s3cret@{server.url}/{database}")
+        )
+        for ask in (wrong.prepare(), wrong.write_points([Point(TEMP, NOW, 1.0)]), wrong.counts()):
+            with pytest.raises(StoreDenied, match="authorization failed") as raised:
+                await ask
+            assert "s3cret" not in str(raised.value)
+        await wrong.close()
+
+        admin("CREATE USER jo WITH PASSWORD 'jo'")
+        admin(f"GRANT ALL ON {database} TO jo")
+        plain = InfluxStore(load(Settings, store_url=f"influxdb://jo:jo@{server.url}/{database}"))
+        await plain.prepare()  # may not manage, but may read and write
+        await plain.write_points([Point(TEMP, NOW + 1, 1.0)])
+        assert (await plain.counts())["device_metrics"] == 2
+        await plain.close()

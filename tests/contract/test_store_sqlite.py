@@ -1,0 +1,290 @@
+"""What is particular to the SQLite store: its one writer, its file, its retention."""
+
+# ruff: noqa: ASYNC220, ASYNC240 - small files and one process, in tests
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from spindle.errors import InUse, StoreDenied, StoreUnavailable
+from spindle.settings import Settings, load
+from spindle.store.base import EventRow, Point, Selection, Series
+from spindle.store.sqlite import SqliteStore
+from spindle.store.sqlite_schema import VERSION
+from tests.servers import ROOT
+
+HOUR = 3600 * 10**9
+NOW = time.time_ns()
+TEMP = Series("DiskUnit", "DiskTemp", "disk-1", "array-1")
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "spindle.db"
+
+
+def store(file: Path, *, writing: bool = True, **given: object) -> SqliteStore:
+    settings = load(Settings, store_url=f"sqlite:///{file}", **given)
+    return SqliteStore(settings, writing=writing)
+
+
+def event(n: int, time_ns: int = NOW) -> EventRow:
+    return EventRow(time_ns, f"e{n}", "DiskUnit", "DriveFailure", "disk-1", "", 5, "")
+
+
+@contextlib.contextmanager
+def shell(file: Path) -> Iterator[sqlite3.Connection]:
+    with contextlib.closing(sqlite3.connect(file, isolation_level=None)) as db:
+        yield db
+
+
+def test_a_url_names_a_relative_or_an_absolute_file(tmp_path: Path) -> None:
+    for url, path in (
+        ("sqlite:///a/b.db", Path("a/b.db")),
+        (f"sqlite:///{tmp_path}/c.db", tmp_path / "c.db"),
+    ):
+        assert SqliteStore(load(Settings, store_url=url)).path == path
+
+
+async def test_a_second_writer_of_the_same_file_is_told_who_has_it(file: Path) -> None:
+    first, second = store(file), store(file)
+    await first.prepare()
+    with pytest.raises(InUse, match=f"pid {os.getpid()}"):
+        await second.prepare()
+    await first.write_points([Point(TEMP, NOW, 1.0)])
+    await first.close()
+    await second.prepare()  # the lock went with the first
+    assert (await second.counts())["device_metrics"] == 1
+    await second.close()
+
+
+async def test_a_writer_that_was_killed_leaves_no_lock_behind(file: Path) -> None:
+    program = (
+        "import sys, time; from spindle.store.sqlite_file import lock; from pathlib import Path\n"
+        "held = lock(Path(sys.argv[1])); print('held', flush=True); time.sleep(60)"
+    )
+    command = [sys.executable, "-c", program, str(file)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=ROOT) as holder:
+        assert holder.stdout is not None
+        await asyncio.to_thread(holder.stdout.readline)
+        one = store(file)
+        with pytest.raises(InUse, match=f"pid {holder.pid}"):
+            await one.prepare()
+        holder.kill()
+        holder.wait()
+        await one.prepare()
+        await one.close()
+
+
+async def test_a_reader_that_comes_before_the_writer_waits_and_makes_no_file(file: Path) -> None:
+    reader = store(file, writing=False)
+    for ask in (reader.prepare, reader.ping, reader.counts):
+        with pytest.raises(StoreUnavailable, match="does not exist yet"):
+            await ask()
+    assert list(file.parent.iterdir()) == []
+    file.touch()
+    with pytest.raises(StoreUnavailable, match="has no tables yet"):
+        await reader.prepare()
+    writer = store(file)
+    await writer.prepare()
+    await reader.prepare()
+    assert (await reader.counts())["events"] == 0
+    await writer.close()
+    assert (await reader.counts())["events"] == 0  # and goes on after it
+    await reader.close()
+
+
+async def test_a_reader_cannot_write(file: Path) -> None:
+    writer, reader = store(file), store(file, writing=False)
+    await writer.prepare()
+    with pytest.raises(StoreDenied):
+        await reader.write_points([Point(TEMP, NOW, 1.0)])
+    with pytest.raises(StoreDenied, match="readonly"):
+        await reader._read(lambda db: db.execute("DELETE FROM points"))  # the connection refuses
+    await writer.close()
+    await reader.close()
+
+
+async def test_a_commit_is_on_the_disk_before_a_write_returns(file: Path) -> None:
+    writer = store(file)
+    await writer.prepare()
+
+    def pragmas() -> list[object]:
+        assert writer._writing is not None
+        db = writer._writing.open()
+        return [
+            db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "synchronous")
+        ]
+
+    assert await writer._write(pragmas) == ["wal", 2]  # 2 is FULL
+    await writer.close()
+
+
+async def test_people_see_the_promised_names_and_times(file: Path) -> None:
+    writer = store(file)
+    await writer.prepare()
+    at = 1_769_860_800_000_000_042
+    await writer.write_points([Point(TEMP, at, 41.5)])
+    await writer.write_events([event(1, at)])
+    with shell(file) as db:
+        metrics = "time, source_device, metric_type, device_id, array_id, value"
+        assert db.execute(f"SELECT {metrics} FROM device_metrics").fetchall() == [
+            ("2026-01-31T12:00:00.000000042Z", "DiskUnit", "DiskTemp", "disk-1", "array-1", 41.5)
+        ]
+        events = "time, source_device, event_type, device_id, event_id, criticality, event_message"
+        assert db.execute(f"SELECT {events} FROM events").fetchall() == [
+            ("2026-01-31T12:00:00.000000042Z", "DiskUnit", "DriveFailure", "disk-1", "e1", 5, "")
+        ]
+    await writer.close()
+
+
+async def test_retention_deletes_what_is_older_and_nothing_else(file: Path) -> None:
+    writer = store(file, retention_hours=1)
+    await writer.prepare()
+    gone = Series("DiskUnit", "DiskTemp", "gone", "")
+    old = [Point(s, NOW - HOUR - n, 1.0) for s in (TEMP, gone) for n in range(1, 6_000)]
+    kept = [Point(TEMP, NOW - HOUR + n, 2.0) for n in range(100)]
+    await writer.write_points(old + kept)
+    await writer.write_events([event(n, NOW - HOUR - 1 - n) for n in range(6_000)] + [event(-1)])
+    deleted = await writer.expire(NOW)
+    assert deleted == len(old) + 6_000
+    assert await writer.counts() == {"device_metrics": 100, "events": 1}
+    assert [item.device_id for item in await writer.latest(Selection(), 0)] == ["disk-1"]
+    assert await writer.expire(NOW) == 0
+    await writer.write_points([Point(gone, NOW, 3.0), Point(TEMP, NOW, 3.0)])  # as a new series
+    latest = {item.device_id: item.value for item in await writer.latest(Selection(), 0)}
+    assert latest == {"disk-1": 3.0, "gone": 3.0}
+    await writer.close()
+
+
+async def test_retention_takes_turns_with_writes(file: Path) -> None:
+    writer = store(file, retention_hours=1)
+    await writer.prepare()
+    await writer.write_points([Point(TEMP, NOW - 2 * HOUR - n, 1.0) for n in range(60_000)])
+    expiring = asyncio.create_task(writer.expire(NOW), name="expire")
+    await asyncio.sleep(0)
+    await writer.write_points([Point(TEMP, NOW, 1.0)])
+    assert not expiring.done()  # the write did not wait for the end of it
+    assert await expiring == 60_000
+    assert (await writer.counts())["device_metrics"] == 1
+    await writer.close()
+
+
+async def test_retention_of_nought_hours_keeps_everything(file: Path) -> None:
+    writer = store(file, retention_hours=0)
+    await writer.prepare()
+    await writer.write_points([Point(TEMP, 1, 1.0)])
+    assert await writer.expire(NOW) == 0
+    assert (await writer.counts())["device_metrics"] == 1
+    await writer.close()
+
+
+async def test_a_full_disk_keeps_the_batch_for_another_try(file: Path) -> None:
+    writer = store(file)
+    await writer.prepare()
+
+    def limit(pages: int) -> None:
+        assert writer._writing is not None
+        writer._writing.open().execute(f"PRAGMA max_page_count = {pages}")
+
+    await writer._write(limit, 20)
+    batch = [Point(TEMP, NOW + n, 1.0) for n in range(20_000)]
+    with pytest.raises(StoreUnavailable, match="disk is full"):
+        await writer.write_points(batch)
+    assert (await writer.counts())["device_metrics"] == 0
+    await writer._write(limit, 1_000_000)
+    await writer.write_points(batch)
+    assert (await writer.counts())["device_metrics"] == 20_000
+    await writer.close()
+
+
+async def test_another_programs_lock_is_waited_for_and_then_named(file: Path) -> None:
+    writer = store(file, store_timeout_seconds=0.2)
+    await writer.prepare()
+    with shell(file) as db:
+        db.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StoreUnavailable, match="locked by another program"):
+            await writer.write_points([Point(TEMP, NOW, 1.0)])
+        db.execute("ROLLBACK")
+    await writer.write_points([Point(TEMP, NOW, 1.0)])
+    await writer.close()
+
+
+async def test_a_slow_question_ends_at_the_time_limit_and_holds_up_nobody(file: Path) -> None:
+    writer, reader = store(file), store(file, writing=False, store_timeout_seconds=0.5)
+    await writer.prepare()
+    endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n"
+    slow = asyncio.create_task(reader._read(lambda db: db.execute(endless).fetchone()), name="slow")
+    await asyncio.sleep(0.1)
+    await writer.write_points([Point(TEMP, NOW, 1.0)])
+    assert len(await reader.latest(Selection(), 0)) == 1
+    assert not slow.done()
+    with pytest.raises(StoreUnavailable, match="STORE_TIMEOUT_SECONDS"):
+        await slow
+    assert len(await reader.latest(Selection(), 0)) == 1  # the connection is as good as new
+    await writer.close()
+    await reader.close()
+
+
+async def test_a_file_that_is_replaced_under_writer_and_reader_is_opened_anew(file: Path) -> None:
+    writer, reader = store(file), store(file, writing=False)
+    await writer.prepare()
+    await writer.write_points([Point(TEMP, NOW, 1.0)])
+    assert (await reader.counts())["device_metrics"] == 1
+    for suffix in ("", "-wal", "-shm"):
+        Path(f"{file}{suffix}").unlink(missing_ok=True)
+    with pytest.raises(StoreUnavailable):
+        await reader.counts()
+    await writer.write_points([Point(TEMP, NOW + 1, 1.0), Point(TEMP, NOW + 2, 1.0)])
+    assert (await reader.counts())["device_metrics"] == 2
+    await writer.close()
+    await reader.close()
+
+
+async def test_a_file_that_is_no_database_is_left_alone_and_named(file: Path) -> None:
+    file.write_bytes(b"precious notes, not a database" * 100)
+    for one in (store(file), store(file, writing=False)):
+        with pytest.raises(StoreDenied, match="no SQLite file"):
+            await one.prepare()
+        await one.close()
+    assert file.read_bytes().startswith(b"precious notes")
+
+
+async def test_a_file_of_a_later_version_is_refused(file: Path) -> None:
+    with shell(file) as db:
+        db.execute(f"PRAGMA user_version = {VERSION + 1}")
+    for one in (store(file), store(file, writing=False)):
+        with pytest.raises(StoreDenied, match="later Spindle"):
+            await one.prepare()
+        await one.close()
+
+
+async def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "notes").write_text("a file, not a folder")
+    one = store(tmp_path / "notes" / "spindle.db")
+    with pytest.raises(StoreDenied, match="cannot be used"):
+        await one.prepare()
+    await one.close()
+
+
+async def test_a_time_that_does_not_fit_is_refused_whole(file: Path) -> None:
+    from spindle.errors import BatchRefused
+
+    writer = store(file)
+    await writer.prepare()
+    with pytest.raises(BatchRefused):
+        await writer.write_points([Point(TEMP, NOW, 1.0), Point(TEMP, 2**63, 1.0)])
+    assert (await writer.counts())["device_metrics"] == 0
+    assert await writer.latest(Selection(), 0) == []
+    await writer.write_points([Point(TEMP, NOW, 1.0)])  # the series id of the refused batch is void
+    assert len(await writer.latest(Selection(), 0)) == 1
+    await writer.close()
