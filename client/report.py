@@ -18,7 +18,8 @@ _STATES = {
 }
 _STATE_KEYS = ("health", "state", "severity", "status")
 _TIME = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)(\.\d{1,3})?\d*Z")
-_ENOUGH_ROWS = 3  # from here on a column that says the same in every row becomes a line above
+_ENOUGH_ROWS = 3  # from here on a column that says the same in every row becomes a line above,
+_SHORT = 24  # if it says no more than so many characters
 
 
 def render(reply: Mapping[str, Any]) -> RenderableType:
@@ -72,10 +73,11 @@ def _rows(title: str, rows: Sequence[Mapping[str, Any]]) -> Iterator[RenderableT
     same = [name for name in columns if len(rows) >= _ENOUGH_ROWS and _is_same(name, rows)]
     if 0 < len(same) < len(columns):
         columns = [name for name in columns if name not in same]
-        said = (
-            Text.assemble((_label(name), "bold"), " ", cell(name, rows[0][name])) for name in same
+        heading = [Text(_label(title), "bold")] if title else []
+        yield Text("   ").join(
+            heading + [Text.assemble(_label(name), " ", cell(name, rows[0][name])) for name in same]
         )
-        yield Text("   ").join(said)
+        title = ""
     table = _new_table(title)
     for name in columns:
         numbers = all(_is_number(row.get(name)) for row in rows)
@@ -87,7 +89,8 @@ def _rows(title: str, rows: Sequence[Mapping[str, Any]]) -> Iterator[RenderableT
 
 def _is_same(name: str, rows: Sequence[Mapping[str, Any]]) -> bool:
     first = rows[0].get(name)
-    return isinstance(first, str) and all(row.get(name) == first for row in rows)
+    short = isinstance(first, str) and len(first) <= _SHORT
+    return short and all(row.get(name) == first for row in rows)
 
 
 def _label(name: str) -> str:
