@@ -102,7 +102,7 @@ make_venv() {
   if [ "$VENV" != .venv ] && [ -e "$VENV" ] && [ ! -f "$VENV/pyvenv.cfg" ]; then
     die 2 "SPINDLE_VENV is $VENV, which is not a virtual environment; name one, or a new folder"
   fi
-  python=$(find_python)
+  python=$(find_python) || exit 1 # set -e is off in what stands before ||
   echo "making a virtual environment in $VENV with $("$python" --version)"
   "$python" -m venv --clear "$VENV" || die 1 "the virtual environment could not be made"
 }

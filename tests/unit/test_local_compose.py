@@ -1,0 +1,159 @@
+"""``docker-compose.yml``: what is promised of it, and that it says the same as the code."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from typing import Any
+
+import pytest
+import yaml
+
+from local.home import ROOT
+from local.nats_users import USERS
+from local.pipeline import Pipeline
+from local.services import SERVICES
+from local.settings import ComposeSettings, LocalSettings
+from spindle.settings import Settings, load
+
+TEXT = (ROOT / "docker-compose.yml").read_text()
+COMPOSE: dict[str, Any] = yaml.safe_load(TEXT)
+CONTAINERS: dict[str, dict[str, Any]] = COMPOSE["services"]
+
+
+def test_every_service_runs_from_the_one_image() -> None:
+    for service in SERVICES:
+        container = CONTAINERS[service.name]
+        assert container["build"] == "."
+        assert container["command"] == ["python", "-m", service.name]
+
+
+def test_every_port_is_published_on_the_bind_address_alone() -> None:
+    """Loopback unless told otherwise."""
+    for container in CONTAINERS.values():
+        for port in container.get("ports", []):
+            assert port.startswith("${BIND_ADDRESS:-127.0.0.1}:")
+
+
+def test_the_promised_ports_are_published() -> None:
+    published = {
+        match[1]: int(match[2])
+        for container in CONTAINERS.values()
+        for port in container.get("ports", [])
+        if (
+            match := re.search(
+                r"\$\{(\w+):-(\d+)\}", port.removeprefix("${BIND_ADDRESS:-127.0.0.1}:")
+            )
+        )
+    }
+    assert published == {
+        "NATS_PORT": 4222,
+        "NATS_MONITOR_PORT": 8222,
+        "INFLUXDB_PORT": 8086,
+        "GRAFANA_PORT": 3000,
+        "PROMETHEUS_PORT": 9090,
+        "DAEMON_HTTP_PORT": 9101,
+        "WRITER_HTTP_PORT": 9102,
+        "READER_HTTP_PORT": 9103,
+        "CLIENT_HTTP_PORT": 9104,
+    }
+
+
+def test_everything_restarts_and_says_whether_it_is_healthy() -> None:
+    for name, container in CONTAINERS.items():
+        assert container["restart"] == "unless-stopped", name
+        assert container["healthcheck"]["test"], name
+
+
+def test_what_must_survive_lies_in_volumes() -> None:
+    named = set(COMPOSE["volumes"])
+    assert {"nats", "influxdb", "grafana", "prometheus", "spindle"} <= named
+
+
+def test_defaults_are_those_of_the_code() -> None:
+    """Where compose names a default for a setting, it is the setting's own."""
+    fields = {
+        name.upper(): field
+        for kind in (Settings, LocalSettings, ComposeSettings)
+        for name, field in kind.model_fields.items()
+    }
+    fields |= {
+        name.upper(): field
+        for service in SERVICES
+        for name, field in service.settings_type().model_fields.items()
+    }
+    # What has another default inside a network of containers, and why.
+    inside = {
+        "NATS_URL",  # the server has a name there
+        "INFLUXDB_HOST",  # the store is an InfluxDB there
+        "INFLUXDB_TOKEN",
+        "NATS_USER",  # each service's own
+        "NATS_PASSWORD",
+        "CLIENT_OUTPUT",  # on a volume
+    }
+    for name, default in re.findall(r"\$\{([A-Z_]+):-([^}$]*)\}", TEXT):
+        if name in inside:
+            continue
+        field = fields[name]
+        value = field.get_default(call_default_factory=True)
+        if hasattr(value, "get_secret_value"):
+            value = value.get_secret_value()
+        assert default == str(value).removesuffix(".0"), name
+
+
+def test_each_service_knows_its_own_nats_password_only() -> None:
+    for service in SERVICES:
+        environment = CONTAINERS[service.name]["environment"]
+        assert f"NATS_PASSWORD_{service.name.upper()}" in environment["NATS_PASSWORD"]
+        for user in USERS:
+            assert environment[user.variable] == ""
+
+
+def test_the_ports_inside_are_what_prometheus_scrapes() -> None:
+    scrapes = yaml.safe_load((ROOT / "prometheus" / "prometheus.yml").read_text())
+    targets = {
+        job["job_name"]: job["static_configs"][0]["targets"][0] for job in scrapes["scrape_configs"]
+    }
+    own = {service.name: load(service.settings_type()) for service in SERVICES}
+    pipeline = Pipeline(load(LocalSettings), None, own)  # type: ignore[arg-type]
+    for service in SERVICES:
+        port = pipeline.http_port(service.name)
+        assert targets[service.name] == f"{service.name}:{port}"
+        environment = CONTAINERS[service.name]["environment"]
+        assert environment[service.port_setting.upper()] == str(port)
+
+
+def test_grafana_is_given_what_its_data_source_names() -> None:
+    source = (ROOT / "grafana" / "provisioning" / "datasources" / "spindle.yml").read_text()
+    for name in re.findall(r"\$\{(\w+)\}", source):
+        assert name in CONTAINERS["grafana"]["environment"]
+
+
+def test_the_image_has_what_services_import_and_nothing_secret() -> None:
+    dockerfile = (ROOT / "Dockerfile").read_text()
+    ignore = (ROOT / ".dockerignore").read_text().splitlines()
+    assert ignore[1] == "*"  # all is left out that is not named
+    for folder in ("spindle", *(service.name for service in SERVICES)):
+        assert f"COPY {folder} {folder}" in dockerfile
+        assert f"!{folder}" in ignore
+    assert "!.env" not in ignore
+    assert "USER spindle" in dockerfile
+
+
+def _compose_plugin() -> bool:
+    docker = shutil.which("docker")
+    command = [docker or "", "compose", "version"]
+    return bool(docker) and not subprocess.run(command, capture_output=True, check=False).returncode
+
+
+@pytest.mark.skipif(not _compose_plugin(), reason="docker with its compose plugin is not installed")
+def test_compose_itself_accepts_the_file() -> None:
+    done = subprocess.run(
+        ["docker", "compose", "config", "--quiet"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")

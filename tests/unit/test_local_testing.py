@@ -1,0 +1,31 @@
+"""What ``./run.sh test`` hands to pytest."""
+
+from __future__ import annotations
+
+from local.testing import CONTAINERS_VARIABLE, LONG_VARIABLE, plan
+
+
+def test_alone_it_runs_every_folder_in_its_short_form() -> None:
+    made = plan([])
+    assert made.arguments == [
+        f"tests/{folder}"
+        for folder in ("unit", "contract", "integration", "e2e", "chaos", "simulation")
+    ]
+    assert made.environment == {}
+
+
+def test_a_folder_is_run_alone_and_the_rest_goes_to_pytest() -> None:
+    assert plan(["unit", "-k", "replace", "-x"]).arguments == ["tests/unit", "-k", "replace", "-x"]
+    assert plan(["tests/unit/test_bus.py"]).arguments == ["tests/unit/test_bus.py"]
+
+
+def test_chaos_and_simulation_asked_for_by_name_run_in_their_long_form() -> None:
+    assert plan(["chaos"]).environment == {LONG_VARIABLE: "1"}
+    assert plan(["simulation"]).environment == {LONG_VARIABLE: "1"}
+    assert plan(["unit"]).environment == {}
+
+
+def test_containers_are_for_the_contract_and_integration_tests() -> None:
+    made = plan(["--containers", "-x"])
+    assert made.arguments == ["tests/contract", "tests/integration", "-x"]
+    assert made.environment == {CONTAINERS_VARIABLE: "1"}

@@ -1,0 +1,255 @@
+"""``run.sh`` itself: words, modes, the virtual environment; docker and python are stand-ins."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from local.home import ROOT
+
+#: What run.sh may use of the system: nothing that macOS has not.
+SYSTEM = (
+    *("bash", "cat", "cmp", "cp", "cut", "dirname", "grep", "id", "mkdir", "mktemp", "mv"),
+    *("ps", "rm", "sed", "sleep", "sort", "tail", "tr"),
+)
+
+DOCKER = """#!/bin/sh
+echo "docker $*" >> "$CALLS"
+case "$*" in
+  info) exit "${DOCKER_INFO:-0}" ;;
+  "compose config --services") printf 'nats\\nwriter\\nreader\\nclient\\ndaemon\\ngrafana\\n' ;;
+esac
+"""
+
+PYTHON = """#!/bin/sh
+echo "python $*" >> "$CALLS"
+case "$*" in
+  *version_info*) exit "${PYTHON_OLD:-0}" ;;
+  *ensurepip*) exit "${PYTHON_WITHOUT_VENV:-0}" ;;
+  "-m venv --clear "*) mkdir -p "$4/bin"; rm -f "$4/.installing"; cp "$0" "$4/bin/python" ;;
+  "-m pip install "*) exit "${PIP_FAILS:-0}" ;;
+esac
+"""
+
+
+@dataclass
+class Checkout:
+    """A checkout with run.sh and stand-ins for what it calls."""
+
+    folder: Path
+    environment: dict[str, str]
+
+    def run(self, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [self.folder / "run.sh", *words],
+            env={**self.environment, **environment},
+            cwd="/",
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+
+    @property
+    def calls(self) -> list[str]:
+        file = Path(self.environment["CALLS"])
+        return file.read_text().splitlines() if file.exists() else []
+
+    def forget(self) -> None:
+        Path(self.environment["CALLS"]).unlink(missing_ok=True)
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Checkout:
+    folder, programs = tmp_path / "a checkout", tmp_path / "bin"
+    (folder / "local").mkdir(parents=True)
+    programs.mkdir()
+    for name in ("run.sh", "local/docker.sh", "local/replace.py", ".env.example"):
+        shutil.copy(ROOT / name, folder / name)
+    for kind in ("", "-local", "-nats", "-dev"):
+        (folder / f"requirements{kind}.txt").write_text(f"{kind}\n")
+    for name in SYSTEM:
+        (programs / name).symlink_to(shutil.which(name) or pytest.fail(f"no {name}"))
+    for name, text in (("docker", DOCKER), ("python3.11", PYTHON)):
+        (programs / name).write_text(text)
+        (programs / name).chmod(0o755)
+    return Checkout(folder, {"PATH": str(programs), "CALLS": str(tmp_path / "calls")})
+
+
+def test_an_unknown_word_prints_usage_and_exits_2(checkout: Checkout) -> None:
+    done = checkout.run("strat")
+    assert done.returncode == 2
+    assert 'there is no command "strat"' in done.stderr
+    assert "usage: ./run.sh" in done.stderr
+    assert done.stdout == ""
+
+
+def test_help_shows_every_command(checkout: Checkout) -> None:
+    done = checkout.run("help")
+    assert done.returncode == 0
+    for word in (
+        *("init", "build", "start", "stop", "restart", "all", "status", "logs", "query"),
+        *("replace", "test", "check", "bench", "help"),
+    ):
+        assert f"\n  {word}" in done.stdout
+
+
+def test_a_mode_that_does_not_exist_is_refused_with_a_sentence(checkout: Checkout) -> None:
+    done = checkout.run("start", SPINDLE_MODE="podman")
+    assert done.returncode == 2
+    assert done.stderr.startswith('run.sh: SPINDLE_MODE is "podman"; it may be local, docker')
+
+
+def test_where_an_engine_answers_start_is_compose(checkout: Checkout) -> None:
+    done = checkout.run("start")
+    assert done.returncode == 0, done.stderr
+    assert "docker compose up --detach --wait --wait-timeout 180" in checkout.calls
+    assert "nats://127.0.0.1:4222" in done.stdout
+    assert not any(call.startswith("python") for call in checkout.calls)
+
+
+def test_alone_it_builds_and_starts(checkout: Checkout) -> None:
+    assert checkout.run().returncode == 0
+    calls = [call for call in checkout.calls if "build" in call or " up " in call]
+    assert calls == ["docker compose build", "docker compose up --detach --wait --wait-timeout 180"]
+
+
+def test_where_none_answers_start_is_local(checkout: Checkout) -> None:
+    assert checkout.run("start", DOCKER_INFO="1").returncode == 0
+    assert checkout.calls[-1] == "python -m local start"
+
+
+def test_the_mode_can_be_forced_in_env_file_and_environment(checkout: Checkout) -> None:
+    """The environment wins."""
+    (checkout.folder / ".env").write_text('#SPINDLE_MODE=x\nSPINDLE_MODE = "local"  \n')
+    checkout.run("status")
+    assert checkout.calls[-1] == "python -m local status"
+    checkout.run("status", SPINDLE_MODE="docker")
+    assert checkout.calls[-1].startswith("docker compose ps")
+
+
+def test_what_was_started_locally_is_stopped_locally(checkout: Checkout) -> None:
+    """Though a Docker engine has come up since."""
+    (checkout.folder / ".spindle" / "run").mkdir(parents=True)
+    (checkout.folder / ".spindle" / "run" / "supervisord.pid").write_text(f"{os.getpid()}\n")
+    checkout.run("stop")
+    assert checkout.calls[-1] == "python -m local stop"
+
+
+def test_stop_never_deletes_volumes(checkout: Checkout) -> None:
+    done = checkout.run("stop")
+    assert "docker compose down" in checkout.calls
+    assert not any("-v" in call.split() or "--volumes" in call for call in checkout.calls)
+    assert "the data is kept" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "call"),
+    [
+        ((), "docker compose logs --follow --tail 50"),
+        (("writer",), "docker compose logs --follow --tail 50 writer"),
+        (("daemon-service-go", "-n", "5", "--no-follow"), "docker compose logs --tail 5 daemon"),
+        (("--no-follow", "reader-service-py", "-n7"), "docker compose logs --tail 7 reader"),
+        (("grafana",), "docker compose logs --follow --tail 50 grafana"),
+    ],
+)
+def test_logs_in_containers_know_the_old_names(
+    checkout: Checkout, words: tuple[str, ...], call: str
+) -> None:
+    assert checkout.run("logs", *words).returncode == 0
+    assert checkout.calls[-1] == call
+
+
+def test_an_unknown_service_is_named_with_those_there_are(checkout: Checkout) -> None:
+    done = checkout.run("logs", "wat")
+    assert done.returncode == 2
+    assert 'there is no service "wat"; there are client daemon grafana' in done.stderr
+    assert checkout.run("restart", "wat").returncode == 2
+
+
+def test_a_query_in_containers_runs_in_the_client(checkout: Checkout) -> None:
+    checkout.run("query", "devices", "device_id=a b")
+    assert checkout.calls[-1] == (
+        "docker compose exec -T client python -m client query devices device_id=a b"
+    )
+
+
+def test_without_python_one_sentence_says_so(checkout: Checkout) -> None:
+    done = checkout.run("build", SPINDLE_MODE="local", PYTHON_OLD="1")
+    assert done.returncode == 1
+    assert done.stderr.startswith("run.sh: Python 3.11 or later is needed")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_without_the_venv_module_one_sentence_says_so(checkout: Checkout) -> None:
+    done = checkout.run("build", SPINDLE_MODE="local", PYTHON_WITHOUT_VENV="1")
+    assert done.returncode == 1
+    assert "python3.11 has no venv module" in done.stderr
+
+
+def test_the_second_build_installs_nothing(checkout: Checkout) -> None:
+    """Until the requirements change."""
+    assert checkout.run("build", SPINDLE_MODE="local").returncode == 0
+    checkout.forget()
+    assert checkout.run("build", SPINDLE_MODE="local").returncode == 0
+    assert checkout.calls == []
+    (checkout.folder / "requirements.txt").write_text("changed\n")
+    checkout.run("build", SPINDLE_MODE="local")
+    assert [call for call in checkout.calls if "pip install" in call]
+
+
+def test_an_installation_killed_half_way_is_made_anew(checkout: Checkout) -> None:
+    """The one that was at work left its pid, which is nobody's now."""
+    checkout.run("build", SPINDLE_MODE="local")
+    (checkout.folder / ".venv" / ".installing").write_text("999999999\n")
+    checkout.forget()
+    assert checkout.run("build", SPINDLE_MODE="local").returncode == 0
+    assert "python -m venv --clear .venv" in checkout.calls
+
+
+def test_a_failed_installation_is_said_and_tried_again(checkout: Checkout) -> None:
+    failed = checkout.run("build", SPINDLE_MODE="local", PIP_FAILS="1")
+    assert failed.returncode == 1
+    assert "installing failed" in failed.stderr
+    checkout.forget()
+    assert checkout.run("build", SPINDLE_MODE="local").returncode == 0
+    assert [call for call in checkout.calls if "pip install" in call]
+
+
+def test_a_folder_that_is_no_virtual_environment_is_not_cleared(
+    checkout: Checkout, tmp_path: Path
+) -> None:
+    """SPINDLE_VENV may be mistyped."""
+    (tmp_path / "precious").mkdir()
+    (tmp_path / "precious" / "file").write_text("kept")
+    done = checkout.run("build", SPINDLE_MODE="local", SPINDLE_VENV=str(tmp_path / "precious"))
+    assert done.returncode == 2
+    assert "is not a virtual environment" in done.stderr
+    assert (tmp_path / "precious" / "file").read_text() == "kept"
+
+
+def test_init_makes_an_env_file_once(checkout: Checkout) -> None:
+    checkout.run("init", SPINDLE_MODE="local")
+    file = checkout.folder / ".env"
+    assert file.read_text() == (checkout.folder / ".env.example").read_text()
+    file.write_text("mine\n")
+    checkout.run("init", SPINDLE_MODE="local")
+    assert file.read_text() == "mine\n"
+
+
+def test_make_help_lists_every_target_with_one_line() -> None:
+    """And every target calls run.sh."""
+    lines = (ROOT / "Makefile").read_text().splitlines()
+    targets = [line.partition(":")[0] for line in lines if re.match(r"[a-z-]+: *## ", line)]
+    phony = next(line for line in lines if line.startswith(".PHONY")).split()[1:]
+    assert sorted(targets) == sorted(phony)
+    if make := shutil.which("make"):
+        command = [make, "-s", "--no-print-directory", "-C", ROOT, "help"]
+        shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        assert sorted(line.split()[0] for line in shown.splitlines()) == sorted(targets)
