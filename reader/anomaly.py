@@ -61,7 +61,7 @@ class Detector:
 
     A value that is no finite number is no information: it scores 0 and changes nothing. The
     timestamp tells the time of day and gaps; repeated or falling timestamps are taken as they
-    come. State is bounded (``to_bytes`` is under 64 KiB) whatever the series' length.
+    come, one that is no finite number counts as the last. State is bounded (``to_bytes`` is under 64 KiB) whatever the series' length.
     """
 
     __slots__ = (
@@ -93,6 +93,8 @@ class Detector:
         if not -HUGE < value < HUGE:  # NaN fails too
             self.value, self.score_, self.kind = value, 0.0, ""
             return 0.0
+        if not -HUGE < timestamp < HUGE:
+            timestamp = self.last
         surge = self.surge
         if not self.points:
             surge.restart(value)

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from math import isfinite, nan
-
-import numpy as np
-import numpy.typing as npt
-
-Floats = npt.NDArray[np.float64]
+from array import array
+from math import inf, isfinite, isnan, nan
 
 DAY = 86_400.0
 BINS = 48
@@ -38,11 +34,14 @@ class Rhythm:
     )  # fmt: skip
 
     def __init__(self) -> None:
+        self._restart()
+
+    def _restart(self) -> None:
         self.bin: int | None = None  # number of the open bin since the epoch
         self.total = 0.0  # of the values in it
         self.count = 0
-        self.history: Floats = np.full(BINS * DAYS, nan)  # bin means, at bin number % size
-        self.differences: Floats = np.full(DAYS, nan)  # averaged, by days back (1 to DAYS)
+        self.history = array("d", [nan]) * (BINS * DAYS)  # bin means, at bin number % size
+        self.differences = array("d", [nan]) * DAYS  # averaged, by days back (1 to DAYS)
         self.day_sum = 0.0  # of |difference from yesterday|
         self.day_count = 0
         self.mean = 0.0  # of the bin means
@@ -64,7 +63,7 @@ class Rhythm:
     @property
     def days(self) -> int:
         """Past days the present one can be compared with."""
-        return int(np.count_nonzero(~np.isnan(self.differences)))
+        return sum(not isnan(difference) for difference in self.differences)
 
     def update(self, timestamp: float, value: float) -> float:
         """Take the next value; 0, or how unlike all past days the closed half hour was."""
@@ -72,7 +71,7 @@ class Rhythm:
         score = 0.0
         if number != self.bin and number is not None:
             if self.bin is None or number < self.bin - BINS:
-                self.__init__()  # type: ignore[misc]  # the clock was set back for good
+                self._restart()  # the clock was set back for good
                 self.bin = number
             elif number > self.bin:
                 score = self._close(self.bin, number)
@@ -83,32 +82,39 @@ class Rhythm:
     def _close(self, closed: int, number: int) -> float:
         """Close the open bin and open bin ``number``."""
         mean = self.total / self.count
-        skipped = number - closed - 1
-        past = self.history[(closed - BINS * np.arange(1, DAYS + 1)) % (BINS * DAYS)]
-        score = self._compare(mean, past)
-        self.history[closed % (BINS * DAYS)] = mean
-        if skipped:
-            gone = np.arange(closed + 1, closed + 1 + min(skipped, BINS * DAYS))
-            self.history[gone % (BINS * DAYS)] = nan
-            self.differences[:] = nan
+        score = self._compare(closed, mean)
+        size = len(self.history)
+        self.history[closed % size] = mean
+        for gone in range(closed + 1, min(number, closed + 1 + size)):
+            self.history[gone % size] = nan
+        if number > closed + SPAN:
+            self.differences = array("d", [nan]) * DAYS
         self.bin, self.total, self.count = number, 0.0, 0
         return score
 
-    def _compare(self, mean: float, past: Floats) -> float:
+    def _compare(self, closed: int, mean: float) -> float:
+        """How unlike each of the past days the bin ending the last hours makes them."""
+        self._learn(mean, abs(mean - self.history[(closed - BINS) % len(self.history)]))
+        history, differences, size = self.history, self.differences, len(self.history)
+        least, known = inf, 0
+        for back in range(DAYS):
+            difference = abs(mean - history[(closed - BINS * (back + 1)) % size])
+            old = differences[back]
+            if not isnan(old):
+                difference = old + (difference - old) / SPAN
+            differences[back] = difference  # NaN, where that day is not known
+            if not isnan(difference):
+                known += 1
+                least = min(least, difference)
+        return self._weigh(least, known) if known >= LEAST_DAYS else 0.0
+
+    def _learn(self, mean: float, from_yesterday: float) -> None:
         self.mean_count += 1
         self.mean += (mean - self.mean) / self.mean_count
         self.spread_sum += abs(mean - self.mean)
-        difference = np.abs(past - mean)
-        if difference[0] == difference[0]:
+        if not isnan(from_yesterday):
             self.day_count += 1
-            self.day_sum += float(difference[0])
-        old = self.differences
-        moved = old + (difference - old) / SPAN
-        self.differences = np.where(np.isnan(old), difference, moved)
-        known = self.differences[~np.isnan(self.differences)]
-        if known.size < LEAST_DAYS:
-            return 0.0
-        return self._weigh(float(known.min()), int(known.size))
+            self.day_sum += from_yesterday
 
     def _weigh(self, unlike: float, days: int) -> float:
         self.records += 1

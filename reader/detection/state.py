@@ -10,8 +10,6 @@ from array import array
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
 from spindle.errors import InvalidInput
 
 MAGIC = b"spindle-detector-2\n"
@@ -26,9 +24,8 @@ def dump(parts: Mapping[str, object]) -> bytes:
         fields = head[name] = {}
         for slot in slots(part):
             value = getattr(part, slot)
-            if isinstance(value, array | np.ndarray):
-                kind = "array" if isinstance(value, array) else "numpy"
-                fields[slot] = {kind: len(value)}
+            if isinstance(value, array):
+                fields[slot] = {"doubles": len(value)}
                 body += value.tobytes()
             else:
                 fields[slot] = value
@@ -65,13 +62,9 @@ def slots(part: object) -> list[str]:
     return [slot for slot in type(part).__slots__ if slot not in PARTS]  # type: ignore[attr-defined]
 
 
-def _array(shape: dict[str, int], data: bytes, at: int) -> tuple[Any, int]:
-    ((kind, length),) = shape.items()
-    end = at + 8 * length
-    raw = data[at:end]
-    if len(raw) != 8 * length:
-        raise ValueError("cut short")
-    return (array("d", raw) if kind == "array" else np.frombuffer(raw).copy()), end
+def _array(shape: dict[str, int], data: bytes, at: int) -> tuple[array[float], int]:
+    end = at + 8 * shape["doubles"]
+    return array("d", data[at:end]), end
 
 
 PARTS = ("novelty", "surge", "rhythm", "stuck")
