@@ -48,7 +48,8 @@ class LineWriter:
             try:
                 return job()
             except ApiException as error:
-                body = error.body if isinstance(error.body, bytes) else b""
+                body = error.body or b""
+                body = body if isinstance(body, bytes) else str(body).encode()  # it may be decoded
                 headers = error.headers if error.headers is not None else {}
                 status = int(error.status or 0)
                 raise influx_answers.meaning(status, headers, body, datetime.now(UTC)) from None
