@@ -26,13 +26,16 @@ from reader.detection.stuck import Stuck
 from reader.detection.surge import WINDOW, Surge
 
 ALARM = 0.5
-"""From this score on something is wrong; evidence of exp(-19) or beyond, without precedent."""
+"""From this score on something is wrong: ruled out as chance, and without precedent."""
 
 WARM_UP = 150
 """Points before the first score."""
 
 GAP = 30
 """Pauses this many times the usual step break the level; what happened meanwhile is unknown."""
+
+NOVELTY = 0.5
+"""Weight of novelty: a value never seen is worth a look, but proves nothing by itself."""
 
 HUGE = 1e150
 """Values beyond are treated as missing: their squares are no numbers."""
@@ -61,11 +64,12 @@ class Detector:
 
     A value that is no finite number is no information: it scores 0 and changes nothing. The
     timestamp tells the time of day and gaps; repeated or falling timestamps are taken as they
-    come, one that is no finite number counts as the last. State is bounded (``to_bytes`` is under 64 KiB) whatever the series' length.
+    come, one that is no finite number counts as the last. State is bounded (``to_bytes`` is
+    under 64 KiB) whatever the series' length.
     """
 
     __slots__ = (
-        "expected", "kind", "last", "novelty", "points", "recent", "rhythm", "score_", "start",
+        "expected", "kind", "last", "novelty", "points", "recent", "rhythm", "score", "start",
         "step", "stuck", "surge", "value",
     )  # fmt: skip
 
@@ -77,7 +81,7 @@ class Detector:
         self.start = 0  # index of the oldest in the ring
         self.value = 0.0  # the last value
         self.expected = 0.0  # the level before it
-        self.score_ = 0.0  # its score
+        self.score = 0.0  # its score
         self.kind = ""  # the view that gave it
         self.novelty = Novelty()
         self.surge = Surge()
@@ -87,54 +91,60 @@ class Detector:
     def update(self, timestamp: float, value: float) -> float:
         """Take the next point; its score in 0..1.
 
-        :param timestamp: seconds since the epoch, UTC (or local: the day's start is not used).
+        :param timestamp: seconds since the epoch, UTC or local: only the day's length counts.
         :param value: in any unit, always the same.
         """
         if not -HUGE < value < HUGE:  # NaN fails too
-            self.value, self.score_, self.kind = value, 0.0, ""
+            self.value, self.score, self.kind = value, 0.0, ""
             return 0.0
-        if not -HUGE < timestamp < HUGE:
-            timestamp = self.last
+        timestamp = self._clock(timestamp, value)
         surge = self.surge
-        if not self.points:
-            surge.restart(value)
-            self.last = timestamp
-        self.points += 1
-        passed = timestamp - self.last
-        if passed > 0.0:
-            if self.points > WARM_UP and passed > GAP * self.step:
-                surge.restart(value)
-            else:
-                self.step += (passed - self.step) / min(self.points - 1, WARM_UP)
-        self.last = timestamp
         self.value, self.expected = value, surge.level
         warm = self.points > WARM_UP
         unusual = surge.update(value, warm)
         unlike = self.rhythm.update(timestamp, value)
         stuck = self.stuck.update(value, warm)
-        novel = 0.5 * self.novelty.update(value)
-        recent = self.recent
-        if len(recent) < WINDOW:
-            recent.append(value)
-        else:
-            recent[self.start] = value
-            self.start = (self.start + 1) % WINDOW
+        score, kind = NOVELTY * self.novelty.update(value), "novelty"
+        self._remember(value)
         if not warm:
-            self.score_, self.kind = 0.0, ""
-            return 0.0
-        score, kind = novel, "novelty"
+            score = 0.0
         if stuck > score:
             score, kind = stuck, "stuck"
         if unlike > score:
             score, kind = unlike, "rhythm"
         if unusual > score:
             score, kind = unusual, "surge"
-        self.score_, self.kind = score, kind
+        self.score, self.kind = score, kind
         return score
+
+    def _clock(self, timestamp: float, value: float) -> float:
+        """Learn the usual step and notice gaps; the timestamp to go by."""
+        if not -HUGE < timestamp < HUGE:
+            timestamp = self.last
+        self.points = points = self.points + 1
+        if points == 1:
+            self.surge.restart(value)
+            self.last = timestamp
+        passed = timestamp - self.last
+        self.last = timestamp
+        if passed > 0.0:
+            if points > WARM_UP and passed > GAP * self.step:
+                self.surge.restart(value)
+            else:
+                self.step += (passed - self.step) / min(points - 1, WARM_UP)
+        return timestamp
+
+    def _remember(self, value: float) -> None:
+        recent = self.recent
+        if len(recent) < WINDOW:
+            recent.append(value)
+        else:
+            recent[self.start] = value
+            self.start = (self.start + 1) % WINDOW
 
     def explain(self, metric: str = "Value", unit: str = "") -> Explanation:
         """Say in words what was unusual about the last point."""
-        kind, value = self.kind if self.score_ > 0.0 else "", self.value
+        kind, value = self.kind if self.score > 0.0 else "", self.value
         if not isfinite(value):
             return Explanation(0.0, None, None, None, f"{metric} was no number")
         head = f"{metric} {words.quantity(value, unit)}"
@@ -150,7 +160,7 @@ class Detector:
             text = words.novelty(head, unit, value, values[0], values[-1])
         else:
             text = f"{head}; nothing unusual"
-        return Explanation(self.score_, kind or None, value, expected, text)
+        return Explanation(self.score, kind or None, value, expected, text)
 
     @property
     def span(self) -> float:
