@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import orjson
@@ -11,18 +12,36 @@ from reader import params
 from reader.queries import QUERIES, Query
 from spindle import subjects
 
+#: What pydantic calls a bound that stands behind a validator of our own.
+_BOUNDS = {"gt": "exclusiveMinimum", "ge": "minimum", "lt": "exclusiveMaximum", "le": "maximum"}
+
 
 def parameters(query: Query[Any]) -> list[dict[str, Any]]:
-    """``[{name, description, allowed, default}]`` in the order they are declared."""
+    """``[{name, description, allowed, default, schema}]`` in the order they are declared.
+
+    :returns: ``allowed`` in words; ``schema`` the same as JSON schema, for what reads no words.
+    """
+    schemas = query.params.model_json_schema()["properties"]
     return [
         {
             "name": name,
             "description": field.description or "",
             "allowed": params.allowed(field),
             "default": None if field.default is PydanticUndefined else field.default,
+            "schema": _schema(schemas[name]),
         }
         for name, field in query.params.model_fields.items()
     ]
+
+
+def _schema(whole: Mapping[str, Any]) -> dict[str, Any]:
+    """A parameter's JSON schema without its names, and without the null of "not given"."""
+    options = [each for each in whole.get("anyOf", [whole]) if each.get("type") != "null"]
+    return {
+        _BOUNDS.get(key, key): value
+        for key, value in options[0].items()
+        if key not in ("title", "description", "default")
+    }
 
 
 def metadata(query: Query[Any]) -> dict[str, str]:

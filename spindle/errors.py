@@ -24,18 +24,21 @@ class SpindleError(Exception):
 
 
 class InvalidInput(SpindleError):
-    """Input that can never be accepted, with what was wrong and what is allowed."""
+    """Input that can never be accepted, with what was wrong and what is allowed.
+
+    :ivar mistakes: one sentence each, where several fields were looked at; else empty.
+    """
+
+    def __init__(self, message: str, mistakes: Sequence[str] = ()) -> None:
+        self.mistakes = tuple(mistakes)
+        super().__init__(message)
 
 
 class InvalidSettings(InvalidInput):
-    """All mistakes found in the settings.
-
-    :ivar mistakes: one sentence each.
-    """
+    """All mistakes found in the settings."""
 
     def __init__(self, mistakes: Sequence[str]) -> None:
-        self.mistakes = tuple(mistakes)
-        super().__init__("\n".join(self.mistakes))
+        super().__init__("\n".join(mistakes), mistakes)
 
 
 class InvalidQuery(InvalidInput):

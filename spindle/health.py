@@ -58,6 +58,11 @@ class Health:
         with self._lock:
             return not self._failing
 
+    def parts(self) -> dict[str, bool]:
+        """Part -> does it work."""
+        with self._lock:
+            return {part: part not in self._failing for part in sorted(self._parts)}
+
     def report(self) -> dict[str, object]:
         """``{service, status, since, parts}`` as ``/healthz`` shows it."""
         with self._lock:

@@ -20,6 +20,7 @@ from pydantic import (
     PlainSerializer,
     ValidationError,
     ValidationInfo,
+    WithJsonSchema,
     model_validator,
 )
 from pydantic.alias_generators import to_camel
@@ -71,7 +72,11 @@ def _parse_time(value: object, info: ValidationInfo) -> int:
     return ns
 
 
-Name = Annotated[str, AfterValidator(_valid_name)]
+Name = Annotated[
+    str,
+    AfterValidator(_valid_name),
+    WithJsonSchema({"type": "string", "pattern": f"^{NAME_PATTERN.pattern}$"}),
+]
 Time = Annotated[
     int,
     BeforeValidator(_parse_time),
@@ -143,7 +148,8 @@ def parse(model: type[_M], data: object, latest_ns: int) -> _M:
     try:
         return model.model_validate(data, context={LATEST: latest_ns}, by_alias=True, by_name=False)
     except ValidationError as error:
-        raise InvalidInput(_sentence(model, error)) from None
+        mistakes = _mistakes(error)
+        raise InvalidInput(f"{model.__name__}: {'; '.join(mistakes)}", mistakes) from None
 
 
 def decode(payload: bytes) -> list[object]:
@@ -163,14 +169,14 @@ def decode(payload: bytes) -> list[object]:
     raise InvalidInput(f"expected a JSON object or an array of them, given {given}")
 
 
-def _sentence(model: type[_Wire], error: ValidationError) -> str:
+def _mistakes(error: ValidationError) -> list[str]:
     mistakes = {}
     for mistake in error.errors(include_url=False):
         field = ".".join(str(part) for part in mistake["loc"]) or "message"
         mistakes[field] = _mistake(mistake)
     if "sourceDevice" in mistakes and mistakes.get("deviceId") == mistakes["sourceDevice"]:
         del mistakes["deviceId"]  # it was filled from the class: one mistake, named once
-    return f"{model.__name__}: " + "; ".join(f"{k}: {v}" for k, v in mistakes.items())
+    return [f"{field}: {mistake}" for field, mistake in mistakes.items()]
 
 
 def _mistake(mistake: ErrorDetails) -> str:

@@ -11,7 +11,7 @@ import logging
 import signal
 import sys
 import threading
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
 from dataclasses import dataclass, field
 from socketserver import ThreadingMixIn
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
@@ -19,6 +19,8 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 import orjson
 from prometheus_client import CollectorRegistry, make_wsgi_app
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
 
 from spindle import logs
 from spindle.errors import InUse, InvalidSettings, SpindleError
@@ -54,6 +56,9 @@ class Service(Generic[S]):
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
+    def __post_init__(self) -> None:
+        self.registry.register(_PartsCollector(self.name, self.health))
+
     async def pause(self, seconds: float) -> bool:
         """Sleep, but not past a stop; True while the service goes on."""
         try:
@@ -74,6 +79,21 @@ class Service(Generic[S]):
             for each in (task, stop):
                 each.cancel()
             await asyncio.gather(task, stop, return_exceptions=True)
+
+
+class _PartsCollector(Collector):
+    """``<service>_part_ok{part}``: what ``/healthz`` says, for alerts."""
+
+    def __init__(self, service: str, health: Health) -> None:
+        self._service = service
+        self._health = health
+
+    def collect(self) -> Iterator[Metric]:
+        name, text = f"{self._service}_part_ok", "1 where a part of the service works, else 0"
+        family = GaugeMetricFamily(name, text, labels=["part"])
+        for part, works in self._health.parts().items():
+            family.add_metric([part], works)
+        yield family
 
 
 Main = Callable[[Service[S]], Awaitable[None]]
