@@ -12,6 +12,7 @@ from nats.micro.service import EndpointConfig, ServiceConfig
 
 from reader import manual
 from reader.desk import Desk, Metrics
+from reader.device_gauges import DeviceGauges
 from reader.endpoint import ConcurrentService, Handler
 from reader.queries import QUERIES
 from reader.replies import Failure
@@ -51,6 +52,8 @@ async def answer_from(store: Store, service: Service[ReaderSettings]) -> None:
     watch = StoreWatch(store, service)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(watch.run(), name="store watch")
+        gauges = DeviceGauges(store, watch, service)
+        tasks.create_task(gauges.run(), name="device gauges")
         client = await service.unless_stopped(
             bus.connect(service.settings, NAME, connection_changed)
         )

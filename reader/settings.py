@@ -41,3 +41,6 @@ class ReaderSettings(Settings):
     reader_store_check_seconds: float = Field(
         5.0, gt=0, description="How often the reader asks its store whether it is there."
     )
+    reader_count_seconds: float = Field(
+        30.0, gt=0, description="How often the reader counts devices, and those that fell silent."
+    )
