@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from typing import Annotated
+from collections.abc import Coroutine, Sequence
+from typing import Annotated, Any, Protocol, TypeVar
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
 
+from benchmarks import broker as broker_bench
+from benchmarks import latency as latency_bench
 from benchmarks import writer as writer_bench
 from spindle import logs
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 Json = Annotated[bool, typer.Option("--json", help="One JSON line per store instead of a table.")]
+Stores = Annotated[
+    list[str] | None, typer.Option("--store", help="influxdb or sqlite; both by default.")
+]
 STORES = ("influxdb", "sqlite")
 
 
@@ -40,33 +47,72 @@ def bare(context: typer.Context) -> None:
 @app.command()
 def writer(
     as_json: Json = False,
-    store: Annotated[
-        list[str] | None, typer.Option(help="influxdb or sqlite; both by default.")
-    ] = None,
+    store: Stores = None,
     repeats: Annotated[int, typer.Option(min=1, help="Medians of so many runs.")] = 3,
     points: Annotated[
         int, typer.Option(min=10_000, help="Points of the larger measurements.")
     ] = 400_000,
 ) -> None:
     """The writer beside the database's and NATS's ceilings, and the old way."""
-    stores = store or list(STORES)
-    wrong = [name for name in stores if name not in STORES]
-    if wrong:
-        print(f"store {wrong[0]!r}: expected influxdb or sqlite", file=sys.stderr)
-        raise typer.Exit(2)
+    stores = _stores(store)
     singles = max(10_000, points * 3 // 8)
     sizes = writer_bench.Sizes(points, points, singles, repeats)
+    with progress_bar() as progress:
+        results = _measure(writer_bench.run(stores, sizes, progress))
+    _print(results, writer_bench.table(results), as_json)
+
+
+@app.command()
+def latency(
+    as_json: Json = False,
+    store: Stores = None,
+    seconds: Annotated[float, typer.Option(min=2, help="How long the load lasts.")] = 20.0,
+) -> None:
+    """From publishing a point until a query finds it; and what an idle writer costs."""
+    stores = _stores(store)
+    with progress_bar() as progress:
+        results = _measure(latency_bench.run(stores, seconds, progress))
+    _print(results, latency_bench.table(results), as_json)
+
+
+@app.command()
+def broker(as_json: Json = False) -> None:
+    """What it costs that NATS syncs every message to the disk, single and in envelopes."""
+    with progress_bar() as progress:
+        results = _measure(broker_bench.run(progress))
+    _print(results, broker_bench.table(results), as_json)
+
+
+class _Line(Protocol):
+    def line(self) -> str: ...
+
+
+R = TypeVar("R")
+
+
+def _measure(work: Coroutine[Any, Any, R]) -> R:
     try:
-        with progress_bar() as progress:
-            results = asyncio.run(writer_bench.run(stores, sizes, progress))
+        return asyncio.run(work)
     except FileNotFoundError as error:
         print(error, file=sys.stderr)
         raise typer.Exit(1) from None
+
+
+def _print(results: Sequence[_Line], view: Table, as_json: bool) -> None:
     if as_json:
         for result in results:
             print(result.line())
     else:
-        Console().print(writer_bench.table(results))
+        Console().print(view)
+
+
+def _stores(given: list[str] | None) -> list[str]:
+    stores = given or list(STORES)
+    for name in stores:
+        if name not in STORES:
+            print(f"store {name!r}: expected influxdb or sqlite", file=sys.stderr)
+            raise typer.Exit(2)
+    return stores
 
 
 if __name__ == "__main__":

@@ -23,7 +23,6 @@ INFLUX_TRIALS = tuple(
     (connections, lines) for connections in (1, 2, 4) for lines in (10_000, 20_000)
 )
 SQLITE_TRIALS = (5_000, 20_000, 50_000)
-OLD_WAY_SECONDS = 3.0
 
 
 def lines_of(points: list[bytes]) -> list[bytes]:
@@ -72,29 +71,6 @@ def influx_ceiling(port: int, lines: list[bytes], trial: tuple[int, int], name: 
     return len(lines) / seconds
 
 
-def influx_one_write_per_message(port: int, lines: list[bytes], name: str) -> float:
-    """Points per second the old way: one HTTP write each, on the better of 1 and 8 connections."""
-    influx_query(port, f"CREATE DATABASE {name}")
-    best = 0.0
-    for connections in (1, 8):
-
-        def share(each: int, connections: int = connections) -> int:
-            done, deadline = 0, time.perf_counter() + OLD_WAY_SECONDS
-            for line in lines[each::connections]:
-                if time.perf_counter() > deadline:
-                    break
-                _post(port, name, [line])
-                done += 1
-            return done
-
-        with ThreadPoolExecutor(connections) as pool:
-            start = time.perf_counter()
-            done = sum(pool.map(share, range(connections)))
-            best = max(best, done / (time.perf_counter() - start))
-    influx_query(port, f"DROP DATABASE {name}")
-    return best
-
-
 def _sqlite_rows(db: sqlite3.Connection, points: list[bytes]) -> list[tuple[int, int, float]]:
     known: dict[tuple[str, str, str, str], int] = {}
     rows = []
@@ -121,24 +97,6 @@ def sqlite_ceiling(points: list[bytes], size: int) -> float:
         seconds = time.perf_counter() - start
         db.close()
     return len(rows) / seconds
-
-
-def sqlite_one_write_per_message(points: list[bytes]) -> float:
-    """Points per second with a transaction for each."""
-    with tempfile.TemporaryDirectory() as folder:
-        db = sqlite_file.open_for_writing(Path(folder) / "old.db", 10.0)
-        rows = _sqlite_rows(db, points)
-        done, start = 0, time.perf_counter()
-        for row in rows:
-            if time.perf_counter() - start > OLD_WAY_SECONDS:
-                break
-            db.execute("BEGIN IMMEDIATE")
-            db.execute(sqlite_schema.ADD_POINT, row)
-            db.execute("COMMIT")
-            done += 1
-        seconds = time.perf_counter() - start
-        db.close()
-    return done / seconds
 
 
 async def nats_ceiling(client: Client, messages: list[bytes], name: str) -> float:

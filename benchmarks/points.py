@@ -11,7 +11,7 @@ from spindle.timestamps import format_ns
 
 DEVICES, ARRAYS = 1000, 84
 METRICS = ("DiskTemp", "IOPs", "Latency", "CapacityUsed")
-TICK_POINTS = DEVICES * len(METRICS)
+ENVELOPE = 500
 
 
 def ticks(points: int, start_ns: int, step_ns: int, seed: int = 1) -> Iterator[list[bytes]]:

@@ -17,14 +17,14 @@ from nats.aio.client import Client
 from rich.progress import Progress
 from rich.table import Table
 
-from benchmarks import ceilings
-from benchmarks.points import envelopes, ticks
+from benchmarks import ceilings, old_platform
+from benchmarks.points import ENVELOPE, envelopes, ticks
 from spindle import bus, subjects
 from spindle.settings import Settings, load
+from spindle.store import sqlite_file
 from tests import servers
 from tests.services import ServiceProcess
 
-ENVELOPE = 500
 STEP_NS = 1_000_000_000
 POLL_SECONDS = 0.01
 PATIENCE_SECONDS = 180.0
@@ -87,14 +87,23 @@ class Bench:
             ]
         return max(trials)
 
-    def one_write_per_message(self) -> float:
+    async def one_write_per_message(self) -> float:
         """(e)."""
-        points = self.points[: self.sizes.singles]
-        if self.port is None:
-            return ceilings.sqlite_one_write_per_message(points)
-        return ceilings.influx_one_write_per_message(
-            self.port, ceilings.lines_of(points), self.fresh()
-        )
+        messages = self.points[: self.sizes.singles]
+        name = self.fresh()
+        with self.nats() as server:
+            client = await nats.connect(f"nats://127.0.0.1:{server.port}")
+            try:
+                if self.port is not None:
+                    ceilings.influx_query(self.port, f"CREATE DATABASE {name}")
+                    write = old_platform.influx_write(self.port, name)
+                    threads = old_platform.THREADS
+                    return await old_platform.points_per_second(client, messages, write, threads)
+                db = sqlite_file.open_for_writing(self.folder / f"{name}.db", 10.0)
+                write = old_platform.sqlite_write(db)
+                return await old_platform.points_per_second(client, messages, write, 1)
+            finally:
+                await client.close()
 
     async def nats_ceiling(self) -> float:
         """(b)."""
@@ -182,7 +191,7 @@ async def measure(bench: Bench, progress: Progress) -> Result:
             elif name == "d":
                 value = await bench.writer(enveloped, sizes.envelopes)
             else:
-                value = await asyncio.to_thread(bench.one_write_per_message)
+                value = await bench.one_write_per_message()
             runs[name].append(value)
             progress.advance(task)
     return Result(bench.store, *(statistics.median(runs[name]) for name in "abcde"))

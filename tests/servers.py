@@ -88,10 +88,13 @@ class Server:
                 self.kill()
 
 
-def nats_server(folder: Path, *, port: int | None = None, extra: str = "") -> Server:
+def nats_server(
+    folder: Path, *, port: int | None = None, extra: str = "", sync_always: bool = False
+) -> Server:
     """A nats-server with JetStream on a file store; not started yet.
 
     :param extra: lines added to its configuration file.
+    :param sync_always: every message is synced to the disk before it is acknowledged.
     """
     program = find("nats-server")
     if program is None:
@@ -99,9 +102,10 @@ def nats_server(folder: Path, *, port: int | None = None, extra: str = "") -> Se
     folder.mkdir(parents=True, exist_ok=True)
     port, monitor = port or free_port(), free_port()
     config = folder / "nats.conf"
+    sync = ", sync_interval: always" if sync_always else ""
     config.write_text(
         f"host: 127.0.0.1\nport: {port}\nhttp: 127.0.0.1:{monitor}\nmax_payload: 8MB\n"
-        f'jetstream {{ store_dir: "{folder / "jetstream"}", max_file_store: 8GB }}\n{extra}\n'
+        f'jetstream {{ store_dir: "{folder / "jetstream"}", max_file_store: 8GB{sync} }}\n{extra}\n'
     )
     command = [program, "-c", str(config)]
     return Server(command, port, folder / "nats.log", f"http://127.0.0.1:{monitor}/healthz")
