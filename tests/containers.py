@@ -134,9 +134,13 @@ def _running(
 
 
 def _container(name: str) -> Any:
-    from testcontainers.core.container import DockerContainer  # it needs Docker from here on
+    from docker.errors import DockerException  # type: ignore[import-untyped]
+    from testcontainers.core.container import DockerContainer
 
-    return DockerContainer(name)
+    try:
+        return DockerContainer(name)
+    except DockerException:
+        pytest.fail("--containers needs a Docker engine: `docker info` must answer", pytrace=False)
 
 
 def _await_answer(url: str, token: str = "") -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple, Protocol
 
 NO_ARRAY = ""  #: ``array_id`` of a device that belongs to no array
@@ -84,6 +84,10 @@ class Selection:
             text is not None and (len(text) > _LONGEST or _UNSTORABLE.search(text))
             for text in fields
         )
+
+    def of_events(self) -> Selection:
+        """The same devices: events have no metric type to select by."""
+        return replace(self, metric_type=None)
 
 
 @dataclass(frozen=True, slots=True)

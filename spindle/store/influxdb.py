@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 from spindle.errors import StoreDenied, StoreUnavailable
 from spindle.settings import Settings
-from spindle.store import event_times, influxql, line_protocol
+from spindle.store import event_times, influx_rows, influxql, line_protocol
 from spindle.store.base import EventRow, Latest, Point, Selection, Step
 from spindle.store.influx_answers import NotThere
 from spindle.store.influx_http import Address, Answer, Http, checked
@@ -29,7 +29,6 @@ _WRITERS, _READERS = 4, 8  # requests of each kind at once
 _VERSION = re.compile(r"v?(\d+)\.\d+")
 
 T = TypeVar("T")
-Row = dict[str, Any]
 
 
 class InfluxStore:
@@ -80,8 +79,7 @@ class InfluxStore:
         if not which.possible:
             return []
         rows = await self._query(influxql.latest(which, since_ns))
-        found = [Latest(*_metric_tags(row), row["time"], float(row["value"])) for row in rows]
-        return sorted(found, key=_series_key)
+        return sorted(map(influx_rows.latest, rows), key=influx_rows.series_key)
 
     async def series(
         self,
@@ -95,20 +93,21 @@ class InfluxStore:
             return []
         if every_ns is None:
             rows = await self._query(influxql.raw(which, start_ns, end_ns, limit))
-            found = [_raw_step(row) for row in rows]
+            found = [influx_rows.raw_step(row) for row in rows]
         else:
             rows = await self._query(influxql.steps(which, start_ns, end_ns, every_ns, limit))
-            found = [_step(row) for row in rows]
-        return sorted(found, key=_series_key)[:limit]
+            found = [influx_rows.step(row) for row in rows]
+        return sorted(found, key=influx_rows.series_key)[:limit]
 
     async def events(
         self, which: Selection, since_ns: int, min_criticality: int = 1, limit: int = 10_000
     ) -> list[EventRow]:
+        which = which.of_events()
         if limit < 1 or not which.possible:
             return []
         rows = await self._query(influxql.events(which, since_ns, min_criticality, limit))
         # An event that was moved a few nanoseconds may be truly older than asked for.
-        found = [event for row in rows if (event := _event(row)).time_ns >= since_ns]
+        found = [event for row in rows if (event := influx_rows.event(row)).time_ns >= since_ns]
         return sorted(found, key=lambda event: (event.time_ns, event.event_id), reverse=True)
 
     async def counts(self) -> dict[str, int]:
@@ -134,10 +133,10 @@ class InfluxStore:
             self._server.close()
         self._http.close()
 
-    async def _query(self, statement: str) -> list[Row]:
+    async def _query(self, statement: str) -> list[influx_rows.Row]:
         return (await self._queries(statement))[0]
 
-    async def _queries(self, *statements: str) -> list[list[Row]]:
+    async def _queries(self, *statements: str) -> list[list[influx_rows.Row]]:
         return await self._run(
             self._readers, self._with_database, lambda server: server.query(*statements)
         )
@@ -185,7 +184,12 @@ class InfluxStore:
             places = event_times.Places()
             for rows in server.query(*statements):
                 for row in rows:
-                    places.add(_event_tags(row), row["event_id"], row["time"], _shift(row))
+                    places.add(
+                        influx_rows.event_tags(row),
+                        row["event_id"],
+                        row["time"],
+                        influx_rows.shift(row),
+                    )
             times = places.place(events)
             lines = map(line_protocol.event_line, events, times)
             server.write("\n".join(lines).encode())
@@ -220,43 +224,3 @@ def _server_of(version: str, http: Http, address: Address, timeout_seconds: floa
     from spindle.store.influx_v3 import V3  # noqa: PLC0415
 
     return V3(http, address, timeout_seconds)
-
-
-def _metric_tags(row: Row) -> tuple[str, str, str, str]:
-    return row["source_device"], row["metric_type"], row["device_id"], row["array_id"]
-
-
-def _event_tags(row: Row) -> tuple[str, str, str, str]:
-    return row["source_device"], row["event_type"], row["device_id"], row["array_id"]
-
-
-def _shift(row: Row) -> int:
-    return int(row.get("time_shift_ns") or 0)
-
-
-def _raw_step(row: Row) -> Step:
-    value = float(row["value"])
-    return Step(*_metric_tags(row), row["time"], value, value, value, 1)
-
-
-def _step(row: Row) -> Step:
-    mean, minimum, maximum = (float(row[key]) for key in ("mean", "minimum", "maximum"))
-    return Step(*_metric_tags(row), row["time"], mean, minimum, maximum, int(row["count"]))
-
-
-def _event(row: Row) -> EventRow:
-    source, kind, device, array = _event_tags(row)
-    return EventRow(
-        time_ns=row["time"] - _shift(row),
-        event_id=row["event_id"],
-        source_device=source,
-        event_type=kind,
-        device_id=device,
-        array_id=array,
-        criticality=int(row["criticality"]),
-        message=row["event_message"] or "",
-    )
-
-
-def _series_key(item: Latest | Step) -> tuple[str, str, str, str, int]:
-    return item.source_device, item.metric_type, item.device_id, item.array_id, item.time_ns

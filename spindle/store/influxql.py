@@ -29,6 +29,7 @@ _EVENT_TAGS = (
     subjects.DEVICE_ID,
     subjects.ARRAY_ID,
 )
+_TAGS = (*_METRIC_TAGS, subjects.EVENT_TYPE)
 _EVENT_FIELDS = ("event_id", "criticality", "event_message", "time_shift_ns")
 
 
@@ -134,7 +135,7 @@ def rows(result: dict[str, Any]) -> Iterator[dict[str, Any]]:
         columns = series["columns"]
         for values in series.get("values") or ():
             row = {**tags, **dict(zip(columns, values, strict=True))}
-            for tag in (subjects.ARRAY_ID, subjects.DEVICE_ID):
+            for tag in _TAGS:
                 row[tag] = row.get(tag) or ""
             yield row
 

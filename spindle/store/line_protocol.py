@@ -19,9 +19,9 @@ _TAG_FORBIDDEN = re.compile(r"[\x00-\x1f\x7f]|\\\Z")  # would end the line, or e
 def points_body(points: Iterable[Point]) -> bytes:
     """One line per point. The heads were made once, and a float's text is its shortest exact one.
 
-    A million lines take 0.6 s; ``influxdb_client.Point`` takes thirty times that.
+    A million lines take about a second; with ``influxdb_client.Point`` they take twenty.
     """
-    return "\n".join([f"{p[0].head}{p[2]} {p[1]}" for p in points]).encode()
+    return "\n".join([f"{series.head}{value} {ns}" for series, ns, value in points]).encode()
 
 
 def event_line(event: EventRow, time_ns: int) -> str:

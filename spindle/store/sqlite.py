@@ -9,8 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import sqlite3
-import threading
-import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -28,12 +26,12 @@ from spindle.store.base import (
     Step,
     clamped,
 )
+from spindle.store.sqlite_reading import Reading
 from spindle.store.sqlite_writing import Writing
 
 log = logging.getLogger("spindle.store")
 
 _READERS = 8  # queries at once; further ones wait their turn
-_STEPS_BETWEEN_CHECKS = 20_000  # of SQLite's machine, between two looks at the clock
 _NS_PER_HOUR = 3600 * 10**9
 _WAL_RESET_MENDED = (3, 51, 3)
 
@@ -54,7 +52,7 @@ class SqliteStore:
         self._writing = Writing(self._path, self._timeout) if writing else None
         self._writer = ThreadPoolExecutor(1, "sqlite-writer")
         self._readers = ThreadPoolExecutor(_READERS, "sqlite-reader")
-        self._reading = _Reading(self._path, self._timeout)
+        self._reading = Reading(self._path, self._timeout)
         self._closed = False
 
     @property
@@ -129,6 +127,7 @@ class SqliteStore:
     async def events(
         self, which: Selection, since_ns: int, min_criticality: int = 1, limit: int = 10_000
     ) -> list[EventRow]:
+        which = which.of_events()
         if not which.possible:
             return []
         conditions, given = _conditions(which, ("source_device", "device_id", "array_id"))
@@ -192,58 +191,6 @@ class SqliteStore:
             raise
         except (sqlite3.Error, OSError, OverflowError, UnicodeError) as error:
             raise sqlite_file.translated(error, self._path) from error
-
-
-class _Reading:
-    """One reading connection per thread, and the time limit of the query that runs on it."""
-
-    def __init__(self, path: Path, timeout_seconds: float) -> None:
-        self._path = path
-        self._timeout = timeout_seconds
-        self._mine = threading.local()  # .db, .inode, .deadline of this thread
-        self._all: list[sqlite3.Connection] = []  # to close at the end
-        self._lock = threading.Lock()
-        self._stopping = False
-
-    def run(self, job: Callable[[sqlite3.Connection], T]) -> T:
-        """Run on this thread's connection, in one transaction: one view of the data."""
-        db = self._connection()
-        self._mine.deadline = time.monotonic() + self._timeout
-        db.execute("BEGIN")
-        try:
-            return job(db)
-        finally:
-            if db.in_transaction:
-                db.execute("ROLLBACK")
-
-    def _connection(self) -> sqlite3.Connection:
-        db: sqlite3.Connection | None = getattr(self._mine, "db", None)
-        inode = self._path.stat().st_ino if self._path.exists() else 0
-        if db is not None and inode == self._mine.inode:
-            return db
-        if db is not None:  # the file was removed or replaced
-            self._mine.db = None
-            with self._lock:
-                self._all.remove(db)
-            db.close()
-        db = sqlite_file.open_for_reading(self._path, self._timeout)
-        db.set_progress_handler(self._overdue, _STEPS_BETWEEN_CHECKS)
-        self._mine.db, self._mine.inode = db, inode
-        with self._lock:
-            self._all.append(db)
-        return db
-
-    def _overdue(self) -> bool:
-        return self._stopping or time.monotonic() > self._mine.deadline
-
-    def interrupt(self) -> None:
-        self._stopping = True
-
-    def close(self) -> None:
-        with self._lock:
-            for db in self._all:
-                db.close()
-            self._all.clear()
 
 
 def _selected(db: sqlite3.Connection, which: Selection) -> list[tuple[int, _Tags]]:

@@ -316,6 +316,7 @@ HOSTILE = st.one_of(
 @example(None, "disk-1' OR ''='", None, None)
 @example(None, None, '"; DROP DATABASE "spindle', None)
 @example(None, "'; DROP MEASUREMENT device_metrics; SELECT '", "\\", "\\'")
+@example(None, None, None, "no metric\r")
 @example("disk-1\\", "\ud800", "\udfff\0", "/.*/")
 @settings(
     max_examples=60,

@@ -214,3 +214,17 @@ async def test_with_authentication_on_the_right_user_is_let_in_and_the_wrong_one
         await plain.write_points([Point(TEMP, NOW + 1, 1.0)])
         assert (await plain.counts())["device_metrics"] == 2
         await plain.close()
+
+
+async def test_rows_that_another_program_wrote_are_read_as_far_as_they_go(
+    store: InfluxStore, influxd: servers.Server, database: str
+) -> None:
+    await store.prepare()
+    lines = f"device_metrics,source_device=DiskUnit value=1 {NOW}\n"
+    lines += f"events,source_device=DiskUnit criticality=9i {NOW}"
+    with urllib3.PoolManager() as http:
+        url = f"http://{influxd.url}/write?db={database}&precision=ns"
+        assert http.request("POST", url, body=lines.encode()).status == 204
+    [latest] = await store.latest(Selection(source_device="DiskUnit"), 0)
+    assert (latest.metric_type, latest.device_id, latest.value) == ("", "", 1.0)
+    assert await store.events(Selection(), 0) == [EventRow(NOW, "", "DiskUnit", "", "", "", 9, "")]

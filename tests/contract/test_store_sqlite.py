@@ -9,6 +9,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -219,18 +220,33 @@ async def test_another_programs_lock_is_waited_for_and_then_named(file: Path) ->
     await writer.close()
 
 
-async def test_a_slow_question_ends_at_the_time_limit_and_holds_up_nobody(file: Path) -> None:
-    writer, reader = store(file), store(file, writing=False, store_timeout_seconds=0.5)
+async def test_a_slow_question_holds_up_neither_a_write_nor_another_question(file: Path) -> None:
+    writer, reader = store(file), store(file, writing=False)
     await writer.prepare()
-    endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n"
-    slow = asyncio.create_task(reader._read(lambda db: db.execute(endless).fetchone()), name="slow")
-    await asyncio.sleep(0.1)
+    released = threading.Event()
+
+    def slow(db: sqlite3.Connection) -> object:
+        db.create_function("wait", 0, released.wait)
+        return db.execute("SELECT wait()").fetchone()
+
+    waiting = asyncio.create_task(reader._read(slow), name="slow")
+    await asyncio.sleep(0)
     await writer.write_points([Point(TEMP, NOW, 1.0)])
     assert len(await reader.latest(Selection(), 0)) == 1
-    assert not slow.done()
+    assert not waiting.done()
+    released.set()
+    await waiting
+    await writer.close()
+    await reader.close()
+
+
+async def test_a_question_ends_at_the_time_limit_and_the_next_is_answered(file: Path) -> None:
+    writer, reader = store(file), store(file, writing=False, store_timeout_seconds=0.3)
+    await writer.prepare()
+    endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n"
     with pytest.raises(StoreUnavailable, match="STORE_TIMEOUT_SECONDS"):
-        await slow
-    assert len(await reader.latest(Selection(), 0)) == 1  # the connection is as good as new
+        await reader._read(lambda db: db.execute(endless).fetchone())
+    assert await reader.latest(Selection(), 0) == []
     await writer.close()
     await reader.close()
 

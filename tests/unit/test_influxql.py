@@ -100,7 +100,8 @@ def test_tags_beside_the_columns_and_tags_as_columns_are_the_same_rows() -> None
             }
         ]
     }
-    expected = [{"time": 1, "device_id": "a", "array_id": "", "value": 2.5}]
+    tags = {"device_id": "a", "array_id": "", "source_device": "", "metric_type": ""}
+    expected = [{"time": 1, "value": 2.5, "event_type": "", **tags}]
     assert list(influxql.rows(grouped)) == list(influxql.rows(flat)) == expected
 
 

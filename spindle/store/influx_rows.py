@@ -1,0 +1,56 @@
+"""Rows of InfluxQL as the data that crosses the ``Store`` protocol. Pure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from spindle.store.base import EventRow, Latest, Step
+
+Row = dict[str, Any]
+Tags = tuple[str, str, str, str]
+
+
+def latest(row: Row) -> Latest:
+    return Latest(*metric_tags(row), row["time"], float(row["value"]))
+
+
+def metric_tags(row: Row) -> Tags:
+    return row["source_device"], row["metric_type"], row["device_id"], row["array_id"]
+
+
+def event_tags(row: Row) -> Tags:
+    return row["source_device"], row["event_type"], row["device_id"], row["array_id"]
+
+
+def shift(row: Row) -> int:
+    """By how many nanoseconds an event is stored later than it happened."""
+    return int(row.get("time_shift_ns") or 0)
+
+
+def raw_step(row: Row) -> Step:
+    value = float(row["value"])
+    return Step(*metric_tags(row), row["time"], value, value, value, 1)
+
+
+def step(row: Row) -> Step:
+    mean, minimum, maximum = (float(row[key]) for key in ("mean", "minimum", "maximum"))
+    return Step(*metric_tags(row), row["time"], mean, minimum, maximum, int(row["count"]))
+
+
+def event(row: Row) -> EventRow:
+    source, kind, device, array = event_tags(row)
+    return EventRow(
+        time_ns=row["time"] - shift(row),
+        event_id=row["event_id"] or "",
+        source_device=source,
+        event_type=kind,
+        device_id=device,
+        array_id=array,
+        criticality=int(row["criticality"]),
+        message=row["event_message"] or "",
+    )
+
+
+def series_key(item: Latest | Step) -> tuple[str, str, str, str, int]:
+    """The order of answers: by series, then by time."""
+    return item.source_device, item.metric_type, item.device_id, item.array_id, item.time_ns
