@@ -97,6 +97,13 @@ class Intake:
         self._asked_at = now
         await self._client.publish(self._subject, orjson.dumps(request), reply=self._inbox)
 
+    async def reopen(self) -> None:
+        """Start anew: what arrived and was not taken, or is on its way, is left to others."""
+        await self.close()
+        self._arrived.clear()
+        self._outstanding = 0
+        await self.open()
+
     def forget_requests(self) -> None:
         """The connection was lost, and with it the requests under way."""
         self._outstanding = 0

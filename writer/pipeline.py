@@ -76,6 +76,7 @@ class Pipeline(Generic[P]):
         self._changed = asyncio.Event()  # something arrived or ended
         self._intake: Intake | None = None
         self._letters_out = 0
+        self._turned_at = 0.0  # when a turn last began; a long time ago if we were frozen
         self._points_per_message = 1.0  # running mean, to ask for no more than there is room for
 
     async def run(
@@ -92,6 +93,7 @@ class Pipeline(Generic[P]):
         intake = Intake(client, self.stream, subjects.WRITER_CONSUMER, self._changed.set)
         self._intake = intake
         await intake.open()
+        self._turned_at = time.monotonic()
         async with asyncio.TaskGroup() as tasks:
             while not stopping.is_set():
                 if intake.gone and client.is_connected:
@@ -104,9 +106,14 @@ class Pipeline(Generic[P]):
         self, client: Client, intake: Intake, tasks: asyncio.TaskGroup, *, asking: bool
     ) -> None:
         self._changed.clear()
+        now = time.monotonic()
         if asking:
+            if now - self._turned_at > self.core.limits.lease / 3:
+                # We were frozen: what lies here may be in another writer's hands by now.
+                await intake.reopen()
             most = int(MOST_POINTS_AT_ONCE / self._points_per_message)
-            self._decode(intake.take(max(1, min(most, MOST_MESSAGES_AT_ONCE))))
+            self._decode(intake.take(max(1, min(most, MOST_MESSAGES_AT_ONCE))), now)
+        self._turned_at = now
         while write := self.core.next_write(time.monotonic()):
             tasks.create_task(self._store(write), name=f"write to {self.stream}")
         while self._letters_out < MOST_LETTERS_AT_ONCE and (letter := self.core.next_letter()):
@@ -163,11 +170,10 @@ class Pipeline(Generic[P]):
             self._intake.forget_requests()
         self._changed.set()
 
-    def _decode(self, messages: list[Msg]) -> None:
+    def _decode(self, messages: list[Msg], now: float) -> None:
         if not messages:
             return
         latest_ns = time.time_ns() + self._max_future_ns
-        now = time.monotonic()
         decode, take = self._decoder.decode, self.core.take
         count = 0
         for message in messages:
