@@ -51,7 +51,7 @@ def row(process: ProcessState, answer: Mapping[str, Any] | None) -> Row:
 
 def _health_of(process: ProcessState, answer: Mapping[str, Any] | None) -> str:
     if process.state in ("BACKOFF", "EXITED", "FATAL"):
-        return f"it exited with code {process.exit_code} and is started again"
+        return "it ends by itself and is started again; its log says why"
     if process.state not in ("RUNNING", "STARTING"):
         return "-"
     if answer is None:

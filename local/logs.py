@@ -136,6 +136,12 @@ def _split(content: bytes) -> list[str]:
     return content.decode(errors="replace").splitlines()
 
 
+def last_message(path: Path, service: str) -> str:
+    """The newest line of a log, without its time; empty when there is none."""
+    lines = Tail(service, path).last(1)
+    return lines[0].message if lines else ""
+
+
 def merged(tails: Sequence[Tail], read: Callable[[Tail], list[Line]]) -> list[Line]:
     """Lines of all files in the order of their times; lines of one file keep their order."""
     return sorted((line for tail in tails for line in read(tail)), key=lambda line: line.moment)

@@ -16,12 +16,11 @@ from urllib.parse import urlsplit
 from local.settings import LocalSettings
 from spindle.errors import SpindleError
 from spindle.settings import Settings
+from writer.broker import fsync_from_varz, version_warning
 
 Version = tuple[int, int, int]
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
-#: The first versions that no longer lose what they acknowledged, by release line.
-MENDED: tuple[Version, ...] = ((2, 11, 17), (2, 12, 8), (2, 14, 0))
 #: JetStream's file limit beyond what the streams reserve: room for key-value buckets.
 _FILE_STORE_HEADROOM = 2**30
 
@@ -117,30 +116,9 @@ UNKNOWN_BROKER = Broker("unknown", "unknown", "")
 
 
 def broker(varz: Mapping[str, Any]) -> Broker:
-    """From the answer of ``/varz``."""
-    jetstream = (varz.get("jetstream") or {}).get("config") or {}
-    fsync = "unknown"
-    if jetstream.get("sync_always"):
-        fsync = "always"
-    elif jetstream.get("sync_interval"):
-        fsync = "interval"
-    version = version_of(str(varz.get("version", "")))
-    shown = ".".join(map(str, version)) if version else "unknown"
-    warning = ""
-    if version is not None and is_faulty(version):
-        warning = (
-            f"NATS {shown} can lose acknowledged messages when the machine or the process dies; "
-            "2.11.17, 2.12.8, 2.14.0 or later do not"
-        )
-    return Broker(shown, fsync, warning)
-
-
-def is_faulty(version: Version) -> bool:
-    """Older than the mended release of its line."""
-    for mended in MENDED:
-        if version[:2] == mended[:2]:
-            return version < mended
-    return version < MENDED[-1]
+    """From the answer of ``/varz``, as the writer understands it."""
+    version = str(varz.get("version", "unknown"))
+    return Broker(version, fsync_from_varz(varz), version_warning(version) or "")
 
 
 def nats_url(port: int) -> str:

@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 
-from local import environment, health, nats, ports, processes, show, supervisor
+from local import environment, health, logs, nats, ports, processes, show, supervisor
 from local.home import Home
 from local.pipeline import Pipeline, write_configuration
 from local.services import DRAIN_ORDER, NATS
@@ -81,6 +81,8 @@ def _wait_and_tell(pipeline: Pipeline, control: Control, names: Sequence[str]) -
     show.complain(f"not healthy after {seconds:g} s (START_TIMEOUT_SECONDS):")
     for row in failing:
         show.complain(f"  {row.service}: {row.health}")
+        if last := logs.last_message(pipeline.home.log_file(row.service), row.service):
+            show.complain(f"    last in its log: {last}")
     first = failing[0].service
     show.complain(
         f"They go on trying. Look: ./run.sh logs {first}, ./run.sh status; end: ./run.sh stop"

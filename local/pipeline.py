@@ -15,6 +15,7 @@ from spindle.errors import InvalidSettings
 from spindle.settings import Settings, load
 
 _FIRST_PRIORITY = 100
+_MONITOR_URL = "nats_monitor_url"  # of services that ask NATS about itself
 
 
 @dataclass(frozen=True)
@@ -94,6 +95,9 @@ def load_all() -> Pipeline:
     if mistakes or settings is None:
         raise InvalidSettings(list(dict.fromkeys(mistakes)))
     pipeline = Pipeline(settings, home_of(settings.spindle_home), own)
+    if pipeline.runs_nats and not any(getattr(each, _MONITOR_URL, "") for each in own.values()):
+        address = f"http://127.0.0.1:{settings.nats_monitor_port}"
+        os.environ.setdefault(_MONITOR_URL.upper(), address)
     if shared := ports.mistakes(pipeline.ports()):
         raise InvalidSettings(shared)
     return pipeline

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 
 import psutil
 
@@ -11,6 +12,7 @@ from local.home import INSTANCE_VARIABLE, Home
 from local.services import DRAIN_ORDER, NATS
 
 _KILL_WAIT_SECONDS = 5.0
+_PAUSE_SECONDS = 0.05
 
 
 def ours(home: Home) -> list[psutil.Process]:
@@ -37,15 +39,23 @@ def take_down(processes: list[psutil.Process], seconds: float) -> None:
     :param seconds: how long each may take before it is killed.
     """
     for rank, process in sorted(((_rank(each), each) for each in processes), key=lambda it: it[0]):
+        # supervisord waits for its children, one after the other
+        patience = seconds * len(DRAIN_ORDER) if rank < 0 else seconds
         with contextlib.suppress(psutil.NoSuchProcess):
             process.terminate()
-            with contextlib.suppress(psutil.TimeoutExpired):
-                # supervisord waits for its children, one after the other
-                process.wait(seconds * len(DRAIN_ORDER) if rank < 0 else seconds)
-                continue
-            process.kill()
-            with contextlib.suppress(psutil.TimeoutExpired):
-                process.wait(_KILL_WAIT_SECONDS)
+            if not _ends(process, patience):
+                process.kill()
+                _ends(process, _KILL_WAIT_SECONDS)
+
+
+def _ends(process: psutil.Process, seconds: float) -> bool:
+    """Whether it ends in time. A zombie has: in a container nobody may ever collect it."""
+    deadline = time.monotonic() + seconds
+    while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(_PAUSE_SECONDS)
+    return True
 
 
 def _rank(process: psutil.Process) -> int:

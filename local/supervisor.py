@@ -124,7 +124,6 @@ class ProcessState:
     state: str
     pid: int
     since: int
-    exit_code: int
 
 
 class Control:
@@ -180,5 +179,4 @@ def _state(info: Mapping[str, Any]) -> ProcessState:
         state=info["statename"],
         pid=info["pid"],
         since=info["start"] if running else info["stop"],
-        exit_code=info["exitstatus"],
     )

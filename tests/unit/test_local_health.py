@@ -6,8 +6,8 @@ from local.health import page, row
 from local.supervisor import ProcessState
 
 
-def _state(state: str, code: int = 0) -> ProcessState:
-    return ProcessState("writer", state, pid=7, since=1_767_323_045, exit_code=code)
+def _state(state: str) -> ProcessState:
+    return ProcessState("writer", state, pid=7, since=1_767_323_045)
 
 
 def test_a_healthy_service_is_ok_since_its_start() -> None:
@@ -21,8 +21,8 @@ def test_every_failing_part_is_named_with_its_reason() -> None:
     assert row(_state("RUNNING"), answer).health == "nats: away; store: refuses"
 
 
-def test_a_service_that_keeps_exiting_says_with_which_code() -> None:
-    assert "code 4" in row(_state("BACKOFF", 4), None).health
+def test_a_service_that_keeps_ending_says_where_to_look() -> None:
+    assert "its log says why" in row(_state("BACKOFF"), None).health
 
 
 def test_a_service_that_does_not_answer_is_not_healthy() -> None:

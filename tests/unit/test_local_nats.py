@@ -116,22 +116,6 @@ def test_what_varz_says_is_understood() -> None:
     assert nats.broker({"version": "2.9.10", "jetstream": {}}).fsync == "unknown"
 
 
-@pytest.mark.parametrize(
-    ("version", "faulty"),
-    [
-        ((2, 9, 10), True),
-        ((2, 11, 16), True),
-        ((2, 11, 17), False),
-        ((2, 12, 7), True),
-        ((2, 12, 8), False),
-        ((2, 13, 9), True),
-        ((2, 14, 0), False),
-        ((2, 15, 1), False),
-        ((3, 0, 0), False),
-    ],
-)
-def test_a_server_that_loses_what_it_acknowledged_is_warned_of(
-    version: nats.Version, faulty: bool
-) -> None:
-    assert nats.is_faulty(version) is faulty
-    assert bool(nats.broker({"version": ".".join(map(str, version))}).warning) is faulty
+def test_a_server_that_loses_what_it_acknowledged_is_warned_of() -> None:
+    assert "2.12.7 can lose" in nats.broker({"version": "2.12.7"}).warning
+    assert nats.broker({"version": "2.15.1"}).warning == ""

@@ -1,0 +1,286 @@
+"""``./run.sh`` as a user types it: a copy of this checkout, without Docker, on ports of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import nats
+import nats.errors
+import psutil
+import pytest
+
+from local.home import INSTANCE_VARIABLE, ROOT
+from tests.servers import free_port
+
+PORTS = (
+    *("NATS_PORT", "NATS_MONITOR_PORT", "DAEMON_HTTP_PORT", "WRITER_HTTP_PORT"),
+    *("READER_HTTP_PORT", "CLIENT_HTTP_PORT"),
+)
+WAIT_SECONDS = 40.0
+
+
+@dataclass
+class Checkout:
+    """A copy of the checkout, and the environment its user has."""
+
+    folder: Path
+    environment: dict[str, str]
+
+    def run(self, *words: str, **more: str) -> subprocess.CompletedProcess[str]:
+        """``./run.sh words...``."""
+        return subprocess.run(
+            ["./run.sh", *words],
+            cwd=self.folder,
+            env={**self.environment, **more},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=90,
+            check=False,
+        )
+
+    def query(self, *words: str) -> Any:
+        """The data of an answer."""
+        done = self.run("query", *words, "--json")
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)["data"]
+
+    def status(self) -> dict[str, dict[str, Any]]:
+        """By service."""
+        report = json.loads(self.run("status", "--json").stdout)
+        return {row["service"]: row for row in report["services"]}
+
+    def processes(self) -> list[psutil.Process]:
+        """Everything that was started for this copy and still lives."""
+        return [process for process in psutil.process_iter() if self._owns(process)]
+
+    def _owns(self, process: psutil.Process) -> bool:
+        try:
+            if process.status() == psutil.STATUS_ZOMBIE:
+                return False
+            return process.environ().get(INSTANCE_VARIABLE) == str(self.folder / ".spindle")
+        except psutil.Error:
+            return False
+
+    def end(self) -> None:
+        """Whatever a failed test left."""
+        self.run("stop")
+        for process in self.processes():
+            process.kill()
+
+
+def _copy(folder: Path) -> None:
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        check=True,
+    )
+    for name in os.fsdecode(listed.stdout).split("\0"):
+        source = ROOT / name
+        if name and source.is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(source, folder / name)
+
+
+def _checkout(folder: Path) -> Checkout:
+    _copy(folder)
+    own = {name: value for name, value in os.environ.items() if not _is_setting(name)}
+    own |= {name: str(free_port()) for name in PORTS}
+    own |= {
+        "SPINDLE_MODE": "local",
+        "SPINDLE_VENV": sys.prefix,
+        "SIMULATED_INCIDENT_AFTER_SECONDS": "1",
+        "CLIENT_POLL_SECONDS": "1",
+    }
+    return Checkout(folder, own)
+
+
+def _is_setting(name: str) -> bool:
+    """What the developer's own environment may say of Spindle."""
+    line = f"\n#{name}="
+    return line in (ROOT / ".env.example").read_text()
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Iterator[Checkout]:
+    """Its path is long and has a space and a percent sign, as users' paths do."""
+    made = _checkout(tmp_path / "my checkout, 100 % mine")
+    yield made
+    made.end()
+
+
+def _until(what: str, holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + WAIT_SECONDS
+    while not holds():
+        assert time.monotonic() < deadline, f"{what}: not within {WAIT_SECONDS:g} s"
+        time.sleep(0.3)
+
+
+def test_from_start_to_answers_through_a_kill_to_a_clean_stop(checkout: Checkout) -> None:
+    """What the README promises a newcomer, in one sitting."""
+    started = checkout.run("start")
+    assert started.returncode == 0, started.stdout + started.stderr
+    assert f"nats://127.0.0.1:{checkout.environment['NATS_PORT']}" in started.stdout
+    assert "./run.sh query devices" in started.stdout
+
+    _devices_and_their_health(checkout)
+    _starting_twice_changes_nothing(checkout)
+    _a_killed_service_is_back_by_itself(checkout)
+    _logs_and_metrics(checkout)
+    _incident_is_reported(checkout)
+
+    before = {row["device_id"]: row["last_seen"] for row in checkout.query("devices")}
+    stopped = checkout.run("stop")
+    assert stopped.returncode == 0, stopped.stderr
+    assert checkout.processes() == []
+    assert "nothing runs here" in checkout.run("stop").stdout
+    assert checkout.run("status").returncode == 3
+
+    # Yesterday's readings are there, and only those: the daemon reads nothing new.
+    again = checkout.run("start", GENERATION_INTERVAL_SECONDS="86400")
+    assert again.returncode == 0, again.stdout + again.stderr
+    after = {row["device_id"]: row["last_seen"] for row in checkout.query("devices")}
+    assert set(before) <= set(after)
+
+
+def _devices_and_their_health(checkout: Checkout) -> None:
+    _until("simulated and real devices", lambda: len(checkout.query("devices")) > 10)
+    devices = {row["device_id"] for row in checkout.query("devices")}
+    assert "array1-disk1" in devices
+    answers = [
+        checkout.query("device_health", f"device_id=array1-disk{number}")["health"]
+        for number in (1, 2, 3)
+    ]
+    assert "ok" in answers
+
+
+def _starting_twice_changes_nothing(checkout: Checkout) -> None:
+    before = {process.pid for process in checkout.processes()}
+    twice = checkout.run("start")
+    assert twice.returncode == 0
+    assert "runs already" in twice.stdout
+    assert {process.pid for process in checkout.processes()} == before
+
+
+def _a_killed_service_is_back_by_itself(checkout: Checkout) -> None:
+    old = checkout.status()["writer"]["pid"]
+    os.kill(old, signal.SIGKILL)
+
+    def is_back() -> bool:
+        row = checkout.status()["writer"]
+        return row["pid"] not in (0, old) and row["health"] == "ok"
+
+    _until("the writer is back", is_back)
+    assert checkout.run("status").returncode == 0
+
+
+def _logs_and_metrics(checkout: Checkout) -> None:
+    logs = checkout.run("logs", "writer-service-go", "--no-follow", "-n", "3")
+    lines = [json.loads(line) for line in logs.stdout.splitlines()]
+    assert {line["service"] for line in lines} == {"writer"}
+    unknown = checkout.run("logs", "wat")
+    assert unknown.returncode == 2
+    assert "there are nats, writer" in unknown.stderr
+    for name in ("DAEMON", "WRITER", "READER", "CLIENT"):
+        port = checkout.environment[f"{name}_HTTP_PORT"]
+        page = urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5).read()
+        assert f"{name.lower()}_".encode() in page
+
+
+def _incident_is_reported(checkout: Checkout) -> None:
+    _until("the incident's events", lambda: bool(checkout.query("alerts_critical")))
+    output = checkout.folder / "client_output.log"
+    _until("the client's log", lambda: output.exists() and bool(output.read_text()))
+
+
+def test_what_a_killed_start_left_behind_is_taken_over(checkout: Checkout) -> None:
+    """kill -9 of supervisord orphans the services: status says so, the next start mends it."""
+    assert checkout.run("start").returncode == 0
+    orphans = {process.pid for process in checkout.processes()}
+    os.kill(int((checkout.folder / ".spindle/run/supervisord.pid").read_text()), signal.SIGKILL)
+    _until("supervisord is gone", lambda: len(checkout.processes()) == len(orphans) - 1)
+
+    status = checkout.run("status")
+    assert status.returncode == 3
+    assert "left processes behind" in status.stderr
+
+    again = checkout.run("start")
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert "taking down" in again.stdout
+    assert orphans.isdisjoint({process.pid for process in checkout.processes()})
+    checkout.run("stop")
+    assert checkout.processes() == []
+
+
+def test_users_and_permissions_are_enough_for_every_service(checkout: Checkout) -> None:
+    """With NATS_AUTH=users all is healthy, nothing is denied, and a stranger is."""
+    checkout.environment["NATS_AUTH"] = "users"
+    started = checkout.run("start")
+    assert started.returncode == 0, started.stdout + started.stderr
+    _until("the incident's events", lambda: bool(checkout.query("alerts_critical")))
+    logs = "".join(path.read_text() for path in (checkout.folder / ".spindle/logs").iterdir())
+    assert "ermissions violation" not in logs
+    passwords = json.loads((checkout.folder / ".spindle/nats-users.json").read_text())
+    assert not any(password in logs for password in passwords.values())
+    asyncio.run(_may(checkout, passwords["reader"], "reader", denied="events.metrics"))
+    with pytest.raises(nats.errors.Error, match="Authorization"):
+        asyncio.run(_may(checkout, "guessed", "reader", denied="events.metrics"))
+
+
+async def _may(checkout: Checkout, password: str, user: str, denied: str) -> None:
+    """Sign in, and see a publish outside the user's own subjects refused."""
+    refused = asyncio.Event()
+
+    async def on_error(error: Exception) -> None:
+        if "permissions violation" in str(error).lower():
+            refused.set()
+
+    client = await nats.connect(
+        f"nats://127.0.0.1:{checkout.environment['NATS_PORT']}",
+        user=user,
+        password=password,
+        error_cb=on_error,
+        allow_reconnect=False,
+    )
+    await client.publish(denied, b"{}")
+    await client.flush()
+    async with asyncio.timeout(5):
+        await refused.wait()
+    await client.close()
+
+
+def test_two_checkouts_do_not_disturb_each_other(checkout: Checkout, tmp_path: Path) -> None:
+    """Stopping one leaves the other running; a port of the other is named, with its setting."""
+    other = _checkout(tmp_path / "other")
+    try:
+        assert checkout.run("start").returncode == 0
+        taken = other.run("start", READER_HTTP_PORT=checkout.environment["READER_HTTP_PORT"])
+        assert taken.returncode == 3
+        assert "set READER_HTTP_PORT" in taken.stderr
+        assert other.processes() == []
+        assert "nothing runs here" in other.run("stop").stdout
+        assert checkout.run("status").returncode == 0
+    finally:
+        other.end()
+
+
+def test_every_mistake_in_the_settings_is_told_before_anything_starts(checkout: Checkout) -> None:
+    done = checkout.run("start", LOG_LEVEL="loud", NATS_PORT="x", WRITER_BATCH_POINTS="0")
+    assert done.returncode == 2
+    for name in ("LOG_LEVEL", "NATS_PORT", "WRITER_BATCH_POINTS"):
+        assert f"{name}: given" in done.stderr
+    assert not (checkout.folder / ".spindle").exists()
+    assert checkout.processes() == []
