@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from math import log
+from math import inf, log
 
-EVIDENCE = 20.0
+EVIDENCE = 23.0
 """As for surges: nats of surprise at which chance is ruled out."""
 
 
@@ -12,13 +12,15 @@ class Stuck:
     """Surprise of a run of equal values, beyond twice the longest run before.
 
     Were repeats independent, a run of n more has probability ``rho**n``, ``rho`` being the
-    share of points that repeat the one before. A run of zeros is idleness, not a fault.
+    share of points that repeat the one before. A run at the lowest or highest value so far is
+    a limit reached (idle, full, clamped), not a stuck sensor.
     """
 
-    __slots__ = ("last", "longest", "next", "points", "repeats", "run")
+    __slots__ = ("highest", "last", "longest", "lowest", "next", "points", "repeats", "run")
 
     def __init__(self) -> None:
         self.last: float | None = None
+        self.lowest, self.highest = inf, -inf  # values so far
         self.run = 1  # length of the present run
         self.longest = 1  # of the runs before
         self.points = 0
@@ -30,13 +32,15 @@ class Stuck:
         self.points += 1
         if value != self.last:
             self.last = value
+            self.lowest = min(self.lowest, value)
+            self.highest = max(self.highest, value)
             self.longest = max(self.longest, self.run)
             self.repeats += self.run - 1
             self.run = 1
             self.next = EVIDENCE
             return 0.0
         self.run += 1
-        if not warm or value == 0.0:
+        if not warm or not self.lowest < value < self.highest:
             return 0.0
         share = (self.repeats + 1) / (self.points - self.run + 3)
         evidence = -(self.run - 2 * self.longest) * log(share) if share < 1.0 else 0.0

@@ -27,8 +27,8 @@ CEILING = 30.0
 ALLOWANCE = 3.0
 """Surprise, in nats, that a point may bring for nothing."""
 
-EVIDENCE = 20.0
-"""Sum of surprise at which chance is ruled out: on independent points exp(-0.94 * 20) = 7e-9."""
+EVIDENCE = 23.0
+"""Sum of surprise at which chance is ruled out: on independent points exp(-0.94 * 23) = 4e-10."""
 
 FADE = 0.5 ** (1.0 / (7 * WINDOW))
 """What remains of the memory of a past run after a point: half after a week at one a minute."""
