@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 
 from spindle.errors import StoreError
-from spindle.store.base import EventRow, Latest, Point, Selection, Step
+from spindle.store.base import EventRow, Latest, PlainPoint, Selection, Step
 
 
 class MemoryStore:
@@ -31,9 +31,9 @@ class MemoryStore:
     async def ping(self) -> None:
         self._works()
 
-    async def write_points(self, points: Sequence[Point]) -> None:
-        for point in points:
-            self.points[point.series.key, point.time_ns] = point.value
+    async def write_points(self, points: Sequence[PlainPoint]) -> None:
+        for series, time_ns, value in points:
+            self.points[series.key, time_ns] = value
 
     async def write_events(self, events: Sequence[EventRow]) -> None:
         self.rows += [event for event in events if event not in self.rows]

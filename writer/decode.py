@@ -16,7 +16,7 @@ import orjson
 
 from spindle import models, timestamps
 from spindle.errors import InvalidInput
-from spindle.store.base import NO_ARRAY, EventRow, Point, Series
+from spindle.store.base import NO_ARRAY, EventRow, PlainPoint, Series
 from writer.batch import Mistake
 
 #: Known series; past it the cache starts anew, so that memory stays bounded (about 60 MB).
@@ -43,7 +43,7 @@ class MetricDecoder:
         self._series: dict[tuple[str, str, str | None, str | None], Series] = {}
         self._times: dict[str, int] = {}  # points of one tick share their timestamp
 
-    def decode(self, payload: bytes, latest_ns: int) -> tuple[list[Point], list[Mistake]]:
+    def decode(self, payload: bytes, latest_ns: int) -> tuple[list[PlainPoint], list[Mistake]]:
         """The good points in order, and what is wrong with the rest.
 
         :param latest_ns: timestamps after this lie in the future.
@@ -55,7 +55,7 @@ class MetricDecoder:
                 pass  # the models say what, if anything, is wrong with it
         return _decode(payload, self._max_payload, lambda data: self._slow(data, latest_ns))
 
-    def _fast(self, payload: bytes, latest_ns: int) -> list[Point]:
+    def _fast(self, payload: bytes, latest_ns: int) -> list[PlainPoint]:
         if payload[:1] == b"{":
             readings = [self._one.decode(payload)]
         else:
@@ -65,19 +65,20 @@ class MetricDecoder:
         known, times = self._series, self._times
         if len(times) > MAX_TIMES:
             times.clear()
-        points = []
+        points: list[PlainPoint] = []
+        add, last, time_ns = points.append, "", 0
         for reading in readings:
             text = reading.timestamp
-            time_ns = times.get(text)
-            if time_ns is None:
-                time_ns = times[text] = timestamps.parse(text)
-            if time_ns > latest_ns:
-                raise ValueError("in the future")
+            if text != last:
+                time_ns = times.get(text, -1)
+                if time_ns < 0:
+                    time_ns = times[text] = timestamps.parse(text)
+                if time_ns > latest_ns:
+                    raise ValueError("in the future")
+                last = text
             key = (reading.source_device, reading.metric_type, reading.device_id, reading.array_id)
-            series = known.get(key)
-            if series is None:
-                series = self._learn(*key)
-            points.append(Point(series, time_ns, reading.value))
+            series = known.get(key) or self._learn(*key)
+            add((series, time_ns, reading.value))
         return points
 
     def _learn(
@@ -94,11 +95,11 @@ class MetricDecoder:
         self._series[source_device, metric_type, device_id, array_id] = series
         return series
 
-    def _slow(self, data: object, latest_ns: int) -> Point:
+    def _slow(self, data: object, latest_ns: int) -> PlainPoint:
         metric = models.parse(models.DeviceMetric, data, latest_ns)
         key = (metric.source_device, metric.metric_type, metric.device_id, metric.array_id)
         series = self._series.get(key) or self._learn(*key)
-        return Point(series, metric.timestamp, metric.value)
+        return series, metric.timestamp, metric.value
 
 
 class EventDecoder:

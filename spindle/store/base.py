@@ -53,6 +53,10 @@ class Point(NamedTuple):
     value: float
 
 
+#: A ``Point`` without its name: the hot path makes these, at a third of the cost.
+PlainPoint = tuple[Series, int, float]
+
+
 @dataclass(frozen=True, slots=True)
 class EventRow:
     """One stored event; ``array_id`` is empty for none, ``message`` for no message."""
@@ -133,7 +137,7 @@ class Store(Protocol):
     async def ping(self) -> None:
         """Return when the store answers."""
 
-    async def write_points(self, points: Sequence[Point]) -> None:
+    async def write_points(self, points: Sequence[PlainPoint]) -> None:
         """Store all points, durably; the same series and time again overwrites."""
 
     async def write_events(self, events: Sequence[EventRow]) -> None:

@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 from spindle.errors import StoreDenied, StoreUnavailable
 from spindle.settings import Settings
 from spindle.store import event_times, influx_rows, influxql, line_protocol
-from spindle.store.base import EventRow, Latest, Point, Selection, Step
+from spindle.store.base import EventRow, Latest, PlainPoint, Selection, Step
 from spindle.store.influx_answers import NotThere
 from spindle.store.influx_http import Address, Answer, Http, checked
 from spindle.store.influx_server import Server
@@ -60,7 +60,7 @@ class InfluxStore:
     async def ping(self) -> None:
         await self._run(self._readers, self._ping)
 
-    async def write_points(self, points: Sequence[Point]) -> None:
+    async def write_points(self, points: Sequence[PlainPoint]) -> None:
         if points:
             body = line_protocol.points_body
             await self._run(

@@ -21,7 +21,7 @@ from spindle.store import sqlite_schema as schema
 from spindle.store.base import (
     EventRow,
     Latest,
-    Point,
+    PlainPoint,
     Selection,
     Step,
     clamped,
@@ -79,7 +79,7 @@ class SqliteStore:
     async def ping(self) -> None:
         await self._read(lambda db: db.execute("SELECT 1 FROM series LIMIT 1").fetchone())
 
-    async def write_points(self, points: Sequence[Point]) -> None:
+    async def write_points(self, points: Sequence[PlainPoint]) -> None:
         if points:
             await self._write(self._the_writing().write_points, points)
 

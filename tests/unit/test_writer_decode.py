@@ -91,7 +91,7 @@ def by_the_models(payload: bytes) -> list[tuple[object, ...] | None]:
 
 def by_the_writer(payload: bytes) -> list[tuple[object, ...] | None]:
     points, mistakes = MetricDecoder(10**6).decode(payload, NOW_NS)
-    good = iter((*point.series.key, point.time_ns, point.value) for point in points)
+    good = iter((*series.key, time_ns, value) for series, time_ns, value in points)
     bad = {mistake.index or 0 for mistake in mistakes}
     return [None if i in bad else next(good) for i in range(len(points) + len(mistakes))]
 
