@@ -21,7 +21,7 @@ def points_body(points: Iterable[PlainPoint]) -> bytes:
 
     A million lines take about a second; with ``influxdb_client.Point`` they take twenty.
     """
-    return "\n".join([f"{series.head}{value!r} {ns}" for series, ns, value in points]).encode()
+    return "\n".join([f"{series.head}{value} {ns}" for series, ns, value in points]).encode()
 
 
 def event_line(event: EventRow, time_ns: int) -> str:
