@@ -89,6 +89,7 @@ def client(nats_server: Server, tmp_path: Path) -> Any:
     )
     yield process
     process.stop()
+    print(process.tail())  # pytest shows it beside a failure
 
 
 def written(client: ServiceProcess) -> Counter[str]:
