@@ -106,9 +106,17 @@ class InfluxStore:
         if limit < 1 or not which.possible:
             return []
         rows = await self._query(influxql.events(which, since_ns, min_criticality, limit))
-        # An event that was moved a few nanoseconds may be truly older than asked for.
-        found = [event for row in rows if (event := influx_rows.event(row)).time_ns >= since_ns]
-        return sorted(found, key=lambda event: (event.time_ns, event.event_id), reverse=True)
+        if len(rows) == limit:
+            # Each is stored a little after its time: just before these may be truly later ones.
+            oldest_ns = min(row["time"] for row in rows)
+            first_ns = max(since_ns, oldest_ns - event_times.LONGEST_SHIFT_NS)
+            rows += await self._query(
+                influxql.events(which, first_ns, min_criticality, end_ns=oldest_ns + 1)
+            )
+        # One may truly be older than asked for; at ``oldest_ns`` one may come twice.
+        found = {event for row in rows if (event := influx_rows.event(row)).time_ns >= since_ns}
+        newest_first = sorted(found, key=lambda one: (one.time_ns, one.event_id), reverse=True)
+        return newest_first[:limit]
 
     async def counts(self) -> dict[str, int]:
         metrics, events = await self._queries(influxql.count_metrics(), influxql.count_events())

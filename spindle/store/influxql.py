@@ -76,12 +76,19 @@ def steps(which: Selection, start_ns: int, end_ns: int, every_ns: int, limit: in
     )
 
 
-def events(which: Selection, since_ns: int, min_criticality: int, limit: int) -> str:
+def events(
+    which: Selection,
+    since_ns: int,
+    min_criticality: int,
+    limit: int | None = None,
+    end_ns: int | None = None,
+) -> str:
     """Events, newest first; the tags come as columns, so that the limit is one for all series."""
     return (
         f"SELECT {_names(_EVENT_FIELDS + _EVENT_TAGS)} FROM {_events()} "
-        f"WHERE {_where(which, _EVENT_TAGS, since_ns)} "
-        f'AND "criticality" >= {clamped(min_criticality):d} ORDER BY time DESC LIMIT {limit:d}'
+        f"WHERE {_where(which, _EVENT_TAGS, since_ns, end_ns)} "
+        f'AND "criticality" >= {clamped(min_criticality):d} ORDER BY time DESC'
+        + (f" LIMIT {limit:d}" if limit is not None else "")
     )
 
 

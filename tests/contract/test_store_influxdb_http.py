@@ -18,6 +18,7 @@ import pytest
 from spindle.errors import BatchRefused, BatchTooLarge, StoreDenied, StoreError, StoreUnavailable
 from spindle.settings import Settings, load
 from spindle.store.base import EventRow, Latest, Point, Selection, Series, Step
+from spindle.store.event_times import own_place
 from spindle.store.influxdb import InfluxStore
 from tests.fake_http import FakeServer, Reply, Request, serving
 
@@ -346,6 +347,8 @@ async def test_3_without_a_token_is_denied_with_the_setting_to_mend(start: Start
 
 
 async def test_events_are_looked_up_before_they_are_written(start: Start) -> None:
+    row = ("DiskUnit", "DriveFailure", "d", "", 5, "")
+    taken = own_place(EventRow(NOW, "new", *row))
     stored = {
         "name": "events",
         "tags": {
@@ -355,14 +358,13 @@ async def test_events_are_looked_up_before_they_are_written(start: Start) -> Non
             "array_id": "",
         },
         "columns": ["time", "event_id", "time_shift_ns"],
-        "values": [[NOW, "other", None], [NOW + 1, "again", 1]],
+        "values": [[taken, "other", taken - NOW], [NOW + 1, "again", 1]],
     }
     server, store = start(v2(query=rows({"statement_id": 0, "series": [stored]})))
-    row = ("DiskUnit", "DriveFailure", "d", "", 5, "")
     await store.write_events([EventRow(NOW, "new", *row), EventRow(NOW, "again", *row)])
     [write] = server.asked("POST", "/api/v2/write")
     new, again = write.body.decode().splitlines()
-    assert new.endswith(f",time_shift_ns=2i {NOW + 2}")
+    assert new.endswith(f",time_shift_ns={taken + 1 - NOW}i {taken + 1}")
     assert again.endswith(f",time_shift_ns=1i {NOW + 1}")
     await store.close()
 
