@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from local.settings import LocalSettings
 from spindle.errors import SpindleError
 from spindle.settings import Settings
+from spindle.streams import PARKING_STREAMS
 from writer.broker import fsync_from_varz, version_warning
 
 Version = tuple[int, int, int]
@@ -79,6 +80,7 @@ def config(
             settings.metrics_stream_max_bytes,
             settings.events_stream_max_bytes,
             settings.deadletter_max_bytes,
+            settings.parking_stream_max_bytes * PARKING_STREAMS,
         )
     )
     sync = "  sync_interval: always\n" if settings.nats_sync == "always" else ""

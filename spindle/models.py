@@ -1,14 +1,16 @@
 """The wire contract: what a message may say, and the sentence a publisher gets when it does not.
 
-``DeviceMetric`` and ``Event`` are rows 1 and 2 of the contract (camelCase on the wire). Times are
-integer nanoseconds here and RFC 3339 on the wire. Keys that the contract does not name are ignored.
+``DeviceMetric`` and ``Event`` are rows 1 and 2 of the contract (camelCase on the wire), those of
+parking rows 24 and 25 (snake_case). Times are integer nanoseconds here and RFC 3339 on the wire.
+Keys that the contract does not name are ignored.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
+from uuid import UUID, uuid5
 
 import orjson
 from pydantic import (
@@ -21,10 +23,11 @@ from pydantic import (
     ValidationError,
     ValidationInfo,
     WithJsonSchema,
+    field_validator,
     model_validator,
 )
 from pydantic.alias_generators import to_camel
-from pydantic_core import ErrorDetails
+from pydantic_core import ErrorDetails, PydanticCustomError
 
 from spindle import timestamps
 from spindle.errors import InvalidInput
@@ -33,6 +36,8 @@ NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}", re.ASCII)
 NAME_EXPECTED = "1 to 128 letters, digits and . _ : - , starting with a letter or digit"
 MAX_ID = 256
 MAX_MESSAGE = 8192
+MAX_PLATE = 32
+DEFAULT_LOT = "main"  #: the lot of whoever names none
 _SHOWN = 60  # characters of a wrong value that an error repeats
 
 #: Validation context key: the latest acceptable timestamp, in nanoseconds.
@@ -57,6 +62,12 @@ def _valid_message(value: str) -> str:
     return value
 
 
+def _valid_plate(value: str) -> str:
+    if not 1 <= len(value) <= MAX_PLATE or not value.isprintable() or value != value.strip():
+        raise ValueError(f"expected 1 to {MAX_PLATE} printable characters, no space at the ends")
+    return value
+
+
 def _parse_time(value: object, info: ValidationInfo) -> int:
     if isinstance(value, int) and not isinstance(value, bool) and not (info.context or {}):
         return value  # made by our own code; the wire always brings a context
@@ -76,6 +87,16 @@ Name = Annotated[
     str,
     AfterValidator(_valid_name),
     WithJsonSchema({"type": "string", "pattern": f"^{NAME_PATTERN.pattern}$"}),
+]
+Id = Annotated[
+    str,
+    AfterValidator(_valid_id),
+    WithJsonSchema({"type": "string", "minLength": 1, "maxLength": MAX_ID}),
+]
+Plate = Annotated[
+    str,
+    AfterValidator(_valid_plate),
+    WithJsonSchema({"type": "string", "minLength": 1, "maxLength": MAX_PLATE}),
 ]
 Time = Annotated[
     int,
@@ -131,10 +152,102 @@ class DeviceMetric(_FromDevice):
 class Event(_FromDevice):
     """Something that happened to a device; ``criticality`` 1 (note) to 10 (act now)."""
 
-    id: Annotated[str, AfterValidator(_valid_id)]
+    id: Id
     criticality: Annotated[int, Field(ge=1, le=10)]
     event_type: Name
     event_message: Annotated[str, AfterValidator(_valid_message)] | None = None
+
+
+class _OfParking(_Wire):
+    model_config = ConfigDict(alias_generator=None)
+
+    vehicle_plate: Plate
+
+    @model_validator(mode="before")
+    @classmethod
+    def _null_is_not_set(cls, data: Any) -> Any:
+        return {k: v for k, v in data.items() if v is not None} if isinstance(data, dict) else data
+
+
+class VehicleEntry(_OfParking):
+    """A vehicle came in; ``id`` is the event's, the same again is a repeat."""
+
+    id: Id
+    entry_date_time: Time
+    lot: Name | None = None
+
+
+class VehicleExit(_OfParking):
+    """A vehicle went out."""
+
+    id: Id
+    exit_date_time: Time
+    lot: Name | None = None
+
+
+#: Of visits: an exit with its entry, an exit without one, a visit that somebody entered by hand.
+Status = Literal["matched", "unmatched", "manual"]
+_VISITS = UUID("a4f1b2c6-6d0e-5f0b-9a57-3f6a2f1f8c11")  # namespace of ids made from content
+
+
+class ParkingSummary(_OfParking):
+    """One visit. Only one whose status is ``unmatched`` may lack its entry.
+
+    :ivar duration_seconds: of the times where it is not given.
+    :ivar id: made from the content where it is not given, so that the same again is a repeat.
+    :ivar reason: why it is unmatched.
+    :ivar processing_seconds: from NATS taking the exit to the matcher having recorded it.
+    """
+
+    lot: Name = DEFAULT_LOT
+    status: Status = "manual"
+    entry_date_time: Time | None = Field(None, validate_default=True)
+    exit_date_time: Time
+    duration_seconds: float | None = None
+    id: Id = ""  # filled below; never empty in a validated model
+    reason: Annotated[str, AfterValidator(_valid_message)] | None = None
+    processing_seconds: Annotated[float, Field(ge=0)] | None = None
+
+    @field_validator("entry_date_time")
+    @classmethod
+    def _is_known(cls, entry_ns: int | None, info: ValidationInfo) -> int | None:
+        if entry_ns is None and info.data.get("status") != "unmatched":
+            raise PydanticCustomError("missing", "missing")
+        return entry_ns
+
+    @field_validator("exit_date_time")
+    @classmethod
+    def _ends_after_it_began(cls, exit_ns: int, info: ValidationInfo) -> int:
+        entry_ns = info.data.get("entry_date_time")
+        if entry_ns is not None and exit_ns < entry_ns:
+            raise ValueError(f"before the entry at {timestamps.format_ns(entry_ns)}")
+        return exit_ns
+
+    @field_validator("duration_seconds")
+    @classmethod
+    def _agrees_with_the_times(cls, given: float | None, info: ValidationInfo) -> float | None:
+        entry_ns, exit_ns = (info.data.get(f"{which}_date_time") for which in ("entry", "exit"))
+        if given is None or entry_ns is None or exit_ns is None:
+            return None
+        lasted = (exit_ns - entry_ns) / timestamps.NS
+        if abs(given - lasted) > 1:
+            raise ValueError(f"the times are {lasted:g} s apart")
+        return given
+
+    @model_validator(mode="after")
+    def _complete(self) -> ParkingSummary:
+        entry_ns, exit_ns = self.entry_date_time, self.exit_date_time
+        if entry_ns is not None:  # the exact one; a given one was compared with it
+            object.__setattr__(self, "duration_seconds", (exit_ns - entry_ns) / timestamps.NS)
+        if not self.id:
+            content = f"{self.vehicle_plate}\0{entry_ns}\0{exit_ns}\0{self.status}\0{self.lot}"
+            object.__setattr__(self, "id", str(uuid5(_VISITS, content)))
+        return self
+
+
+def visit_id(plate: str, *event_ids: str) -> str:
+    """The id of a visit made of these events: the same however often it is made."""
+    return str(uuid5(_VISITS, "\0".join((plate, *event_ids))))
 
 
 def parse(model: type[_M], data: object, latest_ns: int) -> _M:

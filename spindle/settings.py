@@ -57,6 +57,12 @@ class Settings(BaseSettings):
         ge=2**20,
         description="Most bytes that wait in the EVENTS stream; a full stream refuses aloud.",
     )
+    parking_stream_max_bytes: int = Field(
+        128 * 2**20,
+        ge=2**20,
+        description="Most bytes in each of parking's streams and buckets; a full one refuses "
+        "aloud.",
+    )
     deadletter_max_bytes: int = Field(
         2**28, ge=2**20, description="Most bytes of dead letters kept; then the oldest go."
     )

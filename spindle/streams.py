@@ -5,6 +5,10 @@ room, whether or not a consumer exists yet (interest retention would discard wha
 before the first consumer, and drop everything when a broken consumer is deleted for repair).
 ``discard: new`` makes a full stream refuse the publisher aloud instead of deleting what nobody has
 read. Events have a stream of their own, so that a flood of metrics cannot crowd them out.
+
+PARKING is a work queue too. PARKING_SUMMARIES keeps a visit until both who want it have it: the
+writer (the store) and the client (the CSV file). Their consumers are declared with it, so that
+interest exists from the start.
 """
 
 from __future__ import annotations
@@ -29,6 +33,17 @@ ACK_WAIT_SECONDS = 30.0
 MAX_ACK_PENDING = 200_000
 
 
+PARKING_STREAMS = 4  #: streams and buckets that PARKING_STREAM_MAX_BYTES bounds, each
+#: The matcher takes one message at a time, in the stream's order, whichever writer it is in: a kill
+#: delays parking by this long and never reorders it.
+PARKING_ACK_WAIT_SECONDS = 5.0
+#: Visits that a consumer of PARKING_SUMMARIES may hold unacknowledged.
+MAX_VISITS_PENDING = 1_000
+#: A visit whose publication was interrupted is published again; recognised for so long by NATS, and
+#: for good by the store and the CSV file.
+VISITS_DUPLICATE_WINDOW_SECONDS = 3600.0
+
+
 def streams(settings: Settings) -> list[StreamConfig]:
     """Every stream, as it should be."""
     return [
@@ -50,7 +65,48 @@ def streams(settings: Settings) -> list[StreamConfig]:
             duplicate_window=DUPLICATE_WINDOW_SECONDS,
             num_replicas=settings.stream_replicas,
         ),
+        *_parking(settings),
     ]
+
+
+def _parking(settings: Settings) -> list[StreamConfig]:
+    entries_and_exits = _work_queue(
+        subjects.PARKING_STREAM, "parking", settings.parking_stream_max_bytes, settings
+    )
+    events = (subjects.PARKING_ENTRY, subjects.PARKING_EXIT)
+    return [
+        entries_and_exits.evolve(
+            description="Entries and exits, until the matcher has recorded them",
+            subjects=[subject + end for subject in events for end in ("", ".>")],
+        ),
+        entries_and_exits.evolve(
+            name=subjects.PARKING_SUMMARIES_STREAM,
+            description="Visits, until they are in the store and in the CSV file",
+            subjects=[subjects.PARKING_SUMMARY],
+            retention=RetentionPolicy.INTEREST,
+            duplicate_window=VISITS_DUPLICATE_WINDOW_SECONDS,
+        ),
+        _bucket(subjects.PARKING_BUCKET, "Vehicles inside, by plate", settings),
+        _bucket(subjects.PARKING_TOTALS_BUCKET, "Visits ever counted", settings),
+    ]
+
+
+def _bucket(name: str, description: str, settings: Settings) -> StreamConfig:
+    """The stream of a bucket with one value per key, as ``nats kv add`` would make it."""
+    return StreamConfig(
+        name=subjects.bucket_stream(name),
+        description=description,
+        subjects=[subjects.bucket_subject(name, ">")],
+        storage=StorageType.FILE,
+        discard=DiscardPolicy.NEW,
+        max_msgs_per_subject=1,
+        max_bytes=settings.parking_stream_max_bytes,
+        allow_rollup_hdrs=True,
+        deny_delete=True,
+        allow_direct=True,
+        allow_msg_ttl=True,
+        num_replicas=settings.stream_replicas,
+    )
 
 
 def _work_queue(name: str, subject: str, max_bytes: int, settings: Settings) -> StreamConfig:
@@ -70,16 +126,38 @@ def _work_queue(name: str, subject: str, max_bytes: int, settings: Settings) -> 
 def consumers() -> list[tuple[str, ConsumerConfig]]:
     """Every durable consumer with its stream, as it should be."""
     return [
-        (stream, _writer_consumer()) for stream in (subjects.METRICS_STREAM, subjects.EVENTS_STREAM)
+        *(
+            (stream, _writer_consumer())
+            for stream in (subjects.METRICS_STREAM, subjects.EVENTS_STREAM)
+        ),
+        (
+            subjects.PARKING_STREAM,
+            _consumer(subjects.PARKING_CONSUMER, "The matcher", PARKING_ACK_WAIT_SECONDS, 1),
+        ),
+        *(
+            (
+                subjects.PARKING_SUMMARIES_STREAM,
+                _consumer(name, f"Into {where}", ACK_WAIT_SECONDS, MAX_VISITS_PENDING),
+            )
+            for name, where in (
+                (subjects.WRITER_CONSUMER, "the store"),
+                (subjects.CLIENT_CONSUMER, "the CSV file"),
+            )
+        ),
     ]
 
 
 def _writer_consumer() -> ConsumerConfig:
+    name, text = subjects.WRITER_CONSUMER, "Shared by every writer"
+    return _consumer(name, text, ACK_WAIT_SECONDS, MAX_ACK_PENDING)
+
+
+def _consumer(name: str, description: str, ack_wait: float, most_pending: int) -> ConsumerConfig:
     return ConsumerConfig(
-        durable_name=subjects.WRITER_CONSUMER,
-        description="Shared by every writer",
+        durable_name=name,
+        description=description,
         ack_policy=AckPolicy.EXPLICIT,
-        ack_wait=ACK_WAIT_SECONDS,
+        ack_wait=ack_wait,
         max_deliver=-1,
-        max_ack_pending=MAX_ACK_PENDING,
+        max_ack_pending=most_pending,
     )

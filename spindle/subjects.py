@@ -5,7 +5,7 @@ from __future__ import annotations
 # Subjects of the wire contract.
 EVENTS = "events.event"
 METRICS = "events.metrics"
-PARKING_ENTRY = "parking.entry"
+PARKING_ENTRY = "parking.entry"  # also parking.entry.<lot>, parking.exit.<lot>
 PARKING_EXIT = "parking.exit"
 PARKING_SUMMARY = "parking.summary"
 DEAD_LETTER = "deadletter"
@@ -19,6 +19,16 @@ METRICS_STREAM = "METRICS"
 EVENTS_STREAM = "EVENTS"
 DEAD_LETTER_STREAM = "DEADLETTERS"
 WRITER_CONSUMER = "writer"
+CLIENT_CONSUMER = "client"
+PARKING_STREAM = "PARKING"
+PARKING_SUMMARIES_STREAM = "PARKING_SUMMARIES"
+PARKING_CONSUMER = "parking"  # of the matcher, on PARKING
+
+# Buckets of keys and values; a bucket is the stream KV_<bucket>.
+PARKING_BUCKET = "parking"  # vehicles inside, by plate
+PARKING_TOTALS_BUCKET = "parking_totals"
+PARKING_TOTALS_KEY = "visits"
+GATEWAY_KEYS_BUCKET = "gateway_keys"  # Idempotency-Keys
 
 # Headers of a dead letter.
 REASON_HEADER = "Spindle-Reason"
@@ -38,6 +48,9 @@ METRIC_TYPE = "metric_type"
 EVENT_TYPE = "event_type"
 DEVICE_ID = "device_id"
 ARRAY_ID = "array_id"
+PARKING_VISITS = "parking_visits"
+LOT = "lot"
+STATUS = "status"
 
 
 def token(name: str) -> str:
@@ -48,6 +61,16 @@ def token(name: str) -> str:
 def device_subject(base: str, source_device: str, device_id: str) -> str:
     """``<base>.<sourceDevice>.<deviceId>``; the payload, not the subject, is what counts."""
     return f"{base}.{token(source_device)}.{token(device_id)}"
+
+
+def bucket_stream(bucket: str) -> str:
+    """The stream behind a bucket."""
+    return f"KV_{bucket}"
+
+
+def bucket_subject(bucket: str, key: str) -> str:
+    """The subject of one key of a bucket."""
+    return f"$KV.{bucket}.{key}"
 
 
 def dead_letter_subject(original: str) -> str:
