@@ -6,6 +6,7 @@ import asyncio
 import logging
 
 from daemon.backlog import Backlog
+from daemon.injection import Injection
 from daemon.meters import Meters
 from daemon.publisher import Publisher
 from daemon.settings import DaemonSettings
@@ -13,6 +14,7 @@ from daemon.sources.base import Source
 from daemon.sources.host import HostSource
 from daemon.sources.simulator import Simulator
 from daemon.ticker import PART, Sources, tick
+from spindle import subjects
 from spindle.service import Service
 
 log = logging.getLogger("daemon")
@@ -26,9 +28,11 @@ async def main(service: Service[DaemonSettings]) -> None:
     settings = service.settings
     backlog = Backlog(settings.daemon_backlog_points, settings.daemon_backlog_bytes)
     meters = Meters(service.registry, backlog)
-    publisher = Publisher(settings, service.health, backlog, meters)
-    states = Sources(service.health, settings.sources)
     sources = [source(name, settings) for name in settings.sources]
+    simulator = next((each for each in sources if isinstance(each, Simulator)), None)
+    answers = {subjects.SIMULATION_INJECT: Injection(simulator).answer}
+    publisher = Publisher(settings, service.health, backlog, meters, answers)
+    states = Sources(service.health, settings.sources)
     log.info("reading %s", ", ".join(settings.sources))
     async with asyncio.TaskGroup() as tasks:
         publishing = tasks.create_task(publisher.run(), name="publisher")

@@ -69,5 +69,7 @@ class Meters:
     def published(self, message: Message) -> None:
         """NATS has acknowledged a message."""
         self._messages.inc()
-        counter = self._events if message.stream == subjects.EVENTS_STREAM else self._points
-        counter.inc(message.points)
+        if message.stream == subjects.EVENTS_STREAM:
+            self._events.inc(message.points)
+        elif message.stream != subjects.SIMULATION_STREAM:
+            self._points.inc(message.points)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from time import monotonic
 from uuid import uuid4
 
@@ -31,24 +31,33 @@ from spindle.health import Health
 
 log = logging.getLogger("daemon.publisher")
 
-STREAMS = (subjects.METRICS_STREAM, subjects.EVENTS_STREAM)
+STREAMS = (subjects.METRICS_STREAM, subjects.EVENTS_STREAM, subjects.SIMULATION_STREAM)
 WATCH_SECONDS = 0.25
 NO_RESPONDERS = "503"
 #: JetStream's code for "maximum bytes exceeded" and its like.
 STREAM_FULL = 10077
 _KEPT = "points wait in the backlog"
 
+Answer = Callable[[Msg], Awaitable[None]]
+
 
 class Publisher:
     """Takes messages at any time; ``run`` publishes them whenever NATS lets it."""
 
     def __init__(
-        self, settings: DaemonSettings, health: Health, backlog: Backlog, meters: Meters
+        self,
+        settings: DaemonSettings,
+        health: Health,
+        backlog: Backlog,
+        meters: Meters,
+        answers: Mapping[str, Answer] | None = None,
     ) -> None:
+        """With ``answers``, the requests on these subjects are answered on the same connection."""
         self._settings = settings
         self._health = health
         self._backlog = backlog
         self._meters = meters
+        self._answers = answers or {}
         self._lanes = {name: Lane(name, settings.daemon_ack_timeout_seconds) for name in STREAMS}
         self._wake = {name: asyncio.Event() for name in STREAMS}  # a lane may have work
         self._instance = uuid4().hex[:12]  # makes message ids unique to this process
@@ -79,6 +88,8 @@ class Publisher:
         try:
             inbox = client.new_inbox()
             await client.subscribe(f"{inbox}.*.*", cb=self._answer)
+            for subject, answer in self._answers.items():
+                await client.subscribe(subject, cb=answer)
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._keep_declared(client), name="declare streams")
                 tasks.create_task(self._watch(), name="watch for late acknowledgements")

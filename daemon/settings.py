@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pydantic import Field, ValidationInfo, field_validator
 
+from daemon.sources.fault_kinds import KINDS
+from daemon.sources.fault_specs import FaultSpec, parse_specs
+from spindle.errors import InvalidInput
 from spindle.models import shown
 from spindle.settings import Settings
 
@@ -44,6 +47,15 @@ class DaemonSettings(Settings):
     )
     simulated_quiet_seconds: float = Field(
         60.0, ge=0, description="Quiet time between two simulated incidents, in seconds."
+    )
+    simulated_faults: str = Field(
+        "",
+        description=(
+            "Faults of the simulated fleet, separated by commas, each written "
+            "<fault>:<device id>[:after=<duration>][:for=<duration>], such as "
+            "overheat:array1-disk3:after=30:for=300. A duration is in seconds, or has a unit: 90s, "
+            f"5m, 2h, 1d. Faults: {', '.join(KINDS)}."
+        ),
     )
     daemon_envelope_size: int = Field(
         500,
@@ -95,6 +107,18 @@ class DaemonSettings(Settings):
             )
         return disks
 
+    @field_validator("simulated_faults")
+    @classmethod
+    def _faults_can_happen(cls, value: str, info: ValidationInfo) -> str:
+        arrays, disks = (
+            info.data.get(f"simulated_{each}") for each in ("arrays", "disks_per_array")
+        )
+        try:
+            parse_specs(value, arrays, disks)
+        except InvalidInput as error:
+            raise ValueError(str(error)) from None
+        return value
+
     @field_validator("daemon_backlog_points")
     @classmethod
     def _holds_an_envelope(cls, points: int, info: ValidationInfo) -> int:
@@ -107,6 +131,13 @@ class DaemonSettings(Settings):
     def sources(self) -> tuple[str, ...]:
         """The chosen sources, each once, in the order given."""
         return tuple(_names(self.daemon_sources))
+
+    @property
+    def fault_specs(self) -> list[FaultSpec]:
+        """The faults asked for."""
+        return parse_specs(
+            self.simulated_faults, self.simulated_arrays, self.simulated_disks_per_array
+        )
 
 
 _CHOICE = f"expected one or more of {', '.join(SOURCES)}, separated by commas"

@@ -31,6 +31,9 @@ DUPLICATE_WINDOW_SECONDS = 600.0
 ACK_WAIT_SECONDS = 30.0
 #: What all writers together may hold unacknowledged: a few of the largest batches.
 MAX_ACK_PENDING = 200_000
+#: What the simulator knew of its own faults: some 300 bytes each, kept to score detection against.
+SIMULATION_MAX_BYTES = 64 * 2**20
+SIMULATION_MAX_AGE_HOURS = 720.0
 
 
 PARKING_STREAMS = 4  #: streams and buckets that PARKING_STREAM_MAX_BYTES bounds, each
@@ -62,6 +65,18 @@ def streams(settings: Settings) -> list[StreamConfig]:
             storage=StorageType.FILE,
             max_bytes=settings.deadletter_max_bytes,
             max_age=settings.deadletter_max_age_hours * 3600,
+            duplicate_window=DUPLICATE_WINDOW_SECONDS,
+            num_replicas=settings.stream_replicas,
+        ),
+        StreamConfig(
+            name=subjects.SIMULATION_STREAM,
+            description="What the simulator knew of its own faults: their starts and ends",
+            subjects=[subjects.SIMULATION_TRUTH],
+            retention=RetentionPolicy.LIMITS,
+            discard=DiscardPolicy.OLD,
+            storage=StorageType.FILE,
+            max_bytes=SIMULATION_MAX_BYTES,
+            max_age=SIMULATION_MAX_AGE_HOURS * 3600,
             duplicate_window=DUPLICATE_WINDOW_SECONDS,
             num_replicas=settings.stream_replicas,
         ),

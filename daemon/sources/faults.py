@@ -1,13 +1,13 @@
 """The shapes of trouble: what a fault does to one unit's readings, and its events. Pure.
 
 A fault is a function of the time since it began; it holds no state. ``incidents`` decides when and
-where one happens.
+where one happens by itself, ``fault_kinds`` has those that a person can ask for.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from daemon.sources.base import ARRAY, DISK
 from spindle import catalog
@@ -38,11 +38,13 @@ class Span:
     :ivar since: the tick before (negative if that was before the fault).
     :ivar until: this tick.
     :ivar duration: the fault's whole life.
+    :ivar onset: what the unit would have said at the first tick of it; None where nobody looked.
     """
 
     since: float
     until: float
     duration: float
+    onset: Readings | None = None
 
     def strength(self, rise: float) -> float:
         """From 0 to 1 within ``rise`` seconds, and back to 0 at the end."""
@@ -57,34 +59,50 @@ class Span:
         return (self.until - first) // every > (self.since - first) // every or self.since < first
 
 
-class Fault(Protocol):
-    """One kind of trouble."""
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One kind of trouble; by itself it changes nothing.
 
-    @property
-    def name(self) -> str:
-        """A short name for it."""
+    :ivar name: a short name for it.
+    :ivar metric_types: what it shows in; all of them where the unit falls silent.
+    :ivar device_class: the class of device that it befalls, or None for any.
+    """
 
-    @property
-    def device_class(self) -> str:
-        """The class of device that it befalls."""
+    name: str
+    metric_types: tuple[str, ...]
+    device_class: str | None = None
 
-    def readings(self, span: Span, healthy: Readings) -> Readings:
+    def readings(self, span: Span, healthy: Readings) -> Readings:  # noqa: ARG002
         """What the unit says instead of what it would say in health."""
+        return healthy
 
-    def trouble(self, span: Span, readings: Readings) -> Trouble | None:
+    def trouble(self, span: Span, readings: Readings) -> Trouble | None:  # noqa: ARG002
         """The event of this tick, if there is one, given what the unit says in it."""
+        return None
+
+    def silent(self, span: Span) -> bool:  # noqa: ARG002
+        """The unit says nothing at all in this tick."""
+        return False
 
 
 @dataclass(frozen=True, slots=True)
-class Overheat:
-    """A disk gets too hot within some twelve seconds and throttles itself."""
+class Overheat(Fault):
+    """A unit gets too hot within seconds and throttles itself.
+
+    :ivar peak: degC, of a disk that has 35 degC in health.
+    :ivar rise: seconds to the peak.
+    :ivar first: seconds to the first event.
+    """
 
     name: str = "overheat"
-    device_class: str = DISK
-    peak: float = 67.0  # degC
+    metric_types: tuple[str, ...] = ("DiskTemp", "IOPs", "Latency")
+    device_class: str | None = DISK
+    peak: float = 67.0
+    rise: float = 12.0
+    first: float = 10.0
 
     def readings(self, span: Span, healthy: Readings) -> Readings:
-        strength = span.strength(rise=12)
+        strength = span.strength(self.rise)
         hot = self.peak + 0.5 * (healthy.temperature - 35)  # load and noise still show
         return healthy._replace(
             temperature=healthy.temperature + (hot - healthy.temperature) * strength,
@@ -94,7 +112,7 @@ class Overheat:
 
     def trouble(self, span: Span, readings: Readings) -> Trouble | None:
         limit = catalog.METRICS["DiskTemp"].critical or 60.0
-        if readings.temperature < limit or not span.strikes(first=10, every=8):
+        if readings.temperature < limit or not span.strikes(self.first, every=8):
             return None
         message = f"temperature {readings.temperature:.1f} degC, critical from {limit:g} degC"
         if span.until < 40:
@@ -103,11 +121,12 @@ class Overheat:
 
 
 @dataclass(frozen=True, slots=True)
-class FailingDrive:
+class FailingDrive(Fault):
     """A disk answers slower and slower, loses data, then fails commands."""
 
     name: str = "drive_failure"
-    device_class: str = DISK
+    metric_types: tuple[str, ...] = ("Latency", "IOPs")
+    device_class: str | None = DISK
     slowest: float = 120.0  # ms, added at the height of it
 
     def readings(self, span: Span, healthy: Readings) -> Readings:
@@ -130,11 +149,12 @@ class FailingDrive:
 
 
 @dataclass(frozen=True, slots=True)
-class Intrusion:
+class Intrusion(Fault):
     """Someone tries to log in to an array, gets in, and reads it out."""
 
     name: str = "intrusion"
-    device_class: str = ARRAY
+    metric_types: tuple[str, ...] = ("IOPs", "Latency")
+    device_class: str | None = ARRAY
     address: str = "203.0.113.66"  # RFC 5737: an address for documentation, nobody's
 
     def readings(self, span: Span, healthy: Readings) -> Readings:

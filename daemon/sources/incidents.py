@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from random import Random
 
-from daemon.sources.faults import CYCLE, Fault, Span
+from daemon.sources.faults import CYCLE, Fault, Readings, Span
 from daemon.sources.fleet import Unit
 
 
 @dataclass(frozen=True, slots=True)
 class Incident:
-    """A fault that befalls one unit now.
+    """A fault that befalls one unit; times are seconds since the simulator's first tick.
 
     :ivar unit: its index in the fleet.
+    :ivar asked_for: a person wanted it, by setting or on request.
     """
 
     fault: Fault
     unit: int
-    span: Span
+    begins: float
+    ends: float
+    asked_for: bool = False
+
+    def span(self, since: float, until: float, onset: Readings | None) -> Span:
+        """Where in its life the tick at ``until`` lies; the tick before it was at ``since``."""
+        return Span(since - self.begins, until - self.begins, self.ends - self.begins, onset)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,22 +44,32 @@ class Timeline:
     duration: float
     quiet: float
 
-    def at(self, since: float, until: float) -> Incident | None:
-        """The incident of the tick at ``until``; the tick before it was at ``since``."""
-        if self.duration <= 0 or until < self.after:
+    def at(self, now: float, taken: Collection[int] = ()) -> Incident | None:
+        """The incident that lasts at ``now``.
+
+        :param taken: units that have another fault; one after them is chosen instead.
+        :returns: None between two incidents, and where every unit of the class is taken.
+        """
+        if self.duration <= 0 or now < self.after:
             return None
-        period = self.duration + self.quiet
-        number, elapsed = divmod(until - self.after, period)
+        number, elapsed = divmod(now - self.after, self.duration + self.quiet)
         if elapsed >= self.duration:
             return None
         fault = CYCLE[int(number) % len(CYCLE)]
-        span = Span(elapsed - (until - since), elapsed, self.duration)
-        return Incident(fault, self._unit(int(number), fault), span)
+        unit = self._unit(int(number), fault, taken)
+        if unit is None:
+            return None
+        begins = self.after + number * (self.duration + self.quiet)
+        return Incident(fault, unit, begins, begins + self.duration)
 
-    def _unit(self, number: int, fault: Fault) -> int:
+    def _unit(self, number: int, fault: Fault, taken: Collection[int]) -> int | None:
         random = Random(f"{self.seed}/{number}")  # text: the same choice in every process
         while self.units[index := random.randrange(len(self.units))].source_device != (
             fault.device_class
         ):
             pass  # there is at least one of each class; a few tries find it
-        return index
+        following = (*range(index, len(self.units)), *range(index)) if taken else (index,)
+        return next((each for each in following if self._may(each, fault, taken)), None)
+
+    def _may(self, unit: int, fault: Fault, taken: Collection[int]) -> bool:
+        return unit not in taken and self.units[unit].source_device == fault.device_class

@@ -1,16 +1,25 @@
-"""A fleet that does not exist: seeded, repeatable, healthy but for one incident at a time."""
+"""A fleet that does not exist: seeded, repeatable, healthy but for its incidents and the faults
+that somebody asked for."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from random import Random
+from typing import Any
 from uuid import UUID
 
 from daemon.messages import Message, event_message
 from daemon.settings import DaemonSettings
+from daemon.sources import fault_specs
 from daemon.sources.encoding import Encoder
+from daemon.sources.fault_kinds import KINDS
+from daemon.sources.fault_plan import Due, FaultPlan
+from daemon.sources.fault_specs import FaultSpec
 from daemon.sources.faults import Readings
 from daemon.sources.fleet import Fleet, Numbers, Unit, units
 from daemon.sources.incidents import Incident, Timeline
+from daemon.sources.truth import Phase, truth, truth_message
+from spindle.errors import InvalidInput
 from spindle.models import Event
 
 #: How likely each criticality from 1 to 7 is, out of 100: small things happen often.
@@ -40,60 +49,128 @@ class Simulator:
 
     The same settings, first tick and later ticks give the same messages, event ids included; the
     ids differ from one start to the next, so that a restart's events are not taken for repeats.
+    ``inject`` and ``stop`` may be called from another thread than ``tick``.
     """
 
     name = "simulator"
 
     def __init__(self, settings: DaemonSettings) -> None:
         arrays, disks = settings.simulated_arrays, settings.simulated_disks_per_array
+        self._arrays, self._disks = arrays, disks
         self._seed = settings.simulated_seed
         self._event_probability = settings.event_probability
         self._units = units(arrays, disks)
         self._fleet = Fleet(arrays, disks, self._seed)
         self._encoder = Encoder(self._units, settings.daemon_envelope_size)
-        self._timeline = Timeline(
+        timeline = Timeline(
             self._units,
             self._seed,
             settings.simulated_incident_after_seconds,
             settings.simulated_incident_seconds,
             settings.simulated_quiet_seconds,
         )
+        self._plan = FaultPlan(timeline, [self._wanted(spec) for spec in settings.fault_specs])
+        self._onsets: dict[int, Readings] = {}  # by unit, what its present fault began with
         self._start_ns: int | None = None  # the first tick
         self._elapsed = 0.0  # seconds from the first tick to the last one
         self._random = Random()  # of the events; seeded at the first tick
 
     def tick(self, now_ns: int) -> list[Message]:
-        """Every metric of every unit, and the events of this tick."""
-        since, self._elapsed = self._elapsed, self._seconds(now_ns)
-        values = self._fleet.step(now_ns)
-        incident = self._timeline.at(since, self._elapsed)
-        events = self._chance_event(now_ns, incident)
-        if incident is not None:
-            events += self._befall(incident, values, now_ns)
-        return self._encoder.encode(values, now_ns) + [event_message(event) for event in events]
-
-    def _seconds(self, now_ns: int) -> float:
+        """Every metric of every unit that reports, the events of this tick, the truth about it."""
         if self._start_ns is None:
             self._start_ns = now_ns
             self._random.seed(f"{self._seed}/{now_ns}")
-        return (now_ns - self._start_ns) / 1e9
+        since, self._elapsed = self._elapsed, (now_ns - self._start_ns) / 1e9
+        values = self._fleet.step(now_ns)
+        due = self._plan.due(self._elapsed)
+        events = self._chance_event(now_ns, {incident.unit for incident in due.going})
+        silent = set()
+        for incident in (*due.ended, *due.begun):
+            self._onsets.pop(incident.unit, None)
+        for incident in due.going:
+            events += self._befall(incident, since, values, now_ns)
+            if incident.fault.silent(incident.span(since, self._elapsed, None)):
+                silent.add(incident.unit)
+        messages = self._encoder.encode(values, now_ns, silent)
+        messages += [event_message(event) for event in events]
+        return messages + self._truths(due, self._start_ns)
 
-    def _befall(self, incident: Incident, values: Numbers, now_ns: int) -> list[Event]:
+    def inject(self, fault: object, device_id: object, seconds: object, now_ns: int) -> Any:
+        """Begin a fault now.
+
+        :param seconds: how long it lasts, as ``fault_specs.duration`` takes it; None for as long as
+            is usual for it.
+        :returns: the truth about it, see ``truth``.
+        :raises InvalidInput: there is no such fault or device, the fault does not befall its class,
+            the duration is none, or the device has another fault that was asked for.
+        """
+        name = fault_specs.fault_of(fault)
+        unit = self._unit(device_id)
+        lasts = KINDS[name].seconds if seconds is None else fault_specs.duration(seconds)
+        incident = self._wanted(FaultSpec(name, self._units[unit].device_id, 0, lasts), now_ns)
+        try:
+            self._plan.add(incident)
+        except InvalidInput as error:
+            raise InvalidInput(f"{device_id}: {error}") from None
+        return truth(incident, self._units[unit], self._origin(now_ns))
+
+    def stop(self, device_id: object, now_ns: int) -> Any:
+        """End the fault of a device now, whoever began it; the truth about it.
+
+        :raises InvalidInput: there is no such device, or it has no fault.
+        """
+        unit = self._unit(device_id)
+        now = (now_ns - self._origin(now_ns)) / 1e9
+        incident = self._plan.stop(unit, now)
+        if incident is None:
+            raise InvalidInput(f"{device_id} has no fault that could be stopped")
+        return truth(incident, self._units[unit], self._origin(now_ns))
+
+    def _origin(self, now_ns: int) -> int:
+        return now_ns if self._start_ns is None else self._start_ns
+
+    def _unit(self, device_id: object) -> int:
+        array, disk = fault_specs.place(device_id, self._arrays, self._disks)
+        return (array - 1) * (self._disks + 1) + disk
+
+    def _wanted(self, spec: FaultSpec, now_ns: int | None = None) -> Incident:
+        """A fault as asked for, its severity drawn."""
+        index = self._unit(spec.device_id)
+        begins = spec.after if now_ns is None else (now_ns - self._origin(now_ns)) / 1e9
+        drawn = Random(f"{self._seed}/{spec.fault}/{spec.device_id}/{begins}")
+        fault = KINDS[spec.fault].make(drawn)
+        fault_specs.befalls(fault, self._units[index].source_device, spec.device_id)
+        return Incident(fault, index, begins, begins + spec.duration, asked_for=True)
+
+    def _befall(
+        self, incident: Incident, since: float, values: Numbers, now_ns: int
+    ) -> list[Event]:
         healthy = Readings(*values[incident.unit].tolist())
-        readings = incident.fault.readings(incident.span, healthy)
+        onset = self._onsets.setdefault(incident.unit, healthy)
+        span = incident.span(since, self._elapsed, onset)
+        readings = incident.fault.readings(span, healthy)
         values[incident.unit] = readings
-        trouble = incident.fault.trouble(incident.span, readings)
+        trouble = incident.fault.trouble(span, readings)
         if trouble is None:
             return []
         unit = self._units[incident.unit]
         return [self._event(unit, trouble.event_type, trouble.criticality, trouble.message, now_ns)]
 
-    def _chance_event(self, now_ns: int, incident: Incident | None) -> list[Event]:
+    def _truths(self, due: Due, start_ns: int) -> list[Message]:
+        """What began and what ended in this tick, in that order."""
+        told: list[tuple[Incident, Phase]] = [(incident, "end") for incident in due.ended]
+        told += [(incident, "start") for incident in due.begun]
+        return [
+            truth_message(incident, self._units[incident.unit], start_ns, phase)
+            for incident, phase in told
+        ]
+
+    def _chance_event(self, now_ns: int, ailing: Collection[int]) -> list[Event]:
         """With the set probability, an event of criticality 1-7 from a device that is well."""
-        if self._random.random() >= self._event_probability:
+        if self._random.random() >= self._event_probability or len(ailing) == len(self._units):
             return []
         index = self._random.randrange(len(self._units))
-        if incident is not None and index == incident.unit:
+        while index in ailing:
             index = (index + 1) % len(self._units)
         criticality = self._random.choices(range(1, 8), WEIGHTS)[0]
         event_type = self._random.choice(tuple(MESSAGES))
