@@ -37,7 +37,8 @@ class Core(Generic[P]):
         self._held_bytes = 0
         self._writing = 0
         self._failures = 0  #: writes in a row that ended with LATER or DENIED
-        self._paused_until = 0.0
+        self._paused_until = 0.0  # of our own accord; a write that ends well ends it
+        self._told_until = 0.0  # the store asked for it; nothing shortens it
         self._letters: deque[Letter] = deque()
         self._done: list[Delivery] = []  #: to be acknowledged
         self._received = self._stored = self._duplicates = self._in_flight = 0
@@ -92,7 +93,7 @@ class Core(Generic[P]):
         """The next range for the store, or None: nothing is due, or enough is under way."""
         if self._open is not None and now >= self._open.first_at + self.limits.linger:
             self._close()
-        if self._writing >= self.limits.writes or now < self._paused_until:
+        if self._writing >= self.limits.writes or now < self._may_write_at:
             return None
         self._expire(now)
         self._forget_expired()
@@ -156,7 +157,12 @@ class Core(Generic[P]):
         self._failures += 1
         pause = min(FIRST_PAUSE_SECONDS * 2 ** (self._failures - 1), LONGEST_PAUSE_SECONDS)
         pause *= self._rng.uniform(0.5, 1.0)  # so that many writers do not return at once
-        self._paused_until = max(self._paused_until, now + max(pause, answer.retry_after or 0.0))
+        self._paused_until = max(self._paused_until, now + pause)
+        self._told_until = max(self._told_until, now + (answer.retry_after or 0.0))
+
+    @property
+    def _may_write_at(self) -> float:
+        return max(self._paused_until, self._told_until)
 
     def _resume(self) -> None:
         self._failures = 0
@@ -262,7 +268,7 @@ class Core(Generic[P]):
         if self._open is not None:
             times.append(self._open.first_at + self.limits.linger)
         if self._writing < self.limits.writes and any(batch.ranges for batch in self._closed):
-            times.append(self._paused_until)
+            times.append(self._may_write_at)
         return min(times, default=None)
 
     @property

@@ -128,6 +128,18 @@ def test_retry_after_is_obeyed() -> None:
     assert len(writes(subject, now=77.1)) == 1
 
 
+def test_a_write_that_ends_well_does_not_shorten_what_the_store_asked_another_to_wait() -> None:
+    subject = core(batch_points=1)
+    for point in (1, 2, 3):
+        subject.take(delivery(), [point], [], now=0)
+    first, second = writes(subject)
+    subject.answer(second, Answer(Outcome.LATER, "busy", retry_after=5.0), 0)
+    subject.answer(first, STORED, 1)
+    assert writes(subject, now=4.9) == []
+    assert subject.wake_at() == 5.0
+    assert len(writes(subject, now=5.0)) == 2
+
+
 def test_too_large_a_body_is_halved_and_later_batches_are_smaller() -> None:
     subject = core(batch_points=1000)
     subject.take(delivery(), list(range(1000)), [], now=0)
