@@ -16,7 +16,8 @@ from spindle import subjects, timestamps
 METRIC_TYPES = ("DiskTemp", "IOPs", "Latency", "CapacityUsed")
 DEVICES = 40
 STEP_NS = 1_001  # between two numbers, so that all nine digits matter
-SHARING = 32  # neighbouring numbers whose events share device and nanosecond
+SHARING = 32  # neighbouring numbers whose events share device and time
+EVENT_STEP_NS = 1_000_000  # as of a clock that knows milliseconds
 HOUR_NS = 3600 * 10**9
 
 _BAD = re.compile(rb"bad-(\d+)")
@@ -121,21 +122,32 @@ class Numbers:
         self.kinds[number] = "invalid"
         return self._send(subjects.METRICS, f"bad-{number} is no JSON".encode())
 
-    def refused(self, count: int, bad: dict[int, int]) -> Message:
+    def refused_metrics(self, count: int, bad: dict[int, int]) -> Message:
         """An envelope with readings that only the store refuses.
 
         :param bad: place -> its time in nanoseconds.
         """
         objects = []
         for place in range(count):
-            dead = place in bad
-            number = self._number(Fate.DEAD if dead else Fate.METRIC)
+            number = self._number(Fate.DEAD if place in bad else Fate.METRIC)
             objects.append(self.reading(number))
-            if dead:
+            if place in bad:
                 self.kinds[number] = "refused"
                 objects[-1]["deviceId"] = f"bad-{number}"
                 objects[-1]["timestamp"] = timestamps.format_ns(bad[place] + number)
         return self._message(subjects.METRICS, objects)
+
+    def refused_events(self, count: int, bad: dict[int, int]) -> Message:
+        """The same of events."""
+        objects = []
+        for place in range(count):
+            number = self._number(Fate.DEAD if place in bad else Fate.EVENT)
+            objects.append(self._event(number))
+            if place in bad:
+                self.kinds[number] = "refused"
+                objects[-1]["id"] = f"bad-{number}"
+                objects[-1]["timestamp"] = timestamps.format_ns(bad[place] + number)
+        return self._message(subjects.EVENTS, objects)
 
     def reading(self, number: int) -> dict[str, object]:
         """A number as a reading on the wire."""
@@ -163,7 +175,7 @@ class Numbers:
     def event(self, number: int) -> StoredEvent:
         """The row that a number becomes as an event."""
         group = number // SHARING
-        time_ns = self.base_ns + group * SHARING * STEP_NS
+        time_ns = self.base_ns // EVENT_STEP_NS * EVENT_STEP_NS + group * EVENT_STEP_NS
         return StoredEvent(f"event-{number}", f"e{group % 5}", time_ns, number % 10 + 1)
 
     def _event(self, number: int) -> dict[str, object]:

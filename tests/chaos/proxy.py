@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, repeat
 from typing import Self
@@ -85,7 +85,7 @@ class CutInBody(Deed):
     """Half of the body reaches the database, then both connections break."""
 
     async def do(self, proxy: Proxy, request: Request, writer: asyncio.StreamWriter) -> None:
-        reader, database = await proxy.connect()
+        _, database = await proxy.connect()
         database.write(request.head + request.body[: len(request.body) // 2])
         await database.drain()
         database.transport.abort()
@@ -187,20 +187,20 @@ class Proxy:
             writer.close()
 
     async def _handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        async for request in _requests(reader):
-            deed = PASS
-            if request.is_write:
-                self.writes.append(request)
-                deed = self.decide(request)
-            try:
-                await deed.do(self, request, writer)
-                await writer.drain()
-            finally:
-                request.ended = time.monotonic()
+        request = await _read(reader)
+        deed = PASS
+        if request.is_write:
+            self.writes.append(request)
+            deed = self.decide(request)
+        try:
+            await deed.do(self, request, writer)
+            await writer.drain()
+        finally:
+            request.ended = time.monotonic()
 
 
-async def _requests(reader: asyncio.StreamReader) -> AsyncIterator[Request]:
-    """The one request of a connection."""
+async def _read(reader: asyncio.StreamReader) -> Request:
+    """The one request of a connection; the database is told that no further one follows."""
     head = await reader.readuntil(b"\r\n\r\n")
     began = time.monotonic()
     lines = head.decode("latin-1").split("\r\n")
@@ -215,7 +215,7 @@ async def _requests(reader: asyncio.StreamReader) -> AsyncIterator[Request]:
             kept.append(line)
     passed = "\r\n".join([*kept, "Connection: close", "", ""]).encode("latin-1")
     body = await reader.readexactly(length)
-    yield Request(method, path, passed, body, began)
+    return Request(method, path, passed, body, began)
 
 
 def _answer(request: Request, writer: asyncio.StreamWriter, answer: bytes) -> None:

@@ -1,4 +1,4 @@
-"""One small world per test: a nats-server, a store, writers, a publisher; and the final reckoning."""
+"""One small world per test: a nats-server, a store, writers, a publisher; then the reckoning."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Self
 
-import orjson
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
 from nats.js.errors import Error as JetStreamError
@@ -94,7 +93,7 @@ class World:
 
     # -- writers -----------------------------------------------------------------------------
 
-    async def start_writer(self, *, wait: bool = True, **settings: object) -> ServiceProcess:
+    async def start_writer(self, **settings: object) -> ServiceProcess:
         """A further writer; by default with the store as it is, and healthy on return."""
         given = {
             "nats_url": f"nats://{self.nats.url}",
@@ -104,7 +103,7 @@ class World:
         }
         writer = ServiceProcess("writer", self.folder, **given)
         self.writers.append(writer)
-        await asyncio.to_thread(writer.start, wait=wait)
+        await asyncio.to_thread(writer.start)
         return writer
 
     async def restart(self, writer: ServiceProcess) -> None:
@@ -138,6 +137,10 @@ class World:
         parts = report.get("parts")
         return str(parts.get(name, "")) if isinstance(parts, dict) else ""
 
+    async def well(self, writer: ServiceProcess) -> bool:
+        """Its store works."""
+        return await self.part(writer) == "ok"
+
     async def until_part_says(self, writer: ServiceProcess, what: str) -> None:
         """``/healthz`` is red, and says why."""
 
@@ -164,9 +167,11 @@ class World:
     # -- publishing --------------------------------------------------------------------------
 
     @contextlib.asynccontextmanager
-    async def publishing(self, rate: float = RATE) -> AsyncIterator[Publisher]:
+    async def publishing(
+        self, rate: float = RATE, make: Callable[[], Message] | None = None
+    ) -> AsyncIterator[Publisher]:
         """Numbered points flow inside; at the end all of them are acknowledged by their streams."""
-        publisher = Publisher(self._client, self.numbers.next_message, rate)
+        publisher = self.publisher(make or self.numbers.next_message, rate)
         task = asyncio.create_task(publisher.run(), name="publisher")
         try:
             yield publisher
@@ -230,9 +235,10 @@ class World:
         differences = comparison.differences()
         assert not differences, "\n".join(differences)
         await self._ledgers_fit()
+        again = 0 if self._broker_killed else await self.redeliveries()
         self.notes.append(
             f"{self.numbers.good} points stored and {self.numbers.dead} dead letters, all there; "
-            f"{await self.redeliveries()} redeliveries; {self._watch.looks} looks at the ledgers"
+            f"{again} redeliveries; {self._watch.looks} looks at the ledgers"
         )
 
     def _compare_rows(self, comparison: Comparison) -> None:

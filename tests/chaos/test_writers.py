@@ -1,0 +1,104 @@
+"""Several writers on one stream, of which some are killed, frozen or stopped."""
+
+from __future__ import annotations
+
+import signal
+import time
+
+from tests.chaos.proxy import Proxy, Say
+from tests.chaos.side_by_side import scenario
+from tests.chaos.world import World, long_or_short, until
+
+#: Shorter than the 30 s after which the broker would give messages to another writer by itself.
+AT_ONCE_SECONDS = 20.0
+
+
+@scenario("influxdb", slow=True)
+async def test_of_two_writers_one_is_killed_and_the_other_stores_what_it_held(
+    world: World,
+) -> None:
+    await world.start_writer()
+    for _ in range(int(long_or_short(3, 1))):
+        doomed = await world.start_writer()
+        async with world.publishing():
+            await world.pause(2.0)
+            await world.kill(doomed)
+            await world.pause(0.5)
+    await world.nothing_lost()
+    assert await world.redeliveries() > 0, "the killed writer held nothing"
+
+
+@scenario("influxdb", slow=True, long_only="takes 70 s")
+async def test_a_writer_frozen_beyond_its_lease_writes_nothing_that_another_has_stored(
+    world: World,
+) -> None:
+    port = world.influx.server.port
+    async with Proxy(port) as one, Proxy(port) as other:
+        await world.start_writer(store_url=world.influx.url_at(one.port))
+        frozen = await world.start_writer(
+            store_url=world.influx.url_at(other.port), writer_linger_seconds=2
+        )
+        async with world.publishing(rate=40):
+            await until(lambda: world.holds(frozen, 50), "the second writer to hold points")
+            frozen.send(signal.SIGSTOP)
+            began = time.monotonic()
+            await until(lambda: redelivered(world), "its messages to be given to the first")
+            await world.pause(2.0)
+            stored = {
+                line for write in one.answered(204) if write.began > began for line in write.lines
+            }
+            thawed = time.monotonic()
+            frozen.send(signal.SIGCONT)
+            await world.pause(3.0)
+        await world.nothing_lost()
+        again = {line for write in other.writes if write.began > thawed for line in write.lines}
+        assert not stored & again, f"{len(stored & again)} points written again"
+
+
+async def redelivered(world: World) -> bool:
+    return await world.redeliveries() > 0 and await world.waiting() < 40
+
+
+@scenario("sqlite", "influxdb")
+async def test_a_writer_stopped_while_the_store_is_away_leaves_its_points_to_the_next(
+    world: World,
+) -> None:
+    writer = await world.start_writer(store_timeout_seconds=1, writer_drain_seconds=1)
+    async with world.publishing():
+        await world.pause(0.5)
+        world.store.down()
+        await until(lambda: world.holds(writer, 200), "the writer to hold points")
+    await world.stop(writer)
+    world.store.up()
+    await world.start_writer()
+    await world.nothing_lost(AT_ONCE_SECONDS)
+    assert await world.redeliveries() > 0
+
+
+@scenario("sqlite", "influxdb")
+async def test_writers_stopped_and_started_under_load_finish_what_they_hold(world: World) -> None:
+    writer = await world.start_writer()
+    async with world.publishing():
+        for _ in range(int(long_or_short(10, 2))):
+            await until(lambda: world.holds(writer, 1), "the writer to hold points")
+            await world.stop(writer)
+            await world.restart(writer)
+    await world.nothing_lost(AT_ONCE_SECONDS)
+
+
+@scenario("influxdb")
+async def test_a_writer_whose_database_is_away_leaves_the_rest_to_one_who_reaches_it(
+    world: World,
+) -> None:
+    async with Proxy(world.influx.server.port) as proxy:
+        cut_off = await world.start_writer(store_url=world.influx.url_at(proxy.port))
+        proxy.decide = lambda _: Say(503)
+        await world.start_writer()
+        async with world.publishing():
+            await world.pause(long_or_short(40, 4))
+            assert await world.holds(cut_off, 1)
+        redelivered_before = await world.redeliveries()
+        await world.stop(cut_off)
+        await world.nothing_lost(AT_ONCE_SECONDS)
+        # Its lease was extended all the time: only what it returned at the end came again.
+        assert redelivered_before == 0
