@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from local import backup as copies
 from local import environment, logs, nats, operate, services, show, testing
 from local.env_example import env_example
 from local.home import ROOT, home_of
 from local.pipeline import load_all, load_local
+from local.reference import reference
 from spindle.errors import InvalidInput, InvalidSettings, SpindleError
 
 EXIT_USAGE = 2
@@ -108,6 +111,41 @@ def query(context: typer.Context) -> None:
 
 
 @app.command(context_settings=_AS_THEY_ARE)
+def deadletters(context: typer.Context) -> None:
+    """What could not be stored: list, show, replay, purge."""
+    _become("client", "deadletters", *context.args)
+
+
+@app.command()
+def repair() -> None:
+    """Make the writer's consumers anew; nothing that waits is lost."""
+    _become("writer", program="writer.repair")
+
+
+@app.command()
+def backup(file: Annotated[Path, typer.Argument(help="A file that does not exist yet.")]) -> None:
+    """A checked copy of the SQLite store, made while it is written to."""
+    copies.backup(copies.path_of_store(_store_url()), file)
+
+
+@app.command()
+def restore(file: Annotated[Path, typer.Argument(help="A file that `backup` made.")]) -> None:
+    """Put a backup in the store's place, while nothing runs; what was there is kept."""
+    copies.restore(file, copies.path_of_store(_store_url()))
+
+
+def _store_url() -> str:
+    settings = load_local()
+    return environment.derived(settings).get("STORE_URL", settings.store)
+
+
+@app.command(context_settings=_AS_THEY_ARE)
+def inject(context: typer.Context) -> None:
+    """Give a simulated device a fault: <fault> device_id=... [for=...], or end it: stop."""
+    _become("client", "inject", *context.args)
+
+
+@app.command(context_settings=_AS_THEY_ARE)
 def test(context: typer.Context) -> None:
     """Run the tests: [folder ...] [--containers] [arguments of pytest]."""
     _exit(testing.run(context.args))
@@ -119,9 +157,15 @@ def print_env_example() -> None:
     print(env_example(), end="")
 
 
-def _become(module: str, *arguments: str) -> None:
-    """Go on as ``python -m module``, with the settings that follow from others."""
+@app.command(name="reference")
+def print_reference() -> None:
+    """docs/reference.md, made from the code."""
+    print(reference(), end="")
+
+
+def _become(service: str, *arguments: str, program: str = "") -> None:
+    """Go on as ``python -m service`` (or another program of it), as that user of NATS."""
     settings = load_local()
-    os.environ.update(environment.credentials(settings, home_of(settings.spindle_home), module))
-    command = [sys.executable, "-m", module, *arguments]
+    os.environ.update(environment.credentials(settings, home_of(settings.spindle_home), service))
+    command = [sys.executable, "-m", program or service, *arguments]
     os.execv(sys.executable, command)  # noqa: S606 - our own interpreter

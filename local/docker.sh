@@ -90,10 +90,14 @@ docker_logs() {
   compose logs ${follow:+"$follow"} --tail "$lines" ${arguments[@]+"${arguments[@]}"}
 }
 
-docker_query() {
+docker_query() { in_client query "$@"; }
+
+docker_inject() { in_client inject "$@"; }
+
+in_client() {
   local terminal=-T
   if [ -t 0 ] && [ -t 1 ]; then terminal=""; fi
-  compose exec ${terminal:+"$terminal"} client python -m client query "$@"
+  compose exec ${terminal:+"$terminal"} client python -m client "$@"
 }
 
 # A service's name from it or from what the old platform called it.

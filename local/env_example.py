@@ -23,16 +23,16 @@ _WIDTH = 97
 
 def env_example() -> str:
     """The whole file."""
-    sections = [("Shared by every service", list(_fields(Settings)))]
+    sections = [("Shared by every service", list(fields_of(Settings)))]
     for service in SERVICES:
-        fields = _fields(service.settings_type())
+        fields = fields_of(service.settings_type())
         sections.append((f"{service.name}", fields))
-    sections.append(("./run.sh", _fields(LocalSettings)))
-    sections.append(("docker-compose.yml", _fields(ComposeSettings)))
+    sections.append(("./run.sh", fields_of(LocalSettings)))
+    sections.append(("docker-compose.yml", fields_of(ComposeSettings)))
     return "\n".join([_HEAD, *(_section(title, fields) for title, fields in sections)])
 
 
-def _fields(kind: type[Settings]) -> list[tuple[str, FieldInfo]]:
+def fields_of(kind: type[Settings]) -> list[tuple[str, FieldInfo]]:
     """A class's own settings, without those it shares with all."""
     shared = set() if kind is Settings else set(Settings.model_fields)
     return [(name, field) for name, field in kind.model_fields.items() if name not in shared]

@@ -11,18 +11,19 @@ from dataclasses import dataclass
 from local import show
 
 FOLDERS = ("unit", "contract", "integration", "e2e", "chaos", "simulation")
-#: Folders whose tests have a long form, run when the folder is asked for by name.
-LONG = ("chaos", "simulation")
-#: Folders whose tests can run against containers.
+#: Folders with a long form, run when they are asked for by name: what turns it on.
+LONG = {
+    "chaos": {"SPINDLE_TEST_LONG": "1"},
+    "simulation": {"SPINDLE_SEEDS": "100000"},
+}
+#: Folders whose tests can also run against containers.
 WITH_CONTAINERS = ("contract", "integration")
-
-LONG_VARIABLE = "SPINDLE_TEST_LONG"
-CONTAINERS_VARIABLE = "SPINDLE_TEST_CONTAINERS"
+CONTAINERS = "--containers"
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What pytest is called with, and the environment beside the user's own."""
+    """What pytest is called with, and the environment where the user's own says nothing."""
 
     arguments: Sequence[str]
     environment: Mapping[str, str]
@@ -30,29 +31,24 @@ class Plan:
 
 def plan(words: Sequence[str]) -> Plan:
     """From what stands behind ``./run.sh test``: folders, --containers, arguments of pytest."""
-    containers = "--containers" in words
-    rest = [word for word in words if word != "--containers"]
-    folders = [word for word in rest if word in FOLDERS]
-    paths = any(word.startswith("tests/") for word in rest)
-    others = [word for word in rest if word not in FOLDERS]
-    environment = {}
-    if containers:
-        environment[CONTAINERS_VARIABLE] = "1"
-    if any(folder in LONG for folder in folders):
-        environment[LONG_VARIABLE] = "1"
-    if not folders and not paths:
-        folders = list(WITH_CONTAINERS if containers else FOLDERS)
+    folders = [word for word in words if word in FOLDERS]
+    others = [word for word in words if word not in FOLDERS]
+    environment: dict[str, str] = {}
+    for folder in folders:
+        environment |= LONG.get(folder, {})
+    if not folders and not any(word.startswith("tests/") for word in words):
+        folders = list(WITH_CONTAINERS if CONTAINERS in words else FOLDERS)
     return Plan([*(f"tests/{folder}" for folder in folders), *others], environment)
 
 
 def run(words: Sequence[str]) -> int:
     """Run pytest; its exit code."""
     made = plan(words)
-    if CONTAINERS_VARIABLE in made.environment and not _docker_answers():
+    if CONTAINERS in words and not _docker_answers():
         show.complain("--containers needs a Docker engine, and none answers `docker info`")
         return 2
     command = [sys.executable, "-m", "pytest", *made.arguments]
-    return subprocess.run(command, env={**os.environ, **made.environment}, check=False).returncode  # noqa: S603
+    return subprocess.run(command, env={**made.environment, **os.environ}, check=False).returncode  # noqa: S603
 
 
 def _docker_answers() -> bool:

@@ -13,6 +13,7 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ import nats
 import nats.errors
 import psutil
 import pytest
+from nats.aio.client import Client
 
 from local.home import INSTANCE_VARIABLE, ROOT
 from tests.servers import free_port
@@ -29,6 +31,7 @@ PORTS = (
     *("READER_HTTP_PORT", "CLIENT_HTTP_PORT"),
 )
 WAIT_SECONDS = 40.0
+REFUSED = "not.of.spindle"  # a subject that no service may publish on
 
 
 @dataclass
@@ -138,6 +141,7 @@ def test_from_start_to_answers_through_a_kill_to_a_clean_stop(checkout: Checkout
 
     _devices_and_their_health(checkout)
     _starting_twice_changes_nothing(checkout)
+    _another_checkout_disturbs_nothing(checkout)
     _a_killed_service_is_back_by_itself(checkout)
     _logs_and_metrics(checkout)
     _incident_is_reported(checkout)
@@ -173,6 +177,17 @@ def _starting_twice_changes_nothing(checkout: Checkout) -> None:
     assert twice.returncode == 0
     assert "runs already" in twice.stdout
     assert {process.pid for process in checkout.processes()} == before
+
+
+def _another_checkout_disturbs_nothing(checkout: Checkout) -> None:
+    """A port of the first is named, with its setting; stopping the second leaves the first."""
+    other = _checkout(checkout.folder.parent / "other")
+    taken = other.run("start", READER_HTTP_PORT=checkout.environment["READER_HTTP_PORT"])
+    assert taken.returncode == 3
+    assert "set READER_HTTP_PORT" in taken.stderr
+    assert other.processes() == []
+    assert "nothing runs here" in other.run("stop").stdout
+    assert checkout.run("status").returncode == 0
 
 
 def _a_killed_service_is_back_by_itself(checkout: Checkout) -> None:
@@ -226,55 +241,52 @@ def test_what_a_killed_start_left_behind_is_taken_over(checkout: Checkout) -> No
 
 
 def test_users_and_permissions_are_enough_for_every_service(checkout: Checkout) -> None:
-    """With NATS_AUTH=users all is healthy, nothing is denied, and a stranger is."""
+    """With NATS_AUTH=users all is healthy and nothing of ours is denied, but strangers are."""
     checkout.environment["NATS_AUTH"] = "users"
     started = checkout.run("start")
     assert started.returncode == 0, started.stdout + started.stderr
-    _until("the incident's events", lambda: bool(checkout.query("alerts_critical")))
-    logs = "".join(path.read_text() for path in (checkout.folder / ".spindle/logs").iterdir())
-    assert "ermissions violation" not in logs
     passwords = json.loads((checkout.folder / ".spindle/nats-users.json").read_text())
+    asyncio.run(_publishing(checkout, passwords))
+    _until("the event is told", lambda: bool(checkout.query("alerts_critical")))
+    output = checkout.folder / "client_output.log"
+    _until("the event is written down", lambda: output.exists() and "e-1" in output.read_text())
+    assert checkout.run("status").returncode == 0
+
+    logs = "".join(path.read_text() for path in (checkout.folder / ".spindle/logs").iterdir())
+    violations = [line for line in logs.splitlines() if "violation" in line.lower()]
+    assert [line for line in violations if REFUSED not in line] == []
+    assert violations  # so the check above would have seen others
     assert not any(password in logs for password in passwords.values())
-    asyncio.run(_may(checkout, passwords["reader"], "reader", denied="events.metrics"))
-    with pytest.raises(nats.errors.Error, match="Authorization"):
-        asyncio.run(_may(checkout, "guessed", "reader", denied="events.metrics"))
 
 
-async def _may(checkout: Checkout, password: str, user: str, denied: str) -> None:
-    """Sign in, and see a publish outside the user's own subjects refused."""
+async def _publishing(checkout: Checkout, passwords: dict[str, str]) -> None:
+    """An event by who may; one by who may not; and nobody without the right password."""
     refused = asyncio.Event()
 
     async def on_error(error: Exception) -> None:
         if "permissions violation" in str(error).lower():
             refused.set()
 
-    client = await nats.connect(
-        f"nats://127.0.0.1:{checkout.environment['NATS_PORT']}",
-        user=user,
-        password=password,
-        error_cb=on_error,
-        allow_reconnect=False,
-    )
-    await client.publish(denied, b"{}")
-    await client.flush()
+    async def sign_in(user: str, password: str) -> Client:
+        address = f"nats://127.0.0.1:{checkout.environment['NATS_PORT']}"
+        return await nats.connect(
+            address, user=user, password=password, error_cb=on_error, allow_reconnect=False
+        )
+
+    now = datetime.now(UTC).isoformat()
+    event = {"id": "e-1", "criticality": 9, "timestamp": now, "sourceDevice": "DiskUnit"}
+    daemon = await sign_in("daemon", passwords["daemon"])
+    await daemon.publish("events.event", json.dumps(event | {"eventType": "DriveFailure"}).encode())
+    await daemon.drain()
+
+    reader = await sign_in("reader", passwords["reader"])
+    await reader.publish(REFUSED, b"{}")
     async with asyncio.timeout(5):
         await refused.wait()
-    await client.close()
+    await reader.close()
 
-
-def test_two_checkouts_do_not_disturb_each_other(checkout: Checkout, tmp_path: Path) -> None:
-    """Stopping one leaves the other running; a port of the other is named, with its setting."""
-    other = _checkout(tmp_path / "other")
-    try:
-        assert checkout.run("start").returncode == 0
-        taken = other.run("start", READER_HTTP_PORT=checkout.environment["READER_HTTP_PORT"])
-        assert taken.returncode == 3
-        assert "set READER_HTTP_PORT" in taken.stderr
-        assert other.processes() == []
-        assert "nothing runs here" in other.run("stop").stdout
-        assert checkout.run("status").returncode == 0
-    finally:
-        other.end()
+    with pytest.raises(nats.errors.Error, match="Authorization"):
+        await sign_in("daemon", "guessed")
 
 
 def test_every_mistake_in_the_settings_is_told_before_anything_starts(checkout: Checkout) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from local.testing import CONTAINERS_VARIABLE, LONG_VARIABLE, plan
+from local.testing import plan
 
 
 def test_alone_it_runs_every_folder_in_its_short_form() -> None:
@@ -20,12 +20,11 @@ def test_a_folder_is_run_alone_and_the_rest_goes_to_pytest() -> None:
 
 
 def test_chaos_and_simulation_asked_for_by_name_run_in_their_long_form() -> None:
-    assert plan(["chaos"]).environment == {LONG_VARIABLE: "1"}
-    assert plan(["simulation"]).environment == {LONG_VARIABLE: "1"}
+    assert plan(["chaos"]).environment == {"SPINDLE_TEST_LONG": "1"}
+    assert plan(["simulation"]).environment == {"SPINDLE_SEEDS": "100000"}
     assert plan(["unit"]).environment == {}
 
 
 def test_containers_are_for_the_contract_and_integration_tests() -> None:
-    made = plan(["--containers", "-x"])
-    assert made.arguments == ["tests/contract", "tests/integration", "-x"]
-    assert made.environment == {CONTAINERS_VARIABLE: "1"}
+    arguments = plan(["--containers", "-x"]).arguments
+    assert arguments == ["tests/contract", "tests/integration", "--containers", "-x"]

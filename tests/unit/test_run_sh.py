@@ -250,6 +250,6 @@ def test_make_help_lists_every_target_with_one_line() -> None:
     phony = next(line for line in lines if line.startswith(".PHONY")).split()[1:]
     assert sorted(targets) == sorted(phony)
     if make := shutil.which("make"):
-        command = [make, "-s", "--no-print-directory", "-C", ROOT, "help"]
+        command = [make, "-s", "--no-print-directory", "-C", str(ROOT), "help"]
         shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
         assert sorted(line.split()[0] for line in shown.splitlines()) == sorted(targets)
