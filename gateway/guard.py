@@ -1,0 +1,113 @@
+"""What stands before every route: who may ask, how often, and what is counted of it."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import logging
+import math
+import time
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from gateway.metrics import Metrics
+from gateway.ratelimit import RateLimit
+from gateway.replies import Failed
+from gateway.settings import GatewaySettings
+
+log = logging.getLogger("gateway")
+
+OPEN = "/healthz"  #: answered without a token
+PROBES = ("/healthz", "/readyz", "/metrics")  #: not counted against an address: machines ask them
+
+
+class Watched:
+    """The outermost layer: counts and times every request, and logs a fault."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        self._app = app
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        started, status = time.perf_counter(), 0
+
+        async def noted(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                route = _route(scope)
+                self._metrics.requests.labels(route, str(status)).inc()
+                self._metrics.seconds.labels(route).observe(time.perf_counter() - started)
+            await send(message)
+
+        try:
+            await self._app(scope, receive, noted)
+        except Exception as error:  # the routes have answered it with 500; here it is told
+            log.error("%s: %s: %s", _route(scope), type(error).__name__, error, exc_info=True)
+
+
+def _route(scope: Scope) -> str:
+    """The route as it is declared: a label must not be the client's to choose."""
+    return str(getattr(scope.get("route"), "path", "")) or "none"
+
+
+class Guard:
+    """Token, rate and origin: answers 401, 403 and 429 itself."""
+
+    def __init__(self, app: ASGIApp, settings: GatewaySettings) -> None:
+        self._app = app
+        self._token = _digest(settings.gateway_token.get_secret_value())
+        self._needs_token = bool(settings.gateway_token.get_secret_value())
+        self._origins = frozenset(settings.origins)
+        self._rate = RateLimit(settings.gateway_rate_per_second, settings.gateway_rate_burst)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            self._check_rate(scope)
+            self._check_token(scope)
+            self._check_origin(scope)
+        except Failed as failed:
+            await failed.response()(scope, receive, send)
+            return
+        await self._app(scope, receive, send)
+
+    def _check_rate(self, scope: Scope) -> None:
+        address = (scope.get("client") or ("unknown",))[0]
+        if scope["path"] in PROBES:
+            return
+        wait = self._rate.wait(address, time.monotonic())
+        if wait:
+            raise Failed(
+                429,
+                f"too many requests from {address}; try again in {math.ceil(wait)} s",
+                headers={"Retry-After": str(math.ceil(wait))},
+            )
+
+    def _check_token(self, scope: Scope) -> None:
+        if not self._needs_token or scope["path"] == OPEN:
+            return
+        scheme, _, given = Headers(scope=scope).get("authorization", "").partition(" ")
+        right = hmac.compare_digest(_digest(given.strip()), self._token)
+        if scheme.lower() != "bearer" or not right:
+            raise Failed(
+                401,
+                "a token is needed: send the header Authorization: Bearer <GATEWAY_TOKEN>",
+                headers={"WWW-Authenticate": "Bearer"},
+            )
+
+    def _check_origin(self, scope: Scope) -> None:
+        """A page of another site may not write here with the help of a visitor's browser."""
+        headers = Headers(scope=scope)
+        origin = headers.get("origin")
+        if scope["method"] != "POST" or origin is None or origin in self._origins:
+            return
+        if origin.partition("://")[2] != headers.get("host"):
+            raise Failed(403, "a page of this origin may not ask here (GATEWAY_CORS_ORIGINS)")
+
+
+def _digest(token: str) -> bytes:
+    """Tokens are compared by digests of one length, so that time tells nothing of theirs."""
+    return hashlib.sha256(token.encode("utf-8", "surrogateescape")).digest()

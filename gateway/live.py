@@ -1,0 +1,90 @@
+"""What happens now, from NATS to whoever listens: critical events, health changes, visits."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Awaitable, Callable, Iterator
+
+import orjson
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+
+from gateway import sse
+from gateway.hub import Hub
+from spindle import models, subjects
+from spindle.errors import InvalidInput
+from spindle.models import Event, ParkingSummary
+from spindle.timestamps import NS
+
+log = logging.getLogger("gateway")
+
+CRITICAL_EVENT, HEALTH_CHANGE, VISIT = "critical_event", "health_change", "visit"
+KINDS = (CRITICAL_EVENT, HEALTH_CHANGE, VISIT)
+CRITICAL = 8  # least criticality, 1 to 10
+_LARGEST_CHANGE = 65_536  # bytes
+
+
+def critical_events(payload: bytes, latest_ns: int) -> Iterator[bytes]:
+    """The critical events of one message, as JSON; what breaks the contract is left out. Pure."""
+    try:
+        rows = models.decode(payload)
+    except InvalidInput:  # the writer makes a dead letter of it
+        return
+    for row in rows:
+        criticality = row.get("criticality") if isinstance(row, dict) else None
+        if isinstance(criticality, int) and criticality >= CRITICAL:
+            try:
+                yield models.parse(Event, row, latest_ns).to_json()
+            except InvalidInput:
+                continue
+
+
+def visits(payload: bytes, latest_ns: int) -> Iterator[bytes]:
+    """The visit of one message; nothing where it is none. Pure."""
+    try:
+        for row in models.decode(payload):
+            yield models.parse(ParkingSummary, row, latest_ns).to_json()
+    except InvalidInput:
+        return
+
+
+def health_changes(payload: bytes, _latest_ns: int) -> Iterator[bytes]:
+    """The change of one message, if it is a JSON object of bearable size. Pure."""
+    if len(payload) > _LARGEST_CHANGE:
+        return
+    try:
+        change = orjson.loads(payload)
+    except orjson.JSONDecodeError:
+        return
+    if isinstance(change, dict):
+        yield orjson.dumps(change)
+
+
+class Live:
+    """Subscribes, and hands on; nothing is decoded while nobody listens."""
+
+    def __init__(self, hub: Hub, max_future_seconds: float) -> None:
+        self._hub = hub
+        self._future_ns = int(max_future_seconds * NS)
+
+    async def subscribe(self, client: Client) -> None:
+        """Subscriptions outlive reconnects; they end with the client."""
+        for subject, kind, decode in (
+            (subjects.EVENTS, CRITICAL_EVENT, critical_events),
+            (f"{subjects.EVENTS}.>", CRITICAL_EVENT, critical_events),
+            (f"{subjects.HEALTH_CHANGED}.>", HEALTH_CHANGE, health_changes),
+            (subjects.PARKING_SUMMARY, VISIT, visits),
+        ):
+            await client.subscribe(subject, cb=self._handler(kind, decode))
+
+    def _handler(
+        self, kind: str, decode: Callable[[bytes, int], Iterator[bytes]]
+    ) -> Callable[[Msg], Awaitable[None]]:
+        async def handle(message: Msg) -> None:
+            if not len(self._hub):
+                return
+            for data in decode(message.data, time.time_ns() + self._future_ns):
+                self._hub.send(kind, sse.frame(kind, data))
+
+        return handle

@@ -1,0 +1,106 @@
+"""Wire the gateway: HTTP at once, NATS as soon as it is there."""
+
+from __future__ import annotations
+
+import asyncio
+
+from starlette.middleware.cors import CORSMiddleware
+from starlette.types import ASGIApp
+
+from gateway import api
+from gateway.catalogue import Catalogue
+from gateway.guard import Guard, Watched
+from gateway.hub import Hub
+from gateway.link import Link
+from gateway.live import Live
+from gateway.metrics import Metrics, ParkingCollector
+from gateway.questions import Questions
+from gateway.server import bind, server
+from gateway.settings import GatewaySettings
+from gateway.visits import Visits
+from spindle import bus
+from spindle.service import Service
+
+PARTS = ("nats", "reader")
+READER_SECONDS = 5.0  # between two looks at the reader
+READER_AWAY_SECONDS = 1.0  # the same while it is away
+
+
+async def main(service: Service[GatewaySettings]) -> None:
+    """Answer until told to stop."""
+    settings = service.settings
+    socket = bind(settings.host, settings.gateway_http_port)
+    link = Link()
+    hub = Hub(settings.gateway_streams_max, settings.gateway_stream_queue)
+    catalogue = Catalogue(link, service.health)
+    http = server(application(service, link, hub, catalogue))
+    async with asyncio.TaskGroup() as tasks:
+        serving = tasks.create_task(http.serve(sockets=[socket]), name="http")
+        asking = _talk_to_nats(service, link, hub, catalogue, serving)
+        tasks.create_task(asking, name="nats")
+        await service.stopping.wait()
+        hub.close()
+        http.should_exit = True
+
+
+def application(
+    service: Service[GatewaySettings], link: Link, hub: Hub, catalogue: Catalogue
+) -> ASGIApp:
+    """Everything that answers HTTP, outermost first: metrics, CORS, guard, routes."""
+    settings = service.settings
+    parking = ParkingCollector(link)
+    service.registry.register(parking)
+    parts = api.Parts(
+        settings,
+        service.health,
+        service.registry,
+        link,
+        catalogue,
+        Questions(link, catalogue, settings.gateway_query_timeout_seconds),
+        Visits(link, settings),
+        parking,
+        hub,
+    )
+    app: ASGIApp = Guard(api.build(parts), settings)
+    if settings.origins:
+        app = CORSMiddleware(
+            app,
+            allow_origins=settings.origins,
+            allow_methods=["GET", "POST"],
+            allow_headers=["Authorization", "Content-Type", "Idempotency-Key"],
+        )
+    return Watched(app, Metrics(service.registry, hub))
+
+
+async def _talk_to_nats(
+    service: Service[GatewaySettings],
+    link: Link,
+    hub: Hub,
+    catalogue: Catalogue,
+    serving: asyncio.Task[None],
+) -> None:
+    """Connect, and keep what is known of the reader, until the service stops.
+
+    :param serving: what still needs NATS while the last requests are answered.
+    """
+    health, settings = service.health, service.settings
+
+    def connection_changed(connected: bool) -> None:
+        if connected:
+            health.ok("nats")
+        else:
+            health.failing("nats", "NATS is away, trying again")
+
+    client = await service.unless_stopped(bus.connect(settings, "gateway", connection_changed))
+    if client is None:
+        return
+    try:
+        link.connected(client)
+        await Live(hub, settings.max_future_seconds).subscribe(client)
+        await service.unless_stopped(bus.declare(client, settings))
+        there = await catalogue.refresh()
+        while await service.pause(READER_SECONDS if there else READER_AWAY_SECONDS):
+            there = await catalogue.refresh()
+        await asyncio.wait([serving])
+    finally:
+        await client.close()

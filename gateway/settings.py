@@ -1,0 +1,126 @@
+"""The gateway's settings; the descriptions are the manual."""
+
+from __future__ import annotations
+
+import ipaddress
+
+from pydantic import Field, SecretStr, ValidationInfo, field_validator
+
+from spindle.settings import Settings
+
+
+class GatewaySettings(Settings):
+    """What the gateway needs beyond the shared settings."""
+
+    gateway_http_port: int = Field(
+        5000, ge=1, le=65535, description="Port on which the gateway answers everything."
+    )
+    gateway_host: str = Field(
+        "", description="Address on which the gateway listens; empty for HTTP_HOST."
+    )
+    gateway_published_host: str = Field(
+        "",
+        description="Address on which others reach the gateway where that is not the one it "
+        "listens on (a container's published port); decides whether a token is needed.",
+    )
+    gateway_allow_anonymous: bool = Field(
+        False,
+        description="Let the gateway listen for other machines though GATEWAY_TOKEN is empty.",
+    )
+    gateway_token: SecretStr = Field(
+        SecretStr(""),
+        validate_default=True,
+        description="Token that every request but /healthz must bring "
+        '("Authorization: Bearer <token>"); empty for none.',
+    )
+    gateway_cors_origins: str = Field(
+        "",
+        description="Origins whose pages may ask the gateway from a browser, separated by commas, "
+        "such as https://status.example.com; empty for none.",
+    )
+    gateway_rate_per_second: float = Field(
+        100.0,
+        ge=0,
+        description="Requests a second that one client address may make in the long run; "
+        "0 for no limit.",
+    )
+    gateway_rate_burst: int = Field(
+        200, ge=1, description="Requests that one client address may make at once."
+    )
+    gateway_max_body_bytes: int = Field(
+        65_536, ge=256, le=8_000_000, description="Largest request body taken."
+    )
+    gateway_body_timeout_seconds: float = Field(
+        10.0, gt=0, description="How long a client may take to send its request body."
+    )
+    gateway_publish_timeout_seconds: float = Field(
+        5.0, gt=0, description="How long NATS may take to acknowledge a visit."
+    )
+    gateway_query_timeout_seconds: float = Field(
+        10.0, gt=0, description="How long the reader may take to answer."
+    )
+    gateway_idempotency_hours: float = Field(
+        24.0, gt=0, description="How long an Idempotency-Key is remembered, in hours."
+    )
+    gateway_streams_max: int = Field(
+        100, ge=1, description="Most clients of /api/v1/stream at the same time."
+    )
+    gateway_stream_queue: int = Field(
+        256,
+        ge=1,
+        description="Messages that wait for one client of /api/v1/stream; one that is slower "
+        "still is dropped.",
+    )
+    gateway_stream_heartbeat_seconds: float = Field(
+        15.0, gt=0, description="How long a quiet /api/v1/stream waits before it sends a comment."
+    )
+
+    @field_validator("gateway_cors_origins")
+    @classmethod
+    def _are_origins(cls, value: str) -> str:
+        for origin in _listed(value):
+            scheme, _, rest = origin.partition("://")
+            if scheme not in ("http", "https") or not rest or "/" in rest or "*" in rest:
+                raise ValueError("expected origins such as https://status.example.com")
+        return value
+
+    @field_validator("gateway_token")
+    @classmethod
+    def _not_open_to_the_world(cls, value: SecretStr, info: ValidationInfo) -> SecretStr:
+        token, known = value.get_secret_value(), info.data
+        if not token.isascii() or not token.isprintable() or " " in token:
+            raise ValueError("expected printable ASCII characters without spaces")
+        where = (
+            known.get("gateway_published_host")
+            or known.get("gateway_host")
+            or known.get("http_host", "")
+        )
+        if token or known.get("gateway_allow_anonymous") or _loopback(where):
+            return value
+        raise ValueError(
+            f"empty, and the gateway would answer anybody on {where}; set a token, or "
+            "GATEWAY_HOST=127.0.0.1, or GATEWAY_ALLOW_ANONYMOUS=true if that is what you want"
+        )
+
+    @property
+    def host(self) -> str:
+        """Where to listen."""
+        return self.gateway_host or self.http_host
+
+    @property
+    def origins(self) -> list[str]:
+        """GATEWAY_CORS_ORIGINS, one by one."""
+        return _listed(self.gateway_cors_origins)
+
+
+def _listed(value: str) -> list[str]:
+    return [each.strip() for each in value.split(",") if each.strip()]
+
+
+def _loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
