@@ -20,6 +20,13 @@ usage: ./run.sh [command]
                         follow the logs of all services or of one
   query <query_type> [key=value ...] [--json]
                         ask: devices, series, device_health, alerts_critical, ...
+  inject <fault> device_id=<simulated device> [for=5m] [--json]
+                        let a simulated device overheat, slow_disk, silent, ..., or: stop
+  deadletters list|show|replay|purge
+                        what could not be stored, with the reason
+  repair                make the writer's consumers anew; nothing that waits is lost
+  backup FILE           a checked copy of the SQLite store, made while it is written to
+  restore FILE          put such a copy back, while nothing runs
   replace "<SEARCH>" "<REPLACE>" [EXT]
                         replace text literally in the files here (of one extension)
   test [folder ...] [--containers] [arguments of pytest]
@@ -239,7 +246,11 @@ case "$command" in
     operate build
     operate start
     ;;
-  init | build | start | stop | restart | status | logs | query) operate "$command" "$@" ;;
+  init | build | start | stop | restart | status | logs | query | deadletters | repair) operate "$command" "$@" ;;
+  backup | restore)
+    install_runtime
+    locally "$command" "$@"
+    ;;
   replace)
     python=$(find_python)
     "$python" local/replace.py "$@"

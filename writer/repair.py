@@ -55,7 +55,7 @@ def main() -> int:
         print(error, file=sys.stderr)
         return 2
     except (TimeoutError, NatsError, JetStreamError) as error:
-        print(f"repair: NATS does not answer ({error or 'timed out'})", file=sys.stderr)
+        print(f"repair: NATS does not answer ({str(error) or 'timed out'})", file=sys.stderr)
         return 1
     return 0
 

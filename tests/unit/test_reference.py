@@ -1,0 +1,17 @@
+"""docs/reference.md is what the code says."""
+
+from __future__ import annotations
+
+from local.home import ROOT
+from local.reference import reference
+
+AGAIN = "run `python -m local reference > docs/reference.md`"
+
+
+def test_the_reference_is_made_from_the_code() -> None:
+    assert (ROOT / "docs" / "reference.md").read_text() == reference(), AGAIN
+
+
+def test_every_service_has_its_metrics_in_the_reference() -> None:
+    for prefix in ("daemon_", "writer_", "reader_", "client_"):
+        assert f"| `{prefix}" in reference()
