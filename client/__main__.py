@@ -11,6 +11,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from client import deadletters_cli
+from client import inject as injection
 from client import query as question
 from client.settings import ClientSettings
 from client.watch import PARTS, main
@@ -64,6 +65,33 @@ def query(
         _usage(str(error))
     code = question.run(settings, query_type, given, as_json=as_json, wait_seconds=wait)
     raise typer.Exit(code)
+
+
+@app.command()
+def inject(
+    fault: Annotated[
+        str, typer.Argument(help="overheat, slow_disk, silent, ..., or stop", show_default=False)
+    ],
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(help="Such as device_id=array1-disk3 for=5m", metavar="[KEY=VALUE]..."),
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print JSON, as is always done into a pipe.")
+    ] = False,
+) -> None:
+    """Give a simulated device a fault, or end the one it has (stop).
+
+    Exit codes: 0 done, 1 refused by the daemon, 2 wrong usage or settings, 69 no answer.
+    """
+    try:
+        given = injection.parse(words or [])
+        settings = load(ClientSettings)
+    except InvalidSettings as error:
+        _usage(*error.mistakes)
+    except InvalidInput as error:
+        _usage(str(error))
+    raise typer.Exit(injection.run(settings, fault, given, as_json=as_json))
 
 
 def _usage(*sentences: str) -> NoReturn:

@@ -59,15 +59,15 @@ def run(
     """
     logging.getLogger("spindle").setLevel(logging.CRITICAL)  # what matters is told here
     try:
-        reply = asyncio.run(_ask(settings, query_type, params, wait_seconds, _tell))
+        reply = asyncio.run(_ask(settings, query_type, params, wait_seconds, tell))
     except ReaderAway as error:
-        _tell(f"{error}; is it started?" if not isinstance(error, ReaderSilent) else str(error))
+        tell(f"{error}; is it started?" if not isinstance(error, ReaderSilent) else str(error))
         return EXIT_AWAY
     except Refused as error:
-        _tell(str(error))
+        tell(str(error))
         return EXIT_REFUSED
     except SpindleError as error:
-        _tell(str(error))
+        tell(str(error))
         return EXIT_REFUSED
     if as_json or not sys.stdout.isatty():
         sys.stdout.buffer.write(orjson.dumps(reply, option=orjson.OPT_INDENT_2) + b"\n")
@@ -76,7 +76,7 @@ def run(
     return EXIT_OK
 
 
-def _tell(sentence: str) -> None:
+def tell(sentence: str) -> None:
     print("".join(c if c.isprintable() else " " for c in sentence), file=sys.stderr)
 
 
@@ -88,7 +88,7 @@ async def _ask(
     tell: Tell,
 ) -> dict[str, Any]:
     deadline = time.monotonic() + wait_seconds
-    client = await _connect(settings, wait_seconds, tell)
+    client = await connect(settings, wait_seconds, tell)
     try:
         told = False
         while True:
@@ -113,7 +113,7 @@ async def _ask(
         await client.close()
 
 
-async def _connect(settings: ClientSettings, wait_seconds: float, tell: Tell) -> Client:
+async def connect(settings: ClientSettings, wait_seconds: float, tell: Tell) -> Client:
     def changed(connected: bool) -> None:
         if not connected:
             tell(f"NATS does not answer; waiting up to {wait_seconds:g} s")
