@@ -4,22 +4,25 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left, bisect_right, insort
-from math import log
+from math import copysign, log, pi, sin
 
 WINDOW = 1440
-"""Residuals a new one is ranked among: a day at one a minute."""
+"""Innovations a new one is ranked among: a day at one a minute."""
 
 LAG = 32
-"""Points after which a residual is ranked: what goes on now is not compared with itself."""
+"""Points after which an innovation is ranked: what goes on now is not compared with itself."""
 
-FAST, SLOW = 2.0, 16.0
-"""Points over which the two levels follow the values; the one that errs less is used."""
+SPAN = 16.0
+"""Points over which the level follows the values."""
+
+GRAINS = 4.0
+"""Innovations are told apart down to this fraction of the smallest step a value ever made."""
 
 TAIL = 10
-"""Largest residuals from which the tail beyond the known is extrapolated (Hill's estimator)."""
+"""Largest innovations from which the tail beyond the known is extrapolated (Hill's estimator)."""
 
 THINNEST = 0.05
-"""Smallest tail index believed; ten equal residuals would otherwise make anything impossible."""
+"""Smallest tail index believed; ten equal ones would otherwise make anything impossible."""
 
 CEILING = 30.0
 """Most surprise a point may bring for lying beyond the known."""
@@ -30,6 +33,9 @@ ALLOWANCE = 3.0
 EVIDENCE = 23.0
 """Sum of surprise at which chance is ruled out: on independent points exp(-0.94 * 23) = 4e-10."""
 
+HALF_PI = pi / 2
+EXACT = 1e15  # beyond, a double has no room for fractions
+
 FADE = 0.5 ** (1.0 / (7 * WINDOW))
 """What remains of the memory of a past run after a point: half after a week at one a minute."""
 
@@ -37,7 +43,8 @@ FADE = 0.5 ** (1.0 / (7 * WINDOW))
 class Surge:
     """CUSUM of the surprise of a value against a level.
 
-    The residual (value less level) is ranked among the last ``WINDOW`` residuals; its
+    The residual (value less level) less what the residual before it foretells (its lag-1
+    correlation) is the innovation. It is ranked among the last ``WINDOW`` innovations; its
     two-sided rank probability p gives the surprise ``-ln p`` (beyond the known extremes p
     follows a Pareto tail), whose sum above ``ALLOWANCE`` a point is the evidence, apart for
     high and for low values. For independent points of any distribution
@@ -47,15 +54,18 @@ class Surge:
     """
 
     __slots__ = (
-        "fast", "fast_error", "high", "low", "next", "peak", "points", "ranked", "residuals",
-        "slow", "slow_error", "start", "top",
+        "agreement", "before", "grain", "high", "innovations", "last", "level", "low", "next",
+        "peak", "points", "ranked", "start", "top",
     )  # fmt: skip
 
     def __init__(self) -> None:
-        self.fast = self.slow = 0.0  # the two levels
-        self.fast_error = self.slow_error = 0.0  # their mean absolute errors, fading
-        self.points = 0  # that went into these means, at most WINDOW
-        self.residuals = array("d")  # ring of WINDOW + LAG, in order of arrival
+        self.level = 0.0  # the value expected
+        self.last = 0.0  # the value before
+        self.grain = 0.0  # smallest step between two values that differ, 0 before there was one
+        self.before = 0.0  # the residual before
+        self.agreement = 0.0  # mean product of the signs of two residuals in a row, fading
+        self.points = 0  # that went into it, at most WINDOW
+        self.innovations = array("d")  # ring of WINDOW + LAG, in order of arrival
         self.start = 0  # index of the oldest in the ring
         self.ranked = array("d")  # all but the last LAG of them, sorted
         self.high = 0.0  # evidence that values are too high
@@ -64,33 +74,49 @@ class Surge:
         self.peak = 0.0  # of the runs before, fading
         self.next = EVIDENCE  # evidence to be heard again
 
-    @property
-    def level(self) -> float:
-        """The value now expected."""
-        return self.fast if self.fast_error < self.slow_error else self.slow
-
     def restart(self, value: float) -> None:
         """Forget the level after a gap; what lies between is not known."""
-        self.fast = self.slow = value
+        self.level = self.last = value
+        self.before = 0.0
         self._end_run()
 
     def update(self, value: float, warm: bool) -> float:
         """Take the next value; 0, or 0.5..1 when the evidence has (again) doubled."""
-        fast, slow = value - self.fast, value - self.slow
-        residual = fast if self.fast_error < self.slow_error else slow
+        residual = value - self.level
+        self.level += residual / SPAN
+        innovation = self._whiten(residual, abs(value - self.last))
+        self.last = value
+        score = self._weigh(innovation) if warm else 0.0
+        self._remember(innovation)
+        return score
+
+    def _whiten(self, residual: float, step: float) -> float:
+        """What is new in the residual, in whole grains.
+
+        The correlation comes from signs (for normal noise it is sin(pi/2 * agreement)), so
+        that a single spike cannot bend it. Without the grain, the rounding errors of a series
+        that grows in a straight line would be ranked as if they meant something.
+        """
+        before, self.before = self.before, residual
         points = self.points
         if points < WINDOW:
             self.points = points = points + 1
-        self.fast_error += (abs(fast) - self.fast_error) / points
-        self.slow_error += (abs(slow) - self.slow_error) / points
-        self.fast += fast / FAST
-        self.slow += slow / SLOW
-        score = self._weigh(residual) if warm else 0.0
-        self._remember(residual)
-        return score
+        sign = copysign(1.0, residual * before) if residual and before else 0.0
+        agreement = self.agreement
+        self.agreement += (sign - agreement) / points
+        if agreement > 0.0:
+            residual -= sin(HALF_PI * agreement) * before
+        grain = self.grain
+        if step and (step < grain or not grain):
+            self.grain = grain = step
+        if grain:
+            grains = GRAINS * residual / grain
+            if -EXACT < grains < EXACT:
+                residual = round(grains) * grain / GRAINS
+        return residual
 
-    def _weigh(self, residual: float) -> float:
-        surprise, high = self._surprise(residual)
+    def _weigh(self, innovation: float) -> float:
+        surprise, high = self._surprise(innovation)
         self.peak *= FADE
         up, down = self.high - ALLOWANCE, self.low - ALLOWANCE
         if high:
@@ -115,43 +141,43 @@ class Surge:
         self.high = self.low = self.top = 0.0
         self.next = EVIDENCE
 
-    def _surprise(self, residual: float) -> tuple[float, bool]:
-        """-ln of the two-sided probability of the residual, and whether it is a high one."""
+    def _surprise(self, innovation: float) -> tuple[float, bool]:
+        """-ln of the two-sided probability of the innovation, and whether it is a high one."""
         ranked = self.ranked
         size = len(ranked)
-        after = at = bisect_left(ranked, residual)
-        if at < size and ranked[at] == residual:
-            after = bisect_right(ranked, residual, at)
+        after = at = bisect_left(ranked, innovation)
+        if at < size and ranked[at] == innovation:
+            after = bisect_right(ranked, innovation, at)
         low = 0.5 * (at + after)
         high = size - low
         above = high < low
         rank = high if above else low
         surprise = log((size + 1.0) / (2.0 * rank + 1.0))
         if rank < 1.0 and size >= 2 * TAIL:
-            surprise += self._beyond(residual, above)
+            surprise += self._beyond(innovation, above)
         return surprise, above
 
-    def _beyond(self, residual: float, high: bool) -> float:
+    def _beyond(self, innovation: float, high: bool) -> float:
         """-ln of the probability that a value past the extreme lies this far past it."""
         ranked = self.ranked
         centre = ranked[len(ranked) // 2]
         tail = [v - centre for v in ranked[-TAIL:]] if high else [centre - v for v in ranked[:TAIL]]
-        least, most, distance = min(tail), max(tail), abs(residual - centre)
+        least, most, distance = min(tail), max(tail), abs(innovation - centre)
         if least <= 0.0 or distance <= most:
             return 0.0
         index = max(sum(log(v / least) for v in tail) / (TAIL - 1), THINNEST)
         return min(log(distance / most) / index, CEILING)
 
-    def _remember(self, residual: float) -> None:
-        """Rank the residual of LAG points ago, and drop the one WINDOW before it."""
-        ring, ranked = self.residuals, self.ranked
+    def _remember(self, innovation: float) -> None:
+        """Rank the innovation of LAG points ago, and drop the one WINDOW before it."""
+        ring, ranked = self.innovations, self.ranked
         if len(ring) < WINDOW + LAG:
-            ring.append(residual)
+            ring.append(innovation)
             if len(ring) > LAG:
                 insort(ranked, ring[-1 - LAG])
             return
         at = self.start
         del ranked[bisect_left(ranked, ring[at])]
-        ring[at] = residual
+        ring[at] = innovation
         insort(ranked, ring[at - LAG])  # a negative index counts from the ring's end
         self.start = at + 1 if at + 1 < WINDOW + LAG else 0
