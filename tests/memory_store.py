@@ -6,7 +6,15 @@ import asyncio
 from collections.abc import Sequence
 
 from spindle.errors import StoreError
-from spindle.store.base import EventRow, Latest, PlainPoint, Selection, Step
+from spindle.store.base import (
+    EventRow,
+    Latest,
+    PlainPoint,
+    Selection,
+    Step,
+    VisitRow,
+    VisitSelection,
+)
 
 
 class MemoryStore:
@@ -21,6 +29,7 @@ class MemoryStore:
     def __init__(self) -> None:
         self.points: dict[tuple[tuple[str, str, str, str], int], float] = {}
         self.rows: list[EventRow] = []
+        self.visit_rows: dict[tuple[int, str, str, str], VisitRow] = {}
         self.failing: Exception | None = None
         self.slow: asyncio.Event | None = None
         self.asked = 0
@@ -77,6 +86,22 @@ class MemoryStore:
             and _selected(which, (row.source_device, "", row.device_id, row.array_id))
         ]
         return sorted(found, key=lambda row: -row.time_ns)[:limit]
+
+    async def write_visits(self, visits: Sequence[VisitRow]) -> None:
+        self._works()
+        self.visit_rows.update({(v.time_ns, v.visit_id, v.lot, v.status): v for v in visits})
+
+    async def visits(
+        self, which: VisitSelection, since_ns: int, limit: int = 10_000
+    ) -> list[VisitRow]:
+        await self._query()
+        found = [
+            visit
+            for visit in self.visit_rows.values()
+            if visit.time_ns >= since_ns
+            and all(getattr(visit, name) == wanted for name, wanted in which.given.items())
+        ]
+        return sorted(found, key=lambda visit: -visit.time_ns)[:limit]
 
     async def counts(self) -> dict[str, int]:
         return {"device_metrics": len(self.points), "events": len(self.rows)}

@@ -124,6 +124,52 @@ class Step:
     count: int
 
 
+@dataclass(frozen=True, slots=True)
+class VisitRow:
+    """One stored visit of the parking lots.
+
+    :ivar time_ns: its end.
+    :ivar status: ``matched``, ``unmatched`` or ``manual``.
+    :ivar entry_ns: its beginning; None where it is not known.
+    :ivar reason: why it is unmatched, else empty.
+    """
+
+    time_ns: int
+    visit_id: str
+    plate: str
+    lot: str
+    status: str
+    entry_ns: int | None
+    reason: str = ""
+
+    @property
+    def duration_seconds(self) -> float | None:
+        """How long it lasted; None where the beginning is not known."""
+        return None if self.entry_ns is None else (self.time_ns - self.entry_ns) / 1e9
+
+
+@dataclass(frozen=True, slots=True)
+class VisitSelection:
+    """Which visits: every field that is not None must match exactly."""
+
+    status: str | None = None
+    lot: str | None = None
+    plate: str | None = None
+
+    @property
+    def given(self) -> dict[str, str]:
+        """What is selected by."""
+        fields = {"status": self.status, "lot": self.lot, "plate": self.plate}
+        return {name: value for name, value in fields.items() if value is not None}
+
+    @property
+    def possible(self) -> bool:
+        """Whether anything stored can match."""
+        return not any(
+            len(text) > _LONGEST or _UNSTORABLE.search(text) for text in self.given.values()
+        )
+
+
 class Store(Protocol):
     """What every store does. Methods raise ``StoreError``s, which carry the decision to take."""
 
@@ -167,6 +213,17 @@ class Store(Protocol):
         self, which: Selection, since_ns: int, min_criticality: int = 1, limit: int = 10_000
     ) -> list[EventRow]:
         """Selected events since ``since_ns``, newest first."""
+
+    async def write_visits(self, visits: Sequence[VisitRow]) -> None:
+        """Store all visits, durably; the same id, lot, status and end again changes nothing.
+
+        Two visits with different ids are both kept even if they end in the same nanosecond.
+        """
+
+    async def visits(
+        self, which: VisitSelection, since_ns: int, limit: int = 10_000
+    ) -> list[VisitRow]:
+        """Selected visits that ended since ``since_ns``, the latest first."""
 
     async def counts(self) -> dict[str, int]:
         """How many rows there are: ``{"device_metrics": ..., "events": ...}``."""

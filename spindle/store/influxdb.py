@@ -17,8 +17,16 @@ from typing import Any, TypeVar
 
 from spindle.errors import StoreDenied, StoreUnavailable
 from spindle.settings import Settings
-from spindle.store import event_times, influx_rows, influxql, line_protocol
-from spindle.store.base import EventRow, Latest, PlainPoint, Selection, Step
+from spindle.store import event_times, influx_rows, influxql, line_protocol, visits
+from spindle.store.base import (
+    EventRow,
+    Latest,
+    PlainPoint,
+    Selection,
+    Step,
+    VisitRow,
+    VisitSelection,
+)
 from spindle.store.influx_answers import NotThere
 from spindle.store.influx_http import Address, Answer, Http, checked
 from spindle.store.influx_server import Server
@@ -118,6 +126,28 @@ class InfluxStore:
         newest_first = sorted(found, key=lambda one: (one.time_ns, one.event_id), reverse=True)
         return newest_first[:limit]
 
+    async def write_visits(self, visits: Sequence[VisitRow]) -> None:
+        if visits:
+            await self._run(
+                self._writers,
+                self._with_database,
+                lambda server: self._write_visits(server, visits),
+            )
+
+    async def visits(
+        self, which: VisitSelection, since_ns: int, limit: int = 10_000
+    ) -> list[VisitRow]:
+        if limit < 1 or not which.possible:
+            return []
+        rows = await self._query(visits.select(which, since_ns, limit))
+        if len(rows) == limit:  # as with events
+            oldest_ns = min(row["time"] for row in rows)
+            first_ns = max(since_ns, oldest_ns - event_times.LONGEST_SHIFT_NS)
+            rows += await self._query(visits.select(which, first_ns, end_ns=oldest_ns + 1))
+        found = {visit for row in rows if (visit := visits.of_row(row)).time_ns >= since_ns}
+        latest_first = sorted(found, key=lambda one: (one.time_ns, one.visit_id), reverse=True)
+        return latest_first[:limit]
+
     async def counts(self) -> dict[str, int]:
         metrics, events = await self._queries(influxql.count_metrics(), influxql.count_events())
         return {
@@ -201,6 +231,11 @@ class InfluxStore:
             times = places.place(events)
             lines = map(line_protocol.event_line, events, times)
             server.write("\n".join(lines).encode())
+
+    def _write_visits(self, server: Server, rows: Sequence[VisitRow]) -> None:
+        with self._placing:
+            stored = server.query(*visits.stored_between(rows))
+            server.write(visits.lines(rows, stored).encode())
 
 
 def version_of(answer: Answer) -> str:

@@ -26,24 +26,26 @@ def points_body(points: Iterable[PlainPoint]) -> bytes:
 
 def event_line(event: EventRow, time_ns: int) -> str:
     """One event, at ``time_ns``; a field ``time_shift_ns`` says by how much that is too late."""
-    array = f"{ARRAY_ID}={_tag(event.array_id)}," if event.array_id else ""
+    array = f"{ARRAY_ID}={tag_value(event.array_id)}," if event.array_id else ""
     shift = time_ns - event.time_ns
     shifted = f",time_shift_ns={shift}i" if shift else ""
+    source_device = tag_value(event.source_device)
     return (
-        f"{EVENTS_MEASUREMENT},{array}{DEVICE_ID}={_tag(event.device_id)},"
-        f"{EVENT_TYPE}={_tag(event.event_type)},{SOURCE_DEVICE}={_tag(event.source_device)} "
-        f"criticality={int(event.criticality)}i,event_id={_string(event.event_id)},"
-        f"event_message={_string(event.message)}{shifted} {time_ns}"
+        f"{EVENTS_MEASUREMENT},{array}{DEVICE_ID}={tag_value(event.device_id)},"
+        f"{EVENT_TYPE}={tag_value(event.event_type)},{SOURCE_DEVICE}={source_device} "
+        f"criticality={int(event.criticality)}i,event_id={string_field(event.event_id)},"
+        f"event_message={string_field(event.message)}{shifted} {time_ns}"
     )
 
 
-def _tag(value: str) -> str:
+def tag_value(value: str) -> str:
     """A valid name passes as it is; what would change the line's meaning is escaped or refused."""
     if _TAG_FORBIDDEN.search(value) or not value:
         raise BatchRefused(f"{value!a} cannot be a tag of InfluxDB")
     return _TAG_SPECIALS.sub(r"\\\1", value)
 
 
-def _string(value: str) -> str:
+def string_field(value: str) -> str:
+    """A text as a field."""
     escaped = value.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 from spindle.errors import SpindleError, StoreDenied, StoreUnavailable
 from spindle.settings import Settings
-from spindle.store import sqlite_file
+from spindle.store import sqlite_file, visits
 from spindle.store import sqlite_schema as schema
 from spindle.store.base import (
     EventRow,
@@ -24,6 +24,8 @@ from spindle.store.base import (
     PlainPoint,
     Selection,
     Step,
+    VisitRow,
+    VisitSelection,
     clamped,
 )
 from spindle.store.sqlite_reading import Reading
@@ -138,6 +140,19 @@ class SqliteStore:
         given["limit"] = max(0, limit)
         return await self._read(lambda db: [EventRow(*row) for row in db.execute(sql, given)])
 
+    async def write_visits(self, visits: Sequence[VisitRow]) -> None:
+        if visits:
+            await self._write(self._the_writing().write_visits, visits)
+
+    async def visits(
+        self, which: VisitSelection, since_ns: int, limit: int = 10_000
+    ) -> list[VisitRow]:
+        if not which.possible:
+            return []
+        given = {**which.given, "since": clamped(since_ns), "limit": max(0, limit)}
+        sql = visits.sql(which)
+        return await self._read(lambda db: [VisitRow(*row) for row in db.execute(sql, given)])
+
     async def counts(self) -> dict[str, int]:
         points, events = await self._read(lambda db: db.execute(schema.COUNTS).fetchone())
         return {"device_metrics": points, "events": events}
@@ -148,13 +163,14 @@ class SqliteStore:
         writing, cutoff = self._the_writing(), now_ns - self._retention_ns
         total = 0
         after: int | None = 0
-        more = True
         while after is not None:  # each round is one short turn on the writer's thread
             deleted, after = await self._write(writing.expire_points, cutoff, after)
             total += deleted
-        while more:
-            deleted, more = await self._write(writing.expire_events, cutoff)
-            total += deleted
+        for expire in (writing.expire_events, writing.expire_visits):
+            more = True
+            while more:
+                deleted, more = await self._write(expire, cutoff)
+                total += deleted
         return total
 
     async def close(self) -> None:

@@ -9,7 +9,7 @@ The names that are promised to people, ``device_metrics`` and ``events``, are vi
 
 from __future__ import annotations
 
-VERSION = 1  #: ``PRAGMA user_version`` of a file whose tables are all there
+VERSION = 2  #: ``PRAGMA user_version`` of a file whose tables are all there
 
 # array_id is '' for none: NULLs would make the unique index blind to duplicates.
 SCHEMA = """

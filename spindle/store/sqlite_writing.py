@@ -10,9 +10,9 @@ from operator import attrgetter, itemgetter
 from pathlib import Path
 from typing import IO
 
-from spindle.store import sqlite_file
+from spindle.store import sqlite_file, visits
 from spindle.store import sqlite_schema as schema
-from spindle.store.base import EventRow, PlainPoint, Series
+from spindle.store.base import EventRow, PlainPoint, Series, VisitRow
 
 log = logging.getLogger("spindle.store")
 
@@ -111,6 +111,13 @@ class Writing:
         with self._transaction() as db:
             db.executemany(schema.ADD_EVENT, rows)
 
+    def write_visits(self, rows: Sequence[VisitRow]) -> None:
+        columns = [
+            (v.time_ns, v.visit_id, v.plate, v.lot, v.status, v.entry_ns, v.reason) for v in rows
+        ]
+        with self._transaction() as db:
+            db.executemany(visits.ADD, columns)
+
     def expire_points(self, cutoff_ns: int, after_id: int) -> tuple[int, int | None]:
         """Delete some readings older than the cutoff, of series after ``after_id``.
 
@@ -135,8 +142,15 @@ class Writing:
 
     def expire_events(self, cutoff_ns: int) -> tuple[int, bool]:
         """Delete some events older than the cutoff; how many, and whether there are more."""
+        return self._expire(schema.NTH_OLD_EVENT, schema.DELETE_EVENTS, cutoff_ns)
+
+    def expire_visits(self, cutoff_ns: int) -> tuple[int, bool]:
+        """The same for visits."""
+        return self._expire(visits.NTH_OLD, visits.DELETE, cutoff_ns)
+
+    def _expire(self, nth_old: str, delete: str, cutoff_ns: int) -> tuple[int, bool]:
         with self._transaction() as db:
             given = {"cutoff": cutoff_ns, "limit": _EXPIRED_AT_ONCE}
-            beyond = db.execute(schema.NTH_OLD_EVENT, given).fetchone()
+            beyond = db.execute(nth_old, given).fetchone()
             given["before"] = beyond[0] if beyond else cutoff_ns
-            return db.execute(schema.DELETE_EVENTS, given).rowcount, beyond is not None
+            return db.execute(delete, given).rowcount, beyond is not None
