@@ -13,7 +13,7 @@ from nats.aio.client import Client
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from reader import params, queries, replies
-from reader.queries import Answer, Query, Sources
+from reader.question import Answer, Query, Sources
 from reader.replies import Failure, TimedOut
 from reader.settings import ReaderSettings
 from reader.store_watch import StoreWatch

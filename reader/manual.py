@@ -9,7 +9,8 @@ import orjson
 from pydantic_core import PydanticUndefined
 
 from reader import params
-from reader.queries import QUERIES, Query
+from reader.queries import QUERIES
+from reader.question import Query
 from spindle import subjects
 
 #: What pydantic calls a bound that stands behind a validator of our own.

@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from reader.queries import Answer
+from reader.question import Answer
 from spindle.errors import Busy, InvalidInput, StoreError
 
 LONGEST_MESSAGE = 1000  # characters; an answer never repeats a megabyte to whoever sent it

@@ -8,7 +8,8 @@ import orjson
 import pytest
 
 from reader import alerts, anomaly_temperature, devices, manual, replies, series
-from reader.queries import QUERIES, Answer
+from reader.queries import QUERIES
+from reader.question import Answer
 from spindle.errors import Busy, InvalidInput, InvalidQuery, StoreDenied, StoreUnavailable
 from spindle.store.base import EventRow, Latest, Step
 from spindle.timestamps import NS
