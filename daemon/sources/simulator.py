@@ -112,7 +112,7 @@ class Simulator:
             self._plan.add(incident)
         except InvalidInput as error:
             raise InvalidInput(f"{device_id}: {error}") from None
-        return truth(incident, self._units[unit], self._origin(now_ns))
+        return truth(incident, self._units[unit], self._origin())
 
     def stop(self, device_id: object, now_ns: int) -> Any:
         """End the fault of a device now, whoever began it; the truth about it.
@@ -120,14 +120,15 @@ class Simulator:
         :raises InvalidInput: there is no such device, or it has no fault.
         """
         unit = self._unit(device_id)
-        now = (now_ns - self._origin(now_ns)) / 1e9
-        incident = self._plan.stop(unit, now)
+        incident = self._plan.stop(unit, (now_ns - self._origin()) / 1e9)
         if incident is None:
             raise InvalidInput(f"{device_id} has no fault that could be stopped")
-        return truth(incident, self._units[unit], self._origin(now_ns))
+        return truth(incident, self._units[unit], self._origin())
 
-    def _origin(self, now_ns: int) -> int:
-        return now_ns if self._start_ns is None else self._start_ns
+    def _origin(self) -> int:
+        if self._start_ns is None:
+            raise InvalidInput("the simulator has not begun yet; ask again in a second")
+        return self._start_ns
 
     def _unit(self, device_id: object) -> int:
         array, disk = fault_specs.place(device_id, self._arrays, self._disks)
@@ -136,7 +137,7 @@ class Simulator:
     def _wanted(self, spec: FaultSpec, now_ns: int | None = None) -> Incident:
         """A fault as asked for, its severity drawn."""
         index = self._unit(spec.device_id)
-        begins = spec.after if now_ns is None else (now_ns - self._origin(now_ns)) / 1e9
+        begins = spec.after if now_ns is None else (now_ns - self._origin()) / 1e9
         drawn = Random(f"{self._seed}/{spec.fault}/{spec.device_id}/{begins}")
         fault = KINDS[spec.fault].make(drawn)
         fault_specs.befalls(fault, self._units[index].source_device, spec.device_id)

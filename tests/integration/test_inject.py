@@ -1,0 +1,117 @@
+"""``python -m client inject`` on a running daemon, as a user types it; the truth in its stream."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import nats
+import orjson
+import pytest
+from nats.aio.msg import Msg
+
+from tests.servers import ROOT, Server, free_port
+from tests.services import ServiceProcess
+from tests.waiting import until
+
+
+@pytest.fixture
+def daemon(nats_server: Server, tmp_path: Path) -> Iterator[ServiceProcess]:
+    process = ServiceProcess(
+        "daemon",
+        tmp_path,
+        nats_url=f"nats://127.0.0.1:{nats_server.port}",
+        daemon_sources="simulator",
+        simulated_incident_seconds=0,
+        generation_interval_seconds=0.1,
+    )
+    process.start()
+    yield process
+    process.stop()
+
+
+def inject(folder: Path, port: int, *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "client", "inject", *words],
+        env={
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": str(ROOT),
+            "NATS_URL": f"nats://127.0.0.1:{port}",
+        },
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+async def test_a_fault_is_begun_and_stopped_and_its_truth_is_kept(
+    nats_server: Server, daemon: ServiceProcess, tmp_path: Path
+) -> None:
+    done = inject(tmp_path, nats_server.port, "silent", "device_id=array1-disk3", "for=5m")
+    assert done.returncode == 0, done.stderr
+    begun = json.loads(done.stdout)
+    assert (begun["fault"], begun["device_id"]) == ("silent", "array1-disk3")
+    again = inject(tmp_path, nats_server.port, "overheat", "device_id=array1-disk3")
+    assert again.returncode == 1
+    assert "stop that one first" in again.stderr
+    assert inject(tmp_path, nats_server.port, "stop", "device_id=array1-disk3").returncode == 0
+
+    client = await nats.connect(f"nats://127.0.0.1:{nats_server.port}")
+    told: list[dict[str, Any]] = []
+
+    async def tell(message: Msg) -> None:
+        told.append(orjson.loads(message.data))
+
+    await client.jetstream().subscribe("simulation.truth", ordered_consumer=True, cb=tell)
+    await until(lambda: len(told) == 2)
+    assert [(each["id"], each["phase"]) for each in told] == [
+        (begun["id"], "start"),
+        (begun["id"], "end"),
+    ]
+    assert told[0]["to"] == begun["to"] > told[1]["to"] > begun["from"]
+    await client.close()
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["fish", "device_id=array1"], 1, "no fault is called 'fish': expected one of overheat,"),
+        (["silent", "device_id=sda"], 1, "no simulated device is called 'sda' (real ones cannot"),
+        (["silent", "device_id=array1", "for=long"], 1, "expected a duration of 1 s to 30 days"),
+        (["silent"], 2, "on which device? expected device_id=..."),
+        (["silent", "device=array1"], 2, "there is no device: expected device_id=..."),
+        (["stop", "device_id=array2"], 1, "array2 has no fault that could be stopped"),
+    ],
+)
+def test_what_cannot_be_done_is_one_sentence(
+    nats_server: Server,
+    daemon: ServiceProcess,
+    tmp_path: Path,
+    words: list[str],
+    code: int,
+    said: str,
+) -> None:
+    done = inject(tmp_path, nats_server.port, *words)
+    assert (done.returncode, done.stdout) == (code, "")
+    assert said in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert "\n\n" not in done.stderr
+
+
+def test_without_a_daemon_it_says_so(nats_server: Server, tmp_path: Path) -> None:
+    done = inject(tmp_path, nats_server.port, "silent", "device_id=array1")
+    assert (done.returncode, done.stderr) == (69, "no daemon answers; is it started?\n")
+
+
+def test_without_nats_it_says_so(tmp_path: Path) -> None:
+    done = inject(tmp_path, free_port(), "silent", "device_id=array1")
+    assert done.returncode == 69
+    assert "NATS does not answer" in done.stderr
+    assert "Traceback" not in done.stderr
