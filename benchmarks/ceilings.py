@@ -17,6 +17,7 @@ from nats.js.api import AckPolicy, ConsumerConfig, RetentionPolicy, StreamConfig
 
 from spindle.store import sqlite_file, sqlite_schema
 from spindle.store.base import Series
+from spindle.store.sqlite_writing import insert_points
 from spindle.timestamps import parse
 
 INFLUX_TRIALS = tuple(
@@ -92,7 +93,7 @@ def sqlite_ceiling(points: list[bytes], size: int) -> float:
         start = time.perf_counter()
         for batch in batches:
             db.execute("BEGIN IMMEDIATE")
-            db.executemany(sqlite_schema.ADD_POINT, batch)
+            insert_points(db, batch)
             db.execute("COMMIT")
         seconds = time.perf_counter() - start
         db.close()

