@@ -20,4 +20,4 @@ RUN useradd --system --uid 10001 spindle && mkdir .spindle && chown spindle .spi
 USER spindle
 
 ENV HTTP_HOST=0.0.0.0
-CMD ["python", "-c", "raise SystemExit('name a service: python -m daemon, writer, reader or client')"]
+CMD ["python", "-c", "raise SystemExit('name a service: python -m daemon, writer, reader, client or gateway')"]

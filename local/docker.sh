@@ -18,7 +18,7 @@ docker_start() {
     compose ps --all >&2
     echo "Not everything is healthy. Look: ./run.sh logs <service>. A port that is taken is moved by" \
       "its setting: NATS_PORT, NATS_MONITOR_PORT, INFLUXDB_PORT, GRAFANA_PORT, PROMETHEUS_PORT," \
-      "DAEMON_HTTP_PORT, WRITER_HTTP_PORT, READER_HTTP_PORT, CLIENT_HTTP_PORT." >&2
+      "DAEMON_HTTP_PORT, WRITER_HTTP_PORT, READER_HTTP_PORT, CLIENT_HTTP_PORT, GATEWAY_HTTP_PORT." >&2
     return 1
   fi
   compose ps
@@ -30,6 +30,7 @@ NATS        nats://$address:$(setting NATS_PORT 4222), monitoring http://$addres
 InfluxDB    http://$address:$(setting INFLUXDB_PORT 8086)
 Grafana     http://$address:$(setting GRAFANA_PORT 3000)
 Prometheus  http://$address:$(setting PROMETHEUS_PORT 9090)
+HTTP        http://$address:$(setting GATEWAY_HTTP_PORT 5000)/docs
 
 Try next:
   ./run.sh query devices           every device, and when it was last seen

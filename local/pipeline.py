@@ -45,10 +45,13 @@ class Pipeline:
             return self.settings.nats_monitor_port
         return int(getattr(self.own[service], f"{service}_http_port"))
 
+    def host(self, service: str) -> str:
+        """Where a service listens: where all do, unless it has a setting of its own."""
+        return getattr(self.own.get(service), f"{service}_host", "") or self.settings.http_host
+
     def pages(self) -> dict[str, str]:
         """Service -> address of its ``/healthz``."""
-        host = self.settings.http_host
-        return {name: page(name, host, self.http_port(name)) for name in self.names}
+        return {name: page(name, self.host(name), self.http_port(name)) for name in self.names}
 
     def ports(self) -> list[ports.Port]:
         """Every port that will be listened on."""
@@ -60,7 +63,7 @@ class Pipeline:
             ]
         for service in SERVICES:
             setting = service.port_setting.upper()
-            host = self.settings.http_host
+            host = self.host(service.name)
             found.append(ports.Port(setting, host, self.http_port(service.name)))
         return found
 

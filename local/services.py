@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from spindle.errors import InvalidInput
 from spindle.settings import Settings
 
-NATS = "nats"
+NATS, GATEWAY = "nats", "gateway"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,7 @@ SERVICES = (
     Service("writer", "writer-service-go"),
     Service("reader", "reader-service-py"),
     Service("client", "client-service-go"),
+    Service(GATEWAY),
     Service("daemon", "daemon-service-go"),
 )
 

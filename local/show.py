@@ -14,7 +14,7 @@ from rich.table import Table
 from local.health import Row
 from local.nats import Broker
 from local.pipeline import Pipeline
-from local.services import NATS
+from local.services import GATEWAY, NATS
 
 _PIPE_WIDTH = 240  # nothing is folded for a program
 
@@ -104,7 +104,7 @@ def _address(pipeline: Pipeline, name: str) -> str:
     page = pipeline.pages()[name].removesuffix("/healthz")
     if name == NATS:
         return f"nats://127.0.0.1:{pipeline.settings.nats_port}, monitoring {page}"
-    return f"{page}/healthz, /metrics"
+    return f"{page}/{'docs, /' if name == GATEWAY else ''}healthz, /metrics"
 
 
 def _without_password(url: str) -> str:

@@ -28,7 +28,7 @@ from tests.servers import free_port
 
 PORTS = (
     *("NATS_PORT", "NATS_MONITOR_PORT", "DAEMON_HTTP_PORT", "WRITER_HTTP_PORT"),
-    *("READER_HTTP_PORT", "CLIENT_HTTP_PORT"),
+    *("READER_HTTP_PORT", "CLIENT_HTTP_PORT", "GATEWAY_HTTP_PORT"),
 )
 WAIT_SECONDS = 40.0
 REFUSED = "not.of.spindle"  # a subject that no service may publish on

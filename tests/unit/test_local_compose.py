@@ -57,6 +57,7 @@ def test_the_promised_ports_are_published() -> None:
         "WRITER_HTTP_PORT": 9102,
         "READER_HTTP_PORT": 9103,
         "CLIENT_HTTP_PORT": 9104,
+        "GATEWAY_HTTP_PORT": 5000,
     }
 
 

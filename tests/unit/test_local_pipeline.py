@@ -53,6 +53,7 @@ def test_every_service_has_a_port_and_settings_of_its_own() -> None:
         "WRITER_HTTP_PORT": 9102,
         "READER_HTTP_PORT": 9103,
         "CLIENT_HTTP_PORT": 9104,
+        "GATEWAY_HTTP_PORT": 5000,
     }
 
 
@@ -91,12 +92,12 @@ def test_services_are_known_by_their_old_names_too() -> None:
     assert services.resolve("reader-service-py") == "reader"
     assert services.resolve("client-service-go") == "client"
     assert services.resolve("nats") == "nats"
-    with pytest.raises(InvalidInput, match="there are nats, writer, reader, client, daemon"):
+    with pytest.raises(InvalidInput, match="are nats, writer, reader, client, gateway, daemon"):
         services.resolve("writer-service-py")
 
 
 def test_publishers_are_drained_before_those_who_store() -> None:
-    assert services.DRAIN_ORDER == ("daemon", "client", "reader", "writer", "nats")
+    assert services.DRAIN_ORDER == ("daemon", "gateway", "client", "reader", "writer", "nats")
 
 
 def test_spindle_home_is_relative_to_the_checkout_wherever_one_stands(tmp_path: Path) -> None:
