@@ -4,6 +4,7 @@ that somebody asked for."""
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import dataclass
 from random import Random
 from typing import Any
 from uuid import UUID
@@ -44,6 +45,21 @@ MESSAGES = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """One tick.
+
+    :ivar values: units x metrics, as ``fleet`` orders them.
+    :ivar silent: units of which nothing is heard.
+    :ivar due: the faults that are on, begin, end.
+    """
+
+    values: Numbers
+    silent: set[int]
+    events: list[Event]
+    due: Due
+
+
 class Simulator:
     """Simulated arrays and disks: four metrics of each per tick, now and then an event.
 
@@ -77,6 +93,13 @@ class Simulator:
 
     def tick(self, now_ns: int) -> list[Message]:
         """Every metric of every unit that reports, the events of this tick, the truth about it."""
+        moment = self.step(now_ns)
+        messages = self._encoder.encode(moment.values, now_ns, moment.silent)
+        messages += [event_message(event) for event in moment.events]
+        return messages + self._truths(moment.due)
+
+    def step(self, now_ns: int) -> Moment:
+        """What a tick would publish, as numbers."""
         if self._start_ns is None:
             self._start_ns = now_ns
             self._random.seed(f"{self._seed}/{now_ns}")
@@ -91,9 +114,7 @@ class Simulator:
             events += self._befall(incident, since, values, now_ns)
             if incident.fault.silent(incident.span(since, self._elapsed, None)):
                 silent.add(incident.unit)
-        messages = self._encoder.encode(values, now_ns, silent)
-        messages += [event_message(event) for event in events]
-        return messages + self._truths(due, self._start_ns)
+        return Moment(values, silent, events, due)
 
     def inject(self, fault: object, device_id: object, seconds: object, now_ns: int) -> Any:
         """Begin a fault now.
@@ -157,12 +178,12 @@ class Simulator:
         unit = self._units[incident.unit]
         return [self._event(unit, trouble.event_type, trouble.criticality, trouble.message, now_ns)]
 
-    def _truths(self, due: Due, start_ns: int) -> list[Message]:
+    def _truths(self, due: Due) -> list[Message]:
         """What began and what ended in this tick, in that order."""
         told: list[tuple[Incident, Phase]] = [(incident, "end") for incident in due.ended]
         told += [(incident, "start") for incident in due.begun]
         return [
-            truth_message(incident, self._units[incident.unit], start_ns, phase)
+            truth_message(incident, self._units[incident.unit], self._origin(), phase)
             for incident, phase in told
         ]
 
