@@ -258,6 +258,7 @@ case "$command" in
   test)
     install_dev
     debian_package influxdb influxd
+    debian_package prometheus prometheus
     locally test "$@"
     ;;
   check) check ;;
