@@ -22,6 +22,9 @@ _ENOUGH_ROWS = 3  # from here on a column that says the same in every row become
 _SHORT = 24  # if it says no more than so many characters
 
 
+_LONG_ID, _SHOWN_OF_ID = 13, 8
+
+
 def render(reply: Mapping[str, Any]) -> RenderableType:
     """``data`` as a table, what is nested in it and beside it as further tables."""
     parts: list[RenderableType] = list(_parts("", reply["data"]))
@@ -117,7 +120,10 @@ def _is_number(value: object) -> bool:
 
 def cell(name: str, value: Any) -> Text:
     """One value as text, coloured where it says how well something is."""
-    text = Text(_words(value))
+    words = _words(value)
+    if name == "event_id" and len(words) > _LONG_ID:
+        words = words[:_SHOWN_OF_ID] + "…"  # whole in the JSON
+    text = Text(words)
     if name in _STATE_KEYS and isinstance(value, str):
         text.stylize(_STATES.get(value, ""))
     elif name == "anomaly" and isinstance(value, bool):
