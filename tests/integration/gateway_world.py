@@ -1,0 +1,74 @@
+"""A running pipeline for the tests of the gateway: nats-server, writer, reader, gateway."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import nats
+from nats.aio.client import Client
+
+from tests.servers import Server, nats_server, running
+from tests.services import ServiceProcess
+
+T = TypeVar("T")
+
+
+class World:
+    """Services that share one nats-server and one SQLite file."""
+
+    def __init__(self, folder: Path, nats: Server) -> None:
+        self.folder = folder
+        self.nats = nats
+        self._started: list[ServiceProcess] = []
+
+    def start(self, name: str, *, wait: bool = True, **settings: object) -> ServiceProcess:
+        """One more service; stopped with the world."""
+        shared = {
+            "nats_url": f"nats://127.0.0.1:{self.nats.port}",
+            "store_url": f"sqlite:///{self.folder}/spindle.db",
+        }
+        service = ServiceProcess(name, self.folder, **{**shared, **settings})
+        self._started.append(service)
+        service.start(wait=wait)
+        return service
+
+    def over_nats(self, work: Callable[[Client], Awaitable[T]]) -> T:
+        """The result of a coroutine with a connection of its own."""
+
+        async def whole() -> T:
+            client = await nats.connect(f"nats://127.0.0.1:{self.nats.port}")
+            try:
+                return await work(client)
+            finally:
+                await client.close()
+
+        return asyncio.run(whole())
+
+    def publish(self, subject: str, *messages: Any) -> None:
+        """Each as JSON, acknowledged by its stream."""
+
+        async def all_of_them(client: Client) -> None:
+            for message in messages:
+                await client.jetstream().publish(subject, json.dumps(message).encode())
+
+        self.over_nats(all_of_them)
+
+    def stop(self) -> None:
+        for service in reversed(self._started):
+            service.stop()
+
+
+@contextlib.contextmanager
+def world(folder: Path) -> Iterator[World]:
+    """A nats-server and nothing else yet."""
+    with running(nats_server(folder / "nats")) as server:
+        made = World(folder, server)
+        try:
+            yield made
+        finally:
+            made.stop()
