@@ -83,11 +83,11 @@ def capacity_leak(values: Floats, rng: Random) -> Floats:
     return values + np.arange(1, values.size + 1) * rng.uniform(20.0, 100.0) / DAY
 
 
-def stuck_sensor(values: Floats, rng: Random) -> Floats:
+def stuck_sensor(values: Floats, _rng: Random) -> Floats:
     return np.full_like(values, values[0])
 
 
-def flapping(values: Floats, rng: Random) -> Floats:
+def flapping(values: Floats, _rng: Random) -> Floats:
     """Three minutes good, three minutes eight times as long."""
     return np.where(np.arange(values.size) // 3 % 2 == 0, values * 8.0, values)
 

@@ -30,8 +30,8 @@ CEILING = 30.0
 ALLOWANCE = 3.0
 """Surprise, in nats, that a point may bring for nothing."""
 
-EVIDENCE = 23.0
-"""Sum of surprise at which chance is ruled out: on independent points exp(-0.94 * 23) = 4e-10."""
+EVIDENCE = 30.0
+"""Sum of surprise at which chance is ruled out: on independent points exp(-0.94 * 30) = 6e-13."""
 
 HALF_PI = pi / 2
 EXACT = 1e15  # beyond, a double has no room for fractions

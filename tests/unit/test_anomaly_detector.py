@@ -1,0 +1,229 @@
+"""What the streaming anomaly detector promises of any series."""
+
+from __future__ import annotations
+
+import math
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reader.anomaly import ALARM, WARM_UP, Detector, score
+from spindle.errors import InvalidInput
+
+MINUTE, DAY = 60.0, 1440
+ANY = st.floats(allow_nan=True, allow_infinity=True)
+
+
+def times(points: int) -> list[float]:
+    return [1_750_032_000.0 + MINUTE * i for i in range(points)]
+
+
+def noise(points: int, seed: int = 1) -> list[float]:
+    rng = random.Random(seed)
+    return [rng.gauss(10.0, 1.0) for _ in range(points)]
+
+
+def rhythm(days: int, seed: int = 2) -> list[float]:
+    rng = random.Random(seed)
+    return [
+        50 + 30 * math.sin(2 * math.pi * i / DAY) + rng.gauss(0, 1.5) for i in range(days * DAY)
+    ]
+
+
+def first_alarm(values: list[float], begin: int) -> tuple[int, str]:
+    """Points from ``begin`` to the first alarm, and what it says; before ``begin`` none may be."""
+    detector = Detector()
+    for i, (moment, value) in enumerate(zip(times(len(values)), values, strict=True)):
+        if detector.update(moment, value) >= ALARM:
+            assert i >= begin
+            return i - begin, detector.explain("Latency", "ms").text
+    pytest.fail("no alarm")
+
+
+@given(st.lists(st.tuples(ANY, ANY), max_size=60))
+def test_any_points_whatever_are_scored_from_0_to_1(points: list[tuple[float, float]]) -> None:
+    detector = Detector()
+    for moment, value in zip(times(200), noise(200), strict=True):
+        detector.update(moment, value)
+    for moment, value in points:
+        assert 0.0 <= detector.update(moment, value) <= 1.0
+        detector.explain("Latency", "ms")
+        Detector.from_bytes(detector.to_bytes())
+
+
+def test_a_prefix_gives_the_prefixs_scores_bit_for_bit() -> None:
+    values = noise(3000)
+    values[2000:2050] = [v + 9 for v in values[2000:2050]]
+    whole = score(times(3000), values)
+    for end in (1, 149, 151, 1999, 2005, 2700):
+        assert score(times(end), values[:end]) == whole[:end]
+
+
+def test_batch_and_streaming_scores_are_the_same_numbers() -> None:
+    values, detector = noise(3000), Detector()
+    streamed = [detector.update(t, v) for t, v in zip(times(3000), values, strict=True)]
+    assert streamed == score(times(3000), values)
+    assert max(streamed) > 0.0
+
+
+@pytest.mark.parametrize("cut", [0, 1, 100, 1471, 1473, 2010, 5000])
+def test_a_restored_snapshot_goes_on_with_the_same_numbers(cut: int) -> None:
+    values = rhythm(5)
+    values[2000:2040] = [v + 200 for v in values[2000:2040]]
+    moments, whole = times(len(values)), score(times(len(values)), values)
+    detector = Detector()
+    for moment, value in zip(moments[:cut], values[:cut], strict=True):
+        detector.update(moment, value)
+    restored = Detector.from_bytes(detector.to_bytes())
+    assert restored.to_bytes() == detector.to_bytes()
+    after = zip(moments[cut:], values[cut:], strict=True)
+    assert [restored.update(t, v) for t, v in after] == whole[cut:]
+    assert restored.explain().text
+
+
+@pytest.mark.parametrize("damage", [lambda b: b[:-1], lambda b: b + b"x", lambda b: b"x" + b])
+def test_a_damaged_snapshot_is_refused_in_one_sentence(damage: object) -> None:
+    detector = Detector()
+    for moment, value in zip(times(300), noise(300), strict=True):
+        detector.update(moment, value)
+    with pytest.raises(InvalidInput, match=r"start a fresh detector\.$"):
+        Detector.from_bytes(damage(detector.to_bytes()))  # type: ignore[operator]
+
+
+def test_the_state_stays_under_64_kib_however_long_the_series() -> None:
+    rng, detector = random.Random(3), Detector()
+    for i in range(60 * DAY):
+        detector.update(MINUTE * i, rng.lognormvariate(0, 2) * 1e6)
+    assert len(detector.to_bytes()) < 64 * 1024
+
+
+def test_no_score_during_the_warm_up_and_some_after() -> None:
+    values = [*noise(WARM_UP - 1), 1e6, *noise(50), 1e9]
+    found = score(times(len(values)), values)
+    assert max(found[:WARM_UP]) == 0.0
+    assert found[-1] > 0.0
+
+
+@pytest.mark.parametrize("value", [0.0, 42.0, -1e9])
+def test_a_constant_series_is_never_unusual(value: float) -> None:
+    assert set(score(times(3000), [value] * 3000)) == {0.0}
+
+
+def test_a_straight_line_is_never_unusual() -> None:
+    values = [round(20 + 0.0002 * i, 4) for i in range(5000)]
+    assert max(score(times(5000), values)) < ALARM
+
+
+def test_missing_values_score_0_and_change_nothing() -> None:
+    values = noise(1000)
+    sparse = [x for v in values for x in (v, math.nan, math.inf)]
+    moments = [t for t in times(1000) for _ in range(3)]
+    assert score(moments, sparse)[::3] == score(times(1000), values)
+    assert set(score(moments, sparse)[1::3]) == {0.0}
+
+
+def test_duplicates_and_steps_backwards_are_no_alarm() -> None:
+    values, moments = noise(3000), times(3000)
+    moments[1000:1010] = [moments[1000]] * 10
+    moments[2000:2100] = [t - 7200 for t in moments[2000:2100]]
+    moments[2500:] = [t - 40 * 86_400 for t in moments[2500:]]
+    assert max(score(moments, values)) < ALARM
+
+
+def test_a_new_level_after_a_long_gap_is_no_surge() -> None:
+    values = [*noise(2000), *(v + 100 for v in noise(500))]
+    moments = times(2500)
+    moments[2000:] = [t + 7 * 86_400 for t in moments[2000:]]
+    assert max(score(moments, values)) < ALARM
+
+
+def test_a_level_shift_is_an_alarm_within_five_points() -> None:
+    values = [*noise(2000), *(v + 15 for v in noise(100))]
+    delay, text = first_alarm(values, 2000)
+    assert delay <= 5
+    assert text.startswith("Latency ") and "% of the last 24 h lay below" in text
+
+
+def test_a_drop_is_an_alarm_within_five_points() -> None:
+    delay, text = first_alarm([*noise(2000), *(v - 9 for v in noise(100))], 2000)
+    assert delay <= 5
+    assert "lay above" in text
+
+
+def test_a_single_huge_spike_is_an_alarm_at_once() -> None:
+    values = noise(2000)
+    values[1800] = 5000.0
+    assert first_alarm(values, 1800)[0] == 0
+
+
+def test_grown_variance_is_an_alarm() -> None:
+    values = [*noise(2000), *(10 + 8 * (v - 10) for v in noise(100, seed=5))]
+    assert first_alarm(values, 2000)[0] <= 15
+
+
+def test_a_changed_slope_is_an_alarm() -> None:
+    values = [20 + 0.001 * i + v / 500 for i, v in enumerate(noise(2100))]
+    values[2000:] = [v + 0.05 * (i + 1) for i, v in enumerate(values[2000:])]
+    assert first_alarm(values, 2000)[0] <= 5
+
+
+def test_a_stuck_sensor_is_an_alarm_that_says_so() -> None:
+    values = [round(v, 1) for v in noise(2000)]
+    values += [10.3] * 60
+    delay, text = first_alarm(values, 2000)
+    assert delay <= 30
+    assert "readings without any change" in text
+
+
+def test_idleness_at_the_lowest_value_is_no_stuck_sensor() -> None:
+    values = [0.0 if 800 < i % DAY else 5 + v for i, v in enumerate(noise(3 * DAY))]
+    detector = Detector()
+    for moment, value in zip(times(len(values)), values, strict=True):
+        detector.update(moment, value)
+        assert detector.kind != "stuck" or detector.score < ALARM
+
+
+def test_a_day_that_breaks_the_daily_rhythm_is_an_alarm_though_every_value_is_usual() -> None:
+    values = rhythm(12)
+    values[10 * DAY : 11 * DAY] = [50 - (v - 50) for v in values[9 * DAY : 10 * DAY]]
+    delay, text = first_alarm(values, 10 * DAY)
+    assert delay <= DAY // 2
+    assert "unlike each of the 10 days before" in text
+
+
+def test_a_daily_rhythm_itself_is_no_alarm() -> None:
+    values = rhythm(14)
+    assert max(score(times(len(values)), values)) < ALARM
+
+
+def test_a_slow_drift_of_a_daily_rhythm_is_an_alarm() -> None:
+    values = rhythm(14)
+    values[8 * DAY :] = [v + 0.02 * i for i, v in enumerate(values[8 * DAY :])]
+    assert first_alarm(values, 8 * DAY)[0] <= 3 * DAY
+
+
+def test_repeats_of_a_known_alarm_fade() -> None:
+    values = noise(6000)
+    for begin in range(2000, 6000, 400):
+        values[begin : begin + 20] = [v + 15 for v in values[begin : begin + 20]]
+    found = score(times(6000), values)
+    heard = [max(found[b : b + 20]) for b in range(2000, 6000, 400)]
+    assert heard[0] >= ALARM
+    assert max(heard[2:]) < ALARM
+
+
+def test_one_alarm_is_no_flood_of_rows() -> None:
+    values = [*noise(2000), *(v + 15 for v in noise(2000))]
+    assert sum(s >= ALARM for s in score(times(4000), values)) <= 6
+
+
+def test_the_explanation_of_a_usual_point_says_so() -> None:
+    detector = Detector()
+    assert detector.update(0.0, 3.14159) == 0.0
+    explanation = detector.explain("Latency", "ms")
+    assert explanation.text == "Latency 3.142 ms; nothing unusual"
+    assert (explanation.kind, explanation.expected) == (None, None)
+    detector.update(60.0, math.nan)
+    assert detector.explain("Latency").text == "Latency was no number"
