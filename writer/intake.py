@@ -8,6 +8,8 @@ Source: NATS ADR-13 (pull subscribe internals).
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import logging
 from collections.abc import Callable
 
@@ -15,6 +17,7 @@ import orjson
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
+from nats.errors import Error as NatsError
 
 from spindle import subjects
 from writer.batch import Delivery
@@ -24,6 +27,8 @@ log = logging.getLogger("writer.intake")
 EXPIRES_SECONDS = 30.0
 #: After this long without the request's end the request is taken for lost.
 LOST_SECONDS = EXPIRES_SECONDS + 5.0
+#: How long a stopping writer waits for what the server has sent already.
+CLOSE_SECONDS = 2.0
 #: An inbox may pile up what was asked for; the request bounds it, not nats-py's own limits.
 NO_LIMIT = 0
 
@@ -99,7 +104,8 @@ class Intake:
 
     async def reopen(self) -> None:
         """Start anew: what arrived and was not taken, or is on its way, is left to others."""
-        await self.close()
+        if self._subscription is not None:
+            await self._subscription.unsubscribe()
         self._arrived.clear()
         self._outstanding = 0
         await self.open()
@@ -124,9 +130,14 @@ class Intake:
         return len(self._arrived)
 
     async def close(self) -> None:
-        """End the subscription: what the server would still send is delivered to others."""
+        """End the subscription; what the server had sent by then has arrived on return.
+
+        What it would still send is delivered to others.
+        """
         if self._subscription is not None:
-            await self._subscription.unsubscribe()
+            with contextlib.suppress(NatsError, TimeoutError):  # away: it is delivered again
+                async with asyncio.timeout(CLOSE_SECONDS):
+                    await self._subscription.drain()  # type: ignore[no-untyped-call]
 
 
 def delivery(message: Msg) -> Delivery:

@@ -40,6 +40,7 @@ MOST_MESSAGES_ASKED = 20_000
 MOST_LETTERS_AT_ONCE = 64
 LETTER_PAUSE_SECONDS = 1.0
 IDLE_SECONDS = 5.0
+FLUSH_SECONDS = 2
 
 _OUTCOMES: dict[type[StoreError], Outcome] = {
     BatchRefused: Outcome.REFUSED,
@@ -242,3 +243,6 @@ class Pipeline(Generic[P]):
         if left:
             log.warning("%s: %d messages returned to the stream", self.stream, len(left))
         await self._tell(client, left, NAK)
+        # Closing a socket in which something lies unread can undo what was just sent.
+        with contextlib.suppress(NatsError, TimeoutError):
+            await client.flush(FLUSH_SECONDS)
