@@ -19,17 +19,23 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 START_SECONDS = 20.0
 
+_given_ports: set[int] = set()
+
 
 def free_port() -> int:
     """A TCP port of 127.0.0.1 that nothing listens on.
 
     Below the ports that systems give to outgoing connections: one of those could else take the
-    port while its server is down, or, trying to reach that server, connect to itself.
+    port while its server is down, or, trying to reach that server, connect to itself. Never the
+    same twice, for the same reason.
     """
     while True:
         port = random.randrange(10_000, 32_000)
+        if port in _given_ports:
+            continue
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind(("127.0.0.1", port))
+            _given_ports.add(port)
             return port
 
 
