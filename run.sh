@@ -2,6 +2,7 @@
 # Operates Spindle. Thin on purpose: it makes the virtual environment and chooses between Docker and
 # local processes; what needs thought is Python (local/). Works with bash 3.2 (macOS) and later.
 set -euo pipefail
+CALLED_FROM=$PWD
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
 usage() {
@@ -25,6 +26,8 @@ usage: ./run.sh [command]
   deadletters list|show|replay|purge
                         what could not be stored, with the reason
   repair                make the writer's consumers anew; nothing that waits is lost
+  score FILE.csv [-o OUT.csv] [--plot OUT.png]
+                        the anomaly detector over a file of timestamp,value
   backup FILE           a checked copy of the SQLite store, made while it is written to
   restore FILE          put such a copy back, while nothing runs
   replace "<SEARCH>" "<REPLACE>" [EXT]
@@ -246,7 +249,16 @@ case "$command" in
     operate build
     operate start
     ;;
-  init | build | start | stop | restart | status | logs | query | deadletters | repair) operate "$command" "$@" ;;
+  init | build | start | stop | restart | status | logs | query | inject | deadletters | repair)
+    operate "$command" "$@"
+    ;;
+  score)
+    install_runtime
+    root=$PWD
+    case "$PYTHON" in /*) ;; *) PYTHON="$root/$PYTHON" ;; esac
+    cd "$CALLED_FROM" # its files are named from there
+    PYTHONPATH="$root" "$PYTHON" -m reader.score "$@"
+    ;;
   backup | restore)
     install_runtime
     locally "$command" "$@"

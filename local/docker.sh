@@ -91,14 +91,17 @@ docker_logs() {
   compose logs ${follow:+"$follow"} --tail "$lines" ${arguments[@]+"${arguments[@]}"}
 }
 
-docker_query() { in_client query "$@"; }
+docker_query() { inside client client query "$@"; }
+docker_inject() { inside client client inject "$@"; }
+docker_deadletters() { inside client client deadletters "$@"; }
+docker_repair() { inside writer writer.repair "$@"; }
 
-docker_inject() { in_client inject "$@"; }
-
-in_client() {
-  local terminal=-T
+# inside <service> <module> <words>...
+inside() {
+  local service=$1 terminal=-T
+  shift
   if [ -t 0 ] && [ -t 1 ]; then terminal=""; fi
-  compose exec ${terminal:+"$terminal"} client python -m client "$@"
+  compose exec ${terminal:+"$terminal"} "$service" python -m "$@"
 }
 
 # A service's name from it or from what the old platform called it.

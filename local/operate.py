@@ -81,6 +81,8 @@ def _wait_and_tell(pipeline: Pipeline, control: Control, names: Sequence[str]) -
     show.complain(f"not healthy after {seconds:g} s (START_TIMEOUT_SECONDS):")
     for row in failing:
         show.complain(f"  {row.service}: {row.health}")
+        if row.state in ("running", "starting"):
+            continue
         if last := logs.last_message(pipeline.home.log_file(row.service), row.service):
             show.complain(f"    last in its log: {last}")
     first = failing[0].service

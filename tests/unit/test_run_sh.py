@@ -95,6 +95,7 @@ def test_help_shows_every_command(checkout: Checkout) -> None:
     assert done.returncode == 0
     for word in (
         *("init", "build", "start", "stop", "restart", "all", "status", "logs", "query"),
+        *("inject", "deadletters", "repair", "score", "backup", "restore"),
         *("replace", "test", "check", "bench", "help"),
     ):
         assert f"\n  {word}" in done.stdout
@@ -178,6 +179,27 @@ def test_a_query_in_containers_runs_in_the_client(checkout: Checkout) -> None:
     assert checkout.calls[-1] == (
         "docker compose exec -T client python -m client query devices device_id=a b"
     )
+
+
+@pytest.mark.parametrize(
+    ("words", "module"),
+    [
+        (("deadletters", "list"), "client python -m client deadletters list"),
+        (("inject", "stop", "device_id=x"), "client python -m client inject stop device_id=x"),
+        (("repair",), "writer python -m writer.repair"),
+    ],
+)
+def test_tools_run_in_the_container_of_their_service(
+    checkout: Checkout, words: tuple[str, ...], module: str
+) -> None:
+    checkout.run(*words)
+    assert checkout.calls[-1] == f"docker compose exec -T {module}"
+
+
+def test_files_to_score_are_named_from_where_one_stands(checkout: Checkout) -> None:
+    """run.sh itself works in its own folder."""
+    assert checkout.run("score", "x.csv").returncode == 0
+    assert checkout.calls[-1] == "python -m reader.score x.csv"
 
 
 def test_without_python_one_sentence_says_so(checkout: Checkout) -> None:
