@@ -28,7 +28,7 @@ DELETED = {"DEL", "PURGE"}
 _PLAIN = re.compile(rb"[-A-Za-z0-9_/]")
 _ESCAPED = re.compile(rb"=([0-9A-F]{2})")
 _AT_ONCE = 1_000
-_IDLE_SECONDS = 30.0
+_IDLE_SECONDS = 60.0
 
 
 def key_of(plate: str) -> str:
@@ -112,18 +112,10 @@ async def last_value(js: JetStreamContext, bucket: str, key: str) -> RawStreamMs
 
 async def last_values(js: JetStreamContext, bucket: str) -> AsyncIterator[Msg]:
     """The last message of every key, delete markers among them."""
-    config = ConsumerConfig(
-        ack_policy=AckPolicy.NONE,
-        filter_subject=subjects.bucket_subject(bucket, ">"),
-        deliver_policy=DeliverPolicy.LAST_PER_SUBJECT,
-        inactive_threshold=_IDLE_SECONDS,
-        mem_storage=True,
-        num_replicas=1,
-    )
     stream = subjects.bucket_stream(bucket)
-    info = await js.add_consumer(stream, config)
-    left = info.num_pending or 0
-    pull = await js.pull_subscribe_bind(info.name, stream=stream)
+    name = await follow(js, bucket)
+    left = (await js.consumer_info(stream, name)).num_pending or 0
+    pull = await js.pull_subscribe_bind(name, stream=stream)
     try:
         while left > 0:
             try:
@@ -135,7 +127,23 @@ async def last_values(js: JetStreamContext, bucket: str) -> AsyncIterator[Msg]:
                 yield message
     finally:
         await pull.unsubscribe()
-        await js.delete_consumer(stream, info.name)
+        await js.delete_consumer(stream, name)
+
+
+async def follow(js: JetStreamContext, bucket: str) -> str:
+    """A pull consumer of every key's last message, and then of every change; its name.
+
+    It goes away when nobody has fetched for a minute.
+    """
+    config = ConsumerConfig(
+        ack_policy=AckPolicy.NONE,
+        filter_subject=subjects.bucket_subject(bucket, ">"),
+        deliver_policy=DeliverPolicy.LAST_PER_SUBJECT,
+        inactive_threshold=_IDLE_SECONDS,
+        mem_storage=True,
+        num_replicas=1,
+    )
+    return (await js.add_consumer(subjects.bucket_stream(bucket), config)).name
 
 
 #: Upper bounds of the histogram ``event_processing_latency_seconds``.

@@ -8,7 +8,7 @@ from nats.js.errors import Error as JetStreamError
 
 from spindle import subjects
 from spindle.errors import BusUnavailable
-from writer.batch import Letter
+from writer.batch import Delivery, Letter, Mistake
 from writer.decode import letter_payload
 from writer.intake import stream_sequence
 
@@ -21,12 +21,19 @@ _LONGEST_REASON = 1024
 async def keep(client: Client, stream: str, letter: Letter) -> None:
     """Publish a dead letter; return when the broker has it on its stream.
 
+    :raises BusUnavailable: it may or may not have been kept; try again.
+    """
+    await bury(client, stream, letter.delivery, letter.mistake)
+
+
+async def bury(client: Client, stream: str, delivery: Delivery, mistake: Mistake) -> None:
+    """Publish what is wrong with a delivery as a dead letter.
+
     The message id names stream, sequence and place, so that a repeat within the duplicate window
     is not kept twice.
 
     :raises BusUnavailable: it may or may not have been kept; try again.
     """
-    delivery, mistake = letter.delivery, letter.mistake
     payload = letter_payload(delivery.payload, mistake.index)
     sequence = stream_sequence(delivery.reply)
     place = "" if mistake.index is None else str(mistake.index)
@@ -44,7 +51,16 @@ async def keep(client: Client, stream: str, letter: Letter) -> None:
     if len(payload) > room:
         headers[subjects.SIZE_HEADER] = str(len(payload))  # the letter holds its beginning only
         payload = payload[:room]
-    subject = subjects.dead_letter_subject(delivery.subject)
+    await publish(client, delivery.subject, payload, headers)
+
+
+async def publish(client: Client, original: str, payload: bytes, headers: dict[str, str]) -> None:
+    """Put a dead letter on its stream.
+
+    :param original: the subject that the message came on.
+    :raises BusUnavailable: it may or may not have been kept; try again.
+    """
+    subject = subjects.dead_letter_subject(original)
     js = client.jetstream(timeout=PUBLISH_TIMEOUT_SECONDS)
     try:
         await js.publish(subject, payload, headers=headers)

@@ -53,7 +53,7 @@ class MetricDecoder:
                 return self._fast(payload, latest_ns), []
             except (msgspec.DecodeError, ValueError, RecursionError):
                 pass  # the models say what, if anything, is wrong with it
-        return _decode(payload, self._max_payload, lambda data: self._slow(data, latest_ns))
+        return decode_objects(payload, self._max_payload, lambda data: self._slow(data, latest_ns))
 
     def _fast(self, payload: bytes, latest_ns: int) -> list[PlainPoint]:
         if payload[:1] == b"{":
@@ -110,7 +110,7 @@ class EventDecoder:
 
     def decode(self, payload: bytes, latest_ns: int) -> tuple[list[EventRow], list[Mistake]]:
         """The good events in order, and what is wrong with the rest."""
-        return _decode(payload, self._max_payload, lambda data: _event(data, latest_ns))
+        return decode_objects(payload, self._max_payload, lambda data: _event(data, latest_ns))
 
 
 def _event(data: object, latest_ns: int) -> EventRow:
@@ -130,7 +130,7 @@ def _event(data: object, latest_ns: int) -> EventRow:
 R = TypeVar("R")
 
 
-def _decode(
+def decode_objects(
     payload: bytes, max_payload: int, parse: Callable[[object], R]
 ) -> tuple[list[R], list[Mistake]]:
     """The objects of a payload by the models, good and bad apart."""

@@ -20,12 +20,14 @@ from writer.batch import Limits
 from writer.decode import EventDecoder, MetricDecoder
 from writer.metrics import LedgerCollector
 from writer.monitor import Monitor, monitor_url
+from writer.parking import Matcher
 from writer.pipeline import Pipeline
 from writer.settings import WriterSettings
+from writer.visits import VisitDecoder, Visits
 
 log = logging.getLogger("writer")
 
-PARTS = ("nats", "store")
+PARTS = ("nats", "store", "parking")
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.25, 10.0
 EXPIRE_EVERY_SECONDS = 60.0
 
@@ -36,7 +38,8 @@ async def main(service: Service[WriterSettings]) -> None:
     store = open_store(settings, writing=True)
     try:
         await service.unless_stopped(prepare(store, service))
-        pipelines = build(store, service)
+        visits = Visits(store)
+        pipelines = build(store, visits, service)
         service.registry.register(
             LedgerCollector(lambda: {one.stream: one.core.ledger for one in pipelines})
         )
@@ -54,6 +57,7 @@ async def main(service: Service[WriterSettings]) -> None:
         if client is None:
             return
         try:
+            visits.connected(client.jetstream())
             await service.unless_stopped(bus.declare(client, settings))
             await work(service, client, store, pipelines)
         finally:
@@ -78,8 +82,8 @@ async def prepare(store: Store, service: Service[WriterSettings]) -> None:
             return
 
 
-def build(store: Store, service: Service[WriterSettings]) -> list[Pipeline[Any]]:
-    """One pipeline for each telemetry stream."""
+def build(store: Store, visits: Visits, service: Service[WriterSettings]) -> list[Pipeline[Any]]:
+    """One pipeline for each stream of what is stored."""
     settings = service.settings
     sqlite = urlsplit(settings.store).scheme == "sqlite"
     limits = Limits(
@@ -96,6 +100,14 @@ def build(store: Store, service: Service[WriterSettings]) -> list[Pipeline[Any]]
     return [
         Pipeline(subjects.METRICS_STREAM, metrics, store.write_points, limits, health, future),
         Pipeline(subjects.EVENTS_STREAM, events, store.write_events, limits, health, future),
+        Pipeline(
+            subjects.PARKING_SUMMARIES_STREAM,
+            VisitDecoder(largest),
+            visits.write,
+            limits,
+            health,
+            future,
+        ),
     ]
 
 
@@ -110,7 +122,10 @@ async def work(
             tasks.create_task(pipeline.run(client, declare, stopping, drain), name=pipeline.stream)
         tasks.create_task(_expire(service, store), name="retention")
         tasks.create_task(_monitor(service, client, pipelines).run(stopping), name="monitor")
+        matcher = Matcher(client, service.settings, service.health, service.registry, declare)
+        matching = tasks.create_task(matcher.run(), name="parking")
         await stopping.wait()
+        matching.cancel()
         for pipeline in pipelines:
             pipeline.wake()
 

@@ -13,6 +13,7 @@ import orjson
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
+from nats.js.api import RetentionPolicy
 from nats.js.errors import Error as JetStreamError
 from prometheus_client import CollectorRegistry, Gauge, Info
 
@@ -101,14 +102,18 @@ class Monitor:
     async def _look_at(self, pipeline: Pipeline[Any]) -> None:
         js, stream = self._client.jetstream(), pipeline.stream
         info = await js.consumer_info(stream, subjects.WRITER_CONSUMER)
-        state = (await js.stream_info(stream)).state
+        stream_info = await js.stream_info(stream)
+        state, pending = stream_info.state, info.num_pending or 0
+        unacknowledged = info.num_ack_pending or 0
+        queue = stream_info.config.retention == RetentionPolicy.WORK_QUEUE
         reading = Reading(
             last=state.last_seq,
-            messages=state.messages,
+            # What a stream keeps for another consumer does not wait for this one.
+            messages=state.messages if queue else pending + unacknowledged,
             floor=info.ack_floor.stream_seq if info.ack_floor else 0,
             delivered=info.delivered.stream_seq if info.delivered else 0,
-            pending=info.num_pending or 0,
-            unacknowledged=info.num_ack_pending or 0,
+            pending=pending,
+            unacknowledged=unacknowledged,
             asking=pipeline.asking,
         )
         self._pending.labels(stream).set(reading.pending)

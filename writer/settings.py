@@ -34,6 +34,33 @@ class WriterSettings(Settings):
         ge=2**20,
         description="Most bytes of messages taken from NATS and not yet stored.",
     )
+    parking_reorder_seconds: float = Field(
+        10.0,
+        ge=0,
+        le=3600,
+        description="How long an exit waits for an entry that is delivered after it; then it is "
+        "unmatched.",
+    )
+    parking_settle_seconds: float = Field(
+        0.0,
+        ge=0,
+        le=3600,
+        description="How long a visit waits for passages of the same vehicle that belong in "
+        "between; 0 publishes it at once.",
+    )
+    parking_max_stay_hours: float = Field(
+        720.0,
+        gt=0,
+        le=87_600,
+        description="Longest stay; an entry without an exit for so long becomes a dead letter.",
+    )
+    parking_remember_hours: float = Field(
+        24.0,
+        ge=1,
+        le=8760,
+        description="How long passages that are over are remembered, so that a repeat is "
+        "recognised.",
+    )
     writer_drain_seconds: float = Field(
         10.0, ge=0, description="How long a stopping writer goes on storing what it holds."
     )
