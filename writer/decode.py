@@ -66,7 +66,8 @@ class MetricDecoder:
         if len(times) > MAX_TIMES:
             times.clear()
         points: list[PlainPoint] = []
-        add, last, time_ns = points.append, "", 0
+        add, time_ns = points.append, 0
+        last: str | None = None  # no timestamp is equal to it
         for reading in readings:
             text = reading.timestamp
             if text != last:
