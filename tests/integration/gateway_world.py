@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import signal
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
@@ -59,6 +60,9 @@ class World:
         self.over_nats(all_of_them)
 
     def stop(self) -> None:
+        """All at once, then each waited for."""
+        for service in self._started:
+            service.send(signal.SIGTERM)
         for service in reversed(self._started):
             service.stop()
 
