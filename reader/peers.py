@@ -25,18 +25,20 @@ from math import exp, inf, log
 
 from reader.detection import words
 
-METRICS = ("Latency", "DiskTemp")
-"""Metrics of which a device should have as much as its peers; load and fill may differ for good."""
+FACTORS: Mapping[str, float] = {"Latency": 1.3, "DiskTemp": 1.3, "IOPs": 1 / 2}
+"""What slot, load and model may explain, as a factor of the peers' median, by metric.
+
+1.3 is half the way, nearly, to the least that is called fail-slow (1.5 times). Load is shared less
+evenly than latency is, so only half the peers' IOPs is few. How full a device is may differ for
+good.
+"""
 
 LEAST_PEERS = 2
 """Peers without whom there is no median to speak of."""
 
-ALLOWANCE = log(1.3)
-"""What slot, load and model may explain, in logs: half the way, nearly, to the least that is called
-fail-slow (1.5 times)."""
-
-CLIP = log(2.0)
-"""Most that one reading may say: one very slow answer is a spike, not a slow disk."""
+CLIP = 2.6
+"""Most that one reading may say, in allowances (of 1.3: twice the usual): one very slow answer is a
+spike, not a slow disk."""
 
 EVIDENCE = 25.0
 """Nats at which chance is ruled out, as for surges in ``reader.detection``."""
@@ -54,21 +56,23 @@ SPREAD = 0.3
 """Standard deviation of a reading's log ratio that is believed before it is known."""
 
 HIGH_LOAD = 1.5
-"""Times its peers' load from which a device's latency is its load's."""
+"""Times its peers' load from which what a device says is its load's doing."""
 
 
 @dataclass(slots=True)
 class _Member:
     """What is known of one device; all ratios are logs.
 
+    :ivar allowance: beyond the usual; negative where less is worse.
     :ivar usual: its ratio in the long run.
     :ivar square: of a reading's distance from that.
-    :ivar run: sum of what readings had beyond the usual and the allowance, never below 0.
+    :ivar run: sum of what readings had beyond usual and allowance the bad way, never below 0.
     :ivar total: of the readings since ``run`` was last 0, of which there were ``count``.
     :ivar since: time of the first of those.
     :ivar slow: it is named at present.
     """
 
+    allowance: float
     readings: int = 0
     usual: float = 0.0
     square: float = SPREAD**2
@@ -80,16 +84,18 @@ class _Member:
 
     @property
     def limit(self) -> float:
-        """Chance brings a run to x with probability exp(-2 x ALLOWANCE / variance) at most."""
-        return EVIDENCE * self.square / (2.0 * ALLOWANCE)
+        """Chance brings a run to x with probability exp(-2 x allowance / variance) at most."""
+        return EVIDENCE * self.square / (2.0 * abs(self.allowance))
 
     def take(self, timestamp: float, ratio: float) -> None:
-        beyond = max(-CLIP, min(CLIP, ratio - self.usual))
+        most = CLIP * abs(self.allowance)
+        beyond = max(-most, min(most, ratio - self.usual))
+        worse = beyond if self.allowance > 0.0 else -beyond
         if self.run == 0.0:
             self.total, self.count, self.since = 0.0, 0, timestamp
         self.total += ratio
         self.count += 1
-        self.run = max(0.0, min(self.run + beyond - ALLOWANCE, 2.0 * self.limit))
+        self.run = max(0.0, min(self.run + worse - abs(self.allowance), 2.0 * self.limit))
         self.readings += 1
         weight = 1.0 / min(self.readings + PRIOR, MEMORY)
         self.usual += weight * beyond
@@ -97,6 +103,12 @@ class _Member:
             self.square += weight * (beyond * beyond - self.square)
         enter = self.run >= self.limit and self.count >= LEAST_RUN
         self.slow = enter or (self.slow and self.run >= 0.5 * self.limit)
+
+    def excuse(self) -> None:
+        """What goes on is not this device's alone. A new one is taken as it is."""
+        if self.readings <= PRIOR and self.count:
+            self.usual = self.total / self.count
+        self.run, self.slow = 0.0, False
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,10 +132,14 @@ class PeerReason:
 
 
 class PeerGroup:
-    """One metric of the members of one group; see the module. State: some 100 bytes a member."""
+    """One metric of the members of one group; see the module. State: some 100 bytes a member.
+
+    :param metric_type: one of ``FACTORS``.
+    """
 
     def __init__(self, metric_type: str) -> None:
         self.metric_type = metric_type
+        self._allowance = log(FACTORS[metric_type])
         self._members: dict[str, _Member] = {}
 
     def update(
@@ -145,7 +161,7 @@ class PeerGroup:
                 loads, load.get(device, 0.0)
             ):
                 continue
-            member = self._members.setdefault(device, _Member())
+            member = self._members.setdefault(device, _Member(self._allowance))
             member.take(timestamp, log(value / _of_others(ordered, value)))
         return self._reasons(timestamp, given, len(ordered) - 1)
 
@@ -153,13 +169,15 @@ class PeerGroup:
         self, timestamp: float, given: Mapping[str, float], peers: int
     ) -> dict[str, PeerReason]:
         members = {device: m for device in given if (m := self._members.get(device)) is not None}
-        slow = [device for device, member in members.items() if member.slow]
-        if not slow:
-            return {}
         suspects = sum(member.run >= 0.5 * member.limit for member in members.values())
-        if suspects > max(1, (peers + 1) // 3):
-            return {}
-        return {device: self._reason(device, members[device], timestamp, peers) for device in slow}
+        if suspects > max(1, len(given) // 3):
+            for member in members.values():
+                member.excuse()
+        return {
+            device: self._reason(device, member, timestamp, peers)
+            for device, member in members.items()
+            if member.slow
+        }
 
     def _reason(self, device: str, member: _Member, now: float, peers: int) -> PeerReason:
         ratio = exp(member.total / member.count)
@@ -191,10 +209,12 @@ class PeerGroup:
 
 def _of_others(ordered: list[float], value: float) -> float:
     """The median of the values without one of them."""
-    rest = ordered.copy()
-    del rest[bisect_left(rest, value)]
-    half = len(rest) // 2
-    return rest[half] if len(rest) % 2 else 0.5 * (rest[half - 1] + rest[half])
+    gone, rest = bisect_left(ordered, value), len(ordered) - 1
+    high = ordered[rest // 2 + (rest // 2 >= gone)]
+    if rest % 2:
+        return high
+    low = rest // 2 - 1
+    return 0.5 * (ordered[low + (low >= gone)] + high)
 
 
 def times(ratio: float) -> str:
