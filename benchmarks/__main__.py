@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Annotated, Any, Protocol, TypeVar
 
 import typer
@@ -13,6 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from benchmarks import broker as broker_bench
+from benchmarks import faults as faults_bench
 from benchmarks import latency as latency_bench
 from benchmarks import writer as writer_bench
 from spindle import logs
@@ -81,6 +82,29 @@ def broker(as_json: Json = False) -> None:
     with progress_bar() as progress:
         results = _measure(broker_bench.run(progress))
     _print(results, broker_bench.table(results), as_json)
+
+
+@app.command()
+def faults(
+    as_json: Json = False,
+    seed: Annotated[int, typer.Option(min=0, help="Of the simulated fleets.")] = 20_260,
+    arrays: Annotated[int, typer.Option(min=1, help="Faults of each kind, one in an array.")] = 40,
+    days: Annotated[int, typer.Option(min=0, help="Of each device that is well; 0: none.")] = 14,
+    kind: Annotated[list[str] | None, typer.Option("--fault", help="Only these.")] = None,
+) -> None:
+    """Which simulated faults are detected, how fast, and how often a healthy fleet alarms."""
+    for name in kind or ():
+        if name not in faults_bench.kinds():
+            print(f"no fault is called {name!r}", file=sys.stderr)
+            raise typer.Exit(2)
+    with progress_bar() as progress:
+
+        def begin(name: str, steps: int) -> Callable[[], None]:
+            task = progress.add_task(name, total=steps)
+            return lambda: progress.advance(task)
+
+        tallies = faults_bench.run(seed, arrays, days, kind or faults_bench.kinds(), begin)
+    _print(tallies, faults_bench.table(tallies), as_json)
 
 
 class _Line(Protocol):
