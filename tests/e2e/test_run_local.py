@@ -31,6 +31,7 @@ PORTS = (
     *("READER_HTTP_PORT", "CLIENT_HTTP_PORT", "GATEWAY_HTTP_PORT"),
 )
 WAIT_SECONDS = 40.0
+pytestmark = pytest.mark.timeout(300)  # a dozen processes on a machine that may be busy
 REFUSED = "not.of.spindle"  # a subject that no service may publish on
 
 
