@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from reader import alerts, devices, health, params
+from reader import alerts, devices, health, health_fleet, params
 from reader.question import Answer, Query, Sources
 from spindle.store.base import Selection
-from spindle.timestamps import NS
 
 _SUMMARISED = 10_000  # events that the summary of alerts counts at most
 _EVENT_ONLY = 2_000  # newest events looked through for devices that send no metrics
@@ -27,15 +26,15 @@ async def _alerts_critical(at: Sources, asked: params.AlertsParams) -> Answer:
 
 async def _device_health(at: Sources, asked: params.HealthParams) -> Answer:
     which = Selection(asked.source_device, asked.device_id)
-    settings = at.settings
-    readings = await at.store.latest(which, at.ago(settings.reader_lookback_hours * 3600))
-    events = await at.store.events(
-        which, at.ago(settings.reader_event_minutes * 60), health.CRITICAL_EVENT
-    )
-    units = health.judge(readings, events, at.now_ns, int(settings.reader_stale_seconds * NS))
-    return Answer(
-        health.answer(asked.device, asked.source_device, units, settings.reader_lookback_hours)
-    )
+    units = await at.examiner.examine(at.store, which, at.now_ns)
+    hours = at.settings.reader_lookback_hours
+    return Answer(health.answer(asked.device, asked.source_device, units, hours))
+
+
+async def _fleet_health(at: Sources, asked: params.FleetParams) -> Answer:
+    which = Selection(asked.source_device, asked.device_id, asked.array_id)
+    units = await at.examiner.examine(at.store, which, at.now_ns)
+    return Answer(health_fleet.answer(units, asked.state, asked.limit))
 
 
 async def _devices(at: Sources, asked: params.DevicesParams) -> Answer:
@@ -63,9 +62,22 @@ QUESTIONS: tuple[Query[Any], ...] = (
         "device_health",
         "Is a device, or the worst of a class of devices, ok, warning, critical or unknown?",
         params.HealthParams,
-        "{device, health, source_device, last_seen, counts, reasons}",
+        "{device, health, score, since, source_device, last_seen, counts, reasons}, reasons worst "
+        "first: a list of {source_device, device, metric_type, event_type, value, unit, limit, "
+        "severity, time, since, message}",
         {"source_device": "DiskUnit"},
         _device_health,
+    ),
+    Query(
+        "fleet_health",
+        "Which devices and arrays are in trouble, the worst first, and how many are well?",
+        params.FleetParams,
+        "{health, devices_known, counts, listed, matching, devices, arrays}: devices a list of "
+        "{device, source_device, array_id, health, score, since, last_seen, reasons}, arrays one "
+        "of {array_id, health, score, counts, worst, message}; an array is as well as the worst "
+        "of its members",
+        {"limit": 10},
+        _fleet_health,
     ),
     Query(
         "devices",

@@ -13,6 +13,7 @@ from nats.aio.client import Client
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from reader import params, queries, replies
+from reader.health_check import Examiner
 from reader.question import Answer, Query, Sources
 from reader.replies import Failure, TimedOut
 from reader.settings import ReaderSettings
@@ -60,6 +61,7 @@ class Desk:
         client: Client,
         settings: ReaderSettings,
         metrics: Metrics,
+        examiner: Examiner,
         now_ns: Callable[[], int] = time.time_ns,
     ) -> None:
         self._store = store
@@ -67,6 +69,7 @@ class Desk:
         self._client = client
         self._settings = settings
         self._metrics = metrics
+        self._examiner = examiner
         self._now_ns = now_ns
         self._in_progress = 0  # questions being answered now
 
@@ -110,7 +113,7 @@ class Desk:
 
     async def _within_time(self, query: Query[Any], asked: params.Params) -> Answer:
         limit = self._settings.reader_query_timeout_seconds
-        sources = Sources(self._store, self._client, self._settings, self._now_ns())
+        sources = Sources(self._store, self._client, self._settings, self._now_ns(), self._examiner)
         try:
             async with asyncio.timeout(limit) as budget:
                 return await query.handler(sources, asked)

@@ -1,190 +1,287 @@
-"""Is a device well? Pure: the latest readings and recent critical events in, a verdict out.
+"""Is a device well? Pure: readings, critical events and findings in, a verdict out.
 
-A unit is *critical* when a reading is at or past the catalogue's critical threshold or it sent an
-event of criticality 8 or more lately, *warning* when one is at or past the warning threshold,
-*unknown* when nothing was heard of it for too long, else *ok*. A class is the worst of its members;
-a member of unknown health is worse than one that is ok: nobody knows that all is well.
+A unit is *critical* when a limit of that kind holds (``health_holding``), when it sent an event of
+criticality 8 or more lately, or when a finding says so; *warning* alike, or when no reading came
+for some intervals; *unknown* when none came for many; else *ok*. A class is the worst of its
+members; a member of unknown health is worse than one that is ok: nobody knows that all is well.
+
+An event says that something happened, not that it is over. It counts for ``READER_EVENT_MINUTES``;
+but where the device's readings were past a limit at that time, have been well again since, and no
+further event came for ``QUIET_NS``, it is over: the readings told the same story, and its end.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, NamedTuple
 
-from spindle import catalog, timestamps
-from spindle.store.base import EventRow, Latest
+from reader import health_reasons
+from reader.health_holding import held_since, went_past
+from reader.health_limits import Limits, Thresholds
+from reader.health_reasons import RANK, Finding, Key, Reason, State, worst_first
+from spindle import timestamps
+from spindle.store.base import EventRow, Latest, Step
+from spindle.timestamps import NS
 
-State = Literal["ok", "unknown", "warning", "critical"]
-#: From best to worst.
-RANK: dict[State, int] = {"ok": 0, "unknown": 1, "warning": 2, "critical": 3}
-CRITICAL_EVENT = 8  # criticality from which an event makes its device critical
 MOST_REASONS = 20  # an answer names the worst so many; its counts are of all
+QUIET_NS = 60 * NS  # after an event, before it may be over
+AROUND_NS = 120 * NS  # so long before an event its device's readings may have told of it
+WARN_INTERVALS, UNKNOWN_INTERVALS = 3, 10  # without a reading
+WARN_SHARE = 0.25  # of the time after which a silent device is unknown it is a warning
+
+#: Score by state: of one reason, and the least.
+_SCORES: Mapping[State, tuple[int, int]] = {
+    "ok": (100, 70),
+    "warning": (65, 41),
+    "unknown": (40, 40),
+    "critical": (30, 0),
+}
 
 
 @dataclass(frozen=True, slots=True)
-class Reason:
-    """Why a unit is not ok.
+class Rules:
+    """By what is judged.
 
-    :ivar value: the reading in ``unit``, or an event's criticality; None where it is silent.
-    :ivar limit: the threshold it reached, in the same unit.
-    :ivar time: of the reading or event, RFC 3339.
+    :ivar stale_ns: silence after which a device is unknown, if not ``UNKNOWN_INTERVALS`` is longer.
+    :ivar event_ns: how long an event counts whatever the readings say.
     """
 
-    source_device: str
-    device: str
-    metric_type: str | None
-    event_type: str | None
-    value: float | None
-    unit: str
-    limit: float | None
-    severity: State
-    time: str | None
-    message: str
+    thresholds: Thresholds
+    stale_ns: int
+    event_ns: int
+
+
+class Before(NamedTuple):
+    """What a unit's state was when it was last looked at, and since when."""
+
+    state: State
+    since_ns: int
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What is known of some units.
+
+    :ivar readings: the newest of each series.
+    :ivar events: of ``CRITICAL_EVENT`` or more, newest first.
+    :ivar steps: the last minutes of the units where ``doubtful`` asks for them: by unit, by metric.
+    :ivar intervals: usual seconds between two readings, where known.
+    :ivar before: units that were not ok.
+    """
+
+    readings: Sequence[Latest]
+    events: Sequence[EventRow] = ()
+    steps: Mapping[Key, Mapping[str, Sequence[Step]]] = field(default_factory=dict)
+    findings: Mapping[Key, Sequence[Finding]] = field(default_factory=dict)
+    intervals: Mapping[Key, float] = field(default_factory=dict)
+    before: Mapping[Key, Before] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Unit:
     """One device, judged.
 
+    :ivar score: 0 (worst) to 100.
+    :ivar since_ns: how long it has been in this state, where known.
     :ivar last_seen_ns: its newest reading or event.
     """
 
     source_device: str
     device_id: str
+    array_id: str
     state: State
+    score: int
+    since_ns: int | None
     last_seen_ns: int
     reasons: tuple[Reason, ...]
 
 
-def judge(
-    readings: Iterable[Latest], events: Iterable[EventRow], now_ns: int, stale_ns: int
-) -> list[Unit]:
-    """Every unit that the readings and events speak of.
-
-    :param readings: the newest reading of each series.
-    :param events: recent ones, already of ``CRITICAL_EVENT`` or more.
-    :param stale_ns: a reading older than this says nothing about now.
-    """
-    read: defaultdict[tuple[str, str], list[Latest]] = defaultdict(list)
-    happened: defaultdict[tuple[str, str], list[EventRow]] = defaultdict(list)
-    for reading in readings:
+def judge(evidence: Evidence, rules: Rules, now_ns: int) -> list[Unit]:
+    """Every unit that the evidence speaks of, by class and name."""
+    read: defaultdict[Key, list[Latest]] = defaultdict(list)
+    happened: defaultdict[Key, list[EventRow]] = defaultdict(list)
+    for reading in evidence.readings:
         read[reading.source_device, reading.device_id].append(reading)
-    for event in events:
-        happened[event.source_device, event.device_id].append(event)
+    for event in evidence.events:
+        if event.event_type != health_reasons.ANOMALY:
+            happened[event.source_device, event.device_id].append(event)
     return [
-        _judge_unit(key, read.get(key, []), happened.get(key, []), now_ns, stale_ns)
+        _Case(key, read.get(key, []), happened.get(key, []), evidence, rules, now_ns).unit()
         for key in sorted(read.keys() | happened.keys())
     ]
 
 
-def _judge_unit(
-    key: tuple[str, str],
-    readings: Sequence[Latest],
-    events: Sequence[EventRow],
-    now_ns: int,
-    stale_ns: int,
-) -> Unit:
-    heard = [*(reading.time_ns for reading in readings), *(event.time_ns for event in events)]
-    last_read = max((reading.time_ns for reading in readings), default=None)
-    fresh = [reading for reading in readings if now_ns - reading.time_ns <= stale_ns]
-    reasons = [_from_event(event) for event in events]
-    reasons += [reason for reading in fresh if (reason := _from_reading(reading)) is not None]
-    if last_read is not None and not fresh:
-        reasons.append(_silent(key, last_read, now_ns))
-    reasons.sort(key=_worst_first)
-    state = reasons[0].severity if reasons else "ok"
-    return Unit(*key, state, max(heard), tuple(reasons))
+def doubtful(evidence: Evidence, rules: Rules, now_ns: int) -> list[Key]:
+    """Units that the newest readings alone do not decide, those that need more first."""
+    urgency: dict[Key, int] = {}
+    for reading in evidence.readings:
+        if evidence.before and (reading.source_device, reading.device_id) in evidence.before:
+            urgency.setdefault((reading.source_device, reading.device_id), 1)
+        limits = rules.thresholds.of(reading.metric_type, reading.source_device, reading.device_id)
+        if limits is not None and limits.doubtful(reading.value):
+            urgency[reading.source_device, reading.device_id] = 2
+    for event in evidence.events:
+        counts = now_ns - event.time_ns <= rules.event_ns
+        if counts and event.event_type != health_reasons.ANOMALY:
+            urgency[event.source_device, event.device_id] = 3
+    return sorted(urgency, key=lambda key: (-urgency[key], key))
 
 
-def _worst_first(reason: Reason) -> tuple[float, float]:
-    excess = abs(reason.value / reason.limit) if reason.value and reason.limit else 0.0
-    return -RANK[reason.severity], -excess
+class _Case:
+    """One unit's evidence."""
 
+    def __init__(
+        self,
+        key: Key,
+        readings: Sequence[Latest],
+        events: Sequence[EventRow],
+        evidence: Evidence,
+        rules: Rules,
+        now_ns: int,
+    ) -> None:
+        self.key, self.readings, self.events = key, readings, events
+        self.evidence, self.rules, self.now_ns = evidence, rules, now_ns
+        self.last_read = max((reading.time_ns for reading in readings), default=0)
+        interval = rules.thresholds.interval(*key) or evidence.intervals.get(key, 0.0)
+        self.interval = interval
+        self.unknown_ns = max(rules.stale_ns, int(UNKNOWN_INTERVALS * interval * NS))
+        self.warn_ns = max(int(rules.stale_ns * WARN_SHARE), int(WARN_INTERVALS * interval * NS))
 
-def _from_reading(reading: Latest) -> Reason | None:
-    metric = catalog.metric(reading.metric_type)
-    if metric is None or metric.bad == "neither":
+    def unit(self) -> Unit:
+        silent = self.now_ns - self.last_read
+        reasons: list[Reason] = []
+        if silent <= self.unknown_ns:
+            for reading in self.readings:
+                reasons += self._of_reading(reading)
+            reasons += [found.reason() for found in self.evidence.findings.get(self.key, ())]
+        if self.readings and silent > self.warn_ns:
+            state: State = "unknown" if silent > self.unknown_ns else "warning"
+            reasons.append(
+                health_reasons.of_silence(
+                    self.key, self.last_read, self.now_ns, self.interval, state
+                )
+            )
+        reasons += self._of_events(well=not any(RANK[r.severity] for r in reasons))
+        reasons.sort(key=worst_first)
+        state = reasons[0].severity if reasons else "ok"
+        return self._as_unit(state, tuple(reasons))
+
+    def _as_unit(self, state: State, reasons: tuple[Reason, ...]) -> Unit:
+        heard: list[Latest | EventRow] = [*self.readings, *self.events[:1]]
+        newest = max(heard, key=lambda each: (each.array_id != "", each.time_ns))
+        last_seen = max(each.time_ns for each in heard)
+        began = [
+            timestamps.parse(reason.since)
+            for reason in reasons
+            if reason.severity == state != "ok" and reason.since
+        ]
+        before = self.evidence.before.get(self.key)
+        if before is not None and before.state == state:
+            began.append(before.since_ns)
+        since = min(began, default=None)
+        return Unit(
+            *self.key, newest.array_id, state, score(state, reasons), since, last_seen, reasons
+        )
+
+    def _of_reading(self, reading: Latest) -> list[Reason]:
+        limits = self.rules.thresholds.of(reading.metric_type, *self.key)
+        if limits is None or self.now_ns - reading.time_ns > self.unknown_ns:
+            return []
+        steps = self.evidence.steps.get(self.key, {}).get(reading.metric_type)
+        pairs: tuple[tuple[State, Any], ...] = (
+            ("critical", limits.critical),
+            ("warning", limits.warning),
+        )
+        for severity, limit in pairs:
+            if limit is None:
+                continue
+            if steps:
+                since = held_since(steps, limits, limit)
+            else:
+                since = self._held_by_one(reading, limits, limit, severity)
+            if since is not None:
+                return [
+                    health_reasons.of_reading(reading, limits, severity, limit, since, self.now_ns)
+                ]
+        return []
+
+    def _held_by_one(
+        self, reading: Latest, limits: Limits, limit: Any, severity: State
+    ) -> int | None:
+        """Where only the newest reading is known, what was before decides between the limits."""
+        before = self.evidence.before.get(self.key)
+        was = before is not None and RANK[before.state] >= RANK[severity]
+        if limits.reached(reading.value, limit.leave if was else limit.enter):
+            return before.since_ns if before is not None and was else reading.time_ns
         return None
-    limits: tuple[tuple[State, float | None], ...] = (
-        ("critical", metric.critical),
-        ("warning", metric.warning),
-    )
-    for severity, limit in limits:
-        if limit is not None and _reached(metric, reading.value, limit):
-            words = "at or above" if metric.bad == "high" else "at or below"
-            message = (
-                f"{metric.name} {reading.value:.4g} {metric.unit}, "
-                f"{words} {limit:g} {metric.unit} ({severity})"
-            )
-            return Reason(
-                reading.source_device,
-                reading.device_id,
-                metric.name,
-                None,
-                reading.value,
-                metric.unit,
-                limit,
-                severity,
-                timestamps.format_ns(reading.time_ns),
-                message,
-            )
-    return None
+
+    def _of_events(self, *, well: bool) -> list[Reason]:
+        """One reason for all of them: the worst of the newest, since the first."""
+        if not self.events:
+            return []
+        newest, oldest = self.events[0], self.events[-1]
+        age = self.now_ns - newest.time_ns
+        recent = [event for event in self.events if newest.time_ns - event.time_ns <= QUIET_NS]
+        told = max(recent, key=lambda event: (event.criticality, event.time_ns))
+        over = age > self.rules.event_ns or (well and age > QUIET_NS and self._told_by_readings())
+        counted = [e for e in self.events if self.now_ns - e.time_ns <= self.rules.event_ns]
+        since = (counted[-1] if counted else oldest).time_ns
+        severity: State = "ok" if over else "critical"
+        return [health_reasons.of_event(told, since, severity, self.now_ns)]
+
+    def _told_by_readings(self) -> bool:
+        """Whether readings were past a limit when the last events came."""
+        after = self.events[0].time_ns - AROUND_NS
+        for metric_type, steps in self.evidence.steps.get(self.key, {}).items():
+            limits = self.rules.thresholds.of(metric_type, *self.key)
+            if limits is not None and went_past(steps, limits, after):
+                return True
+        return False
 
 
-def _reached(metric: catalog.Metric, value: float, limit: float) -> bool:
-    return value >= limit if metric.bad == "high" else value <= limit
+def score(state: State, reasons: Sequence[Reason]) -> int:
+    """0 to 100: critical up to 30, unknown 40, warning 41 to 65, ok from 70.
+
+    Every further reason costs 5, a value past its limit up to 10 more: twice the limit costs all.
+    """
+    most, least = _SCORES[state]
+    if not reasons:
+        return most
+    cost = 5.0 * len(reasons) if state == "ok" else 5.0 * (len(reasons) - 1)
+    first = reasons[0]
+    if state != "ok" and first.value and first.limit:
+        cost += 10 * min(1.0, abs(first.value / first.limit - 1))
+    return round(max(least, most - cost))
 
 
-def _from_event(event: EventRow) -> Reason:
-    what = f"{event.event_type} of criticality {event.criticality}"
-    return Reason(
-        event.source_device,
-        event.device_id,
-        None,
-        event.event_type,
-        float(event.criticality),
-        "",
-        float(CRITICAL_EVENT),
-        "critical",
-        timestamps.format_ns(event.time_ns),
-        f"{what}: {event.message}" if event.message else what,
-    )
-
-
-def _silent(key: tuple[str, str], last_read_ns: int, now_ns: int) -> Reason:
-    time = timestamps.format_ns(last_read_ns)
-    message = f"no reading for {_ago(now_ns - last_read_ns)}"
-    return Reason(*key, None, None, None, "", None, "unknown", time, message)
-
-
-def _ago(ns: int) -> str:
-    seconds = ns // timestamps.NS
-    for size, name in ((86_400, "d"), (3600, "h"), (60, "min")):
-        if seconds >= 2 * size:
-            return f"{seconds // size} {name}"
-    return f"{seconds} s"
+def newest_of_equals(unit: Unit) -> tuple[float, ...]:
+    """Sort key of units: worst first; of those about as bad, what began last first."""
+    return -RANK[unit.state], unit.score // 10, -(unit.since_ns or 0)
 
 
 def answer(
     device: str, source_device: str | None, units: Sequence[Unit], lookback_hours: float
 ) -> dict[str, Any]:
-    """``{device, health, source_device, last_seen, counts, reasons}``; row 13 is its first two.
+    """``{device, health, score, since, source_device, last_seen, counts, reasons}``.
+
+    Row 13 is ``device`` and ``health``.
 
     :param device: what was asked about: a class or one unit.
     """
     counts = Counter(unit.state for unit in units)
     last_seen = max((unit.last_seen_ns for unit in units), default=None)
-    reasons = sorted((reason for unit in units for reason in unit.reasons), key=_worst_first)
-    never = Reason(
-        source_device or "", device, None, None, None, "", None, "unknown", None,
-        f"nothing was heard of {device} in the last {lookback_hours:g} h",
-    )  # fmt: skip
+    reasons = sorted((reason for unit in units for reason in unit.reasons), key=worst_first)
+    never = health_reasons.never_heard_of(source_device or "", device, lookback_hours)
     classes = {unit.source_device for unit in units}
+    state = max(counts, key=RANK.__getitem__, default="unknown")
+    since = min((u.since_ns for u in units if u.state == state and u.since_ns), default=None)
     return {
         "device": device,
-        "health": max(counts, key=RANK.__getitem__, default="unknown"),
+        "health": state,
+        "score": min((unit.score for unit in units if unit.state == state), default=0),
+        "since": None if since is None else timestamps.format_ns(since),
         "source_device": source_device or (classes.pop() if len(classes) == 1 else None),
         "last_seen": None if last_seen is None else timestamps.format_ns(last_seen),
         "counts": {state: counts[state] for state in RANK},

@@ -6,7 +6,7 @@ literally or refused. Nothing that passes here can carry a quote, a space or a n
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, TypeVar, get_args, get_origin
 
 from pydantic import (
     BaseModel,
@@ -87,6 +87,18 @@ class HealthParams(DeviceParams):
     needs_device: ClassVar[bool] = True
 
 
+class FleetParams(DeviceParams):
+    """Parameters of ``fleet_health``."""
+
+    array_id: Name | None = Field(None, description="the array that devices belong to")
+    state: Literal["ok", "unknown", "warning", "critical"] | None = Field(
+        None, description="list devices in this state; default all that are not ok"
+    )
+    limit: Annotated[Whole, Field(ge=1, le=1000)] = Field(
+        20, description="at most so many devices, and so many arrays"
+    )
+
+
 class TemperatureParams(DeviceParams):
     """Parameters of ``anomaly_temperature``."""
 
@@ -162,6 +174,8 @@ def _mistake(model: type[Params], item: ErrorDetails) -> str:
 def allowed(field: FieldInfo) -> str:
     """What a parameter accepts, in words: ``a whole number from 1 to 10``."""
     kind, bounds = _kind_and_bounds(field)
+    if get_origin(kind) is Literal:
+        return f"one of {', '.join(get_args(kind))}"
     if kind is str:
         return NAME_EXPECTED
     noun = "a whole number" if kind is int else "a number"
@@ -175,9 +189,8 @@ def _kind_and_bounds(field: FieldInfo) -> tuple[type, dict[str, Any]]:
     """The plain type behind a field, and its ``gt``, ``ge`` and ``le``."""
     annotation: Any = field.annotation
     metadata = list(field.metadata)
-    for option in getattr(annotation, "__args__", ()):  # an optional parameter: X | None
-        if option is not type(None):
-            annotation = option
+    if type(None) in get_args(annotation):  # an optional parameter: X | None
+        annotation = next(each for each in get_args(annotation) if each is not type(None))
     if hasattr(annotation, "__metadata__"):
         metadata += annotation.__metadata__
         annotation = annotation.__origin__

@@ -9,6 +9,7 @@ from typing import Any, Generic, TypeVar
 from nats.aio.client import Client
 
 from reader import params
+from reader.health_check import Examiner
 from reader.settings import ReaderSettings
 from spindle.store.base import Store
 from spindle.timestamps import NS
@@ -18,12 +19,16 @@ P = TypeVar("P", bound=params.Params)
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """Where answers come from, at the moment of one question."""
+    """Where answers come from, at the moment of one question.
+
+    :ivar examiner: judges health.
+    """
 
     store: Store
     nats: Client
     settings: ReaderSettings
     now_ns: int
+    examiner: Examiner
 
     def ago(self, seconds: float) -> int:
         """So many seconds ago, in nanoseconds since the epoch."""

@@ -14,6 +14,7 @@ from reader import manual
 from reader.desk import Desk, Metrics
 from reader.device_gauges import DeviceGauges
 from reader.endpoint import ConcurrentService, Handler
+from reader.health_check import Examiner
 from reader.queries import QUERIES
 from reader.replies import Failure
 from reader.settings import ReaderSettings
@@ -60,7 +61,8 @@ async def answer_from(store: Store, service: Service[ReaderSettings]) -> None:
         if client is None:
             return
         try:
-            desk = Desk(store, watch, client, service.settings, Metrics(service.registry))
+            metrics, examiner = Metrics(service.registry), Examiner.of(service.settings)
+            desk = Desk(store, watch, client, service.settings, metrics, examiner)
             await _serve(client, desk, service.stopping)
         finally:
             await client.close()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
+from reader.health_limits import Thresholds, load
+from spindle.errors import InvalidInput
 from spindle.settings import Settings
 
 
@@ -29,14 +31,27 @@ class ReaderSettings(Settings):
         description="How far back the reader looks for a device's latest readings, in hours.",
     )
     reader_stale_seconds: float = Field(
-        300.0,
+        120.0,
         gt=0,
-        description="A device without a reading for so long has unknown health.",
+        description="A device without a reading for so long, or for ten of its usual intervals if "
+        "that is longer, has unknown health; a warning after a quarter of it, or three intervals.",
     )
     reader_event_minutes: float = Field(
         15.0,
         gt=0,
-        description="How long an event of criticality 8 or more keeps its device critical.",
+        description="How long an event of criticality 8 or more keeps its device critical, unless "
+        "the device's readings told of the same and have been well again since.",
+    )
+    reader_event_history_hours: float = Field(
+        4.0,
+        ge=0,
+        le=8760,
+        description="How long a critical event that is over is still named and costs some score.",
+    )
+    reader_thresholds: str = Field(
+        "",
+        description="TOML file with thresholds of metrics, classes of devices and devices, over "
+        "those of the catalogue; see docs/health.md. Empty for none.",
     )
     reader_store_check_seconds: float = Field(
         5.0, gt=0, description="How often the reader asks its store whether it is there."
@@ -44,3 +59,16 @@ class ReaderSettings(Settings):
     reader_count_seconds: float = Field(
         30.0, gt=0, description="How often the reader counts devices, and those that fell silent."
     )
+
+    @field_validator("reader_thresholds")
+    @classmethod
+    def _thresholds_make_sense(cls, path: str) -> str:
+        try:
+            load(path)
+        except InvalidInput as error:
+            raise ValueError("; ".join(error.mistakes) or str(error)) from None
+        return path
+
+    def thresholds(self) -> Thresholds:
+        """The catalogue's, and the file's over them."""
+        return load(self.reader_thresholds)

@@ -2,31 +2,57 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
 from reader import health
-from spindle.store.base import EventRow, Latest
-from spindle.timestamps import NS
+from reader.health import Before, Evidence, Rules
+from reader.health_limits import Thresholds
+from reader.health_reasons import Finding, Key, State
+from spindle.store.base import EventRow, Latest, Step
+from spindle.timestamps import NS, format_ns
 
 NOW = 1_800_000_000 * NS
-STALE = 300 * NS
+RULES = Rules(Thresholds(), stale_ns=300 * NS, event_ns=900 * NS)
+DISK = ("DiskUnit", "disk-1")
 
 
 def reading(metric: str, value: float, device: str = "disk-1", age: int = 1) -> Latest:
     return Latest("DiskUnit", metric, device, "array-1", NOW - age * NS, value)
 
 
-def event(device: str = "disk-1", criticality: int = 9, message: str = "") -> EventRow:
+def event(
+    device: str = "disk-1", criticality: int = 9, message: str = "", age: int = 1
+) -> EventRow:
     return EventRow(
-        NOW - NS, "e-1", "DiskUnit", "DriveFailure", device, "array-1", criticality, message
+        *(NOW - age * NS, "e-1", "DiskUnit", "DriveFailure", device, "array-1"),
+        *(criticality, message),
     )
 
 
-def verdict(readings: list[Latest], events: list[EventRow] | None = None) -> dict[str, Any]:
-    units = health.judge(readings, events or [], NOW, STALE)
+def minutes(values: Sequence[float], metric: str = "DiskTemp") -> dict[Key, Any]:
+    """A second between two readings, the last one a second ago."""
+    start = NOW - len(values) * NS
+    steps = [
+        Step("DiskUnit", metric, "disk-1", "array-1", start + n * NS, v, v, v, 1)
+        for n, v in enumerate(values)
+    ]
+    return {DISK: {metric: steps}}
+
+
+def verdict(
+    readings: Sequence[Latest], events: Sequence[EventRow] = (), **more: Any
+) -> dict[str, Any]:
+    units = health.judge(Evidence(readings, events, **more), RULES, NOW)
     return health.answer("DiskUnit", "DiskUnit", units, 24)
+
+
+def after(values: Sequence[float], metric: str = "DiskTemp", **more: Any) -> dict[str, Any]:
+    """The verdict when these were the last readings."""
+    steps = minutes(values, metric)
+    return verdict([reading(metric, values[-1])], steps=steps, **more)
 
 
 @pytest.mark.parametrize(
@@ -64,17 +90,74 @@ def test_a_class_is_as_well_as_its_worst_member_and_counts_them_all() -> None:
     assert [reason["device"] for reason in found["reasons"]] == ["disk-3", "disk-2", "disk-4"]
 
 
-def test_a_reason_says_what_was_read_its_unit_and_the_limit_it_reached() -> None:
-    reason = verdict([reading("DiskTemp", 61.23)])["reasons"][0]
+def test_a_reason_says_what_was_read_its_unit_the_limit_it_reached_and_since_when() -> None:
+    found = after([40.0] * 60 + [61.23] * 40)
+    reason = found["reasons"][0]
     assert (reason["value"], reason["unit"], reason["limit"]) == (61.23, "degC", 60.0)
-    assert reason["message"] == "DiskTemp 61.23 degC, at or above 60 degC (critical)"
+    assert reason["message"] == "DiskTemp 61.23 degC, at or above 60 degC (critical) for 40 s"
+    assert reason["since"] == found["since"] == format_ns(NOW - 40 * NS)
+
+
+@pytest.mark.parametrize(
+    ("values", "state"),
+    [
+        ([40.0] * 60 + [61.0] * 3, "ok"),  # not long enough yet
+        ([40.0] * 60 + [61.0] * 5, "critical"),
+        ([40.0] * 60 + [61.0] * 30 + [59.0] * 200, "critical"),  # not below 58: it holds
+        ([40.0] * 60 + [61.0] * 30 + [57.0] * 10, "critical"),  # below 58, not for long enough
+        ([40.0] * 60 + [61.0] * 30 + [57.0] * 25, "warning"),
+        ([40.0] * 60 + [61.0] * 30 + [40.0] * 25, "ok"),
+        ([61.0, 40.0] * 60, "critical"),  # began so; never well for 20 s in a row
+        ([40.0] + [40.0, 61.0] * 60, "ok"),  # never past the limit for 5 s in a row
+    ],
+)
+def test_a_limit_is_reached_after_a_while_and_left_at_a_better_value_for_a_while(
+    values: list[float], state: str
+) -> None:
+    assert after(values)["health"] == state
+
+
+def test_without_a_history_a_device_that_was_ill_stays_so_until_it_is_well_enough() -> None:
+    before = {DISK: Before("critical", NOW - 600 * NS)}
+    found = verdict([reading("DiskTemp", 59)], before=before)
+    assert (found["health"], found["since"]) == ("critical", format_ns(NOW - 600 * NS))
+    assert verdict([reading("DiskTemp", 59)])["health"] == "warning"
+    assert verdict([reading("DiskTemp", 40)], before=before)["health"] == "ok"
+
+
+def test_only_what_the_newest_readings_do_not_decide_needs_a_closer_look() -> None:
+    evidence = Evidence(
+        [reading("DiskTemp", 40, "a"), reading("DiskTemp", 53.5, "b"), reading("IOPs", 9, "c")],
+        [event("c"), event("d", age=901)],
+    )
+    assert health.doubtful(evidence, RULES, NOW) == [("DiskUnit", "c"), ("DiskUnit", "b")]
 
 
 def test_a_recent_critical_event_makes_its_device_critical_whatever_it_reads() -> None:
-    found = verdict([reading("DiskTemp", 30)], [event(message="heads crashed")])
+    found = verdict([reading("DiskTemp", 30)], [event(message="heads crashed", age=800)])
     assert found["health"] == "critical"
     assert found["reasons"][0]["event_type"] == "DriveFailure"
     assert found["reasons"][0]["message"] == "DriveFailure of criticality 9: heads crashed"
+
+
+def test_an_event_is_over_when_the_readings_told_of_it_and_are_well_again() -> None:
+    hot_then_well = [40.0] * 30 + [66.0] * 100 + [40.0] * 90
+    found = after(hot_then_well, events=[event(age=95), event(age=103)])
+    assert (found["health"], found["reasons"][0]["severity"]) == ("ok", "ok")
+    assert found["reasons"][0]["message"] == "over: 95 s ago DriveFailure of criticality 9"
+    assert 90 <= found["score"] < 100
+    assert after(hot_then_well, events=[event(age=50)])["health"] == "critical"
+    assert after([40.0] * 220, events=[event(age=95)])["health"] == "critical"
+
+
+def test_an_old_event_is_named_but_makes_nothing_ill() -> None:
+    found = verdict([reading("DiskTemp", 30)], [event(age=1000)])
+    assert (found["health"], found["reasons"][0]["severity"]) == ("ok", "ok")
+
+
+def test_events_of_the_reader_itself_do_not_count_twice() -> None:
+    own = EventRow(NOW - NS, "a", "DiskUnit", "Anomaly", "disk-1", "", 8, "")
+    assert verdict([reading("DiskTemp", 30)], [own])["health"] == "ok"
 
 
 def test_a_device_that_only_sent_a_critical_event_is_critical() -> None:
@@ -84,26 +167,64 @@ def test_a_device_that_only_sent_a_critical_event_is_critical() -> None:
     assert len(found["reasons"]) == 1
 
 
-def test_a_device_that_fell_silent_is_unknown_and_the_reason_says_for_how_long() -> None:
+def test_a_silent_device_is_a_warning_then_unknown_and_the_reason_says_when_it_was_seen() -> None:
+    assert verdict([reading("DiskTemp", 30, age=70)])["health"] == "ok"
+    warned = verdict([reading("DiskTemp", 30, age=100)], intervals={DISK: 1.0})
+    assert warned["health"] == "warning"
+    seen = format_ns(NOW - 100 * NS)
+    assert warned["reasons"][0]["message"] == (
+        f"no reading for 100 s, last seen {seen[:19]}Z, usually every 1 s"
+    )
     found = verdict([reading("DiskTemp", 99, age=720)])
     assert found["health"] == "unknown"
-    assert found["reasons"][0]["message"] == "no reading for 12 min"
+    assert found["reasons"][0]["message"].startswith("no reading for 12 min, last seen 2027-")
+    assert found["since"] == found["last_seen"] == format_ns(NOW - 720 * NS)
+
+
+def test_a_device_that_reports_every_ten_minutes_is_not_silent_after_twelve() -> None:
+    intervals = {DISK: 600.0}
+    for age, state in ((720, "ok"), (1900, "warning"), (6100, "unknown")):
+        found = verdict([reading("DiskTemp", 30, age=age)], intervals=intervals)
+        assert found["health"] == state
 
 
 def test_a_stale_reading_counts_for_nothing_beside_a_fresh_one() -> None:
     assert verdict([reading("DiskTemp", 99, age=720), reading("IOPs", 300)])["health"] == "ok"
 
 
+@pytest.mark.parametrize("severity", ["ok", "warning", "critical"])
+def test_a_finding_weighs_as_much_as_it_says(severity: State) -> None:
+    finding = Finding(
+        *(*DISK, "Latency", severity, NOW - 60 * NS, 9.0, "ms", None, "twice that of its peers")
+    )
+    found = verdict([reading("Latency", 9)], findings={DISK: [finding]})
+    assert found["health"] == severity
+    assert found["reasons"][0]["message"] == "twice that of its peers"
+
+
 def test_a_device_never_heard_of_is_unknown() -> None:
     found = health.answer("disk-77", None, [], 24)
-    assert (found["device"], found["health"]) == ("disk-77", "unknown")
+    assert (found["device"], found["health"], found["score"]) == ("disk-77", "unknown", 0)
     assert found["reasons"][0]["message"] == "nothing was heard of disk-77 in the last 24 h"
     assert found["counts"] == {"ok": 0, "unknown": 0, "warning": 0, "critical": 0}
 
 
 def test_the_reply_has_the_same_keys_whatever_the_verdict() -> None:
     never = health.answer("disk-77", None, [], 24)
-    assert verdict([reading("DiskTemp", 30)]).keys() == never.keys()
+    found = verdict([reading("DiskTemp", 66)])
+    assert found.keys() == never.keys()
+    assert found["reasons"][0].keys() == never["reasons"][0].keys()
+
+
+def test_the_score_tells_the_states_apart_and_worse_is_lower() -> None:
+    def score(*readings: Latest) -> int:
+        return int(verdict(readings)["score"])
+
+    assert score(reading("DiskTemp", 30)) == 100
+    assert 41 <= score(reading("DiskTemp", 55)) <= 65
+    assert score(reading("DiskTemp", 61)) <= 30
+    assert score(reading("DiskTemp", 90)) < score(reading("DiskTemp", 61))
+    assert score(reading("DiskTemp", 61), reading("Latency", 200)) < score(reading("DiskTemp", 61))
 
 
 def test_an_answer_about_ten_thousand_ill_devices_names_the_worst_only() -> None:

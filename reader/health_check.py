@@ -1,0 +1,122 @@
+"""Gather from the store what a judgement of health needs: a bounded number of queries.
+
+Two for any number of devices, and then at most ``MOST_CLOSER`` for those whose newest readings do
+not decide, and ``MOST_LEARNT`` to learn how often a silent device used to report.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from reader import health, intervals
+from reader.health import Evidence, Rules, Unit
+from reader.health_limits import Thresholds
+from reader.health_reasons import CRITICAL_EVENT, Key
+from reader.intervals import Intervals
+from reader.settings import ReaderSettings
+from reader.standing import Standing
+from spindle.store.base import Latest, Selection, Step, Store
+from spindle.timestamps import NS
+
+MOST_CLOSER = 16  #: devices of one question whose last minutes are looked at
+MOST_LEARNT = 8  #: devices of one question whose interval is learnt
+_STEP_NS = 5 * NS
+_LONGEST_NS = 30 * 60 * NS  # that is looked at closely
+_ROWS = 20_000  # of one device's last minutes
+
+
+@dataclass
+class Examiner:
+    """What a reader knows for judging, beside what the store says.
+
+    :ivar standing: what the watch found: see ``standing``.
+    """
+
+    settings: ReaderSettings
+    thresholds: Thresholds = field(default_factory=Thresholds)
+    intervals: Intervals = field(default_factory=Intervals)
+    standing: Standing = field(default_factory=Standing)
+
+    @classmethod
+    def of(cls, settings: ReaderSettings) -> Examiner:
+        """With the thresholds of the settings' file."""
+        return cls(settings, settings.thresholds())
+
+    @property
+    def rules(self) -> Rules:
+        """By what is judged."""
+        settings = self.settings
+        return Rules(
+            self.thresholds,
+            int(settings.reader_stale_seconds * NS),
+            int(settings.reader_event_minutes * 60 * NS),
+        )
+
+    async def examine(self, store: Store, which: Selection, now_ns: int) -> list[Unit]:
+        """Every selected device that anything is known of, judged.
+
+        :raises StoreError: the store could not be asked.
+        """
+        settings, rules = self.settings, self.rules
+        hours = max(settings.reader_event_history_hours, settings.reader_event_minutes / 60)
+        readings, events = await asyncio.gather(
+            store.latest(which, _ago(now_ns, settings.reader_lookback_hours)),
+            store.events(which, _ago(now_ns, hours), CRITICAL_EVENT),
+        )
+        evidence = Evidence(readings, events, {}, self.standing.findings, {}, self.standing.before)
+        closer, quiet = await asyncio.gather(
+            self._closer(store, evidence, now_ns), self._quiet(store, readings, now_ns)
+        )
+        return health.judge(replace(evidence, steps=closer, intervals=quiet), rules, now_ns)
+
+    async def _closer(
+        self, store: Store, evidence: Evidence, now_ns: int
+    ) -> dict[Key, dict[str, list[Step]]]:
+        """The last minutes of the units that need it most."""
+        keys = health.doubtful(evidence, self.rules, now_ns)[:MOST_CLOSER]
+        start = now_ns - min(self.rules.event_ns + health.AROUND_NS, _LONGEST_NS)
+        end = now_ns + int(self.settings.max_future_seconds * NS) + 1
+        found = await asyncio.gather(
+            *(store.series(Selection(*key), start, end, _STEP_NS, _ROWS) for key in keys)
+        )
+        return {key: _by_metric(steps) for key, steps in zip(keys, found, strict=True)}
+
+    async def _quiet(
+        self, store: Store, readings: Sequence[Latest], now_ns: int
+    ) -> dict[Key, float]:
+        """How often the units that were silent for a while used to report."""
+        last: dict[Key, int] = {}
+        for reading in readings:
+            key = reading.source_device, reading.device_id
+            last[key] = max(last.get(key, 0), reading.time_ns)
+        least = now_ns - int(self.rules.stale_ns * health.WARN_SHARE)
+        quiet = [key for key, seen in last.items() if seen < least]
+        keys = self.intervals.unknown(quiet, MOST_LEARNT)
+        found = await asyncio.gather(
+            *(
+                store.series(
+                    Selection(*key),
+                    last[key] - intervals.SPAN_NS,
+                    last[key] + 1,
+                    intervals.STEP_NS,
+                    _ROWS,
+                )
+                for key in keys
+            )
+        )
+        for key, steps in zip(keys, found, strict=True):
+            self.intervals.learn(key, intervals.interval_of(steps))
+        return self.intervals.of(quiet)
+
+
+def _ago(now_ns: int, hours: float) -> int:
+    return max(0, now_ns - int(hours * 3600 * NS))
+
+
+def _by_metric(steps: Sequence[Step]) -> dict[str, list[Step]]:
+    found: dict[str, list[Step]] = {}
+    for step in steps:
+        found.setdefault(step.metric_type, []).append(step)
+    return found

@@ -1,0 +1,80 @@
+"""``fleet_health``: counts, arrays and the worst first; intervals learnt from readings."""
+
+from __future__ import annotations
+
+from reader import health, health_fleet
+from reader.health import Evidence, Rules
+from reader.health_limits import Thresholds
+from reader.intervals import STEP_NS, Intervals, interval_of
+from spindle.store.base import EventRow, Latest, Step
+from spindle.timestamps import NS
+
+NOW = 1_800_000_000 * NS
+RULES = Rules(Thresholds(), stale_ns=120 * NS, event_ns=900 * NS)
+
+
+def disk(device: str, temperature: float, array: str = "a1", age: int = 1) -> Latest:
+    return Latest("DiskUnit", "DiskTemp", device, array, NOW - age * NS, temperature)
+
+
+def units(*readings: Latest, events: tuple[EventRow, ...] = ()) -> list[health.Unit]:
+    return health.judge(Evidence(readings, events), RULES, NOW)
+
+
+def test_the_worst_comes_first_with_its_reasons_and_those_that_are_well_are_counted() -> None:
+    found = health_fleet.answer(
+        units(disk("d1", 30), disk("d2", 56), disk("d3", 70), disk("d4", 30, age=200)), None, 20
+    )
+    assert [row["device"] for row in found["devices"]] == ["d3", "d2", "d4"]
+    assert found["counts"] == {"ok": 1, "unknown": 1, "warning": 1, "critical": 1}
+    assert (found["health"], found["devices_known"], found["matching"]) == ("critical", 4, 3)
+    assert "DiskTemp 70 degC" in found["devices"][0]["reasons"][0]["message"]
+
+
+def test_of_devices_about_as_bad_the_one_that_fell_ill_last_comes_first() -> None:
+    found = health_fleet.answer(units(disk("d1", 66, age=50), disk("d2", 66, age=2)), None, 20)
+    assert [row["device"] for row in found["devices"]] == ["d2", "d1"]
+
+
+def test_an_array_is_as_well_as_the_worst_of_its_members_which_stay_as_they_are() -> None:
+    array = Latest("StorageArray", "DiskTemp", "a1", "a1", NOW, 30.0)
+    found = health_fleet.answer(
+        units(array, disk("d1", 70), disk("d2", 30), disk("d3", 30, "a2")), None, 20
+    )
+    assert [row["device"] for row in found["devices"]] == ["d1"]
+    (row,) = found["arrays"]
+    assert (row["array_id"], row["health"], row["worst"]) == ("a1", "critical", "d1")
+    assert row["message"].startswith("1 critical of 3 devices, worst d1: DiskTemp 70 degC")
+    well = health_fleet.answer(units(disk("d1", 30)), "ok", 20)
+    assert [row["message"] for row in well["arrays"]] == ["all 1 devices are well"]
+
+
+def test_a_state_and_a_limit_narrow_what_is_listed_and_not_what_is_counted() -> None:
+    fleet = units(*(disk(f"d{n}", 56) for n in range(5)), disk("hot", 70))
+    found = health_fleet.answer(fleet, "warning", 2)
+    assert (len(found["devices"]), found["listed"], found["matching"]) == (2, 2, 5)
+    assert found["counts"]["critical"] == 1
+
+
+def steps(metric: str, *counts: int) -> list[Step]:
+    return [
+        Step("DiskUnit", metric, "d1", "", n * STEP_NS, 1.0, 1.0, 1.0, count)
+        for n, count in enumerate(counts)
+        if count
+    ]
+
+
+def test_how_often_a_device_reports_is_learnt_from_its_readings() -> None:
+    assert interval_of(steps("IOPs", 7, 60, 60, 60, 20)) == 1.0
+    assert interval_of(steps("IOPs", 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1)) == 300.0
+    assert interval_of(steps("IOPs", 1, 1, 1) + steps("Wear", 1, 0, 0, 1)) == 60.0
+    assert interval_of(steps("IOPs", 1)) == 0.0
+
+
+def test_of_a_device_not_looked_at_yet_the_interval_is_that_of_its_class() -> None:
+    known = Intervals()
+    for n, seconds in enumerate((10.0, 10.0, 90.0, 0.0)):
+        known.learn(("DiskUnit", f"d{n}"), seconds)
+    fresh = [("DiskUnit", "new"), ("Cloud", "c")]
+    assert known.unknown([("DiskUnit", "d1"), *fresh], 1) == [("DiskUnit", "new")]
+    assert known.of(fresh) == {("DiskUnit", "new"): 10.0, ("Cloud", "c"): 0.0}
