@@ -6,7 +6,7 @@ from array import array
 from bisect import bisect_left, insort
 from math import inf
 
-QUIET = 100
+QUIET = 90
 """Points a distance must stand out from to be heard at all."""
 
 VALUES = 1024
