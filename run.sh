@@ -199,7 +199,7 @@ check() {
   step ruff "$PYTHON" -m ruff check . || failed=1
   step "ruff format" "$PYTHON" -m ruff format --check . || failed=1
   step "mypy --strict" "$PYTHON" -m mypy || failed=1
-  step import-linter "$PYTHON" -c 'from importlinter.cli import lint_imports_command as c; c()' || failed=1
+  step import-linter "$PYTHON" -c 'from importlinter.cli import lint_imports_command as c; c(["--no-logo"])' || failed=1
   if [ -n "$shellcheck" ]; then
     step shellcheck "$shellcheck" -x run.sh local/docker.sh .ci/run || failed=1
   fi
