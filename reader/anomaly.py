@@ -80,7 +80,7 @@ class Detector:
         self.recent = array("d")  # the last WINDOW values, a ring
         self.start = 0  # index of the oldest in the ring
         self.value = 0.0  # the last value
-        self.expected = 0.0  # the level before it
+        self.expected = 0.0  # the usual level at the time
         self.score = 0.0  # its score
         self.kind = ""  # the view that gave it
         self.novelty = Novelty()
@@ -98,10 +98,9 @@ class Detector:
             self.value, self.score, self.kind = value, 0.0, ""
             return 0.0
         timestamp = self._clock(timestamp, value)
-        surge = self.surge
-        self.value, self.expected = value, surge.level
         warm = self.points > WARM_UP
-        unusual = surge.update(value, warm)
+        unusual = self.surge.update(value, warm)
+        self.value, self.expected = value, self.surge.usual
         unlike = self.rhythm.update(timestamp, value)
         stuck = self.stuck.update(value, warm)
         score, kind = NOVELTY * self.novelty.update(value), "novelty"

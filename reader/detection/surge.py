@@ -55,11 +55,12 @@ class Surge:
 
     __slots__ = (
         "agreement", "before", "grain", "high", "innovations", "last", "level", "low", "next",
-        "peak", "points", "ranked", "start", "top",
+        "peak", "points", "ranked", "start", "top", "usual",
     )  # fmt: skip
 
     def __init__(self) -> None:
         self.level = 0.0  # the value expected
+        self.usual = 0.0  # the level expected before the present run drew it along
         self.last = 0.0  # the value before
         self.grain = 0.0  # smallest step between two values that differ, 0 before there was one
         self.before = 0.0  # the residual before
@@ -82,6 +83,8 @@ class Surge:
 
     def update(self, value: float, warm: bool) -> float:
         """Take the next value; 0, or 0.5..1 when the evidence has (again) doubled."""
+        if not self.top:
+            self.usual = self.level
         residual = value - self.level
         self.level += residual / SPAN
         innovation = self._whiten(residual, abs(value - self.last))

@@ -146,6 +146,13 @@ def test_a_level_shift_is_an_alarm_within_five_points() -> None:
     assert text.startswith("Latency ") and "% of the last 24 h lay below" in text
 
 
+def test_an_alarm_names_the_level_that_was_usual_before_it() -> None:
+    detector = Detector()
+    for moment, value in zip(times(2003), [*noise(2000), 30.0, 31.0, 30.5], strict=True):
+        detector.update(moment, value)
+    assert detector.explain("Latency", "ms").expected == pytest.approx(10.0, abs=1.0)
+
+
 def test_a_drop_is_an_alarm_within_five_points() -> None:
     delay, text = first_alarm([*noise(2000), *(v - 9 for v in noise(100))], 2000)
     assert delay <= 5
