@@ -185,7 +185,7 @@ def test_a_stuck_sensor_is_an_alarm_that_says_so() -> None:
 
 
 def test_idleness_at_the_lowest_value_is_no_stuck_sensor() -> None:
-    values = [0.0 if 800 < i % DAY else 5 + v for i, v in enumerate(noise(3 * DAY))]
+    values = [0.0 if i % DAY > 800 else 5 + v for i, v in enumerate(noise(3 * DAY))]
     detector = Detector()
     for moment, value in zip(times(len(values)), values, strict=True):
         detector.update(moment, value)
