@@ -16,6 +16,7 @@ import pytest
 from nats.aio.client import Client
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 
+from gateway.examples import ANSWERS
 from spindle import subjects
 from tests.http_calls import call
 from tests.integration.gateway_world import World, world
@@ -242,6 +243,19 @@ def test_every_question_of_the_reader_is_in_the_openapi_document(gateway: str) -
             assert parameters[key]["example"] == example
     examples = document["paths"]["/api/v1/query"]["post"]["requestBody"]["content"]
     assert examples["application/json"]["examples"].keys() == QUERIES.keys()
+
+
+def test_the_examples_of_answers_have_the_shape_of_todays_answers(gateway: str) -> None:
+    """``python -m gateway.examples`` writes them anew."""
+    assert {"alerts_critical", "device_health", "anomaly_temperature"} <= ANSWERS.keys()
+    query = call(f"{gateway}/openapi.json").json["paths"]["/api/v1/query"]["post"]
+    questions = query["requestBody"]["content"]["application/json"]["examples"]
+    for name, example in ANSWERS.items():
+        answer = call(f"{gateway}/api/v1/query", questions[name]["value"]).json
+        assert answer.keys() | {"truncated"} == example.keys() | {"truncated"}, name
+        assert type(answer["data"]) is type(example["data"]), name
+        if isinstance(answer["data"], dict):
+            assert answer["data"].keys() == example["data"].keys(), name
 
 
 def test_the_documentation_page_asks_nothing_of_other_machines(gateway: str) -> None:
