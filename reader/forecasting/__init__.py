@@ -1,0 +1,1 @@
+"""The rooms behind ``reader.forecast``. All pure: arrays in, arrays and frozen results out."""

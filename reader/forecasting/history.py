@@ -1,0 +1,169 @@
+"""A device's readings made ready for a trend: equal steps, no spikes, no rhythm, one regime."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from reader.forecasting.models import Floats
+from reader.forecasting.rhythm import rhythm
+from reader.forecasting.steps import last_step, without_spikes
+
+DAY = 86_400.0
+LEAST = 12  # steps with a reading, from which on a trend is spoken of
+REACH = 13.0  # a past speaks of the future so many times its own length: a week of a quarter
+_SILENT = 0.25  # of the past's length: after such a silence it says nothing of today
+_REGIMES = 8  # steps looked for at most, each in a finer view of what came after the one before
+
+
+@dataclass(frozen=True, slots=True)
+class Rung:
+    """A step's length in seconds, for a past of up to so many steps; a cycle that may be in it."""
+
+    seconds: float
+    most: int
+    period: int
+    cycle: str
+
+
+#: The shorter the past, the finer the steps.
+LADDER = (
+    Rung(900.0, 96, 0, ""),
+    Rung(3600.0, 168, 24, "daily"),
+    Rung(21_600.0, 112, 4, "daily"),
+    Rung(DAY, 180, 7, "weekly"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """One series, ready for a trend.
+
+    :ivar values: steps, oldest first, NaN where there is no reading; the last ends now.
+    :ivar seconds: length of a step.
+    :ivar since: when it begins, in seconds.
+    :ivar profile: what the rhythm adds to the steps after the last, or empty.
+    :ivar cycle: ``daily``, ``weekly`` or empty.
+    :ivar step: the change of level that it begins after, or None.
+    :ivar last: the newest reading.
+    :ivar only_rises: no step is below the one before.
+    """
+
+    values: Floats
+    seconds: float
+    since: float
+    profile: Floats
+    cycle: str
+    step: float | None
+    last: float
+    only_rises: bool
+
+
+def past(times: Floats, values: Floats, now: float) -> Past | str:
+    """Make ready, or say why it cannot be.
+
+    :param times: seconds, in any order; later than ``now`` is left out, the same twice is averaged.
+    :param values: NaN and infinities are left out.
+    """
+    good = np.isfinite(times) & np.isfinite(values) & (times <= now) & (np.abs(values) < 1e300)
+    order = np.argsort(times[good], kind="stable")
+    times, values = times[good][order], values[good][order]
+    changed: float | None = None
+    for _ in range(_REGIMES):
+        reason = _too_little(times, now, changed)
+        if reason:
+            return reason
+        rung = _rung(now - times[0])
+        steps = without_spikes(_equal(times, values, now, rung))
+        if np.isfinite(steps).sum() < LEAST:
+            return _few(int(np.isfinite(steps).sum()), rung, changed)
+        profile = rhythm(steps, rung.period) if rung.period else None
+        level = steps if profile is None else steps - _laid(profile, len(steps))
+        found = last_step(level)
+        if found is None:
+            return _ready(level, values, profile, rung, now, changed)
+        first, changed = found
+        begins = now - (len(steps) - first) * rung.seconds
+        times, values = times[times >= begins], values[times >= begins]
+    return "the level changes too often for a trend"
+
+
+def _ready(
+    level: Floats,
+    values: Floats,
+    profile: Floats | None,
+    rung: Rung,
+    now: float,
+    changed: float | None,
+) -> Past:
+    first = int(np.isfinite(level).argmax())
+    level = level[first:]
+    seen = level[np.isfinite(level)]
+    coming = (
+        np.empty(0) if profile is None else np.roll(profile, -((first + len(level)) % rung.period))
+    )
+    return Past(
+        level,
+        rung.seconds,
+        now - len(level) * rung.seconds,
+        coming,
+        "" if profile is None else rung.cycle,
+        changed,
+        float(values[-1]),
+        profile is None and bool((np.diff(seen) >= 0.0).all()),
+    )
+
+
+def _equal(times: Floats, values: Floats, now: float, rung: Rung) -> Floats:
+    """Means of steps that end now, oldest first."""
+    back = ((now - times) // rung.seconds).astype(np.int64)
+    length = min(int(back.max()) + 1, rung.most)
+    kept = back < length
+    place = length - 1 - back[kept]
+    count = np.bincount(place, minlength=length)
+    # About the first value: a sum of large numbers would lose the small differences.
+    sums = np.bincount(place, values[kept] - values[0], minlength=length)
+    return np.where(count > 0, sums / np.maximum(count, 1) + values[0], np.nan)
+
+
+def _laid(profile: Floats, length: int) -> Floats:
+    return np.resize(profile, length)
+
+
+def _rung(span: float) -> Rung:
+    return next((rung for rung in LADDER if span < rung.seconds * rung.most), LADDER[-1])
+
+
+def _too_little(times: Floats, now: float, changed: float | None) -> str:
+    if len(times) == 0:
+        return "no reading" if changed is None else f"no reading since {_step(changed)}"
+    span, silent = now - times[0], now - times[-1]
+    if silent > max(_SILENT * span, 2 * LADDER[0].seconds):
+        return f"no reading for {duration(silent)}"
+    if span < (LEAST - 1) * LADDER[0].seconds:
+        began = "readings go back" if changed is None else f"{_step(changed)} was"
+        ago = f"only {duration(span)}" if changed is None else f"only {duration(span)} ago"
+        return f"{began} {ago}; {duration(LEAST * LADDER[0].seconds)} are needed"
+    return ""
+
+
+def _few(count: int, rung: Rung, changed: float | None) -> str:
+    since = "" if changed is None else f" since {_step(changed)}"
+    return f"readings in only {count} steps of {duration(rung.seconds)}{since}; {LEAST} are needed"
+
+
+def _step(changed: float) -> str:
+    return f"the step of {changed:+.3g}"
+
+
+def duration(seconds: float) -> str:
+    """For people: ``40 min``, ``5 h``, ``12 days``."""
+    for size, name in ((DAY, "days"), (3600.0, "h"), (60.0, "min")):
+        if seconds >= 2 * size or (size < DAY and seconds >= size):
+            return (
+                f"{seconds / size:.3g} {name}"
+                if seconds < 10 * size
+                else f"{seconds / size:.0f} {name}"
+            )
+    return f"{seconds:.0f} s"

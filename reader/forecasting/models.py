@@ -1,0 +1,101 @@
+"""The noise models a trend is filtered with, and how much each is believed beforehand.
+
+The level of a series rises each step by a rate and a noise of its own (``drift``); the rate is a
+steady part plus a deviation that forgets by ``memory`` a step and is pushed by ``push``; and each
+reading carries noise besides. A short past does not tell which of these there are, and the answer
+decides how far it speaks for the future. So all are kept, and weighed by how well they foretold.
+
+Ratios are relative (the scale of the noise is integrated out) and times are parts of the series'
+own length, so neither unit nor sampling rate matters. The grid is coarse on purpose: factors of 10
+in variance, of 2 to 3 in time. Beliefs were set once by hand: two thirds for growth that goes on as
+it was, one third for growth that changes. Series that ``benchmarks/forecast.py`` reports had no
+part in it.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+
+#: Variance of what is not known at the start; noise has a variance of about 1.
+DIFFUSE = 1e8
+
+_READING = (0.0, 0.3, 3.0, 30.0, 300.0)  # noise of a reading, beside steps of the level of 1
+_FORGETS = (3.0, 0.1)  # time in which the rate forgets: steps, and parts of the length
+_SWING = (1.0, 10.0)  # how far such a rate swings
+_WANDERS = (10.0, 300.0)  # how far a rate without an anchor goes, over the length
+_BENDS = (0.0, 3e1, 1e3, 3e4)  # the same for a line with nothing but noise of reading
+_SATURATES = (0.3, 0.6, 1.0, 2.0, 4.0, 8.0)  # time in which growth dies away, in lengths
+_NEVER = 1e4  # steps, in units of the length, that a rate needs to forget where it never does
+
+#: Columns of ``grid``.
+READING, DRIFT, MEMORY, PUSH, DEVIATION, STEADY, BELIEF = range(7)
+
+
+def grid(length: float) -> Floats:
+    """One row per model, for a series of so many steps.
+
+    :returns: columns ``READING``, ``DRIFT``, ``PUSH``: variances; ``MEMORY``: what is left of a
+        deviation after a step; ``DEVIATION`` and ``STEADY``: variances at the start of the rate's
+        two parts; ``BELIEF``: beforehand, summing to 1.
+    """
+    square, fourth = length**2, length**4
+    always = np.exp(-1.0 / (_NEVER * length))
+    rows = [
+        *_family(0.40, [(r, 1.0, 0.0, 0.0, 0.0) for r in _READING]),
+        *_family(0.20, [(1.0, 0.0, 0.0, 0.0, 0.0)]),
+        *_family(0.20, _forgetting(length)),
+        *_family(0.05, _smooth(length)),
+        *_family(0.10, [(r, 1.0, always, w / square, 0) for w in _WANDERS for r in (0, 3, 300)]),
+        *_family(0.10, [(r, 0.0, always, 1.0, 0.0) for r in (0.0, 0.3, 3.0)]),
+        *_family(0.10, [(1.0, 0.0, always, bend / fourth, 0.0) for bend in _BENDS]),
+        *_family(0.20, _saturating(length), steady=0.0),
+    ]
+    found = np.array(rows, dtype=np.float64)
+    found[:, BELIEF] /= found[:, BELIEF].sum()
+    return found
+
+
+Row = tuple[float, ...]
+
+
+def _family(belief: float, rows: list[Row], steady: float = DIFFUSE) -> list[Row]:
+    return [(*row, steady, belief / len(rows)) for row in rows]
+
+
+def _memory(time: float, length: float) -> float:
+    steps = time * length if time < 1.0 else time
+    return float(np.exp(-1.0 / max(1.0, steps)))
+
+
+def _forgetting(length: float) -> list[Row]:
+    """Bursts and lulls that last, and then pass."""
+    rows: list[Row] = []
+    for time in _FORGETS:
+        memory = _memory(time, length)
+        steps = max(1.0, time * length if time < 1.0 else time)
+        for swing in _SWING:
+            far = swing / steps
+            rows += [(r, 1.0, memory, far * (1.0 - memory**2), far) for r in (0.0, 3.0, 300.0)]
+    return rows
+
+
+def _smooth(length: float) -> list[Row]:
+    """The same without noise of the level's own."""
+    rows: list[Row] = []
+    for time in _FORGETS:
+        memory = _memory(time, length)
+        rows += [(r, 0.0, memory, 1.0 - memory**2, 1.0) for r in (0.0, 0.3, 3.0)]
+    return rows
+
+
+def _saturating(length: float) -> list[Row]:
+    """Growth that dies away: no steady part, and a rate not known at the start."""
+    rows: list[Row] = []
+    for time in _SATURATES:
+        memory = float(np.exp(-1.0 / (time * length)))
+        rows += [(r, 1.0, memory, 0.0, DIFFUSE) for r in (0.0, 3.0, 300.0)]
+        rows += [(1.0, 0.0, memory, z / length**4, DIFFUSE) for z in (0.0, 30.0, 1e3)]
+    return rows
