@@ -22,11 +22,10 @@ async def test_of_two_writers_one_is_killed_and_the_other_stores_what_it_held(
 ) -> None:
     await world.start_writer()
     for _ in range(int(long_or_short(3, 1))):
-        doomed = await world.start_writer()
+        doomed = await world.start_writer(writer_linger_seconds=5)  # so that it holds points
         async with world.publishing():
-            await world.pause(2.0)
             await world.kill(doomed)
-            await world.pause(0.5)
+            await world.pause(2.0)
     await world.nothing_lost()
     assert await world.redeliveries() > 0, "the killed writer held nothing"
 
