@@ -72,6 +72,8 @@ def _rows() -> list[tuple[str, Sequence[Panel]]]:
         ("Events", _events()),
         ("Metrics", _metrics()),
         ("Pipeline", _pipeline()),
+        ("Car park", _car_park()),
+        ("HTTP gateway", _gateway()),
     ]
 
 
@@ -249,6 +251,52 @@ def _pipeline() -> list[Panel]:
             12,
             "short",
         ),
+    ]
+
+
+def _car_park() -> list[Panel]:
+    """Every gateway shows the whole, so the largest is taken and nothing added up."""
+    rate = "max(rate(event_processing_latency_seconds_{}[5m]))"
+    buckets = "sum by (le) (rate(event_processing_latency_seconds_bucket[5m]))"
+    return [
+        lines(
+            "Exits",
+            [
+                promql("max(matched_events)", "with an entry"),
+                promql("max(unmatched_events)", "without one"),
+            ],
+            8,
+            "short",
+        ),
+        lines("Vehicles inside", [promql("max(parking_vehicles_inside)", "inside")], 8, "short"),
+        lines(
+            "From an exit to its visit",
+            [
+                promql(f"{rate.format('sum')} / {rate.format('count')}", "mean"),
+                promql(f"histogram_quantile(0.99, {buckets})", "99 %"),
+            ],
+            8,
+            "s",
+        ),
+    ]
+
+
+def _gateway() -> list[Panel]:
+    buckets = "sum by (le) (rate(gateway_request_seconds_bucket[5m]))"
+    return [
+        lines(
+            "Requests per second",
+            [promql("sum by (status) (rate(gateway_requests_total[1m]))", "{{status}}")],
+            12,
+            "reqps",
+        ),
+        lines(
+            "Time to the answer",
+            [promql(f"histogram_quantile(0.99, {buckets})", "99 %")],
+            6,
+            "s",
+        ),
+        lines("Live streams", [promql("sum(gateway_streams)", "clients")], 6, "short"),
     ]
 
 
