@@ -37,6 +37,23 @@ class ClientSettings(Settings):
     client_log_backups: int = Field(
         5, ge=1, le=1000, description="How many renamed files are kept: CLIENT_OUTPUT.1 is newest."
     )
+    client_parking_output: str = Field(
+        "parking_summary.csv",
+        min_length=1,
+        description="CSV file that parking visits are appended to, each once.",
+    )
+    client_parking_max_bytes: int = Field(
+        100_000_000,
+        ge=0,
+        description="Size at which CLIENT_PARKING_OUTPUT is renamed and a new one begun, with "
+        "its header; 0 for never.",
+    )
+    client_parking_backups: int = Field(
+        10,
+        ge=1,
+        le=1000,
+        description="How many renamed files are kept: CLIENT_PARKING_OUTPUT.1 is newest.",
+    )
     client_request_timeout_seconds: float = Field(
         10.0, gt=0, description="How long the client waits for an answer of the reader, in seconds."
     )

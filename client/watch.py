@@ -14,15 +14,17 @@ from prometheus_client import CollectorRegistry, Counter
 
 from client.ask import ReaderAway, Refused, ask
 from client.critical_log import CriticalLog
+from client.parking_csv import ParkingCsv
 from client.settings import ClientSettings
 from client.summary import CriticalEvent, from_row
+from client.visits import Visits
 from spindle import bus
 from spindle.service import Service
 from spindle.timestamps import NS
 
 log = logging.getLogger("client")
 
-PARTS = ("nats", "reader")
+PARTS = ("nats", "reader", "parking")
 QUERY_TYPE = "alerts_critical"
 LONGEST_MINUTES = 5_256_000.0  # ten years: the longest window the reader takes
 LAST_OFFSET = 90_000  # the last page the reader turns to
@@ -48,14 +50,23 @@ async def main(service: Service[ClientSettings]) -> None:
     critical_log = CriticalLog(
         Path(settings.client_output), settings.client_log_max_bytes, settings.client_log_backups
     )
+    visits = ParkingCsv(
+        Path(settings.client_parking_output),
+        settings.client_parking_max_bytes,
+        settings.client_parking_backups,
+    )
     await asyncio.to_thread(critical_log.open)
     try:
-        await _connected(service, critical_log)
+        await asyncio.to_thread(visits.open)
+        await _connected(service, critical_log, visits)
     finally:
         await asyncio.to_thread(critical_log.close)
+        await asyncio.to_thread(visits.close)
 
 
-async def _connected(service: Service[ClientSettings], critical_log: CriticalLog) -> None:
+async def _connected(
+    service: Service[ClientSettings], critical_log: CriticalLog, visits: ParkingCsv
+) -> None:
     def connection_changed(connected: bool) -> None:
         if connected:
             service.health.ok("nats")
@@ -69,10 +80,12 @@ async def _connected(service: Service[ClientSettings], critical_log: CriticalLog
         return
     try:
         watch = Watch(service, client, critical_log)
-        while True:
-            await watch.poll()
-            if not await service.pause(service.settings.client_poll_seconds):
-                return
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(Visits(service, client, visits).run(), name="parking")
+            while True:
+                await watch.poll()
+                if not await service.pause(service.settings.client_poll_seconds):
+                    break
     finally:
         await client.close()
 

@@ -14,7 +14,6 @@ from typing import Any
 
 import orjson
 from nats.aio.msg import Msg
-from nats.errors import TimeoutError as NatsTimeoutError
 from nats.js import JetStreamContext
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy, RawStreamMsg
 from nats.js.errors import NotFoundError
@@ -120,7 +119,7 @@ async def last_values(js: JetStreamContext, bucket: str) -> AsyncIterator[Msg]:
         while left > 0:
             try:
                 messages = await pull.fetch(min(left, _AT_ONCE))
-            except NatsTimeoutError:
+            except TimeoutError:
                 return  # what was to come has been replaced, or has expired, meanwhile
             for message in messages:
                 left = min(left - 1, message.metadata.num_pending)

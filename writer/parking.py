@@ -17,7 +17,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
-from nats.errors import TimeoutError as NatsTimeoutError
 from nats.js import JetStreamContext
 from nats.js.errors import Error as JetStreamError
 from prometheus_client import CollectorRegistry
@@ -224,7 +223,7 @@ class Matcher:
             while True:
                 await self._js.consumer_info(stream, consumer)  # raises where it is gone
                 self._well(name)
-                with contextlib.suppress(NatsTimeoutError):
+                with contextlib.suppress(TimeoutError):
                     while True:
                         yield await pull.fetch(at_once, timeout=FETCH_SECONDS)
         finally:

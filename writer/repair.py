@@ -10,14 +10,18 @@ import asyncio
 import sys
 
 from nats.errors import Error as NatsError
+from nats.js.api import AckPolicy, ConsumerConfig
 from nats.js.errors import Error as JetStreamError
 from nats.js.errors import NotFoundError
 
-from spindle import bus, logs, streams
+from spindle import bus, logs, streams, subjects
 from spindle.errors import InvalidSettings
 from spindle.settings import Settings, load
 
 CONNECT_SECONDS = 10.0
+#: That stream keeps what its consumers want: this one wants everything while others are away. They
+#: are delivered all of it anew, and know by its ids what they have.
+_HOLDER = ConsumerConfig(durable_name="repair", ack_policy=AckPolicy.EXPLICIT)
 
 
 async def repair(settings: Settings) -> list[str]:
@@ -29,6 +33,7 @@ async def repair(settings: Settings) -> list[str]:
         client = await bus.connect(settings, "repair")
     try:
         js, done = client.jetstream(), []
+        await js.add_consumer(subjects.PARKING_SUMMARIES_STREAM, _HOLDER)
         for stream, consumer in streams.consumers():
             try:
                 await js.delete_consumer(stream, str(consumer.durable_name))
@@ -36,6 +41,7 @@ async def repair(settings: Settings) -> list[str]:
             except NotFoundError:
                 done.append(f"{stream}: consumer {consumer.durable_name} was missing, made anew")
         await bus.declare(client, settings)
+        await js.delete_consumer(subjects.PARKING_SUMMARIES_STREAM, str(_HOLDER.durable_name))
         for number, (stream, _) in enumerate(streams.consumers()):
             state = (await js.stream_info(stream)).state
             done[number] += f"; {state.messages} messages wait"

@@ -1,0 +1,103 @@
+"""Visits from NATS -> ``parking_summary.csv``; acknowledged when they stand in the file."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.errors import Error as NatsError
+from nats.js.errors import Error as JetStreamError
+from prometheus_client import Counter
+
+from client.parking_csv import ParkingCsv
+from client.settings import ClientSettings
+from spindle import bus, models, subjects
+from spindle.errors import InvalidInput
+from spindle.models import ParkingSummary
+from spindle.service import Service
+from spindle.timestamps import NS
+
+log = logging.getLogger("client")
+
+PART = "parking"
+AT_ONCE = 500
+FETCH_SECONDS = 5.0
+PAUSE_SECONDS = 1.0
+
+TROUBLE = (NatsError, JetStreamError, TimeoutError)
+
+
+class Visits:
+    """Takes visits; owns the health part ``parking``."""
+
+    def __init__(
+        self, service: Service[ClientSettings], client: Client, output: ParkingCsv
+    ) -> None:
+        self._service = service
+        self._client = client
+        self._output = output
+        self._written = Counter(
+            "client_visits_written_total",
+            "Parking visits written down",
+            registry=service.registry,
+        )
+
+    async def run(self) -> None:
+        """Take and write until the service stops."""
+        service = self._service
+        while not service.stopping.is_set():
+            try:
+                await service.unless_stopped(bus.declare(self._client, service.settings))
+                await self._take()
+            except TROUBLE as error:
+                service.health.failing(PART, f"NATS does not answer: {error or 'timed out'}")
+                await service.pause(PAUSE_SECONDS)
+
+    async def _take(self) -> None:
+        js, stopping = self._client.jetstream(), self._service.stopping
+        stream, consumer = subjects.PARKING_SUMMARIES_STREAM, subjects.CLIENT_CONSUMER
+        pull = await js.pull_subscribe_bind(consumer, stream=stream)
+        try:
+            while not stopping.is_set():
+                await js.consumer_info(stream, consumer)  # raises where it is gone
+                self._service.health.ok(PART)
+                with contextlib.suppress(TimeoutError):
+                    while messages := await self._service.unless_stopped(
+                        pull.fetch(AT_ONCE, timeout=FETCH_SECONDS)
+                    ):
+                        await self._write(messages)
+        finally:
+            with contextlib.suppress(NatsError):
+                await pull.unsubscribe()
+
+    async def _write(self, messages: list[Msg]) -> None:
+        """Write and acknowledge; a file that cannot be written to is tried again and again."""
+        visits = [visit for message in messages for visit in self._visits(message)]
+        while True:
+            try:
+                self._written.inc(await asyncio.to_thread(self._output.write, visits))
+                break
+            except OSError as error:
+                reason = f"cannot write {self._service.settings.client_parking_output}"
+                self._service.health.failing(PART, f"{reason}: {error.strerror or error}")
+                if not await self._service.pause(PAUSE_SECONDS):
+                    return
+        self._service.health.ok(PART)
+        for message in messages:
+            await message.ack()
+
+    def _visits(self, message: Msg) -> list[ParkingSummary]:
+        """What a message tells, by the rules that the writer has; it keeps the dead letters."""
+        taken_ns = int(message.metadata.timestamp.timestamp() * NS)
+        latest_ns = taken_ns + int(self._service.settings.max_future_seconds * NS)
+        if len(message.data) > self._service.settings.max_payload_bytes:
+            return []
+        found = []
+        with contextlib.suppress(InvalidInput):
+            for data in models.decode(message.data):
+                with contextlib.suppress(InvalidInput):
+                    found.append(models.parse(ParkingSummary, data, latest_ns))
+        return found
