@@ -39,13 +39,13 @@ class GatewaySettings(Settings):
         "such as https://status.example.com; empty for none.",
     )
     gateway_rate_per_second: float = Field(
-        100.0,
+        500.0,
         ge=0,
         description="Requests a second that one client address may make in the long run; "
         "0 for no limit.",
     )
     gateway_rate_burst: int = Field(
-        200, ge=1, description="Requests that one client address may make at once."
+        1000, ge=1, description="Requests that one client address may make at once."
     )
     gateway_max_body_bytes: int = Field(
         65_536, ge=256, le=8_000_000, description="Largest request body taken."

@@ -175,6 +175,19 @@ def test_while_nats_is_away_it_is_503_and_all_is_well_when_it_is_back(tmp_path: 
         assert "Traceback" not in started.tail()
 
 
+def test_it_answers_before_nats_is_there_and_stops_when_told(tmp_path: Path) -> None:
+    started = ServiceProcess("gateway", tmp_path, nats_url="nats://127.0.0.1:1")
+    started.start(wait=False)
+    while not started.health():
+        time.sleep(0.05)
+    assert "NATS is away" in call(f"{address(started)}/readyz").message
+    assert call(f"{address(started)}/save_summary", VISIT).status == 503
+    metrics = call(f"{address(started)}/metrics").body.decode()
+    assert 'gateway_part_ok{part="nats"} 0.0' in metrics
+    assert "matched_events" not in metrics  # a zero that is none would look like a fresh counter
+    assert started.stop() == 0
+
+
 # -- questions -------------------------------------------------------------------------------------
 
 
