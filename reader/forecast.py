@@ -58,7 +58,8 @@ class Forecast:
     :ivar verdict: ``filling`` where the 80 % interval of the growth, over the coming week or to
         the horizon, lies above 0.
     :ivar value: the newest reading; None where there is none.
-    :ivar growth: per day, over the coming week; ``growth_low`` and ``growth_high``: 80 % interval; None if unknown.
+    :ivar growth: per day, over the coming week; None if unknown.
+    :ivar growth_low: with ``growth_high``, its 80 % interval.
     :ivar crossings: by level, the lowest first; all None where ``verdict`` is ``unknown``.
     :ivar since: beginning of the trend, seconds since the epoch.
     :ivar step: the change of level that the trend begins after, or None.

@@ -73,7 +73,9 @@ def _section(query: Query[Any]) -> str:
 
 def _row(parameter: dict[str, Any]) -> str:
     default = parameter["default"]
-    shown = "" if default is None else f"`{default:g}`"
+    shown = (
+        "" if default is None else f"`{default}`" if isinstance(default, str) else f"`{default:g}`"
+    )
     return (
         f"| `{parameter['name']}` | {parameter['description']} | {parameter['allowed']} | {shown} |"
     )

@@ -122,6 +122,25 @@ class DevicesParams(DeviceParams):
     )
 
 
+class ForecastParams(DeviceParams):
+    """Parameters of ``capacity_forecast``."""
+
+    array_id: Name | None = Field(None, description="the array that devices belong to")
+    metric_type: Name = Field(
+        "CapacityUsed",
+        description="what fills up: CapacityUsed, PercentageUsed, any rising counter",
+    )
+    horizon_days: Annotated[Number, Field(gt=0, le=730)] = Field(
+        90.0, description="how far ahead to look, in days"
+    )
+    full_at: Annotated[Number, Field(gt=0, le=1e18)] | None = Field(
+        None, description="the value that counts as 100 %; default 100 of a metric in %, else none"
+    )
+    limit: Annotated[Whole, Field(ge=1, le=10_000)] = Field(
+        100, description="at most so many devices, the soonest full first"
+    )
+
+
 class SeriesParams(DeviceParams):
     """Parameters of ``series``."""
 

@@ -4,7 +4,10 @@ Ranges of the first four are the wire contract's (row 4). Thresholds: drive make
 operating temperature up to 60 degC and Backblaze and Google see failures rise above 45-50 degC
 (Pinheiro et al., FAST '07); a disk that answers slower than 20 ms on average is saturated or
 ailing (fail-slow studies: Gunawi et al., FAST '18); file systems slow down and operators act at
-80-90 % full. IOPs, bytes per second and utilisation describe load, not illness: no thresholds.
+80-90 % full. PercentageUsed is a drive's own estimate of its wear: 100 where the endurance that its
+maker promises is used up; it may go on, and count to 255 (NVM Express Base Specification 2.0, SMART
+/ Health Information, byte 5; ATA device statistics, page 7). IOPs, bytes per second and utilisation
+describe load, not illness: no thresholds.
 """
 
 from __future__ import annotations
@@ -45,6 +48,7 @@ METRICS = _metrics(
     Metric("IOPs", "/s", 100.0, 1000.0),
     Metric("Latency", "ms", 0.5, 10.5, "high", 20.0, 100.0),
     Metric("CapacityUsed", "%", 10.0, 95.0, "high", 90.0, 95.0),
+    Metric("PercentageUsed", "%", 0.0, 255.0, "high", 90.0, 100.0),
     Metric("ReadBytes", "B/s", 0.0, 1e11),
     Metric("WriteBytes", "B/s", 0.0, 1e11),
     Metric("Utilisation", "%", 0.0, 100.0),
