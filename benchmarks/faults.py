@@ -28,7 +28,7 @@ from reader.anomaly import ALARM, Detector
 SILENT = 3  # readings missing in a row
 QUIET = 60  # readings between two episodes
 AFTERMATH = 30  # readings after a fault in which its end may be noticed
-MOVED = 10.0  # % of the capacity freed from one reading to the next
+MOVED = 1.0  # % of the capacity freed from one reading to the next, on a disk or as its array says
 ILL_DAYS = 4.0  # three in health first
 
 Done = Callable[[], None]
@@ -90,7 +90,7 @@ def _faults(kind: str, history: History, done: Done) -> Tally:
     tally = Tally(kind)
     for truth in history.truths:
         first = truth.unit - truth.unit % (DISKS + 1)
-        neighbour = first + 1 + truth.unit % DISKS
+        neighbour = first + 1 + (truth.unit - first) % DISKS
         beside = _peers(history, first)
         for unit in (truth.unit, neighbour):
             alarms = [*_alarms(history, unit), *beside.get(unit, ())]
