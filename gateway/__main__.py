@@ -1,7 +1,11 @@
 """``python -m gateway``: Spindle over HTTP."""
 
+import sys
+
 from gateway.main import PARTS, main
 from gateway.settings import GatewaySettings
 from spindle.service import run
 
-run("gateway", GatewaySettings, main, PARTS)  # it answers /healthz and /metrics itself
+run(
+    "gateway", GatewaySettings, main, PARTS, arguments=sys.argv[1:]
+)  # it answers /healthz and /metrics itself

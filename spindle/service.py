@@ -105,12 +105,19 @@ def run(
     main: Main[S],
     parts: Iterable[str] = (),
     http_port: Callable[[S], int] | None = None,
+    arguments: Sequence[str] = (),
 ) -> NoReturn:
     """Run ``main`` until it returns or the process is told to stop, then exit.
 
     :param parts: what must work before ``/healthz`` says ok.
     :param http_port: where ``/healthz`` and ``/metrics`` listen; None for a service with its own.
+    :param arguments: of the command line; a service takes none.
     """
+    if arguments:
+        asked_for_help = arguments[0] in ("-h", "--help")
+        out = sys.stdout if asked_for_help else sys.stderr
+        print(f"usage: python -m {name}; settings: the environment and .env.example", file=out)
+        sys.exit(0 if asked_for_help else EXIT_USAGE)
     try:
         settings = load(settings_type)
     except InvalidSettings as error:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import sqlite3
+import subprocess
+import sys
 import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -19,7 +21,7 @@ from nats.js.errors import BadRequestError
 from client import deadletters
 from spindle import bus, streams, subjects
 from spindle.settings import Settings
-from tests.servers import Server
+from tests.servers import ROOT, Server
 from tests.services import ServiceProcess
 from writer.repair import repair
 
@@ -228,3 +230,17 @@ async def test_two_events_of_one_device_in_the_same_nanosecond_are_both_kept(
     await client.publish("events.event", orjson.dumps(event(1, id="c")))
     await until(lambda: writer.total("writer_stored_points_total") == 3)
     assert rows(settings, "SELECT count(*) FROM events") == [(3,)]
+
+
+@pytest.mark.parametrize(("argument", "code"), [("--help", 0), ("start", 2)])
+def test_a_service_takes_no_arguments_and_says_so(argument: str, code: int) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "writer", argument],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=30,
+    )
+    assert done.returncode == code
+    assert "usage: python -m writer" in done.stdout + done.stderr
