@@ -92,6 +92,7 @@ def test_defaults_are_those_of_the_code() -> None:
         "NATS_USER",  # each service's own
         "NATS_PASSWORD",
         "CLIENT_OUTPUT",  # on a volume
+        "CLIENT_PARKING_OUTPUT",
     }
     for name, default in re.findall(r"\$\{([A-Z_]+):-([^}$]*)\}", TEXT):
         if name in inside:
