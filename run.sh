@@ -143,6 +143,10 @@ install_runtime() {
     die 1 "no nats-server fits this machine; put one on PATH (https://nats.io/download)"
 }
 
+install_plot() {
+  install plot requirements.txt requirements-plot.txt || die 1 "installing failed; see above"
+}
+
 install_dev() {
   install_runtime
   install dev requirements.txt requirements-local.txt requirements-dev.txt ||
@@ -254,6 +258,7 @@ case "$command" in
     ;;
   score)
     install_runtime
+    case " $* " in *" --plot"*) install_plot ;; esac
     root=$PWD
     case "$PYTHON" in /*) ;; *) PYTHON="$root/$PYTHON" ;; esac
     cd "$CALLED_FROM" # its files are named from there
