@@ -234,7 +234,7 @@ KINDS: Mapping[str, Kind] = {
     "capacity_leak": Kind(lambda random: CapacityLeak(per_minute=random.uniform(0.2, 2)), 1800),
     "stuck_sensor": Kind(lambda _: StuckSensor(), 1800),
     "flapping": Kind(lambda _: Flapping(), 600),
-    "silent": Kind(lambda _: Silent(), 300),
+    "silent": Kind(lambda _: Silent(), 900),
     "drive_failure": Kind(lambda random: DriveFailure(slowest=random.uniform(80, 200)), 300),
     "fail_slow": Kind(lambda random: FailSlow(times=random.uniform(1.5, 3)), 3 * 3600),
     "intrusion": Kind(lambda _: Intrusion(), 180),
