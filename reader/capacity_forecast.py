@@ -132,11 +132,13 @@ def sentence(metric_type: str, forecast: Forecast) -> str:
         return f"No forecast of {metric_type}: {forecast.reason}."
     start = f"{metric_type} {forecast.value:.3g}{unit}"
     after = "" if forecast.step is None else f", since a step of {forecast.step:+.3g}{unit}"
-    between = f"{forecast.growth_low:.2g} to {forecast.growth_high:.2g}{unit} a day"
+    low, high = f"{forecast.growth_low:.2g}", f"{forecast.growth_high:.2g}"
+    between = low if low == high else f"{low} to {high}"
     if forecast.verdict == "not_filling":
-        start = f"{start}, not filling{after}: growth {between}"
+        start = f"{start}, not filling{after}: growth {between}{unit} a day"
     else:
-        start = f"{start}, growing {forecast.growth:.2g}{unit} a day ({between}){after}"
+        around = "" if low == high else f" ({between})"
+        start = f"{start}, growing {forecast.growth:.2g}{unit} a day{around}{after}"
     told = [_crossing(crossing, unit) for crossing in forecast.crossings if crossing.earliest != 0]
     told = [part for part in told if part]
     if not told and forecast.crossings and forecast.verdict == "filling":

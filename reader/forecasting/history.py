@@ -85,7 +85,8 @@ def past(times: Floats, values: Floats, now: float) -> Past | str:
             return _ready(level, values, profile, rung, now, changed)
         first, changed = found
         begins = now - (len(steps) - first) * rung.seconds
-        times, values = times[times >= begins], values[times >= begins]
+        later = times > begins  # a reading at that very moment is the step before's
+        times, values = times[later], values[later]
     return "the level changes too often for a trend"
 
 

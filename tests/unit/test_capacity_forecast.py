@@ -1,0 +1,140 @@
+"""Forecasts as answers and as health see them: order, sentences, what counts as full."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from reader import capacity_forecast
+from reader.answers_forecast import past_of
+from reader.capacity_forecast import Name, filling_reason, made, row
+from reader.forecast import Forecast, forecast
+from reader.forecasting.models import Floats
+from spindle.store.base import Point, Selection, Series, Step
+from spindle.timestamps import NS
+from tests.memory_store import MemoryStore
+
+NOW = 1_800_012_345
+DAY = 86_400
+
+
+def name(device: str, metric_type: str = "CapacityUsed") -> Name:
+    return Name("DiskUnit", metric_type, device, "array-1")
+
+
+def rising(start: float, per_day: float, days: float = 7.0) -> tuple[Floats, Floats]:
+    at = NOW - np.arange(0.0, days * DAY, 3600.0)[::-1]
+    noise = np.random.default_rng(1).normal(0.0, 0.02, at.size)
+    return at, np.asarray(start + per_day * (at - at[0]) / DAY + noise)
+
+
+def made_of(at: Floats, values: Floats) -> Forecast:
+    return forecast(at, values, float(NOW))
+
+
+def test_the_soonest_full_comes_first_and_the_unknown_last() -> None:
+    series = {
+        name("new"): (np.array([NOW - 60.0]), np.array([99.0])),
+        name("flat"): rising(50.0, 0.0),
+        name("slow"): rising(50.0, 0.5),
+        name("fast"): rising(80.0, 1.0),
+        name("over"): rising(92.0, 0.5),
+        name("falling"): rising(50.0, -1.0),
+    }
+    found = [key.device_id for key, _ in made(series, NOW, 90.0, 100.0)]
+    assert found[:3] == ["over", "fast", "slow"]
+    assert found[-1] == "new"
+
+
+def test_every_row_has_the_same_keys_and_a_sentence() -> None:
+    series = {
+        name("new"): (np.array([NOW - 60.0]), np.array([99.0])),
+        name("flat"): (rising(50.0, 0.0)[0], np.full(168, 50.0)),
+        name("fast"): rising(80.0, 1.0),
+    }
+    rows = {key.device_id: row(key, found) for key, found in made(series, NOW, 90.0, 100.0)}
+    assert rows["new"].keys() == rows["flat"].keys() == rows["fast"].keys()
+    assert rows["new"]["message"] == (
+        "No forecast of CapacityUsed: readings go back only 1 min; 3 h are needed."
+    )
+    assert rows["new"]["value"] == 99.0
+    assert rows["new"]["days_until"][0] == {
+        "level": 80.0, "days": None, "earliest": None, "latest": None,
+    }  # fmt: skip
+    assert rows["flat"]["message"] == "CapacityUsed 50 %, not filling: growth 0 % a day."
+    assert rows["fast"]["message"].startswith("CapacityUsed 87 %, growing 1 % a day")
+    assert "; 90 % in 3" in rows["fast"]["message"]
+    assert (rows["fast"]["unit"], rows["fast"]["array_id"]) == ("%", "array-1")
+
+
+def test_growth_too_slow_for_the_horizon_is_said_so() -> None:
+    message = capacity_forecast.sentence("CapacityUsed", made_of(*rising(20.0, 0.1, 28)))
+    assert message.endswith("; not 80 % within 90 days.")
+
+
+def test_what_counts_as_full() -> None:
+    assert capacity_forecast.full_at("CapacityUsed", None) == 100.0
+    assert capacity_forecast.full_at("PercentageUsed", None) == 100.0
+    assert capacity_forecast.full_at("Utilisation", None) is None
+    assert capacity_forecast.full_at("BytesWritten", None) is None
+    assert capacity_forecast.full_at("BytesWritten", 6e14) == 6e14
+
+
+def test_a_counter_without_a_limit_has_growth_and_no_levels() -> None:
+    (_, found), = made({name("a", "BytesWritten"): rising(5.0, 2.0)}, NOW, 30.0, None)  # fmt: skip
+    assert found.crossings == ()
+    assert found.growth == pytest.approx(2.0, rel=0.02)
+    assert capacity_forecast.sentence("BytesWritten", found).startswith(
+        "BytesWritten 18.9, growing 2 a day"
+    )
+
+
+@pytest.mark.parametrize(
+    ("start", "per_day", "severity"),
+    [(80.0, 2.5, "critical"), (80.0, 1.0, "warning"), (50.0, 0.5, None), (85.0, 0.0, None)],
+)
+def test_health_hears_of_what_is_full_soon(
+    start: float, per_day: float, severity: str | None
+) -> None:
+    reason = filling_reason(name("a"), made_of(*rising(start, per_day)), NOW * NS)
+    assert (reason.severity if reason else None) == severity
+    if reason:
+        assert (reason.device_id, reason.metric_type, reason.limit) == ("a", "CapacityUsed", 100.0)
+        assert "100 % in" in reason.message
+
+
+def test_a_step_that_is_not_over_is_known_up_to_now() -> None:
+    step = Step("DiskUnit", "CapacityUsed", "a", "array-1", (NOW - 60) * NS, 7.0, 7.0, 7.0, 1)
+    series = capacity_forecast.readings([([step], 900.0)])
+    assert series[name("a")][0][0] > NOW
+    assert made(series, NOW, 90.0, 100.0)[0][1].value == 7.0
+
+
+@pytest.mark.parametrize(("devices", "queries"), [(3, 5), (2100, 3)])
+async def test_a_fleet_of_any_size_is_read_in_a_few_queries(devices: int, queries: int) -> None:
+    store = MemoryStore()
+    heads = [Series("DiskUnit", "CapacityUsed", f"d{n}", "") for n in range(devices)]
+    ages = (0, 7200, 3 * DAY, 20 * DAY, 100 * DAY) if devices < 10 else (0, 3 * DAY)
+    await store.write_points(
+        [Point(head, (NOW - age) * NS, 50.0) for head in heads for age in ages]
+    )
+    found = await past_of(store, Selection(metric_type="CapacityUsed"), NOW * NS, 0.0)
+    assert store.asked == queries
+    assert sum(len(steps) for steps, _ in found) == devices * len(ages)
+
+
+async def test_no_reading_counts_twice_and_none_is_lost() -> None:
+    store = MemoryStore()
+    head = Series("DiskUnit", "CapacityUsed", "a", "")
+    times = range(NOW - 40 * DAY, NOW + 1, 600)
+    await store.write_points([Point(head, time * NS, 50.0) for time in times])
+    found = await past_of(store, Selection(), NOW * NS, 0.0)
+    assert sum(step.count for steps, _ in found for step in steps) == len(times)
+    kept = await past_of(store, Selection(), NOW * NS, 24.0)
+    assert sum(step.count for steps, _ in kept for step in steps) == 145
+
+
+async def test_nothing_stored_is_one_query() -> None:
+    store = MemoryStore()
+    assert await past_of(store, Selection(), NOW * NS, 168.0) == []
+    assert store.asked == 1
