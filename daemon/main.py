@@ -12,6 +12,7 @@ from daemon.publisher import Publisher
 from daemon.settings import DaemonSettings
 from daemon.sources.base import Source
 from daemon.sources.host import HostSource
+from daemon.sources.parking import ParkingSource, who_is_inside
 from daemon.sources.simulator import Simulator
 from daemon.ticker import PART, Sources, tick
 from spindle import subjects
@@ -38,6 +39,8 @@ async def main(service: Service[DaemonSettings]) -> None:
         publishing = tasks.create_task(publisher.run(), name="publisher")
         async with asyncio.TaskGroup() as reading:
             for one in sources:
+                if isinstance(one, ParkingSource):
+                    reading.create_task(begin(service, one), name="begin parking")
                 coroutine = tick(service, one, publisher.put, states, meters)
                 reading.create_task(coroutine, name=f"read {one.name}")
         left = await publisher.drained(settings.daemon_drain_seconds)
@@ -46,11 +49,20 @@ async def main(service: Service[DaemonSettings]) -> None:
         log.warning("stopped with %s points that NATS has not acknowledged", f"{left:,}")
 
 
+async def begin(service: Service[DaemonSettings], parking: ParkingSource) -> None:
+    """Let the simulated lot begin with those who are inside."""
+    plates = await service.unless_stopped(who_is_inside(service.settings))
+    if plates is not None:
+        parking.adopt(plates)
+
+
 def source(name: str, settings: DaemonSettings) -> Source:
     """The source of that name."""
     match name:
         case "simulator":
             return Simulator(settings)
+        case "parking":
+            return ParkingSource(settings)
         case "host":
             return HostSource(settings.daemon_envelope_size)
         case _:

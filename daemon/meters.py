@@ -21,6 +21,11 @@ class Meters:
         self._events = Counter(
             "daemon_events_published_total", "Events that NATS has acknowledged", registry=registry
         )
+        self._parking = Counter(
+            "daemon_parking_published_total",
+            "Entries and exits that NATS has acknowledged",
+            registry=registry,
+        )
         self._messages = Counter(
             "daemon_messages_published_total",
             "Messages that NATS has acknowledged",
@@ -71,5 +76,7 @@ class Meters:
         self._messages.inc()
         if message.stream == subjects.EVENTS_STREAM:
             self._events.inc(message.points)
+        elif message.stream == subjects.PARKING_STREAM:
+            self._parking.inc(message.points)
         elif message.stream != subjects.SIMULATION_STREAM:
             self._points.inc(message.points)

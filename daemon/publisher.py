@@ -31,7 +31,12 @@ from spindle.health import Health
 
 log = logging.getLogger("daemon.publisher")
 
-STREAMS = (subjects.METRICS_STREAM, subjects.EVENTS_STREAM, subjects.SIMULATION_STREAM)
+STREAMS = (
+    subjects.METRICS_STREAM,
+    subjects.EVENTS_STREAM,
+    subjects.SIMULATION_STREAM,
+    subjects.PARKING_STREAM,
+)
 WATCH_SECONDS = 0.25
 NO_RESPONDERS = "503"
 #: JetStream's code for "maximum bytes exceeded" and its like.

@@ -10,7 +10,7 @@ from spindle.errors import InvalidInput
 from spindle.models import shown
 from spindle.settings import Settings
 
-SOURCES = ("simulator", "host")
+SOURCES = ("simulator", "host", "parking")
 MOST_UNITS = 1_000_000
 
 
@@ -18,10 +18,11 @@ class DaemonSettings(Settings):
     """What is read, how often, and how much is kept while NATS is away."""
 
     daemon_sources: str = Field(
-        "simulator,host",
+        "simulator,host,parking",
         description=(
             "What is read, separated by commas: simulator (a fleet that does not exist), "
-            "host (the drives and file systems of this machine)."
+            "host (the drives and file systems of this machine), "
+            "parking (a parking lot that does not exist)."
         ),
     )
     generation_interval_seconds: float = Field(
@@ -56,6 +57,25 @@ class DaemonSettings(Settings):
             "overheat:array1-disk3:after=30:for=300. A duration is in seconds, or has a unit: 90s, "
             f"5m, 2h, 1d. Faults: {', '.join(KINDS)}."
         ),
+    )
+    parking_capacity: int = Field(
+        200, ge=1, le=1_000_000, description="Vehicles that fit into the simulated parking lot."
+    )
+    parking_stay_minutes: float = Field(
+        75.0, gt=0, le=100_000, description="Median stay in the simulated parking lot, in minutes."
+    )
+    parking_unmatched_share: float = Field(
+        0.2,
+        ge=0,
+        le=0.95,
+        description="Of all simulated exits, the share of vehicles whose entry nobody saw.",
+    )
+    parking_time_factor: float = Field(
+        1.0,
+        gt=0,
+        le=100_000,
+        description="How many times faster than a clock the simulated parking lot runs: "
+        "288 is a day in five minutes.",
     )
     daemon_envelope_size: int = Field(
         500,

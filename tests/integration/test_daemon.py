@@ -333,6 +333,6 @@ async def test_wrong_settings_are_all_named_and_the_exit_code_is_2(
     assert await asyncio.to_thread(process.process.wait, 20) == 2
     assert process.tail().splitlines() == [
         "daemon: DAEMON_SOURCES: given 'fish', no source is called 'fish': "
-        "expected one or more of simulator, host, separated by commas",
+        "expected one or more of simulator, host, parking, separated by commas",
         "daemon: EVENT_PROBABILITY: given '7', expected less than or equal to 1",
     ]

@@ -20,7 +20,7 @@ def mistakes(**given: object) -> tuple[str, ...]:
 
 def test_the_defaults_are_the_documented_ones() -> None:
     settings = load(DaemonSettings)
-    assert settings.sources == ("simulator", "host")
+    assert settings.sources == ("simulator", "host", "parking")
     assert settings.generation_interval_seconds == 1
     assert settings.event_probability == 0.25
     assert (settings.simulated_arrays, settings.simulated_disks_per_array) == (2, 6)
@@ -41,7 +41,7 @@ def test_sources_may_be_spaced_and_repeated() -> None:
 def test_an_unknown_source_is_named_with_those_that_exist() -> None:
     assert mistakes(daemon_sources="simulator,fish") == (
         "DAEMON_SOURCES: given 'simulator,fish', no source is called 'fish': "
-        "expected one or more of simulator, host, separated by commas",
+        "expected one or more of simulator, host, parking, separated by commas",
     )
 
 
