@@ -26,7 +26,9 @@ def program(name: str) -> str:
     return found
 
 
-def prometheus(folder: Path, targets: dict[str, int], every: str = "1s") -> Server:
+def prometheus(
+    folder: Path, targets: dict[str, int], rules: Path = RULES, every: str = "1s"
+) -> Server:
     """A Prometheus that scrapes ports of this machine, with our rules; not started yet.
 
     :param targets: job -> port.
@@ -34,7 +36,7 @@ def prometheus(folder: Path, targets: dict[str, int], every: str = "1s") -> Serv
     folder.mkdir(parents=True, exist_ok=True)
     config = {
         "global": {"scrape_interval": every, "evaluation_interval": every},
-        "rule_files": [str(RULES)],
+        "rule_files": [str(rules)],
         "scrape_configs": [
             {"job_name": job, "static_configs": [{"targets": [f"127.0.0.1:{port}"]}]}
             for job, port in targets.items()
