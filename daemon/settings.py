@@ -53,7 +53,7 @@ class DaemonSettings(Settings):
         "",
         description=(
             "Faults of the simulated fleet, separated by commas, each written "
-            "<fault>:<device id>[:after=<duration>][:for=<duration>], such as "
+            "FAULT:DEVICE_ID, with :after=DURATION and :for=DURATION if wanted, such as "
             "overheat:array1-disk3:after=30:for=300. A duration is in seconds, or has a unit: 90s, "
             f"5m, 2h, 1d. Faults: {', '.join(KINDS)}."
         ),

@@ -1,6 +1,6 @@
 """What a person asks for: which fault, on which device, when and for how long. Pure.
 
-One fault is ``<fault>:<device id>[:after=<duration>][:for=<duration>]``; a duration is a number of
+One fault is ``FAULT:DEVICE_ID[:after=DURATION][:for=DURATION]``; a duration is a number of
 seconds, or one with a unit: ``90``, ``90s``, ``5m``, ``2h``, ``1d``.
 """
 
@@ -21,7 +21,7 @@ from spindle.models import shown
 
 SECONDS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 SHORTEST, LONGEST = 1.0, 30 * 86_400.0
-SYNTAX = "<fault>:<device id>, with :after=<duration> and :for=<duration> if wanted"
+SYNTAX = "FAULT:DEVICE_ID, with :after=DURATION and :for=DURATION if wanted"
 _DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)([smhd]?)", re.ASCII)
 _DEVICE = re.compile("array([1-9][0-9]{0,6})(?:-disk([1-9][0-9]{0,6}))?", re.ASCII)
 
@@ -92,7 +92,7 @@ def _spec(text: str, arrays: int | None, disks: int | None) -> FaultSpec:
         if key in times:
             times[key] = mistakes.tried(duration, value, 0.0 if key == "after" else SHORTEST)
         else:
-            mistakes.append(f"given {shown(option)}, expected after=<duration> or for=<duration>")
+            mistakes.append(f"given {shown(option)}, expected after=DURATION or for=DURATION")
     if mistakes:
         raise InvalidInput("; ".join(mistakes), [f"in {shown(text)}: {each}" for each in mistakes])
     return FaultSpec(fault, device_id, times["after"] or 0.0, times["for"] or 0.0)

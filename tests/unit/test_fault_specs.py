@@ -75,8 +75,8 @@ def test_all_mistakes_are_said_at_once() -> None:
         "no fault is called 'fish': expected one of overheat, slow_disk",
         "no simulated device is called 'array9'",
         "given 'never', expected a duration",
-        "given 'x=1', expected after=<duration> or for=<duration>",
-        "in 'overheat': expected <fault>:<device id>",
+        "given 'x=1', expected after=DURATION or for=DURATION",
+        "in 'overheat': expected FAULT:DEVICE_ID",
         "in 'intrusion:array1-disk1': intrusion befalls a StorageArray only",
     ):
         assert part in said
