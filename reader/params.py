@@ -1,7 +1,8 @@
 """What each question may ask for, and the sentence a caller gets for anything else.
 
 Numbers may come as strings (``since_minutes=15`` from a command line); everything else is taken
-literally or refused. Nothing that passes here can carry a quote, a space or a newline to a store.
+literally or refused. Nothing that passes here can carry a quote, a space or a newline to a store,
+but a plate, which stores bind or quote.
 """
 
 from __future__ import annotations
@@ -19,8 +20,9 @@ from pydantic import (
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
+from reader.anomaly import ALARM
 from spindle.errors import InvalidQuery
-from spindle.models import NAME_EXPECTED, Name, shown
+from spindle.models import NAME_EXPECTED, PLATE_EXPECTED, Name, Plate, Status, shown
 
 LONGEST_MINUTES = 5_256_000.0  # ten years
 _LONGEST_NUMBER = 40  # characters; no number that means something is longer
@@ -99,6 +101,22 @@ class FleetParams(DeviceParams):
     )
 
 
+class AnomaliesParams(DeviceParams):
+    """Parameters of ``anomalies``."""
+
+    array_id: Name | None = Field(None, description="the array that devices belong to")
+    metric_type: Name | None = Field(None, description="one metric, such as Latency; default all")
+    since_minutes: Annotated[Number, Field(gt=0, le=1440)] = Field(
+        60.0, description="how far back, in minutes"
+    )
+    min_score: Annotated[Number, Field(gt=0, le=1)] = Field(
+        ALARM, description="least score: from 0.5 on it is ruled out as chance"
+    )
+    limit: Annotated[Whole, Field(ge=1, le=10_000)] = Field(
+        100, description="at most so many, the highest scores first"
+    )
+
+
 class TemperatureParams(DeviceParams):
     """Parameters of ``anomaly_temperature``."""
 
@@ -156,6 +174,57 @@ class SeriesParams(DeviceParams):
     )
 
 
+MOST_STEPS = 10_000  # of parking_occupancy
+
+
+class InsideParams(Params):
+    """Parameters of ``parking_inside``."""
+
+    limit: Annotated[Whole, Field(ge=1, le=50_000)] = Field(
+        1000, description="at most so many vehicles, who came last first"
+    )
+
+
+class VehicleParams(Params):
+    """Parameters of ``parking_vehicle``."""
+
+    vehicle_plate: Plate | None = Field(None, description="its plate, such as B-XY1234")
+    limit: Annotated[Whole, Field(ge=0, le=1000)] = Field(
+        10, description="at most so many of its visits, the latest first"
+    )
+
+    @model_validator(mode="after")
+    def _says_which_vehicle(self) -> VehicleParams:
+        if self.vehicle_plate is None:
+            raise ValueError("give vehicle_plate")
+        return self
+
+
+class VisitsParams(Params):
+    """Parameters of ``parking_visits``."""
+
+    since_minutes: Minutes = Field(60.0, description="ended in the last so many minutes")
+    status: Status | None = Field(None, description="how it came to be known; default all")
+    limit: Annotated[Whole, Field(ge=1, le=10_000)] = Field(
+        1000, description="at most so many visits, the latest first"
+    )
+
+
+class OccupancyParams(Params):
+    """Parameters of ``parking_occupancy``."""
+
+    since_minutes: Minutes = Field(60.0, description="how far back, in minutes")
+    every_seconds: Annotated[Number, Field(ge=1, le=LONGEST_MINUTES * 60)] = Field(
+        60.0, description="seconds from one step to the next"
+    )
+
+
+class ParkingSummaryParams(Params):
+    """Parameters of ``parking_summary``."""
+
+    since_minutes: Minutes = Field(1440.0, description="ended in the last so many minutes")
+
+
 P = TypeVar("P", bound=Params)
 
 
@@ -196,7 +265,7 @@ def allowed(field: FieldInfo) -> str:
     if get_origin(kind) is Literal:
         return f"one of {', '.join(get_args(kind))}"
     if kind is str:
-        return NAME_EXPECTED
+        return PLATE_EXPECTED if Plate in get_args(field.annotation) else NAME_EXPECTED
     noun = "a whole number" if kind is int else "a number"
     low, high = bounds.get("ge"), bounds.get("le")
     if low is None:

@@ -9,12 +9,24 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from reader import answers_devices, answers_forecast, answers_pipeline, answers_series
+from reader import (
+    answers_devices,
+    answers_forecast,
+    answers_parking,
+    answers_pipeline,
+    answers_series,
+)
 from reader.question import Query
 from spindle.errors import InvalidQuery
 from spindle.models import shown
 
-_ROOMS = (answers_devices, answers_forecast, answers_series, answers_pipeline)
+_ROOMS = (
+    answers_devices,
+    answers_forecast,
+    answers_series,
+    answers_parking,
+    answers_pipeline,
+)
 
 QUERIES: Mapping[str, Query[Any]] = {
     query.name: query for room in _ROOMS for query in room.QUESTIONS

@@ -37,6 +37,7 @@ NAME_EXPECTED = "1 to 128 letters, digits and . _ : - , starting with a letter o
 MAX_ID = 256
 MAX_MESSAGE = 8192
 MAX_PLATE = 32
+PLATE_EXPECTED = f"1 to {MAX_PLATE} printable characters, no space at the ends"
 DEFAULT_LOT = "main"  #: the lot of whoever names none
 _SHOWN = 60  # characters of a wrong value that an error repeats
 
@@ -64,7 +65,7 @@ def _valid_message(value: str) -> str:
 
 def _valid_plate(value: str) -> str:
     if not 1 <= len(value) <= MAX_PLATE or not value.isprintable() or value != value.strip():
-        raise ValueError(f"expected 1 to {MAX_PLATE} printable characters, no space at the ends")
+        raise ValueError(f"expected {PLATE_EXPECTED}")
     return value
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import orjson
 from nats.aio.msg import Msg
+from nats.errors import NoRespondersError
 from nats.js import JetStreamContext
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy, RawStreamMsg
 from nats.js.errors import NotFoundError
@@ -27,6 +28,7 @@ DELETED = {"DEL", "PURGE"}
 _PLAIN = re.compile(rb"[-A-Za-z0-9_/]")
 _ESCAPED = re.compile(rb"=([0-9A-F]{2})")
 _AT_ONCE = 1_000
+_FETCH_SECONDS = 2.0
 _IDLE_SECONDS = 60.0
 
 
@@ -76,20 +78,29 @@ def inside(value: bytes) -> Inside | None:
 
 
 async def read_inside(js: JetStreamContext) -> list[Inside]:
-    """Every vehicle inside, in no order.
+    """Every vehicle inside, in no order; none where no matcher has ever run.
 
-    :raises nats.errors.Error: NATS is away, or the bucket is not declared.
+    :raises nats.errors.Error: NATS is away.
     """
-    return [
-        vehicle
-        async for message in last_values(js, subjects.PARKING_BUCKET)
-        if not is_deleted(message.headers) and (vehicle := inside(message.data))
-    ]
+    try:
+        return [
+            vehicle
+            async for message in last_values(js, subjects.PARKING_BUCKET)
+            if not is_deleted(message.headers) and (vehicle := inside(message.data))
+        ]
+    except NotFoundError:
+        return []
 
 
 async def read_vehicle(js: JetStreamContext, plate: str) -> Inside | None:
-    """The vehicle with this plate, if it is inside."""
-    message = await last_value(js, subjects.PARKING_BUCKET, key_of(plate))
+    """The vehicle with this plate, if it is inside; None where no matcher has ever run.
+
+    :raises nats.errors.Error: NATS is away.
+    """
+    try:
+        message = await last_value(js, subjects.PARKING_BUCKET, key_of(plate))
+    except NoRespondersError:
+        return None
     if message is None or is_deleted(message.headers):
         return None
     return inside(message.data or b"")
@@ -118,7 +129,7 @@ async def last_values(js: JetStreamContext, bucket: str) -> AsyncIterator[Msg]:
     try:
         while left > 0:
             try:
-                messages = await pull.fetch(min(left, _AT_ONCE))
+                messages = await pull.fetch(min(left, _AT_ONCE), timeout=_FETCH_SECONDS)
             except TimeoutError:
                 return  # what was to come has been replaced, or has expired, meanwhile
             for message in messages:
