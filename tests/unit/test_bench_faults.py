@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from benchmarks import faults
 from benchmarks.fault_series import DISKS, Truth, healthy, ill
@@ -60,7 +61,10 @@ def test_each_array_has_one_fault_in_its_last_day_and_the_rest_is_as_it_would_be
         assert np.array_equal(sick.values[rest, truth.unit], well.values[rest, truth.unit])
 
 
-def test_a_slow_and_a_silent_disk_are_found_and_nothing_else_is() -> None:
+def test_a_slow_and_a_silent_disk_are_found_and_nothing_else_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(faults, "ILL_DAYS", 1.0)
     found = faults.run(5, 1, 0, ["slow_disk", "silent"], lambda _name, _steps: lambda: None)
     for each in found:
         assert (each.faults, len(each.delays), each.wrong) == (1, 1, [])
