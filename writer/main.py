@@ -29,6 +29,8 @@ log = logging.getLogger("writer")
 
 PARTS = ("nats", "store", "parking")
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.25, 10.0
+#: Points in one write: fewer commits for SQLite, bodies of about two megabytes for InfluxDB.
+SQLITE_BATCH, INFLUXDB_BATCH = 50_000, 20_000
 EXPIRE_EVERY_SECONDS = 60.0
 
 
@@ -86,11 +88,13 @@ def build(store: Store, visits: Visits, service: Service[WriterSettings]) -> lis
     """One pipeline for each stream of what is stored."""
     settings = service.settings
     sqlite = urlsplit(settings.store).scheme == "sqlite"
+    batch = settings.writer_batch_points or (SQLITE_BATCH if sqlite else INFLUXDB_BATCH)
     limits = Limits(
-        batch_points=settings.writer_batch_points,
+        batch_points=batch,
         linger=settings.writer_linger_seconds,
-        writes=1 if sqlite else settings.writer_connections,
-        held_points=4 * settings.writer_batch_points,
+        # SQLite writes one batch at a time; the next one waits at its door.
+        writes=2 if sqlite else settings.writer_connections,
+        held_points=4 * batch,
         held_bytes=settings.writer_held_bytes,
         lease=ACK_WAIT_SECONDS,
     )
@@ -125,7 +129,7 @@ async def work(
         matcher = Matcher(client, service.settings, service.health, service.registry, declare)
         matching = tasks.create_task(matcher.run(), name="parking")
         await stopping.wait()
-        matching.cancel()
+        matcher.stop(matching)
         for pipeline in pipelines:
             pipeline.wake()
 

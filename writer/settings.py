@@ -21,7 +21,13 @@ class WriterSettings(Settings):
         ),
     )
     writer_batch_points: int = Field(
-        20_000, ge=1, le=200_000, description="Most points written to the store at once."
+        0,
+        ge=0,
+        le=200_000,
+        description=(
+            "Most points written to the store at once; "
+            "0: what suits it, 20000 for InfluxDB and 50000 for SQLite."
+        ),
     )
     writer_linger_seconds: float = Field(
         0.1, ge=0, le=60, description="Longest a point waits for others to share its write."
