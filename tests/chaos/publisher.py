@@ -79,9 +79,11 @@ class Publisher:
         if not self._client.is_connected:
             return
         late = time.monotonic() - TRY_AGAIN_SECONDS
-        for key in [key for key, (_, sent_at) in self._waiting.items() if sent_at < late]:
-            self.again += 1
-            await self._send(key, self._waiting[key][0])
+        old = [(key, one) for key, (one, sent_at) in self._waiting.items() if sent_at < late]
+        for key, message in old:
+            if key in self._waiting:  # else it was acknowledged meanwhile
+                self.again += 1
+                await self._send(key, message)
 
     async def _send(self, key: str, message: Message) -> None:
         self._waiting[key] = (message, time.monotonic())

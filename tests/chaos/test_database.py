@@ -23,7 +23,8 @@ from tests.chaos.side_by_side import scenario
 from tests.chaos.world import LONG, World, long_or_short, until
 from tests.services import ServiceProcess
 
-TIMES = int(long_or_short(20, 4))
+#: Pauses grow to 30 s, so that more would take long.
+TIMES = int(long_or_short(8, 4))
 
 
 @contextlib.asynccontextmanager
@@ -69,7 +70,7 @@ async def test_a_frozen_database_costs_time_and_no_points(world: World) -> None:
 @scenario("influxdb")
 async def test_answers_of_500_are_tried_again(world: World) -> None:
     async with behind_proxy(world) as (_, proxy):
-        await suffer(world, proxy, [Say(500)] * min(TIMES, 6))
+        await suffer(world, proxy, [Say(500)] * TIMES)
         await world.nothing_lost()
 
 
@@ -112,7 +113,7 @@ async def test_connections_cut_in_the_middle_of_a_body_or_an_answer_lose_nothing
     world: World,
 ) -> None:
     async with behind_proxy(world) as (_, proxy):
-        deeds: list[Deed] = [CutInBody(), CutAfterStoring()] * (min(TIMES, 8) // 2)
+        deeds: list[Deed] = [CutInBody(), CutAfterStoring()] * (TIMES // 2)
         await suffer(world, proxy, deeds)
         await world.nothing_lost()
 
