@@ -7,7 +7,7 @@ import asyncio
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
-from gateway import api
+from gateway import api, routes
 from gateway.catalogue import Catalogue
 from gateway.guard import Guard, Watched
 from gateway.hub import Hub
@@ -50,7 +50,7 @@ def application(
     settings = service.settings
     parking = ParkingCollector(link)
     service.registry.register(parking)
-    parts = api.Parts(
+    parts = routes.Parts(
         settings,
         service.health,
         service.registry,

@@ -1,0 +1,242 @@
+"""The routes, by what they are about. ``api`` puts them together."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from fastapi import FastAPI, Request
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from pydantic import BaseModel, Field
+from starlette.requests import ClientDisconnect
+from starlette.responses import PlainTextResponse, Response
+
+from gateway import examples, live, openapi
+from gateway.catalogue import Catalogue
+from gateway.hub import Hub
+from gateway.link import NATS_AWAY, Link
+from gateway.metrics import ParkingCollector
+from gateway.questions import Questions, from_query_string
+from gateway.replies import JSON, Failed, away
+from gateway.settings import GatewaySettings
+from gateway.sse import EventStream
+from gateway.visits import Visits
+from spindle.errors import Busy
+from spindle.health import Health
+from spindle.models import shown
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What the routes are made of."""
+
+    settings: GatewaySettings
+    health: Health
+    registry: CollectorRegistry
+    link: Link
+    catalogue: Catalogue
+    questions: Questions
+    visits: Visits
+    parking: ParkingCollector
+    hub: Hub
+
+
+class Saved(BaseModel):
+    """A visit that NATS has acknowledged."""
+
+    status: str = Field("accepted", pattern="^accepted$")
+    id: str = Field(description="Of the visit; the store and the CSV file hold it.")
+    duration_seconds: float = Field(description="From entry to exit.")
+
+
+class HealthReport(BaseModel):
+    """Which parts work, and why one does not."""
+
+    service: str
+    status: str = Field(pattern="^(ok|failing)$")
+    since: str = Field(description="Of the last change between ok and failing.")
+    parts: dict[str, str]
+
+
+async def _body(request: Request, settings: GatewaySettings) -> bytes:
+    """The request's body.
+
+    :raises Failed: 413 too large, 408 it does not come.
+    """
+    most, found = settings.gateway_max_body_bytes, bytearray()
+    try:
+        async with asyncio.timeout(settings.gateway_body_timeout_seconds):
+            async for chunk in request.stream():
+                found += chunk
+                if len(found) > most:
+                    raise Failed(
+                        413,
+                        f"the body is larger than {most} bytes (GATEWAY_MAX_BODY_BYTES)",
+                        headers={"Connection": "close"},
+                    )
+    except TimeoutError:
+        seconds = settings.gateway_body_timeout_seconds
+        raise Failed(
+            408, f"the body did not come within {seconds:g} s", headers={"Connection": "close"}
+        ) from None
+    except ClientDisconnect:
+        raise Failed(400, "the body broke off") from None
+    return bytes(found)
+
+
+def add_operations(app: FastAPI, parts: Parts) -> None:
+    """``/healthz``, ``/readyz``, ``/metrics``."""
+    tags: list[Any] = ["operations"]
+
+    @app.get(
+        "/healthz",
+        tags=tags,
+        summary="Which parts of the gateway work; asked without a token.",
+        responses={
+            200: {"model": HealthReport, "content": {JSON: {"example": examples.HEALTH}}},
+            503: {"model": HealthReport, "description": "Some part does not work."},
+        },
+    )
+    async def healthz() -> Response:
+        health = parts.health
+        return Response(
+            orjson.dumps(health.report()), 200 if health.healthy else 503, media_type=JSON
+        )
+
+    @app.get(
+        "/readyz",
+        tags=tags,
+        summary="May requests be sent here now?",
+        responses={
+            200: {"model": HealthReport},
+            **openapi.failures(503),
+        },
+    )
+    async def readyz() -> Response:
+        if not parts.link.is_up:
+            raise away(NATS_AWAY)
+        return Response(orjson.dumps(parts.health.report()), media_type=JSON)
+
+    @app.get(
+        "/metrics",
+        tags=tags,
+        summary="For Prometheus: the gateway's metrics, and those of the car park.",
+        response_class=PlainTextResponse,
+        responses={
+            200: {"content": {"text/plain": {"example": examples.METRICS}}},
+            **openapi.failures(),
+        },
+    )
+    async def metrics() -> Response:
+        await parts.parking.refresh()
+        return Response(generate_latest(parts.registry), media_type=CONTENT_TYPE_LATEST)
+
+
+def add_visits(app: FastAPI, parts: Parts) -> None:
+    """``POST /save_summary``."""
+    key = openapi.parameter(
+        "header",
+        "Idempotency-Key",
+        "Makes repeating the request harmless for GATEWAY_IDEMPOTENCY_HOURS.",
+        "visit-2026-01-31-17",
+        pattern="^[!-~]{1,255}$",
+    )
+
+    @app.post(
+        "/save_summary",
+        tags=["parking"],
+        status_code=202,
+        summary="Write a visit of the car park down by hand.",
+        description="Answered when NATS has acknowledged it; it ends where every other visit does.",
+        responses={
+            202: {"model": Saved, "content": {JSON: {"example": examples.SAVED}}},
+            **openapi.failures(403, 408, 409, 413, 422, 503),
+        },
+        openapi_extra=key | openapi.body(openapi.VISIT_BODY, visit=examples.VISIT),
+    )
+    async def save_summary(request: Request) -> Response:
+        body = await _body(request, parts.settings)
+        saved = await parts.visits.save(body, request.headers.get("idempotency-key"))
+        reply = {
+            "status": "accepted",
+            "id": saved.id,
+            "duration_seconds": saved.duration_seconds,
+        }
+        return Response(orjson.dumps(reply), 202, media_type=JSON)
+
+
+def add_live(app: FastAPI, parts: Parts) -> None:
+    """``/api/v1/stream``."""
+    names = ", ".join(live.KINDS)
+
+    @app.get(
+        "/api/v1/stream",
+        tags=["live"],
+        summary="What happens now, as server-sent events.",
+        description=f"Events of criticality 8 and more, changes of health, and visits ({names}). "
+        "Nothing is repeated after a pause, and a client that is too slow is disconnected.",
+        response_class=_Streamed,
+        responses={
+            200: {"content": {"text/event-stream": {"example": examples.STREAM}}},
+            **openapi.failures(400, 503),
+        },
+        openapi_extra=openapi.parameter(
+            "query", "kinds", f"Which of {names}, separated by commas; default all.", live.VISIT
+        ),
+    )
+    async def stream(request: Request) -> Response:
+        given = request.query_params.get("kinds", "")
+        wanted = frozenset(each for each in given.split(",") if each)
+        if unknown := wanted - set(live.KINDS):
+            raise Failed(400, f"kinds: given {shown(min(unknown))}, expected some of {names}")
+        return _Streamed(
+            EventStream(parts.hub, wanted, parts.settings.gateway_stream_heartbeat_seconds)
+        )
+
+
+class _Streamed(Response):
+    """An event stream in the clothes of a response."""
+
+    media_type = "text/event-stream"
+
+    def __init__(self, stream: EventStream, status_code: int = 200) -> None:
+        self._stream = stream
+        self.status_code = status_code
+        self.background = None
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        try:
+            await self._stream(scope, receive, send)
+        except Busy as busy:
+            await away(str(busy)).response()(scope, receive, send)
+
+
+def add_questions(app: FastAPI, parts: Parts) -> None:
+    """``POST /api/v1/query`` and ``/api/v1/<query_type>``."""
+    failures = openapi.failures(400, 404, 408, 413, 502, 503, 504)
+
+    @app.post(
+        "/api/v1/query",
+        tags=["questions"],
+        summary="Any question: its query_type and its params.",
+        responses={200: openapi.answer(), **failures, **openapi.failures(403)},
+        openapi_extra=openapi.body(openapi.QUESTION_BODY),
+    )
+    async def query(request: Request) -> Response:
+        return await parts.questions.ask(await _body(request, parts.settings) or b"{}")
+
+    @app.get(
+        "/api/v1/{query_type}",
+        tags=["questions"],
+        summary="One question; its params as ?key=value.",
+        responses={200: openapi.answer(), **openapi.failures(400, 404, 502, 503, 504)},
+        openapi_extra=openapi.parameter(
+            "path", "query_type", "What is asked.", "device_health", required=True
+        ),
+    )
+    async def question(request: Request) -> Response:
+        query_type = request.path_params["query_type"]
+        asked = from_query_string(query_type, request.query_params.multi_items())
+        return await parts.questions.ask(asked, query_type)
