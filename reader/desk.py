@@ -13,6 +13,7 @@ from nats.aio.client import Client
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from reader import params, queries, replies
+from reader.answer_cache import AnswerCache
 from reader.health_check import Examiner
 from reader.question import Answer, Query, Sources
 from reader.replies import Failure, TimedOut
@@ -46,6 +47,11 @@ class Metrics:
         self.busy = Counter(
             "reader_busy_total", "Questions told that the reader is busy", registry=registry
         )
+        self.cached = Counter(
+            "reader_cached_total",
+            "Questions answered by what an identical one had just found",
+            registry=registry,
+        )
         self.in_progress = Gauge(
             "reader_in_progress", "Questions being answered now", registry=registry
         )
@@ -71,6 +77,7 @@ class Desk:
         self._metrics = metrics
         self._examiner = examiner
         self._now_ns = now_ns
+        self._cache = AnswerCache(settings.reader_cache_seconds)
         self._in_progress = 0  # questions being answered now
 
     async def answer(self, name: str | None, payload: bytes) -> bytes | Failure:
@@ -98,6 +105,18 @@ class Desk:
         asked = params.parse(query.name, query.params, given)
         if query.needs_store:
             self._watch.require()
+        question = query.name, asked
+        known = self._cache.known(question)
+        if known is not None:
+            self._metrics.cached.inc()
+            return known
+        on_its_way = self._cache.on_its_way(question)
+        if on_its_way is not None:
+            self._metrics.cached.inc()
+            return await asyncio.shield(on_its_way)
+        return await self._cache.answer(question, lambda: self._find(query, asked))
+
+    async def _find(self, query: Query[Any], asked: params.Params) -> bytes:
         most = self._settings.reader_concurrency
         if self._in_progress >= most:
             self._metrics.busy.inc()

@@ -97,8 +97,8 @@ def of_event(event: EventRow, since_ns: int, severity: State, now_ns: int) -> Re
     """A critical event; severity ``ok`` when what it told of is over."""
     what = f"{event.event_type} of criticality {event.criticality}"
     message = f"{what}: {event.message}" if event.message else what
-    if severity == "ok":
-        message = f"over: {duration(now_ns - event.time_ns)} ago {message}"
+    ago = duration(now_ns - event.time_ns)
+    message = f"over: {ago} ago {message}" if severity == "ok" else f"{message} ({ago} ago)"
     return Reason(
         event.source_device, event.device_id, None, event.event_type, float(event.criticality),
         "", float(CRITICAL_EVENT), severity, timestamps.format_ns(event.time_ns),

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from reader import (
+    answers_anomalies,
     answers_devices,
     answers_forecast,
     answers_parking,
@@ -22,6 +23,7 @@ from spindle.models import shown
 
 _ROOMS = (
     answers_devices,
+    answers_anomalies,
     answers_forecast,
     answers_series,
     answers_parking,

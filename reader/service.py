@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 
-from nats.aio.client import Client
 from nats.errors import Error as NatsError
 from nats.micro.request import Request, ServiceError
 from nats.micro.service import EndpointConfig, ServiceConfig
@@ -19,6 +18,7 @@ from reader.queries import QUERIES
 from reader.replies import Failure
 from reader.settings import ReaderSettings
 from reader.store_watch import StoreWatch
+from reader.watching.run import Parts, Watch
 from spindle import __version__, bus, subjects
 from spindle.service import Service
 from spindle.store import Store, open_store
@@ -63,14 +63,18 @@ async def answer_from(store: Store, service: Service[ReaderSettings]) -> None:
         try:
             metrics, examiner = Metrics(service.registry), Examiner.of(service.settings)
             desk = Desk(store, watch, client, service.settings, metrics, examiner)
-            await _serve(client, desk, service.stopping)
+            parts = Parts(store, watch, client, service, examiner)
+            await _serve(desk, parts)
         finally:
             await client.close()
 
 
-async def _serve(client: Client, desk: Desk, stopping: asyncio.Event) -> None:
-    """Answer until stopping; what was taken by then is still answered."""
+async def _serve(desk: Desk, parts: Parts) -> None:
+    """Answer, and watch, until stopping; what was taken by then is still answered."""
+    client, service = parts.client, parts.service
     async with asyncio.TaskGroup() as answers:
+        if service.settings.reader_watch:
+            answers.create_task(Watch(parts).run(), name="watch")
         config = ServiceConfig(
             name=NAME, version=__version__, description=DESCRIPTION, queue_group=NAME
         )
@@ -79,7 +83,7 @@ async def _serve(client: Client, desk: Desk, stopping: asyncio.Event) -> None:
             await micro.declare(endpoint)
         await micro.start()
         log.info("answering on %s and %s.<query_type>", subjects.READER_QUERY, subjects.READER)
-        await stopping.wait()
+        await service.stopping.wait()
         await _stop(micro)
 
 

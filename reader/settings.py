@@ -53,6 +53,42 @@ class ReaderSettings(Settings):
         description="TOML file with thresholds of metrics, classes of devices and devices, over "
         "those of the catalogue; see docs/health.md. Empty for none.",
     )
+    reader_cache_seconds: float = Field(
+        1.0,
+        ge=0,
+        le=60,
+        description="How long the answer to a question also answers identical ones; 0 for not.",
+    )
+    reader_watch: bool = Field(
+        True,
+        description="Follow the stream: score every metric as it arrives, publish anomalies as "
+        "events and changes of health on health.changed.<source_device>.<device_id>.",
+    )
+    reader_watch_step_seconds: float = Field(
+        5.0,
+        ge=0.1,
+        le=3600,
+        description="Readings of so long are averaged to one point before they are scored.",
+    )
+    reader_watch_series: int = Field(
+        4000,
+        ge=1,
+        le=1_000_000,
+        description="Most series that one reader follows, at up to 0.1 MB of memory each; more "
+        "are left alone, with a line in the log.",
+    )
+    reader_watch_snapshot_seconds: float = Field(
+        300.0,
+        ge=1,
+        description="How often the state of each followed series is saved, in seconds; what came "
+        "since is read from the store again after a restart.",
+    )
+    reader_watch_max_bytes: int = Field(
+        512 * 2**20, ge=2**20, description="Most bytes of saved states in the bucket reader_watch."
+    )
+    reader_watch_health_seconds: float = Field(
+        3.0, ge=0.1, description="How often the watch judges the health of the whole fleet."
+    )
     reader_store_check_seconds: float = Field(
         5.0, gt=0, description="How often the reader asks its store whether it is there."
     )

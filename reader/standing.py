@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from reader.health import Before
 from reader.health_reasons import Finding, Key
@@ -11,11 +12,15 @@ from reader.health_reasons import Finding, Key
 
 @dataclass
 class Standing:
-    """Filled from the watch's bucket; empty where there is no watch.
+    """Filled by the watch; empty where there is none.
 
-    :ivar findings: open anomalies and the like, by device.
+    :ivar watching: the watch runs, so that ``rows`` are all there is.
+    :ivar rows: anomalies that last or lasted lately, as ``anomalies`` shows them.
+    :ivar findings: those that last, by device.
     :ivar before: devices that were not ok when the watch last looked.
     """
 
+    watching: bool = False
+    rows: Sequence[Mapping[str, Any]] = ()
     findings: Mapping[Key, Sequence[Finding]] = field(default_factory=dict)
     before: Mapping[Key, Before] = field(default_factory=dict)

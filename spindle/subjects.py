@@ -31,6 +31,7 @@ PARKING_CONSUMER = "parking"  # of the matcher, on PARKING
 PARKING_BUCKET = "parking"  # vehicles inside, by plate
 PARKING_TOTALS_BUCKET = "parking_totals"
 PARKING_TOTALS_KEY = "visits"
+WATCH_BUCKET = "reader_watch"  # what the readers' watch knows
 GATEWAY_KEYS_BUCKET = "gateway_keys"  # Idempotency-Keys
 
 # Headers of a dead letter.

@@ -27,7 +27,11 @@ async def reading(
     server: Server, store: Store, **given: Any
 ) -> AsyncIterator[Service[ReaderSettings]]:
     """A reader that answers from the store, until the block ends."""
-    given = {"reader_store_check_seconds": 0.05} | given
+    given = {
+        "reader_store_check_seconds": 0.05,
+        "reader_cache_seconds": 0,
+        "reader_watch": False,
+    } | given
     settings = ReaderSettings(nats_url=f"nats://127.0.0.1:{server.port}", **given)
     service = Service("reader", settings, Health("reader", PARTS))
     async with asyncio.TaskGroup() as tasks:

@@ -75,7 +75,7 @@ async def test_every_query_type_answers_on_a_subject_of_its_own_with_the_params_
     async with reading(nats_server, store):
         for name, query in QUERIES.items():
             own = await request(client, f"reader.{name}", orjson.dumps(query.example))
-            assert orjson.loads(own.data)["status"] == "success"
+            assert orjson.loads(own.data)["status"] == "success", (name, own.data)
             whole = await ask(client, name, **query.example)
             assert orjson.loads(own.data)["data"] == whole["data"]
 

@@ -1,0 +1,1 @@
+"""Following the stream: every series scored as its readings arrive, shared among the readers."""

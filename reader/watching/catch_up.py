@@ -1,0 +1,48 @@
+"""What was missed while nobody followed a share is read from the store again."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from itertools import groupby
+
+from reader.anomalies import LEARNT
+from reader.watching.board import Board
+from reader.watching.intake import Reading
+from reader.watching.shares import share_of
+from spindle.errors import StoreError
+from spindle.store.base import Selection, Step, Store
+from spindle.timestamps import NS
+
+log = logging.getLogger("reader.watch")
+
+_MOST_ROWS = 100_000
+_LAST_STEPS = 2  # not read: they may not be stored yet, and the stream brings them
+
+
+async def catch_up(store: Store, board: Board, taken: frozenset[int], now_ns: int) -> None:
+    """Score the last minutes of the shares just taken, as far as their states do not know them.
+
+    So a restart is no gap, and a new series is warm from its first reading on. Of a fleet too large
+    for one answer of the store fewer minutes are read.
+    """
+    step_ns = int(board.step * NS)
+    try:
+        start = now_ns - LEARNT * step_ns
+        series = len(await store.latest(Selection(), start))
+        steps = min(LEARNT, _MOST_ROWS // max(1, series))
+        end = (now_ns // step_ns - _LAST_STEPS) * step_ns
+        start = max(0, end - steps * step_ns)
+        rows = await store.series(Selection(), start, end, step_ns, _MOST_ROWS) if steps else []
+    except StoreError as error:
+        log.info("the watch begins without the last minutes: %s", error)
+        return
+    for key, own in groupby(rows, key=_key):
+        if share_of(key[0], key[2], key[3]) in taken:
+            for each in own:
+                board.take(Reading(key, each.time_ns / NS, each.mean))
+            await asyncio.sleep(0)  # answers come first
+
+
+def _key(step: Step) -> tuple[str, str, str, str]:
+    return step.source_device, step.metric_type, step.device_id, step.array_id

@@ -1,0 +1,314 @@
+"""The watch's shell: NATS, the bucket and the clock around ``Board``."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import socket
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from uuid import uuid4
+
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.errors import Error as NatsError
+from nats.js.errors import ServiceUnavailableError
+from prometheus_client import CollectorRegistry, Counter, Gauge
+
+from reader.health_check import Examiner
+from reader.settings import ReaderSettings
+from reader.store_watch import StoreWatch
+from reader.watching import notices, shares
+from reader.watching.board import Board
+from reader.watching.bucket import Bucket, Overtaken, record_key
+from reader.watching.catch_up import catch_up
+from reader.watching.fleet import FleetLooks
+from reader.watching.followed import Followed
+from reader.watching.intake import Intake
+from reader.watching.share import PEERS, Share, series_name
+from spindle import subjects
+from spindle.errors import InvalidInput, StoreError
+from spindle.service import Service
+from spindle.store import Store
+from spindle.timestamps import NS
+
+log = logging.getLogger("reader.watch")
+
+TICK_SECONDS = 1.0
+PEER_SECONDS = 60.0
+FRESH_SECONDS = 15.0  # how often what lasts is written again, with its latest peak
+SAVE_SECONDS = 2.0  # how long a stopping reader saves states
+MOST_TOLD = 100  # events published in one tick, of one share
+FORGET_SECONDS = 86_400.0  # a series without a reading for so long
+_AWAY = (NatsError, TimeoutError, ServiceUnavailableError, OSError)
+
+
+class Metrics:
+    """The watch's Prometheus metrics."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.series = Gauge(
+            "reader_watch_series", "Series that this reader follows", registry=registry
+        )
+        self.points = Counter(
+            "reader_watch_points", "Readings that the watch has taken", registry=registry
+        )
+        self.anomalies = Gauge(
+            "reader_watch_anomalies", "Anomalies that last, of all shares", registry=registry
+        )
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What the watch stands on."""
+
+    store: Store
+    store_watch: StoreWatch
+    client: Client
+    service: Service[ReaderSettings]
+    examiner: Examiner
+
+
+class Watch:
+    """Owns the reader's shares of the fleet."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._settings = parts.service.settings
+        self._metrics = Metrics(parts.service.registry)
+        self._me = f"{socket.gethostname()}-{os.getpid()}-{uuid4().hex[:8]}"
+        self._told_away = False  # one line for one trouble
+
+    async def run(self) -> None:
+        """Until the service stops."""
+        service = self._parts.service
+        while not service.stopping.is_set():
+            try:
+                await _Session(self._parts, self._metrics, self._me).run()
+                self._told_away = False
+            except* (*_AWAY, Overtaken) as group:
+                error = group.exceptions[0]
+                if not self._told_away:
+                    log.warning("the watch waits for NATS: %s", error or type(error).__name__)
+                self._told_away = True
+            except* Exception as group:  # a fault of the watch must not silence the answers
+                log.error("the watch begins anew after a fault of its own", exc_info=group)
+            self._parts.examiner.standing.watching = False
+            if not await service.pause(shares.BEAT_SECONDS):
+                return
+
+
+class _Session:
+    """From opening the bucket until NATS fails or the service stops."""
+
+    def __init__(self, parts: Parts, metrics: Metrics, me: str) -> None:
+        self._parts, self._metrics, self._me = parts, metrics, me
+        settings = self._settings = parts.service.settings
+        self._board = Board(settings.reader_watch_step_seconds, settings.reader_watch_series)
+        self._intake = Intake(settings.max_payload_bytes)
+        self._alive = shares.Alive()
+        self._revisions: dict[int, int] = {}  # of the records of the shares followed
+        self._held_until = 0.0  # on this clock nobody else follows these shares before
+        self._next_peers = time.monotonic() + PEER_SECONDS
+        self._next_beat = self._next_fresh = 0.0
+        self._heard = False  # any message since the session began
+        self._bucket: Bucket
+
+    async def run(self) -> None:
+        client = self._parts.client
+        self._bucket = await Bucket.open(client, self._settings)
+        looks = FleetLooks(self._parts.store, client, self._bucket, self._parts.examiner)
+        subscriptions = [
+            await client.subscribe(subject, cb=self._hear)
+            for subject in (subjects.METRICS, f"{subjects.METRICS}.>")
+        ]
+        pause = self._settings.reader_watch_health_seconds
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._tick_until_stopped(), name="watch ticks")
+                tasks.create_task(self._look_until_stopped(looks, pause), name="watch health")
+        finally:
+            for subscription in subscriptions:
+                with contextlib.suppress(*_AWAY):
+                    await subscription.unsubscribe()
+        with contextlib.suppress(*_AWAY, Overtaken):
+            await self._leave()
+
+    async def _hear(self, message: Msg) -> None:
+        self._heard = True
+        if time.monotonic() > self._held_until:
+            return  # not renewed in time: another reader may follow them by now
+        latest = time.time_ns() + int(self._settings.max_future_seconds * NS)
+        for reading in self._intake.readings(message.data, latest):
+            self._board.take(reading)
+
+    async def _tick_until_stopped(self) -> None:
+        service = self._parts.service
+        while not service.stopping.is_set():
+            await self._tick()
+            if not await service.pause(TICK_SECONDS):
+                return
+
+    async def _tick(self) -> None:
+        now, board = time.monotonic(), self._board
+        if now >= self._next_beat:
+            await self._beat()
+            self._next_beat = now + shares.BEAT_SECONDS
+            await self._save_some(shares.BEAT_SECONDS)
+        for share in board.shares.values():
+            share.flush(time.time() - 2 * TICK_SECONDS)
+        if now >= self._next_peers:
+            self._next_peers = now + PEER_SECONDS
+            for share in board.shares.values():
+                share.compare_peers(time.time())
+        if now >= self._next_fresh:
+            self._next_fresh = now + FRESH_SECONDS
+            for share in board.shares.values():
+                share.changed = share.changed or bool(share.rows)
+        for number in list(board.shares):
+            await self._settle(number)
+        board.show(self._parts.examiner.standing)
+        self._measure()
+
+    def _measure(self) -> None:
+        metrics, board = self._metrics, self._board
+        metrics.series.set(board.size)
+        metrics.points.inc(board.points)
+        board.points = 0
+        metrics.anomalies.set(sum(1 for row in self._parts.examiner.standing.rows if row["lasts"]))
+
+    async def _beat(self) -> None:
+        """Renew the lease, give and take shares, and read what the others found."""
+        started = time.monotonic()
+        table, revision = await self._bucket.table()
+        alive = self._alive.among(table, started)
+        mine = shares.due(table, self._me, alive)
+        have = frozenset(self._board.shares)
+        for number in have - mine:
+            if number in table.owned(self._me):
+                await self._save(number, self._board.shares[number].series.values())
+        renewed = shares.renewed(table, self._me, alive, mine)
+        try:
+            await self._bucket.write("shares", renewed.to_json(), revision)
+        except Overtaken:
+            if time.monotonic() <= self._held_until:
+                return  # the next beat is soon enough
+            raise
+        for number in have - mine:
+            del self._board.shares[number]
+        # What another reader followed meanwhile is not known here.
+        lost = (have & mine) - table.owned(self._me)
+        for number in lost:
+            del self._board.shares[number]
+        self._held_until = started + shares.LEASE_SECONDS
+        if taken := frozenset(mine - frozenset(self._board.shares)):
+            await self._take_over(taken)
+        for number in range(shares.SHARES):
+            if number not in self._board.shares:
+                record, _ = await self._bucket.get(record_key(number))
+                self._board.records[number] = record if isinstance(record, dict) else {}
+        self._parts.examiner.standing.watching = True
+
+    async def _take_over(self, taken: frozenset[int]) -> None:
+        # Followed only when all is known: what arrives meanwhile would hide what was before it.
+        board = Board(self._board.step, self._settings.reader_watch_series - self._board.size)
+        for number in sorted(taken):
+            share = Share(number, board.step)
+            record, self._revisions[number] = await self._bucket.get(record_key(number))
+            share.restore_record(record)
+            async for name, data in self._bucket.states(number):
+                if board.size + len(share.series) >= self._settings.reader_watch_series:
+                    break
+                try:
+                    share.restore(name, data)
+                except InvalidInput as error:
+                    log.debug("a saved state is not used: %s", error)
+            board.shares[number] = share
+            share.drop_orphans()
+        with contextlib.suppress(StoreError):
+            self._parts.store_watch.require()
+            await catch_up(self._parts.store, board, taken, time.time_ns())
+        self._board.shares |= board.shares
+        log.info("following %d of %d shares of the fleet", len(self._board.shares), shares.SHARES)
+
+    async def _settle(self, number: int) -> None:
+        """Write down what changed, then tell it: in this order, so that only the owner tells."""
+        share = self._board.shares[number]
+        if not share.changed:
+            return
+        share.refresh()
+        try:
+            await self._write_record(share)
+            untold = [r for r in (*share.ended, *share.rows.values()) if not r["told"]]
+            share.changed = len(untold) > MOST_TOLD
+            for row in untold[:MOST_TOLD]:
+                notice = notices.event(row)
+                headers = {subjects.MESSAGE_ID_HEADER: notice.id}
+                js = self._parts.client.jetstream()
+                await js.publish(notice.subject, notice.payload, headers=headers)
+                row["told"] = True
+                log.info("%s: %s", row["device"], row["explanation"])
+            if untold:
+                await self._write_record(share)
+        except Overtaken:
+            log.info("share %d is followed by another reader now", number)
+            del self._board.shares[number]
+        except _AWAY:
+            share.changed = True
+            raise
+
+    async def _write_record(self, share: Share) -> None:
+        self._revisions[share.number] = await self._bucket.write(
+            record_key(share.number), share.record(), self._revisions[share.number]
+        )
+
+    async def _save_some(self, seconds: float) -> None:
+        """The part of all states that is due in so many seconds, the longest unsaved first."""
+        now, every = time.monotonic(), self._settings.reader_watch_snapshot_seconds
+        for number, share in self._board.shares.items():
+            most = 1 + int(len(share.series) * seconds / every)
+            due = [each for each in share.series.values() if now - each.saved >= every]
+            due.sort(key=lambda each: each.saved)
+            old = [s for s in due[:most] if time.time() - s.end > FORGET_SECONDS]
+            await self._bucket.forget(number, [series_name(each.key) for each in old])
+            for each in old:
+                del share.series[each.key]
+            kept = [each for each in due[:most] if each not in old]
+            if kept:
+                await self._save(number, kept)
+
+    async def _save(self, number: int, some: Iterable[Followed]) -> None:
+        kept = list(some)
+        parts = [(series_name(each.key), each.to_bytes()) for each in kept]
+        parts.append((PEERS, self._board.shares[number].save_peers()))
+        await self._bucket.save(number, parts)
+        for each in kept:
+            each.saved = time.monotonic()
+
+    async def _leave(self) -> None:
+        """Save what time allows, and let the others take over at once."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(SAVE_SECONDS):
+                for number, share in list(self._board.shares.items()):
+                    await self._settle(number)
+                    await self._save(number, share.series.values())
+        table, revision = await self._bucket.table()
+        await self._bucket.write("shares", shares.without(table, self._me).to_json(), revision)
+
+    async def _look_until_stopped(self, looks: FleetLooks, pause: float) -> None:
+        service, longest = self._parts.service, pause
+        while await service.pause(longest):
+            await looks.read()
+            if 0 not in self._board.shares or not self._heard:
+                continue
+            started = time.monotonic()
+            try:
+                self._parts.store_watch.require()
+                await looks.look(time.time_ns())
+            except StoreError as error:  # the store watch tells it; the last look stays
+                log.debug("the fleet's health is not judged: %s", error)
+            # A fleet that takes long to judge is judged less often.
+            longest = max(pause, 4 * (time.monotonic() - started))
