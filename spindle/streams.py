@@ -40,7 +40,7 @@ PARKING_STREAMS = 4  #: streams and buckets that PARKING_STREAM_MAX_BYTES bounds
 #: The matcher takes one message at a time, in the stream's order, whichever writer it is in: a kill
 #: delays parking by this long and never reorders it.
 PARKING_ACK_WAIT_SECONDS = 5.0
-CSV_ACK_WAIT_SECONDS = 10.0
+VISITS_ACK_WAIT_SECONDS = 10.0  #: the same for visits
 #: Visits that a consumer of PARKING_SUMMARIES may hold unacknowledged.
 MAX_VISITS_PENDING = 1_000
 #: A visit whose publication was interrupted is published again; recognised for so long by NATS, and
@@ -153,11 +153,11 @@ def consumers() -> list[tuple[str, ConsumerConfig]]:
         *(
             (
                 subjects.PARKING_SUMMARIES_STREAM,
-                _consumer(name, f"Into {where}", ack_wait, MAX_VISITS_PENDING),
+                _consumer(name, f"Into {where}", VISITS_ACK_WAIT_SECONDS, MAX_VISITS_PENDING),
             )
-            for name, where, ack_wait in (
-                (subjects.WRITER_CONSUMER, "the store", ACK_WAIT_SECONDS),
-                (subjects.CLIENT_CONSUMER, "the CSV file", CSV_ACK_WAIT_SECONDS),
+            for name, where in (
+                (subjects.WRITER_CONSUMER, "the store"),
+                (subjects.CLIENT_CONSUMER, "the CSV file"),
             )
         ),
     ]

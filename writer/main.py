@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from dataclasses import replace
 from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,7 +16,7 @@ from spindle import bus, subjects
 from spindle.errors import StoreError
 from spindle.service import Service
 from spindle.store import Store, open_store
-from spindle.streams import ACK_WAIT_SECONDS
+from spindle.streams import ACK_WAIT_SECONDS, VISITS_ACK_WAIT_SECONDS
 from writer.batch import Limits
 from writer.decode import EventDecoder, MetricDecoder
 from writer.metrics import LedgerCollector
@@ -108,7 +109,7 @@ def build(store: Store, visits: Visits, service: Service[WriterSettings]) -> lis
             subjects.PARKING_SUMMARIES_STREAM,
             VisitDecoder(largest),
             visits.write,
-            limits,
+            replace(limits, lease=VISITS_ACK_WAIT_SECONDS),
             health,
             future,
         ),
