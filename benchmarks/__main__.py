@@ -8,12 +8,12 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Annotated, Any, Protocol, TypeVar
 
 import typer
-from rich.console import Console
+from rich.console import Console, Group, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
 from benchmarks import broker as broker_bench
 from benchmarks import faults as faults_bench
+from benchmarks import forecast as forecast_bench
 from benchmarks import latency as latency_bench
 from benchmarks import writer as writer_bench
 from spindle import logs
@@ -107,6 +107,20 @@ def faults(
     _print(tallies, faults_bench.table(tallies), as_json)
 
 
+@app.command()
+def forecast(
+    as_json: Json = False,
+    series: Annotated[int, typer.Option(min=2, help="Of each kind and length of past.")] = 100,
+) -> None:
+    """Do the forecasts' 80 % intervals hold 80 % of what comes? And how long do they take?"""
+    with progress_bar() as progress:
+        task = progress.add_task("forecast", total=None)
+        results, notes = forecast_bench.run(series, lambda: progress.advance(task))
+    for note in notes:
+        print(note, file=sys.stderr)
+    _print(results, Group(*forecast_bench.tables(results)), as_json)
+
+
 class _Line(Protocol):
     def line(self) -> str: ...
 
@@ -122,7 +136,7 @@ def _measure(work: Coroutine[Any, Any, R]) -> R:
         raise typer.Exit(1) from None
 
 
-def _print(results: Sequence[_Line], view: Table, as_json: bool) -> None:
+def _print(results: Sequence[_Line], view: RenderableType, as_json: bool) -> None:
     if as_json:
         for result in results:
             print(result.line())

@@ -43,7 +43,8 @@ class Crossing:
 
 @dataclass(frozen=True, slots=True)
 class Ahead:
-    """The value in so many days: the middle, and an 80 % interval."""
+    """The value in so many days, as a mean over one of the trend's steps: the middle, and an 80 %
+    interval."""
 
     days: float
     value: float
@@ -62,6 +63,7 @@ class Forecast:
     :ivar growth_low: with ``growth_high``, its 80 % interval.
     :ivar crossings: by level, the lowest first; all None where ``verdict`` is ``unknown``.
     :ivar since: beginning of the trend, seconds since the epoch.
+    :ivar every: seconds of the steps that the trend is of; None where there is none.
     :ivar step: the change of level that the trend begins after, or None.
     :ivar horizon_days: how far ahead is spoken of, at most ``history.REACH`` times the past.
     :ivar reason: why nothing can be said, or None.
@@ -76,6 +78,7 @@ class Forecast:
     ahead: tuple[Ahead, ...]
     method: str | None
     since: float | None
+    every: float | None
     step: float | None
     horizon_days: float
     reason: str | None
@@ -87,9 +90,10 @@ def forecast(
     now: float,
     levels: Sequence[float] = (80.0, 90.0, 100.0),
     horizon_days: float = 90.0,
+    spoken: Sequence[float] = SPOKEN,
 ) -> Forecast:
     """The forecast of one series; see ``forecasts``."""
-    return forecasts([(times, values)], now, levels, horizon_days)[0]
+    return forecasts([(times, values)], now, levels, horizon_days, spoken)[0]
 
 
 def forecasts(
@@ -97,6 +101,7 @@ def forecasts(
     now: float,
     levels: Sequence[float] = (80.0, 90.0, 100.0),
     horizon_days: float = 90.0,
+    spoken: Sequence[float] = SPOKEN,
 ) -> list[Forecast]:
     """Forecasts in the order given; each depends on its own series alone.
 
@@ -104,6 +109,7 @@ def forecasts(
     :param now: seconds since the epoch; what is later plays no part.
     :param levels: in the series' unit.
     :param horizon_days: how far ahead to look.
+    :param spoken: days ahead of which the value is foretold too.
     """
     ready = [history.past(np.asarray(t, float), np.asarray(v, float), now) for t, v in series]
     found: dict[int, Forecast] = {}
@@ -111,14 +117,14 @@ def forecasts(
         if isinstance(item, str):
             found[i] = _unknown(item, series[i][1], levels, horizon_days)
         elif np.nanmax(item.values) == np.nanmin(item.values):
-            found[i] = _constant(item, levels, horizon_days)
+            found[i] = _constant(item, levels, horizon_days, spoken)
     moving = [
         (i, item) for i, item in enumerate(ready) if i not in found and isinstance(item, Past)
     ]
     moving.sort(key=lambda pair: -len(pair[1].values))
     for start in range(0, len(moving), _TOGETHER):
         some = moving[start : start + _TOGETHER]
-        whole = _together([item for _, item in some], sorted(levels), horizon_days)
+        whole = _together([item for _, item in some], sorted(levels), horizon_days, spoken)
         found.update(zip((i for i, _ in some), whole, strict=True))
     return [found[i] for i in range(len(series))]
 
@@ -129,17 +135,31 @@ def _unknown(reason: str, values: Floats, levels: Sequence[float], horizon_days:
     crossings = tuple(Crossing(level, None, None, None) for level in sorted(levels))
     value = float(seen[-1]) if len(seen) else None
     return Forecast(
-        "unknown", value, None, None, None, crossings, (), None, None, None, horizon_days, reason
+        "unknown",
+        value,
+        None,
+        None,
+        None,
+        crossings,
+        (),
+        None,
+        None,
+        None,
+        None,
+        horizon_days,
+        reason,
     )
 
 
-def _constant(item: Past, levels: Sequence[float], horizon_days: float) -> Forecast:
+def _constant(
+    item: Past, levels: Sequence[float], horizon_days: float, spoken: Sequence[float]
+) -> Forecast:
     horizon = _horizon(item, horizon_days)
     crossings = tuple(_crossing(level, item.last, np.full(3, np.inf)) for level in sorted(levels))
-    ahead = tuple(Ahead(d, item.last, item.last, item.last) for d in SPOKEN if d <= horizon)
+    ahead = tuple(Ahead(d, item.last, item.last, item.last) for d in spoken if d <= horizon)
     return Forecast(
         "not_filling", item.last, 0.0, 0.0, 0.0, crossings, ahead,
-        METHOD, item.since, item.step, horizon, None,
+        METHOD, item.since, item.seconds, item.step, horizon, None,
     )  # fmt: skip
 
 
@@ -147,7 +167,9 @@ def _horizon(item: Past, asked: float) -> float:
     return min(asked, history.REACH * len(item.values) * item.seconds / DAY)
 
 
-def _together(items: Sequence[Past], levels: Sequence[float], asked: float) -> Iterator[Forecast]:
+def _together(
+    items: Sequence[Past], levels: Sequence[float], asked: float, spoken: Sequence[float]
+) -> Iterator[Forecast]:
     """Filter and draw for several series at once."""
     longest = len(items[0].values)
     table = np.full((len(items), longest), np.nan)
@@ -174,9 +196,9 @@ def _together(items: Sequence[Past], levels: Sequence[float], asked: float) -> I
             verdict,
             item.last, middle, low, high,
             tuple(_crossing(x, item.last, w[i]) for x, w in zip(levels, when, strict=True)),
-            tuple(_ahead(item, drawn, i, d, horizons[i]) for d in SPOKEN if d <= horizons[i]),
+            tuple(_ahead(item, drawn, i, d, horizons[i]) for d in spoken if d <= horizons[i]),
             METHOD + (f", {item.cycle} rhythm" if item.cycle else ""),
-            item.since, item.step, float(horizons[i]), None,
+            item.since, item.seconds, item.step, float(horizons[i]), None,
         )  # fmt: skip
 
 

@@ -31,7 +31,7 @@ class Rung:
 LADDER = (
     Rung(900.0, 96, 0, ""),
     Rung(3600.0, 168, 24, "daily"),
-    Rung(21_600.0, 112, 4, "daily"),
+    Rung(21_600.0, 84, 4, "daily"),
     Rung(DAY, 180, 7, "weekly"),
 )
 

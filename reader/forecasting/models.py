@@ -7,12 +7,13 @@ decides how far it speaks for the future. So all are kept, and weighed by how we
 
 Ratios are relative (the scale of the noise is integrated out) and times are parts of the series'
 own length, so neither unit nor sampling rate matters. The grid is coarse on purpose: factors of 10
-in variance, of 2 to 3 in time. Beliefs were set once by hand: two thirds for growth that goes on as
-it was, one third for growth that changes. Series that ``benchmarks/forecast.py`` reports had no
-part in it.
+in variance, of 1.4 to 10 in time. Beliefs were set once by hand: about two thirds for growth that
+goes on as it was, one third for growth that changes.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -27,7 +28,20 @@ _FORGETS = (3.0, 0.1)  # time in which the rate forgets: steps, and parts of the
 _SWING = (1.0, 10.0)  # how far such a rate swings
 _WANDERS = (10.0, 300.0)  # how far a rate without an anchor goes, over the length
 _BENDS = (0.0, 3e1, 1e3, 3e4)  # the same for a line with nothing but noise of reading
-_SATURATES = (0.3, 0.6, 1.0, 2.0, 4.0, 8.0)  # time in which growth dies away, in lengths
+_SATURATES = (
+    0.25,
+    0.35,
+    0.5,
+    0.7,
+    1.0,
+    1.4,
+    2.0,
+    2.8,
+    4.0,
+    5.6,
+    8.0,
+)  # time in which growth dies away, in lengths
+_SPEEDS_UP = (1.0, 1.4, 2.0, 2.8, 4.0, 5.6, 8.0)  # time in which it grows by e, in lengths
 _NEVER = 1e4  # steps, in units of the length, that a rate needs to forget where it never does
 
 #: Columns of ``grid``.
@@ -51,7 +65,8 @@ def grid(length: float) -> Floats:
         *_family(0.10, [(r, 1.0, always, w / square, 0) for w in _WANDERS for r in (0, 3, 300)]),
         *_family(0.10, [(r, 0.0, always, 1.0, 0.0) for r in (0.0, 0.3, 3.0)]),
         *_family(0.10, [(1.0, 0.0, always, bend / fourth, 0.0) for bend in _BENDS]),
-        *_family(0.20, _saturating(length), steady=0.0),
+        *_family(0.20, _from(length, _SATURATES), steady=0.0),
+        *_family(0.10, _from(length, [-time for time in _SPEEDS_UP]), steady=0.0),
     ]
     found = np.array(rows, dtype=np.float64)
     found[:, BELIEF] /= found[:, BELIEF].sum()
@@ -91,11 +106,11 @@ def _smooth(length: float) -> list[Row]:
     return rows
 
 
-def _saturating(length: float) -> list[Row]:
-    """Growth that dies away: no steady part, and a rate not known at the start."""
+def _from(length: float, times: Sequence[float]) -> list[Row]:
+    """Growth that dies away, or speeds up: no steady part, and a rate not known at the start."""
     rows: list[Row] = []
-    for time in _SATURATES:
+    for time in times:
         memory = float(np.exp(-1.0 / (time * length)))
-        rows += [(r, 1.0, memory, 0.0, DIFFUSE) for r in (0.0, 3.0, 300.0)]
+        rows += [(0.0, 1.0, memory, 0.0, DIFFUSE)]
         rows += [(1.0, 0.0, memory, z / length**4, DIFFUSE) for z in (0.0, 30.0, 1e3)]
     return rows

@@ -107,14 +107,14 @@ class _Leap:
 
     def __init__(self, at: Trends, steps: Floats) -> None:
         memory = np.maximum(at.memory, 1e-9)
-        time = -1.0 / np.log(memory)  # in which the deviation forgets
+        time = -1.0 / np.log(memory)  # in which the deviation forgets; below 0 where it grows
         x = steps / time
         left, lost = np.exp(-x), -np.expm1(-x)
         twice = -np.expm1(-2.0 * x) / 2.0
         match = 1.0 / (time * -np.expm1(-1.0 / time))  # one leap of a step is the filter's step
         density = 2.0 * at.push / (time * -np.expm1(-2.0 / time))
-        cubic = np.where(x > 1e-3, x - 2.0 * lost + twice, x**3 / 3.0)
-        square = np.where(x > 1e-3, lost - twice, x**2 / 2.0)
+        cubic = np.where(np.abs(x) > 1e-3, x - 2.0 * lost + twice, x**3 / 3.0)
+        square = np.where(np.abs(x) > 1e-3, lost - twice, x**2 / 2.0)
         own = np.sqrt(density * time * twice)
         shared = _over(match * density * time**2 * square, own)
         rest = np.maximum(match**2 * density * time**3 * cubic - shared**2, 0.0)

@@ -8,9 +8,8 @@ import numpy as np
 from reader.forecasting.models import Floats
 
 _USUAL = 8.0  # times the usual change: less is growth or noise
-_LIKE = 3.0  # a change of a third of it is its like
-_LIKES = {-1.0: 2, 1.0: 0}  # falls that may have so many likes; more is how the device lives, such
-# as a weekly purge. A rise with a like is growth in bursts
+_LIKE = {-1.0: 0.6, 1.0: 0.33}  # part of it that makes another change its like: with a like, a fall
+# is how the device lives, such as a weekly purge, and a rise is growth in bursts
 _FALL = 0.05  # part of the series' range; a smaller fall changes no forecast
 _RISE = 0.5  # the same for a rise: growth may come in bursts, so only an import as large as this
 _BESIDE = 4  # readings on both sides that must agree that the level has changed
@@ -59,8 +58,8 @@ def _largest(kept: Floats) -> tuple[int, float] | None:
         far = sign * (change - usual)
         i = int(far.argmax())
         others = np.r_[far[: max(0, i - 1)], far[i + 2 :]]
-        likes = int((others > far[i] / _LIKE).sum()) / 2  # each is in two changes
-        if likes <= _LIKES[sign] and far[i] > max(_USUAL * size, part * span, 1e-12):
+        alike = bool((others > _LIKE[sign] * far[i]).any())
+        if not alike and far[i] > max(_USUAL * size, part * span, 1e-12):
             after = _after(kept, i, sign)
             before, beyond = kept[max(0, i + 1 - _BESIDE) : i + 1], kept[after : after + _BESIDE]
             lasting = float(np.median(beyond) - np.median(before))
