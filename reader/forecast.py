@@ -232,7 +232,12 @@ def _ahead(item: Past, drawn: paths.Paths, i: int, days: float, horizon: float) 
     values = level[:, before] + (at - before) * (level[:, before + 1] - level[:, before])
     values = values + drawn.noise[i]
     if len(item.profile):
-        values = values + item.profile[int(days * DAY / item.seconds) % len(item.profile)]
+        place = days * DAY / item.seconds - 0.5  # the first step's middle is half a step from now
+        cycle = np.arange(-1.0, len(item.profile) + 1.0)
+        at_cycle = (place + 1.0) % len(item.profile) - 1.0
+        values = values + np.interp(
+            at_cycle, cycle, np.r_[item.profile[-1], item.profile, item.profile[0]]
+        )
     if item.only_rises:
         values = np.maximum(values, item.last)
     low, middle, high = (float(x) for x in np.quantile(values, paths.QUANTILES))

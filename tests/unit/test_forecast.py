@@ -260,6 +260,19 @@ def test_the_daily_rhythm_of_a_week_is_found_and_taken_out() -> None:
     assert found.growth == pytest.approx(0.5, abs=0.05)
 
 
+def test_a_rhythm_goes_on_where_it_was() -> None:
+    at = times(84, 21_600)
+    found = forecast(
+        at,
+        50.0 + 5.0 * np.sin(2 * np.pi * at / (7 * DAY)),
+        NOW,
+        spoken=np.arange(0.5, 14.0).tolist(),
+    )
+    ahead = np.array([each.value for each in found.ahead])
+    day = NOW + np.array([each.days for each in found.ahead]) * DAY
+    assert ahead == pytest.approx(50.0 + 5.0 * np.sin(2 * np.pi * day / (7 * DAY)), abs=0.8)
+
+
 def test_noise_has_no_rhythm() -> None:
     found = [rhythm(np.random.default_rng(n).normal(size=84), 7) for n in range(200)]
     assert sum(profile is not None for profile in found) <= 2
