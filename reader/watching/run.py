@@ -250,7 +250,8 @@ class _Session:
                 js = self._parts.client.jetstream()
                 await js.publish(notice.subject, notice.payload, headers=headers)
                 row["told"] = True
-                log.info("%s: %s", row["device"], row["explanation"])
+                over = "" if row["lasts"] else "over: "
+                log.info("%s: %s%s", row["device"], over, row["explanation"])
             if untold:
                 await self._write_record(share)
         except Overtaken:

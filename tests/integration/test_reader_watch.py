@@ -1,0 +1,261 @@
+"""The watch on a real nats-server: it follows, tells once, goes on after a restart or a kill."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+import zlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import nats
+import orjson
+import pytest
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.js.errors import NotFoundError
+
+from reader.service import PARTS, answer_from
+from reader.settings import ReaderSettings
+from reader.watching import run, shares
+from spindle import bus
+from spindle.health import Health
+from spindle.service import Service
+from spindle.settings import Settings, load
+from spindle.store import Store, open_store
+from spindle.store.base import EventRow, Point, Series
+from spindle.timestamps import NS, format_ns
+from tests.asking import ask, reading
+from tests.servers import Server
+from tests.waiting import until
+
+DISK = Series("DiskUnit", "Latency", "disk-1", "array-1")
+WATCHING: dict[str, Any] = {
+    "reader_watch": True,
+    "reader_watch_step_seconds": 1.0,
+    "reader_watch_snapshot_seconds": 1.0,
+    "reader_watch_health_seconds": 0.1,
+}
+
+
+@pytest.fixture(autouse=True)
+def _hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run, "TICK_SECONDS", 0.05)
+    monkeypatch.setattr(shares, "BEAT_SECONDS", 0.1)
+    monkeypatch.setattr(shares, "LEASE_SECONDS", 1.5)
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[Store]:
+    store = open_store(load(Settings, store_url=f"sqlite:///{tmp_path}/spindle.db"), writing=True)
+    await store.prepare()
+    yield store
+    await store.close()
+
+
+class World:
+    """What is published, and what is heard."""
+
+    def __init__(self, client: Client) -> None:
+        self.client = client
+        self.anomalies: list[dict[str, Any]] = []
+        self.changes: list[dict[str, Any]] = []
+        self.next_ns = (time.time_ns() // NS - 900) * NS  # of the next reading
+        self.random = random.Random(5)
+
+    async def listen(self) -> None:
+        async def event(message: Msg) -> None:
+            self.anomalies.append(orjson.loads(message.data))
+
+        async def changed(message: Msg) -> None:
+            self.changes.append(orjson.loads(message.data))
+
+        await self.client.subscribe("events.event.>", cb=event)
+        await self.client.subscribe("health.changed.>", cb=changed)
+        await self.client.flush()
+
+    def values(self, count: int, mean: float = 2.0) -> list[tuple[int, float]]:
+        """Readings a second apart."""
+        made = []
+        for _ in range(count):
+            made.append((self.next_ns, mean + 0.2 * self.random.gauss(0, 1)))
+            self.next_ns += NS
+        return made
+
+    async def publish(self, count: int, mean: float = 2.0) -> None:
+        """Readings of the disk, some in one message, others alone."""
+        for at, value in self.values(count, mean):
+            one = {
+                "timestamp": format_ns(at),
+                "sourceDevice": "DiskUnit",
+                "metricType": "Latency",
+                "value": value,
+                "deviceId": "disk-1",
+                "arrayId": "array-1",
+            }
+            many = at % 2
+            subject = "events.metrics" if many else "events.metrics.DiskUnit.disk-1"
+            await self.client.publish(subject, orjson.dumps([one] if many else one))
+        await self.client.flush()
+
+    @property
+    def told(self) -> list[int]:
+        """Criticalities of the anomalies told."""
+        return [each["criticality"] for each in self.anomalies]
+
+
+@pytest.fixture
+async def world(nats_server: Server) -> AsyncIterator[World]:
+    client = await nats.connect(f"nats://127.0.0.1:{nats_server.port}")
+    await bus.declare(client, load(Settings, nats_url=f"nats://127.0.0.1:{nats_server.port}"))
+    world = World(client)
+    await world.listen()
+    yield world
+    await client.close()
+
+
+def followed(service: Service[ReaderSettings]) -> float:
+    return service.registry.get_sample_value("reader_watch_points_total") or 0.0
+
+
+async def all_followed(client: Client, readers: int) -> None:
+    """Wait until every share has an owner, and so many readers have some."""
+    js = client.jetstream()
+
+    async def dealt() -> bool:
+        try:
+            entry = await (await js.key_value("reader_watch")).get("shares")
+        except NotFoundError:  # not there yet
+            return False
+        owners = orjson.loads(zlib.decompress(entry.value or b""))["owners"]
+        return all(owners) and len(set(owners)) == readers
+
+    deadline = time.monotonic() + 10
+    while not await dealt():
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.05)
+    await asyncio.sleep(0.4)  # what was taken is followed once it is caught up
+
+
+async def test_an_anomaly_is_told_when_it_begins_and_when_it_ends_by_one_of_two_readers(
+    nats_server: Server, store: Store, world: World
+) -> None:
+    async with (
+        reading(nats_server, store, **WATCHING) as one,
+        reading(nats_server, store, **WATCHING) as two,
+    ):
+        await all_followed(world.client, 2)
+        await world.publish(400)
+        await until(lambda: followed(one) + followed(two) == 400)
+        assert 0 in (followed(one), followed(two))  # nothing is scored twice
+        await world.publish(30, mean=40)
+        await until(lambda: world.told == [7])
+        reply = await ask(world.client, "anomalies")
+        assert reply["source"] == "watch"
+        assert [(row["device"], row["lasts"]) for row in reply["data"]] == [("disk-1", True)]
+        await world.publish(60)
+        await until(lambda: world.told == [7, 1])
+        await asyncio.sleep(0.5)
+    assert world.told == [7, 1]
+    begin, end = world.anomalies
+    assert begin["eventType"] == end["eventType"] == "Anomaly"
+    assert "Latency" in begin["eventMessage"]
+    assert "over since" in end["eventMessage"]
+    assert begin["id"] != end["id"]
+
+
+async def test_a_restarted_reader_goes_on_where_the_one_before_stopped(
+    nats_server: Server, store: Store, world: World
+) -> None:
+    async with reading(nats_server, store, **WATCHING):
+        await all_followed(world.client, 1)
+        await world.publish(400)
+        await world.publish(20, mean=40)
+        await until(lambda: world.told == [7])
+    async with reading(nats_server, store, **WATCHING):
+        await all_followed(world.client, 1)
+        await world.publish(20, mean=40)
+        await world.publish(60)
+        await until(lambda: world.told == [7, 1])
+
+
+async def test_when_a_reader_is_killed_another_takes_over_and_tells_nothing_twice(
+    nats_server: Server, store: Store, world: World
+) -> None:
+    settings = ReaderSettings(nats_url=f"nats://127.0.0.1:{nats_server.port}", **WATCHING)
+    service = Service("reader", settings, Health("reader", PARTS))
+    victim = asyncio.create_task(answer_from(store, service), name="victim")
+    await all_followed(world.client, 1)
+    await world.publish(400)
+    await world.publish(20, mean=40)
+    await until(lambda: world.told == [7])
+    await asyncio.sleep(1.5)  # its state is saved
+    victim.cancel()
+    await asyncio.wait([victim])
+    async with reading(nats_server, store, **WATCHING) as heir:
+        await until(lambda: (heir.registry.get_sample_value("reader_watch_series") or 0) == 1)
+        await world.publish(20, mean=40)
+        await world.publish(60)
+        await until(lambda: world.told == [7, 1])
+        await asyncio.sleep(0.3)
+    assert world.told == [7, 1]
+
+
+async def test_what_was_missed_is_read_from_the_store_so_that_a_new_watch_is_warm(
+    nats_server: Server, store: Store, world: World
+) -> None:
+    world.next_ns = (time.time_ns() // NS - 290) * NS
+    await store.write_points([Point(DISK, at, value) for at, value in world.values(285)])
+    async with reading(nats_server, store, **WATCHING) as service:
+        await all_followed(world.client, 1)
+        await until(lambda: (service.registry.get_sample_value("reader_watch_series") or 0) == 1)
+        await world.publish(20, mean=40)
+        await until(lambda: world.told == [7])
+
+
+async def test_a_change_of_health_is_published_once_and_not_again_after_a_restart(
+    nats_server: Server, store: Store, world: World
+) -> None:
+    hot, now = Series("DiskUnit", "DiskTemp", "hot-1", "array-1"), time.time_ns()
+    await store.write_points([Point(hot, now - n * NS, 66.0) for n in range(30)])
+    for _ in range(2):
+        async with reading(nats_server, store, **WATCHING):
+            await all_followed(world.client, 1)
+            await world.publish(1)
+            await until(lambda: len(world.changes) >= 1)
+            await asyncio.sleep(0.5)
+            fleet = (await ask(world.client, "fleet_health"))["data"]
+            assert [row["device"] for row in fleet["devices"]] == ["hot-1"]
+    (change,) = world.changes
+    assert (change["device"], change["old_state"], change["new_state"]) == (
+        "hot-1",
+        "ok",
+        "critical",
+    )
+    assert "DiskTemp 66 degC" in change["reasons"][0]["message"]
+    later = time.time_ns()
+    await store.write_points([Point(hot, later + n * NS // 10, 30.0) for n in range(300)])
+    async with reading(nats_server, store, **WATCHING):
+        await all_followed(world.client, 1)
+        await world.publish(1)
+        await until(lambda: len(world.changes) == 2)
+    assert world.changes[1]["new_state"] == "ok"
+
+
+async def test_identical_questions_are_answered_by_one_look_into_the_store(
+    nats_server: Server, store: Store, world: World
+) -> None:
+    now = time.time_ns()
+    await store.write_points([Point(DISK, now, 2.0)])
+    async with reading(nats_server, store, reader_cache_seconds=30) as service:
+        await ask(world.client, "devices")
+        await store.write_events(
+            [EventRow(now, "e", "DiskUnit", "DriveFailure", "disk-9", "", 9, "")]
+        )
+        again = await ask(world.client, "devices", limit="1000")  # the default, written out
+        assert [row["device_id"] for row in again["data"]] == ["disk-1"]
+        other = await ask(world.client, "devices", limit=999)
+        assert len(other["data"]) == 2
+        assert service.registry.get_sample_value("reader_cached_total") == 1

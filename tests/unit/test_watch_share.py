@@ -1,0 +1,204 @@
+"""One share of the fleet: what it follows, finds, saves and tells."""
+
+from __future__ import annotations
+
+import random
+
+import orjson
+import pytest
+
+from reader.health import Before, Evidence, Rules, judge
+from reader.health_limits import Thresholds
+from reader.watching import notices
+from reader.watching.board import Board
+from reader.watching.bucket import health_from_json, health_json
+from reader.watching.followed import Followed
+from reader.watching.intake import Intake, Reading
+from reader.watching.share import Share, series_name
+from spindle.errors import InvalidInput
+from spindle.store.base import Latest
+from spindle.timestamps import NS
+
+KEY = ("DiskUnit", "Latency", "d1", "a1")
+START = 1_800_000_000.0
+
+
+def follow(share: Share, values: list[float], start: float = START) -> None:
+    series = share.series.setdefault(KEY, Followed(KEY, share.step))
+    for second, value in enumerate(values):
+        share.take(series, start + second, value)
+
+
+def noise(count: int, seed: int = 3) -> list[float]:
+    made = random.Random(seed)
+    return [2 + 0.2 * made.gauss(0, 1) for _ in range(count)]
+
+
+def slow_disk() -> list[float]:
+    return noise(400) + [40 + each for each in noise(40)] + noise(60, 4)
+
+
+def test_an_anomaly_begins_and_ends_once() -> None:
+    share = Share(0, 1.0)
+    follow(share, [*noise(400), 40.0, 41.0, 40.5, 42.0, 41.0])
+    (row,) = share.rows.values()
+    assert (row["device"], row["lasts"], row["told"], row["criticality"]) == ("d1", True, False, 7)
+    ((key, finding),) = share.findings()
+    assert (key, finding.severity, finding.metric_type) == (
+        ("DiskUnit", "d1"),
+        "warning",
+        "Latency",
+    )
+    follow(share, noise(60, 4), START + 405)
+    assert not share.rows
+    (ended,) = share.ended
+    assert (ended["lasts"], ended["told"], ended["from"]) == (False, False, row["from"])
+
+
+def test_a_series_restored_from_its_state_finds_what_it_would_have_found() -> None:
+    whole, first = Share(0, 1.0), Share(0, 1.0)
+    follow(whole, slow_disk())
+    follow(first, slow_disk()[:420])
+    saved = [(series_name(s.key), s.to_bytes()) for s in first.series.values()]
+    assert all(len(data) < 64 * 1024 for _, data in saved)
+    second = Share(0, 1.0)
+    second.restore_record(orjson.loads(orjson.dumps(first.record())))
+    for name, data in saved:
+        second.restore(name, data)
+    second.drop_orphans()
+    assert len(second.rows) == 1
+    # The step that was being filled is read again.
+    follow(second, slow_disk()[419:], START + 419)
+    assert [row["to"] for row in second.ended] == [row["to"] for row in whole.ended]
+
+
+def test_an_anomaly_whose_series_state_is_lost_is_ended() -> None:
+    first = Share(0, 1.0)
+    follow(first, slow_disk()[:420])
+    second = Share(0, 1.0)
+    second.restore_record(first.record())
+    second.drop_orphans()
+    assert not second.rows
+    assert [row["lasts"] for row in second.ended] == [False]
+
+
+@pytest.mark.parametrize("data", [b"", b"nonsense", Followed(KEY, 1.0).to_bytes()[:-9]])
+def test_a_damaged_state_is_refused(data: bytes) -> None:
+    with pytest.raises(InvalidInput):
+        Followed.from_bytes(data, 1.0)
+
+
+def test_a_state_of_another_step_is_refused() -> None:
+    with pytest.raises(InvalidInput, match="steps of 1 s, not of 5 s"):
+        Followed.from_bytes(Followed(KEY, 1.0).to_bytes(), 5.0)
+
+
+def test_a_record_that_somebody_broke_is_no_record() -> None:
+    share = Share(0, 1.0)
+    broken: object
+    for broken in (None, [], {"open": [1, {"device": "x"}], "ended": [None]}):
+        share.restore_record(broken)
+    assert not share.rows
+    assert not share.ended
+
+
+def test_a_disk_slower_than_its_peers_is_found_beside_them() -> None:
+    share, made = Share(0, 60.0), random.Random(1)
+    for minute in range(300):
+        now = START + 60 * minute
+        for disk in range(6):
+            key = ("DiskUnit", "Latency", f"d{disk}", "a1")
+            series = share.series.setdefault(key, Followed(key, 60.0))
+            slow = 2.2 if disk == 2 and minute > 150 else 1.0
+            share.take(series, now, 3 * slow * made.lognormvariate(0, 0.1))
+        share.compare_peers(now)
+    peers = [row for row in share.rows.values() if row["kind"] == "peer"]
+    assert [row["device"] for row in peers] == ["d2"]
+    assert "5 peers" in peers[0]["explanation"]
+    restored = Share(0, 60.0)
+    restored.restore("peers", share.save_peers())
+    assert restored.save_peers() == share.save_peers()
+
+
+def test_the_bound_on_series_is_kept_and_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    board = Board(1.0, 3)
+    board.shares = {n: Share(n, 1.0) for n in range(8)}
+    for n in range(10):
+        board.take(Reading(("DiskUnit", "IOPs", f"d{n}", ""), START, 1.0))
+    assert board.size == 3
+    assert caplog.text.count("READER_WATCH_SERIES") == 1
+
+
+def test_only_shares_that_are_followed_are_scored() -> None:
+    board = Board(1.0, 100)
+    board.take(Reading(KEY, START, 1.0))
+    assert board.size == 0
+
+
+def test_events_of_an_anomaly_have_the_same_id_whoever_tells_them() -> None:
+    share = Share(0, 1.0)
+    follow(share, slow_disk()[:420])
+    (row,) = share.rows.values()
+    begin, again = notices.event(row), notices.event(dict(row))
+    assert begin == again
+    assert begin.subject == "events.event.DiskUnit.d1"
+    said = orjson.loads(begin.payload)
+    assert (said["eventType"], said["criticality"], said["arrayId"]) == ("Anomaly", 7, "a1")
+    follow(share, slow_disk()[420:], START + 420)
+    end = notices.event(share.ended[0])
+    assert end.id != begin.id
+    assert orjson.loads(end.payload)["criticality"] == 1
+    assert "over since" in orjson.loads(end.payload)["eventMessage"]
+
+
+def test_a_change_of_health_is_told_once_with_old_and_new_state_and_reasons() -> None:
+    now = int(START) * NS
+    rules = Rules(Thresholds(), 120 * NS, 900 * NS)
+    units = judge(
+        Evidence(
+            [
+                Latest("DiskUnit", "DiskTemp", "d.1", "a1", now, 70.0),
+                Latest("DiskUnit", "DiskTemp", "d2", "a1", now, 30.0),
+            ]
+        ),
+        rules,
+        now,
+    )
+    (change,) = notices.changes(units, {}, now)
+    said = orjson.loads(change.payload)
+    assert change.subject == "health.changed.DiskUnit.d_1"
+    assert (said["old_state"], said["new_state"]) == ("ok", "critical")
+    assert "DiskTemp 70 degC" in said["reasons"][0]["message"]
+    states = notices.states(units, {}, now)
+    assert notices.changes(units, states, now) == []
+    assert health_from_json(orjson.loads(orjson.dumps(health_json(states, now)))) == (states, now)
+    well = {("DiskUnit", "d2"): Before("warning", 1)}
+    assert [
+        orjson.loads(c.payload)["new_state"] for c in notices.changes(units[1:], well, now)
+    ] == ["critical" if units[1].state == "critical" else "ok"]
+
+
+LATEST = int(START) * NS
+
+
+@pytest.mark.parametrize(
+    ("payload", "count"),
+    [
+        (b'{"timestamp":"2026-01-01T00:00:00Z","sourceDevice":"D","metricType":"M","value":1}', 1),
+        (
+            b'[{"timestamp":"2026-01-01T00:00:00Z","sourceDevice":"D","metricType":"M","value":1,'
+            b'"deviceId":"d","arrayId":"a","more":2},{"timestamp":"x","sourceDevice":"D",'
+            b'"metricType":"M","value":1},{"timestamp":"2099-01-01T00:00:00Z","sourceDevice":"D",'
+            b'"metricType":"M","value":1},{"timestamp":"2026-01-01T00:00:00Z","sourceDevice":"a b",'
+            b'"metricType":"M","value":1}]',
+            1,
+        ),
+        (b"nonsense", 0),
+        (b"", 0),
+        (b'{"value":"x"}', 0),
+        (b"[" * 100_000, 0),
+        (b"[" + b" " * 2_000_000 + b"]", 0),
+    ],
+)
+def test_of_a_payload_only_what_the_contract_takes_is_scored(payload: bytes, count: int) -> None:
+    assert len(Intake(900_000).readings(payload, LATEST)) == count
