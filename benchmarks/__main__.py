@@ -15,6 +15,7 @@ from benchmarks import broker as broker_bench
 from benchmarks import faults as faults_bench
 from benchmarks import forecast as forecast_bench
 from benchmarks import latency as latency_bench
+from benchmarks import reader as reader_bench
 from benchmarks import writer as writer_bench
 from spindle import logs
 
@@ -110,7 +111,7 @@ def faults(
 @app.command()
 def forecast(
     as_json: Json = False,
-    series: Annotated[int, typer.Option(min=2, help="Of each kind and length of past.")] = 100,
+    series: Annotated[int, typer.Option(min=2, help="Of each kind and length of past.")] = 60,
 ) -> None:
     """Do the forecasts' 80 % intervals hold 80 % of what comes? And how long do they take?"""
     with progress_bar() as progress:
@@ -119,6 +120,26 @@ def forecast(
     for note in notes:
         print(note, file=sys.stderr)
     _print(results, Group(*forecast_bench.tables(results)), as_json)
+
+
+@app.command()
+def reader(
+    as_json: Json = False,
+    store: Stores = None,
+    devices: Annotated[int, typer.Option(min=10, help="Devices with a week of data.")] = 1000,
+    every: Annotated[
+        int, typer.Option(min=60, help="Seconds between their readings; in the last hour: 60.")
+    ] = 600,
+    fleet: Annotated[int, typer.Option(min=10, help="Devices of fleet_health.")] = 10_000,
+    clients: Annotated[int, typer.Option(min=1, help="That ask at the same time.")] = 100,
+    seconds: Annotated[float, typer.Option(min=1, help="How long they ask.")] = 15.0,
+) -> None:
+    """Questions about health, of a device and of the fleet, beside the bare store query."""
+    stores = _stores(store)
+    sizes = reader_bench.Sizes(devices, every, fleet, clients, seconds)
+    with progress_bar() as progress:
+        results = _measure(reader_bench.run(stores, sizes, progress))
+    _print(results, reader_bench.table(results), as_json)
 
 
 class _Line(Protocol):

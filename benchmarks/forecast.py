@@ -26,7 +26,7 @@ NAB = Path(__file__).resolve().parents[1].parent / "shared" / "nab"
 PASTS = (7, 14, 28, 90)  # days
 HORIZONS = (7.0, 30.0, 90.0)
 NOW = 1_800_000_000.0
-SEED = 73_009  # looked at once, after everything was set
+SEED = 91_003  # not one of those looked at while the models were set
 _SERIES = 60  # of a process and length of past, in one call
 _SPEED = 1000  # devices of the measurement of time
 
