@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import subprocess
 from collections.abc import Sequence
 from typing import Self
 
@@ -12,6 +13,7 @@ from tests.services import ServiceProcess
 
 EVERY_SECONDS = 0.15
 ANSWER_SECONDS = 5.0
+Process = subprocess.Popen[bytes]
 COUNTS = ("stored", "duplicate", "dead_lettered")
 
 
@@ -62,7 +64,7 @@ class LedgerWatch:
 
     def __init__(self, writers: Sequence[ServiceProcess]) -> None:
         self._writers = writers
-        self._last: dict[int, dict[str, int]] = {}  # process id -> last counts
+        self._last: dict[Process, dict[str, int]] = {}  # last counts; ids of processes come again
         self._task: asyncio.Task[None] | None = None
         self.looks = 0
         self.faults: list[str] = []
@@ -93,9 +95,9 @@ class LedgerWatch:
         self.looks += 1
         self.faults += readings.faults()
         counts = {name: readings.sum(f"writer_{name}_points_total") for name in COUNTS}
-        before = self._last.setdefault(process.pid, counts)
+        before = self._last.setdefault(process, counts)
         self.faults += [f"{n} went back to {counts[n]}" for n in COUNTS if counts[n] < before[n]]
-        self._last[process.pid] = counts
+        self._last[process] = counts
         return readings
 
     def total(self, name: str) -> int:
