@@ -107,10 +107,31 @@ def judge(evidence: Evidence, rules: Rules, now_ns: int) -> list[Unit]:
     for event in evidence.events:
         if event.event_type != health_reasons.ANOMALY:
             happened[event.source_device, event.device_id].append(event)
-    return [
-        _Case(key, read.get(key, []), happened.get(key, []), evidence, rules, now_ns).unit()
-        for key in sorted(read.keys() | happened.keys())
-    ]
+    more = (happened, evidence.steps, evidence.before, evidence.findings)
+    closer: set[Key] = set().union(*more)
+    units = []
+    for key in sorted(read.keys() | happened.keys()):
+        unit = None if key in closer else _plainly_well(key, read[key], rules, now_ns)
+        units.append(
+            unit
+            or _Case(key, read.get(key, []), happened.get(key, []), evidence, rules, now_ns).unit()
+        )
+    return units
+
+
+def _plainly_well(key: Key, readings: Sequence[Latest], rules: Rules, now_ns: int) -> Unit | None:
+    """The unit where nothing speaks against it: what nearly all are, quickly."""
+    of = rules.thresholds.of
+    newest = readings[0]
+    for reading in readings:
+        limits = of(reading.metric_type, *key)
+        if limits is not None and limits.doubtful(reading.value):
+            return None
+        if reading.time_ns > newest.time_ns:
+            newest = reading
+    if now_ns - newest.time_ns > rules.stale_ns * WARN_SHARE:
+        return None
+    return Unit(*key, newest.array_id, "ok", 100, None, newest.time_ns, ())
 
 
 def doubtful(evidence: Evidence, rules: Rules, now_ns: int) -> list[Key]:

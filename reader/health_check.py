@@ -1,7 +1,8 @@
 """Gather from the store what a judgement of health needs: a bounded number of queries.
 
-Two for any number of devices, and then at most ``MOST_CLOSER`` for those whose newest readings do
-not decide, and ``MOST_LEARNT`` to learn how often a silent device used to report.
+Two for any number of devices (one where the watch runs), and then at most ``MOST_CLOSER`` for those
+whose newest readings do not decide, and ``MOST_LEARNT`` to learn how often a silent device used to
+report.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from reader.health import Evidence, Rules, Unit
 from reader.health_limits import Thresholds
 from reader.health_reasons import CRITICAL_EVENT, Key
 from reader.intervals import Intervals
+from reader.picture import Picture
 from reader.settings import ReaderSettings
 from reader.standing import Standing
 from spindle.store.base import Latest, Selection, Step, Store
@@ -24,6 +26,7 @@ MOST_CLOSER = 16  #: devices of one question whose last minutes are looked at
 MOST_LEARNT = 8  #: devices of one question whose interval is learnt
 _STEP_NS = 5 * NS
 _LONGEST_NS = 30 * 60 * NS  # that is looked at closely
+_MANY = 4_000  # readings that take some 20 ms to judge
 _ROWS = 20_000  # of one device's last minutes
 
 
@@ -32,12 +35,14 @@ class Examiner:
     """What a reader knows for judging, beside what the store says.
 
     :ivar standing: what the watch found: see ``standing``.
+    :ivar picture: the newest readings of the fleet, where the watch runs.
     """
 
     settings: ReaderSettings
     thresholds: Thresholds = field(default_factory=Thresholds)
     intervals: Intervals = field(default_factory=Intervals)
     standing: Standing = field(default_factory=Standing)
+    picture: Picture = field(default_factory=Picture)
 
     @classmethod
     def of(cls, settings: ReaderSettings) -> Examiner:
@@ -62,14 +67,24 @@ class Examiner:
         settings, rules = self.settings, self.rules
         hours = max(settings.reader_event_history_hours, settings.reader_event_minutes / 60)
         readings, events = await asyncio.gather(
-            store.latest(which, _ago(now_ns, settings.reader_lookback_hours)),
+            self._readings(store, which, _ago(now_ns, settings.reader_lookback_hours)),
             store.events(which, _ago(now_ns, hours), CRITICAL_EVENT),
         )
         evidence = Evidence(readings, events, {}, self.standing.findings, {}, self.standing.before)
         closer, quiet = await asyncio.gather(
             self._closer(store, evidence, now_ns), self._quiet(store, readings, now_ns)
         )
-        return health.judge(replace(evidence, steps=closer, intervals=quiet), rules, now_ns)
+        whole = replace(evidence, steps=closer, intervals=quiet)
+        if len(readings) <= _MANY:
+            return health.judge(whole, rules, now_ns)
+        # In a thread, so that other answers do not wait for it.
+        return await asyncio.to_thread(health.judge, whole, rules, now_ns)
+
+    async def _readings(self, store: Store, which: Selection, since_ns: int) -> list[Latest]:
+        """The newest of each series; of one device the store is asked, which is always right."""
+        if which.device_id is None and self.picture.complete:
+            return self.picture.readings(which, since_ns)
+        return await store.latest(which, since_ns)
 
     async def _closer(
         self, store: Store, evidence: Evidence, now_ns: int

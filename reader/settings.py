@@ -19,7 +19,7 @@ class ReaderSettings(Settings):
         5.0, gt=0, description="How long one question may take; then it is answered with code 504."
     )
     reader_concurrency: int = Field(
-        64,
+        256,
         ge=1,
         le=10_000,
         description="Questions answered at the same time; one more is told busy, code 429.",

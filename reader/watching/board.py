@@ -15,6 +15,7 @@ from reader.watching.followed import Followed
 from reader.watching.intake import Reading
 from reader.watching.share import Row, Share
 from reader.watching.shares import share_of
+from spindle.timestamps import NS
 
 log = logging.getLogger("reader.watch")
 
@@ -57,7 +58,7 @@ class Board:
         series = share.series.get(key) or self._new(share, key)
         if series is not None:
             self.points += 1
-            share.take(series, reading.time, reading.value)
+            share.take(series, reading.time_ns / NS, reading.value)
 
     def _new(self, share: Share, key: SeriesKey) -> Followed | None:
         if self.size >= self._most:

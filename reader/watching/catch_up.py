@@ -40,7 +40,7 @@ async def catch_up(store: Store, board: Board, taken: frozenset[int], now_ns: in
     for key, own in groupby(rows, key=_key):
         if share_of(key[0], key[2], key[3]) in taken:
             for each in own:
-                board.take(Reading(key, each.time_ns / NS, each.mean))
+                board.take(Reading(key, each.time_ns, each.mean))
             await asyncio.sleep(0)  # answers come first
 
 

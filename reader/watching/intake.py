@@ -12,16 +12,15 @@ import msgspec
 from reader.anomalies import SeriesKey
 from spindle import timestamps
 from spindle.models import NAME_PATTERN
-from spindle.timestamps import NS
 
 _MOST = 100_000  # series remembered; past it the memory starts anew
 
 
 class Reading(NamedTuple):
-    """One value of one series; time in seconds since the epoch."""
+    """One value of one series."""
 
     key: SeriesKey
-    time: float
+    time_ns: int
     value: float
 
 
@@ -66,7 +65,7 @@ class Intake:
             except ValueError:
                 continue
             if time_ns <= latest_ns:
-                found.append(Reading(key, time_ns / NS, metric.value))
+                found.append(Reading(key, time_ns, metric.value))
         return found
 
     def _known(self, given: tuple[str, str, str | None, str | None]) -> SeriesKey | None:

@@ -33,12 +33,14 @@ from spindle import subjects
 from spindle.errors import InvalidInput, StoreError
 from spindle.service import Service
 from spindle.store import Store
+from spindle.store.base import Selection
 from spindle.timestamps import NS
 
 log = logging.getLogger("reader.watch")
 
 TICK_SECONDS = 1.0
 PEER_SECONDS = 60.0
+PICTURE_SECONDS = 60.0
 FRESH_SECONDS = 15.0  # how often what lasts is written again, with its latest peak
 SAVE_SECONDS = 2.0  # how long a stopping reader saves states
 MOST_TOLD = 100  # events published in one tick, of one share
@@ -130,7 +132,9 @@ class _Session:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._tick_until_stopped(), name="watch ticks")
                 tasks.create_task(self._look_until_stopped(looks, pause), name="watch health")
+                tasks.create_task(self._picture_until_stopped(), name="watch picture")
         finally:
+            self._parts.examiner.picture.lost()
             for subscription in subscriptions:
                 with contextlib.suppress(*_AWAY):
                     await subscription.unsubscribe()
@@ -139,11 +143,13 @@ class _Session:
 
     async def _hear(self, message: Msg) -> None:
         self._heard = True
-        if time.monotonic() > self._held_until:
-            return  # not renewed in time: another reader may follow them by now
         latest = time.time_ns() + int(self._settings.max_future_seconds * NS)
+        # Not renewed in time: another reader may follow these shares by now.
+        scored = time.monotonic() <= self._held_until
         for reading in self._intake.readings(message.data, latest):
-            self._board.take(reading)
+            self._parts.examiner.picture.take(*reading)
+            if scored:
+                self._board.take(reading)
 
     async def _tick_until_stopped(self) -> None:
         service = self._parts.service
@@ -298,6 +304,24 @@ class _Session:
                     await self._save(number, share.series.values())
         table, revision = await self._bucket.table()
         await self._bucket.write("shares", shares.without(table, self._me).to_json(), revision)
+
+    async def _picture_until_stopped(self) -> None:
+        """Read the newest readings from the store now and then: see ``picture``."""
+        service, examiner = self._parts.service, self._parts.examiner
+        going = True
+        while going:
+            started = time.monotonic()
+            hours = self._settings.reader_lookback_hours
+            since = max(0, time.time_ns() - int(hours * 3600 * NS))
+            pause = PICTURE_SECONDS
+            try:
+                self._parts.store_watch.require()
+                examiner.picture.base(await self._parts.store.latest(Selection(), since))
+                pause = max(PICTURE_SECONDS, 20 * (time.monotonic() - started))
+            except StoreError as error:
+                log.debug("the picture of the fleet is not brought up to date: %s", error)
+                pause = TICK_SECONDS if not examiner.picture.complete else PICTURE_SECONDS
+            going = await service.pause(pause)
 
     async def _look_until_stopped(self, looks: FleetLooks, pause: float) -> None:
         service, longest = self._parts.service, pause

@@ -220,6 +220,7 @@ async def test_a_change_of_health_is_published_once_and_not_again_after_a_restar
 ) -> None:
     hot, now = Series("DiskUnit", "DiskTemp", "hot-1", "array-1"), time.time_ns()
     await store.write_points([Point(hot, now - n * NS, 66.0) for n in range(30)])
+    world.next_ns = now - 5 * NS
     for _ in range(2):
         async with reading(nats_server, store, **WATCHING):
             await all_followed(world.client, 1)

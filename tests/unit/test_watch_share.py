@@ -124,14 +124,14 @@ def test_the_bound_on_series_is_kept_and_logged_once(caplog: pytest.LogCaptureFi
     board = Board(1.0, 3)
     board.shares = {n: Share(n, 1.0) for n in range(8)}
     for n in range(10):
-        board.take(Reading(("DiskUnit", "IOPs", f"d{n}", ""), START, 1.0))
+        board.take(Reading(("DiskUnit", "IOPs", f"d{n}", ""), int(START) * NS, 1.0))
     assert board.size == 3
     assert caplog.text.count("READER_WATCH_SERIES") == 1
 
 
 def test_only_shares_that_are_followed_are_scored() -> None:
     board = Board(1.0, 100)
-    board.take(Reading(KEY, START, 1.0))
+    board.take(Reading(KEY, int(START) * NS, 1.0))
     assert board.size == 0
 
 
