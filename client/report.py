@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from rich.console import Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.table import Table
 from rich.text import Text
 
@@ -20,9 +20,10 @@ _STATE_KEYS = ("health", "state", "severity", "status")
 _TIME = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)(\.\d{1,3})?\d*Z")
 _ENOUGH_ROWS = 3  # from here on a column that says the same in every row becomes a line above,
 _SHORT = 24  # if it says no more than so many characters
-
-
 _LONG_ID, _SHOWN_OF_ID = 13, 8
+# Left out, in this order, where a terminal is too narrow for all; the JSON has them.
+_LEFT_OUT = ("event_id", "last_seen", "array_id", "source_device", "score", "since")
+_FOLDED_AT = 32  # a longer cell takes more lines
 
 
 def render(reply: Mapping[str, Any]) -> RenderableType:
@@ -81,13 +82,40 @@ def _rows(title: str, rows: Sequence[Mapping[str, Any]]) -> Iterator[RenderableT
             heading + [Text.assemble(_label(name), " ", cell(name, rows[0][name])) for name in same]
         )
         title = ""
-    table = _new_table(title)
-    for name in columns:
-        numbers = all(_is_number(row.get(name)) for row in rows)
-        table.add_column(_label(name), justify="right" if numbers else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*(cell(name, row.get(name)) for name in columns))
-    yield table
+    yield _Fitted(title, columns, rows)
+
+
+class _Fitted:
+    """A table of as many of its columns as the terminal has room for."""
+
+    def __init__(
+        self, title: str, columns: Sequence[str], rows: Sequence[Mapping[str, Any]]
+    ) -> None:
+        self._title = title
+        self._columns = columns
+        self._rows = rows
+
+    def __rich_console__(self, _console: Console, options: ConsoleOptions) -> RenderResult:
+        table = _new_table(self._title)
+        columns = self._fitting(options.max_width)
+        for name in columns:
+            numbers = all(_is_number(row.get(name)) for row in self._rows)
+            table.add_column(_label(name), justify="right" if numbers else "left", overflow="fold")
+        for row in self._rows:
+            table.add_row(*(cell(name, row.get(name)) for name in columns))
+        yield table
+
+    def _fitting(self, width: int) -> list[str]:
+        wide = {name: self._width(name) + 2 for name in self._columns}
+        for name in _LEFT_OUT:
+            if sum(wide.values()) > width:
+                wide.pop(name, None)
+        return list(wide)
+
+    def _width(self, name: str) -> int:
+        heading = max(map(len, _label(name).split()), default=0)
+        cells = (len(cell(name, row.get(name))) for row in self._rows)
+        return max(heading, min(_FOLDED_AT, max(cells, default=0)))
 
 
 def _is_same(name: str, rows: Sequence[Mapping[str, Any]]) -> bool:
@@ -148,6 +176,8 @@ def _words(value: Any) -> str:
 
 
 def _object_words(value: Mapping[str, Any]) -> str:
+    if isinstance(value.get("message"), str):  # a reason says it in a sentence
+        return _plain(value["message"])
     if "value" in value and "unit" in value:  # a reading
         return f"{_words(value['value'])} {_plain(str(value['unit']))}".rstrip()
     return ", ".join(f"{_plain(name)} {_words(item)}" for name, item in value.items())

@@ -129,3 +129,19 @@ def test_without_retention_a_poll_looks_back_ten_years_at_most() -> None:
 def test_a_subject_that_cannot_be_asked_on_is_refused(subject: str) -> None:
     with pytest.raises(InvalidSettings, match="NATS_SUBJECT_REQUEST"):
         load(ClientSettings, nats_subject_request=subject)
+
+
+def test_a_narrow_terminal_leaves_out_what_matters_least() -> None:
+    row = {
+        "device_id": "array1-disk4",
+        "source_device": "DiskUnit",
+        "health": "critical",
+        "last_seen": "2026-11-23T03:23:20.945Z",
+        "reasons": [{"metric_type": "DiskTemp", "message": "DiskTemp 67 degC, critical"}],
+    }
+    rows = {"data": [row, {**row, "device_id": "array2-disk1", "source_device": "Tape"}]}
+    narrow, wide = shown(rows, width=72), shown(rows, width=140)
+    assert "DiskTemp 67 degC, critical" in narrow
+    assert "last seen" not in narrow
+    assert "last seen" in wide
+    assert "Tape" in wide
