@@ -14,15 +14,16 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from typing import Any, NamedTuple
+from dataclasses import asdict
+from typing import Any
 
 from reader import health_reasons
+from reader.health_evidence import Evidence, Rules, Unit
 from reader.health_holding import held_since, went_past
-from reader.health_limits import Limits, Thresholds
-from reader.health_reasons import RANK, Finding, Key, Reason, State, worst_first
+from reader.health_limits import Limits
+from reader.health_reasons import RANK, Key, Reason, State, worst_first
 from spindle import timestamps
-from spindle.store.base import EventRow, Latest, Step
+from spindle.store.base import EventRow, Latest
 from spindle.timestamps import NS
 
 MOST_REASONS = 20  # an answer names the worst so many; its counts are of all
@@ -38,64 +39,6 @@ _SCORES: Mapping[State, tuple[int, int]] = {
     "unknown": (40, 40),
     "critical": (30, 0),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """By what is judged.
-
-    :ivar stale_ns: silence after which a device is unknown, if not ``UNKNOWN_INTERVALS`` is longer.
-    :ivar event_ns: how long an event counts whatever the readings say.
-    """
-
-    thresholds: Thresholds
-    stale_ns: int
-    event_ns: int
-
-
-class Before(NamedTuple):
-    """What a unit's state was when it was last looked at, and since when."""
-
-    state: State
-    since_ns: int
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """What is known of some units.
-
-    :ivar readings: the newest of each series.
-    :ivar events: of ``CRITICAL_EVENT`` or more, newest first.
-    :ivar steps: the last minutes of the units where ``doubtful`` asks for them: by unit, by metric.
-    :ivar intervals: usual seconds between two readings, where known.
-    :ivar before: units that were not ok.
-    """
-
-    readings: Sequence[Latest]
-    events: Sequence[EventRow] = ()
-    steps: Mapping[Key, Mapping[str, Sequence[Step]]] = field(default_factory=dict)
-    findings: Mapping[Key, Sequence[Finding]] = field(default_factory=dict)
-    intervals: Mapping[Key, float] = field(default_factory=dict)
-    before: Mapping[Key, Before] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Unit:
-    """One device, judged.
-
-    :ivar score: 0 (worst) to 100.
-    :ivar since_ns: how long it has been in this state, where known.
-    :ivar last_seen_ns: its newest reading or event.
-    """
-
-    source_device: str
-    device_id: str
-    array_id: str
-    state: State
-    score: int
-    since_ns: int | None
-    last_seen_ns: int
-    reasons: tuple[Reason, ...]
 
 
 def judge(evidence: Evidence, rules: Rules, now_ns: int) -> list[Unit]:

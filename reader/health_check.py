@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from reader import health, intervals
-from reader.health import Evidence, Rules, Unit
+from reader.health_evidence import Evidence, Rules, Unit
 from reader.health_limits import Thresholds
 from reader.health_reasons import CRITICAL_EVENT, Key
 from reader.intervals import Intervals

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from reader.health import Unit, newest_of_equals
+from reader.health import newest_of_equals
+from reader.health_evidence import Unit
 from reader.health_reasons import RANK
 from spindle import timestamps
 

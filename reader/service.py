@@ -18,7 +18,8 @@ from reader.queries import QUERIES
 from reader.replies import Failure
 from reader.settings import ReaderSettings
 from reader.store_watch import StoreWatch
-from reader.watching.run import Parts, Watch
+from reader.watching.keeper import Parts
+from reader.watching.run import Watch
 from spindle import __version__, bus, subjects
 from spindle.service import Service
 from spindle.store import Store, open_store

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from reader.health import Before
+from reader.health_evidence import Before
 from reader.health_reasons import Finding, Key
 
 

@@ -18,7 +18,7 @@ from nats.js.errors import (
 )
 from nats.js.kv import KeyValue
 
-from reader.health import Before
+from reader.health_evidence import Before
 from reader.health_reasons import RANK, Key
 from reader.settings import ReaderSettings
 from reader.watching.shares import Table

@@ -7,8 +7,8 @@ import time
 
 from nats.aio.client import Client
 
-from reader.health import Before
 from reader.health_check import Examiner
+from reader.health_evidence import Before
 from reader.health_reasons import Key
 from reader.watching import notices
 from reader.watching.bucket import HEALTH, Bucket, Overtaken, health_from_json, health_json

@@ -9,7 +9,7 @@ from uuid import UUID, uuid5
 
 import orjson
 
-from reader.health import Before, Unit
+from reader.health_evidence import Before, Unit
 from reader.health_reasons import ANOMALY, Key
 from spindle import subjects, timestamps
 from spindle.models import MAX_MESSAGE, Event

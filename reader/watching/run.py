@@ -8,31 +8,19 @@ import logging
 import os
 import socket
 import time
-from collections.abc import Iterable
-from dataclasses import dataclass
 from uuid import uuid4
 
-from nats.aio.client import Client
 from nats.aio.msg import Msg
-from nats.errors import Error as NatsError
-from nats.js.errors import ServiceUnavailableError
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
-from reader.health_check import Examiner
-from reader.settings import ReaderSettings
-from reader.store_watch import StoreWatch
-from reader.watching import notices, shares
+from reader.watching import shares
 from reader.watching.board import Board
 from reader.watching.bucket import Bucket, Overtaken, record_key
-from reader.watching.catch_up import catch_up
 from reader.watching.fleet import FleetLooks
-from reader.watching.followed import Followed
 from reader.watching.intake import Intake
-from reader.watching.share import PEERS, Share, series_name
+from reader.watching.keeper import AWAY, Keeper, Parts
 from spindle import subjects
-from spindle.errors import InvalidInput, StoreError
-from spindle.service import Service
-from spindle.store import Store
+from spindle.errors import StoreError
 from spindle.store.base import Selection
 from spindle.timestamps import NS
 
@@ -43,9 +31,6 @@ PEER_SECONDS = 60.0
 PICTURE_SECONDS = 60.0
 FRESH_SECONDS = 15.0  # how often what lasts is written again, with its latest peak
 SAVE_SECONDS = 2.0  # how long a stopping reader saves states
-MOST_TOLD = 100  # events published in one tick, of one share
-FORGET_SECONDS = 86_400.0  # a series without a reading for so long
-_AWAY = (NatsError, TimeoutError, ServiceUnavailableError, OSError)
 
 
 class Metrics:
@@ -61,17 +46,6 @@ class Metrics:
         self.anomalies = Gauge(
             "reader_watch_anomalies", "Anomalies that last, of all shares", registry=registry
         )
-
-
-@dataclass(frozen=True)
-class Parts:
-    """What the watch stands on."""
-
-    store: Store
-    store_watch: StoreWatch
-    client: Client
-    service: Service[ReaderSettings]
-    examiner: Examiner
 
 
 class Watch:
@@ -91,7 +65,7 @@ class Watch:
             try:
                 await _Session(self._parts, self._metrics, self._me).run()
                 self._told_away = False
-            except* (*_AWAY, Overtaken) as group:
+            except* (*AWAY, Overtaken) as group:
                 error = group.exceptions[0]
                 if not self._told_away:
                     log.warning("the watch waits for NATS: %s", error or type(error).__name__)
@@ -112,16 +86,17 @@ class _Session:
         self._board = Board(settings.reader_watch_step_seconds, settings.reader_watch_series)
         self._intake = Intake(settings.max_payload_bytes)
         self._alive = shares.Alive()
-        self._revisions: dict[int, int] = {}  # of the records of the shares followed
         self._held_until = 0.0  # on this clock nobody else follows these shares before
         self._next_peers = time.monotonic() + PEER_SECONDS
         self._next_beat = self._next_fresh = 0.0
         self._heard = False  # any message since the session began
-        self._bucket: Bucket
+        self._bucket: Bucket  # both once NATS has it
+        self._keeper: Keeper
 
     async def run(self) -> None:
         client = self._parts.client
         self._bucket = await Bucket.open(client, self._settings)
+        self._keeper = Keeper(self._parts, self._bucket, self._board)
         looks = FleetLooks(self._parts.store, client, self._bucket, self._parts.examiner)
         subscriptions = [
             await client.subscribe(subject, cb=self._hear)
@@ -136,9 +111,9 @@ class _Session:
         finally:
             self._parts.examiner.picture.lost()
             for subscription in subscriptions:
-                with contextlib.suppress(*_AWAY):
+                with contextlib.suppress(*AWAY):
                     await subscription.unsubscribe()
-        with contextlib.suppress(*_AWAY, Overtaken):
+        with contextlib.suppress(*AWAY, Overtaken):
             await self._leave()
 
     async def _hear(self, message: Msg) -> None:
@@ -163,7 +138,7 @@ class _Session:
         if now >= self._next_beat:
             await self._beat()
             self._next_beat = now + shares.BEAT_SECONDS
-            await self._save_some(shares.BEAT_SECONDS)
+            await self._keeper.save_some(shares.BEAT_SECONDS)
         for share in board.shares.values():
             share.flush(time.time() - 2 * TICK_SECONDS)
         if now >= self._next_peers:
@@ -175,7 +150,7 @@ class _Session:
             for share in board.shares.values():
                 share.changed = share.changed or bool(share.rows)
         for number in list(board.shares):
-            await self._settle(number)
+            await self._keeper.settle(number)
         board.show(self._parts.examiner.standing)
         self._measure()
 
@@ -195,7 +170,7 @@ class _Session:
         have = frozenset(self._board.shares)
         for number in have - mine:
             if number in table.owned(self._me):
-                await self._save(number, self._board.shares[number].series.values())
+                await self._keeper.save(number, self._board.shares[number].series.values())
         renewed = shares.renewed(table, self._me, alive, mine)
         try:
             await self._bucket.write("shares", renewed.to_json(), revision)
@@ -211,97 +186,20 @@ class _Session:
             del self._board.shares[number]
         self._held_until = started + shares.LEASE_SECONDS
         if taken := frozenset(mine - frozenset(self._board.shares)):
-            await self._take_over(taken)
+            await self._keeper.take_over(taken)
         for number in range(shares.SHARES):
             if number not in self._board.shares:
                 record, _ = await self._bucket.get(record_key(number))
                 self._board.records[number] = record if isinstance(record, dict) else {}
         self._parts.examiner.standing.watching = True
 
-    async def _take_over(self, taken: frozenset[int]) -> None:
-        # Followed only when all is known: what arrives meanwhile would hide what was before it.
-        board = Board(self._board.step, self._settings.reader_watch_series - self._board.size)
-        for number in sorted(taken):
-            share = Share(number, board.step)
-            record, self._revisions[number] = await self._bucket.get(record_key(number))
-            share.restore_record(record)
-            async for name, data in self._bucket.states(number):
-                if board.size + len(share.series) >= self._settings.reader_watch_series:
-                    break
-                try:
-                    share.restore(name, data)
-                except InvalidInput as error:
-                    log.debug("a saved state is not used: %s", error)
-            board.shares[number] = share
-            share.drop_orphans()
-        with contextlib.suppress(StoreError):
-            self._parts.store_watch.require()
-            await catch_up(self._parts.store, board, taken, time.time_ns())
-        self._board.shares |= board.shares
-        log.info("following %d of %d shares of the fleet", len(self._board.shares), shares.SHARES)
-
-    async def _settle(self, number: int) -> None:
-        """Write down what changed, then tell it: in this order, so that only the owner tells."""
-        share = self._board.shares[number]
-        if not share.changed:
-            return
-        share.refresh()
-        try:
-            await self._write_record(share)
-            untold = [r for r in (*share.ended, *share.rows.values()) if not r["told"]]
-            share.changed = len(untold) > MOST_TOLD
-            for row in untold[:MOST_TOLD]:
-                notice = notices.event(row)
-                headers = {subjects.MESSAGE_ID_HEADER: notice.id}
-                js = self._parts.client.jetstream()
-                await js.publish(notice.subject, notice.payload, headers=headers)
-                row["told"] = True
-                over = "" if row["lasts"] else "over: "
-                log.info("%s: %s%s", row["device"], over, row["explanation"])
-            if untold:
-                await self._write_record(share)
-        except Overtaken:
-            log.info("share %d is followed by another reader now", number)
-            del self._board.shares[number]
-        except _AWAY:
-            share.changed = True
-            raise
-
-    async def _write_record(self, share: Share) -> None:
-        self._revisions[share.number] = await self._bucket.write(
-            record_key(share.number), share.record(), self._revisions[share.number]
-        )
-
-    async def _save_some(self, seconds: float) -> None:
-        """The part of all states that is due in so many seconds, the longest unsaved first."""
-        now, every = time.monotonic(), self._settings.reader_watch_snapshot_seconds
-        for number, share in self._board.shares.items():
-            most = 1 + int(len(share.series) * seconds / every)
-            due = [each for each in share.series.values() if now - each.saved >= every]
-            due.sort(key=lambda each: each.saved)
-            old = [s for s in due[:most] if time.time() - s.end > FORGET_SECONDS]
-            await self._bucket.forget(number, [series_name(each.key) for each in old])
-            for each in old:
-                del share.series[each.key]
-            kept = [each for each in due[:most] if each not in old]
-            if kept:
-                await self._save(number, kept)
-
-    async def _save(self, number: int, some: Iterable[Followed]) -> None:
-        kept = list(some)
-        parts = [(series_name(each.key), each.to_bytes()) for each in kept]
-        parts.append((PEERS, self._board.shares[number].save_peers()))
-        await self._bucket.save(number, parts)
-        for each in kept:
-            each.saved = time.monotonic()
-
     async def _leave(self) -> None:
         """Save what time allows, and let the others take over at once."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(SAVE_SECONDS):
                 for number, share in list(self._board.shares.items()):
-                    await self._settle(number)
-                    await self._save(number, share.series.values())
+                    await self._keeper.settle(number)
+                    await self._keeper.save(number, share.series.values())
         table, revision = await self._bucket.table()
         await self._bucket.write("shares", shares.without(table, self._me).to_json(), revision)
 

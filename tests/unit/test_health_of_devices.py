@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from reader import health
-from reader.health import Before, Evidence, Rules
+from reader.health_evidence import Before, Evidence, Rules
 from reader.health_limits import Thresholds
 from reader.health_reasons import Finding, Key, State
 from spindle.store.base import EventRow, Latest, Step
@@ -137,7 +137,8 @@ def test_a_recent_critical_event_makes_its_device_critical_whatever_it_reads() -
     found = verdict([reading("DiskTemp", 30)], [event(message="heads crashed", age=800)])
     assert found["health"] == "critical"
     assert found["reasons"][0]["event_type"] == "DriveFailure"
-    assert found["reasons"][0]["message"] == "DriveFailure of criticality 9: heads crashed (13 min ago)"
+    said = found["reasons"][0]["message"]
+    assert said == "DriveFailure of criticality 9: heads crashed (13 min ago)"
 
 
 def test_an_event_is_over_when_the_readings_told_of_it_and_are_well_again() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from reader import health, health_fleet
-from reader.health import Evidence, Rules
+from reader.health_evidence import Evidence, Rules, Unit
 from reader.health_limits import Thresholds
 from reader.intervals import STEP_NS, Intervals, interval_of
 from spindle.store.base import EventRow, Latest, Step
@@ -17,7 +17,7 @@ def disk(device: str, temperature: float, array: str = "a1", age: int = 1) -> La
     return Latest("DiskUnit", "DiskTemp", device, array, NOW - age * NS, temperature)
 
 
-def units(*readings: Latest, events: tuple[EventRow, ...] = ()) -> list[health.Unit]:
+def units(*readings: Latest, events: tuple[EventRow, ...] = ()) -> list[Unit]:
     return health.judge(Evidence(readings, events), RULES, NOW)
 
 

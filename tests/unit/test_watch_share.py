@@ -7,7 +7,8 @@ import random
 import orjson
 import pytest
 
-from reader.health import Before, Evidence, Rules, judge
+from reader.health import judge
+from reader.health_evidence import Before, Evidence, Rules
 from reader.health_limits import Thresholds
 from reader.watching import notices
 from reader.watching.board import Board
