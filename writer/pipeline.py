@@ -109,7 +109,7 @@ class Pipeline(Generic[P]):
         self._changed.clear()
         now = time.monotonic()
         if asking:
-            if now - self._turned_at > self.core.limits.lease / 3:
+            if now - self._turned_at > self.core.limits.lease / 2:  # longer than any wait of ours
                 # We were frozen: what lies here may be in another writer's hands by now.
                 await intake.reopen()
             most = int(MOST_POINTS_AT_ONCE / self._points_per_message)
@@ -145,7 +145,8 @@ class Pipeline(Generic[P]):
             await asyncio.sleep(0)  # others get their turn
             return
         wake_at = self.core.wake_at()
-        seconds = IDLE_SECONDS if wake_at is None else wake_at - time.monotonic()
+        idle = min(IDLE_SECONDS, self.core.limits.lease / 6)
+        seconds = idle if wake_at is None else wake_at - time.monotonic()
         if seconds <= 0:
             await asyncio.sleep(0)
             return
