@@ -16,6 +16,7 @@ import orjson
 
 from spindle import models, timestamps
 from spindle.errors import InvalidInput
+from spindle.plain import PlainMetric
 from spindle.store.base import NO_ARRAY, EventRow, PlainPoint, Series
 from writer.batch import Mistake
 
@@ -24,13 +25,8 @@ MAX_SERIES = 100_000
 MAX_TIMES = 10_000
 
 
-class _Metric(msgspec.Struct, forbid_unknown_fields=True, rename="camel", gc=False):
-    timestamp: str
-    source_device: str
-    metric_type: str
-    value: float
-    device_id: str | None = None
-    array_id: str | None = None
+class _Metric(PlainMetric, forbid_unknown_fields=True, rename="camel", gc=False):
+    """The plain form and no other key."""
 
 
 class MetricDecoder:

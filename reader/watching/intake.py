@@ -12,6 +12,7 @@ import msgspec
 from reader.anomalies import SeriesKey
 from spindle import timestamps
 from spindle.models import NAME_PATTERN
+from spindle.plain import PlainMetric
 
 _MOST = 100_000  # series remembered; past it the memory starts anew
 
@@ -24,22 +25,13 @@ class Reading(NamedTuple):
     value: float
 
 
-class _Metric(msgspec.Struct, rename="camel", gc=False):
-    timestamp: str
-    source_device: str
-    metric_type: str
-    value: float
-    device_id: str | None = None
-    array_id: str | None = None
-
-
 class Intake:
     """Remembers which names are valid, so that each series is checked once."""
 
     def __init__(self, max_payload: int) -> None:
         self._max_payload = max_payload
-        self._one = msgspec.json.Decoder(_Metric)
-        self._many = msgspec.json.Decoder(list[_Metric])
+        self._one = msgspec.json.Decoder(PlainMetric)
+        self._many = msgspec.json.Decoder(list[PlainMetric])
         self._keys: dict[tuple[str, str, str | None, str | None], SeriesKey | None] = {}
 
     def readings(self, payload: bytes, latest_ns: int) -> list[Reading]:
