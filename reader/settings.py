@@ -89,6 +89,9 @@ class ReaderSettings(Settings):
     reader_watch_health_seconds: float = Field(
         3.0, ge=0.1, description="How often the watch judges the health of the whole fleet."
     )
+    reader_watch_forecast_seconds: float = Field(
+        900.0, ge=1, description="How often the watch foretells when devices will be full."
+    )
     reader_store_check_seconds: float = Field(
         5.0, gt=0, description="How often the reader asks its store whether it is there."
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from reader.anomalies import SeriesKey
@@ -27,6 +27,7 @@ class Board:
 
     :ivar shares: followed now.
     :ivar records: of the shares that others follow, as they wrote them.
+    :ivar forecasts: devices that will be full soon.
     :ivar points: readings taken since the start.
     """
 
@@ -34,6 +35,7 @@ class Board:
         self.step = step
         self.shares: dict[int, Share] = {}
         self.records: dict[int, Mapping[str, Any]] = {}
+        self.forecasts: Sequence[Finding] = ()
         self.points = 0
         self._most = most_series
         self._numbers: dict[SeriesKey, int] = {}
@@ -88,4 +90,6 @@ class Board:
         found: defaultdict[Key, list[Finding]] = defaultdict(list)
         for key, finding in shares_.findings_of(row for row in rows if row["lasts"]):
             found[key].append(finding)
+        for each in self.forecasts:
+            found[each.source_device, each.device_id].append(each)
         standing.rows, standing.findings = rows, found

@@ -24,7 +24,7 @@ from reader.settings import ReaderSettings
 from reader.watching.shares import Table
 from spindle import subjects
 
-TABLE, HEALTH = "shares", "health"
+TABLE, HEALTH, FORECASTS = "shares", "health", "forecasts"
 _TIMEOUT_SECONDS = 3.0
 _AT_ONCE = 256  # states fetched at the same time
 _IDLE_SECONDS = 60.0  # after which NATS forgets a consumer that nobody reads

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
 
@@ -9,9 +10,16 @@ from nats.aio.client import Client
 
 from reader.health_check import Examiner
 from reader.health_evidence import Before
-from reader.health_reasons import Key
-from reader.watching import notices
-from reader.watching.bucket import HEALTH, Bucket, Overtaken, health_from_json, health_json
+from reader.health_reasons import Finding, Key
+from reader.watching import forecasts, notices
+from reader.watching.bucket import (
+    FORECASTS,
+    HEALTH,
+    Bucket,
+    Overtaken,
+    health_from_json,
+    health_json,
+)
 from spindle.store.base import Selection, Store
 from spindle.timestamps import NS
 
@@ -30,6 +38,7 @@ class FleetLooks:
         self._states: dict[Key, Before] = {}  # as last written by anybody
         self._checked_ns = 0
         self._revision = 0
+        self._foretold_revision = 0
 
     async def read(self) -> None:
         """What was written last, by whomever."""
@@ -37,6 +46,22 @@ class FleetLooks:
         self._states, self._checked_ns = health_from_json(data)
         fresh = time.time_ns() - self._checked_ns <= OLD_NS
         self._examiner.standing.before = self._states if fresh else {}
+
+    async def forecasts(self) -> list[Finding]:
+        """What was foretold last, by whomever."""
+        data, self._foretold_revision = await self._bucket.get(FORECASTS)
+        return forecasts.from_json(data)
+
+    async def foretell(self, now_ns: int, retention_hours: float) -> None:
+        """Foretell, and write it down for all readers.
+
+        :raises StoreError: the store could not be asked.
+        """
+        before = await self.forecasts()
+        found = await forecasts.findings(self._store, now_ns, retention_hours, before)
+        with contextlib.suppress(Overtaken):
+            written = forecasts.to_json(found)
+            await self._bucket.write(FORECASTS, written, self._foretold_revision)
 
     async def look(self, now_ns: int) -> None:
         """Judge, write down, then publish what changed: in this order, so that only one tells.

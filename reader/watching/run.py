@@ -29,6 +29,7 @@ log = logging.getLogger("reader.watch")
 TICK_SECONDS = 1.0
 PEER_SECONDS = 60.0
 PICTURE_SECONDS = 60.0
+FIRST_FORECAST_SECONDS = 20.0
 FRESH_SECONDS = 15.0  # how often what lasts is written again, with its latest peak
 SAVE_SECONDS = 2.0  # how long a stopping reader saves states
 
@@ -108,6 +109,7 @@ class _Session:
                 tasks.create_task(self._tick_until_stopped(), name="watch ticks")
                 tasks.create_task(self._look_until_stopped(looks, pause), name="watch health")
                 tasks.create_task(self._picture_until_stopped(), name="watch picture")
+                tasks.create_task(self._foretell_until_stopped(looks), name="watch forecasts")
         finally:
             self._parts.examiner.picture.lost()
             for subscription in subscriptions:
@@ -220,6 +222,21 @@ class _Session:
                 log.debug("the picture of the fleet is not brought up to date: %s", error)
                 pause = TICK_SECONDS if not examiner.picture.complete else PICTURE_SECONDS
             going = await service.pause(pause)
+
+    async def _foretell_until_stopped(self, looks: FleetLooks) -> None:
+        """One reader foretells, all read it."""
+        service, settings = self._parts.service, self._settings
+        due = time.monotonic() + FIRST_FORECAST_SECONDS
+        while await service.pause(shares.BEAT_SECONDS):
+            self._board.forecasts = await looks.forecasts()
+            if 0 not in self._board.shares or time.monotonic() < due:
+                continue
+            due = time.monotonic() + settings.reader_watch_forecast_seconds
+            try:
+                self._parts.store_watch.require()
+                await looks.foretell(time.time_ns(), settings.retention_hours)
+            except StoreError as error:
+                log.debug("nothing is foretold: %s", error)
 
     async def _look_until_stopped(self, looks: FleetLooks, pause: float) -> None:
         service, longest = self._parts.service, pause

@@ -260,3 +260,33 @@ async def test_identical_questions_are_answered_by_one_look_into_the_store(
         other = await ask(world.client, "devices", limit=999)
         assert len(other["data"]) == 2
         assert service.registry.get_sample_value("reader_cached_total") == 1
+
+
+async def test_a_device_that_will_be_full_soon_is_a_warning_with_the_day(
+    nats_server: Server, store: Store, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run, "FIRST_FORECAST_SECONDS", 0.0)
+    filling, now = Series("DiskUnit", "CapacityUsed", "full-1", "array-1"), time.time_ns()
+    hours = range(6 * 24)
+    await store.write_points(
+        [
+            Point(filling, now - h * 3600 * NS, 84 - h * 0.09 + 0.05 * world.random.gauss(0, 1))
+            for h in hours
+        ]
+    )
+    async with reading(nats_server, store, **WATCHING):
+        await all_followed(world.client, 1)
+        await world.publish(1)
+        found: dict[str, Any] = {}
+
+        async def warned() -> bool:
+            found.update((await ask(world.client, "device_health", device_id="full-1"))["data"])
+            return bool(found["health"] == "warning")
+
+        deadline = time.monotonic() + 15
+        while not await warned():
+            assert time.monotonic() < deadline, found
+            await asyncio.sleep(0.1)
+    (reason,) = found["reasons"]
+    assert (reason["metric_type"], reason["limit"]) == ("CapacityUsed", 100)
+    assert "100 % in 7" in reason["message"]
