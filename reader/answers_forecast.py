@@ -22,6 +22,7 @@ class _Span(NamedTuple):
 
 
 #: Fine where a short past is judged by them, coarse where only a long one is.
+#: Lengths are those of ``capacity_forecast.LENGTHS``.
 _SPANS = (_Span(180, 28, _DAY), _Span(28, 7, 21_600), _Span(7, 1, 3600), _Span(1, 0, 900))
 _MANY = 2_000  # series from which on all steps are as long as the coarser ones
 _MANY_SPANS = (_Span(180, 28, _DAY), _Span(28, 0, 21_600))
@@ -72,7 +73,7 @@ def _answer(
     asked: params.ForecastParams,
     full: float | None,
 ) -> list[dict[str, Any]]:
-    series = capacity_forecast.readings(steps)
+    series = capacity_forecast.readings(steps, now)
     made = capacity_forecast.made(series, now, asked.horizon_days, full)
     return [capacity_forecast.row(name, forecast) for name, forecast in made[: asked.limit + 1]]
 

@@ -16,6 +16,8 @@ from reader.health_reasons import Finding
 from spindle import catalog, timestamps
 from spindle.store.base import Step
 
+LENGTHS = (900.0, 3600.0, 21_600.0, 86_400.0)  # of the steps that a store is asked for, in seconds
+_DENSE = 0.6  # part of the steps that must hold a reading, or they are too short for the device
 FULL = 100.0  # what counts as full of a metric in per cent
 PARTS = (0.8, 0.9, 1.0)  # of full: the levels that are foretold
 WARNING_DAYS = 14.0  # full in so many days is a warning: time enough to order and install
@@ -32,19 +34,58 @@ class Name(NamedTuple):
     array_id: str
 
 
-def readings(steps: Iterable[tuple[Sequence[Step], float]]) -> dict[Name, tuple[Floats, Floats]]:
+def readings(
+    spans: Iterable[tuple[Sequence[Step], float]], now: float
+) -> dict[Name, tuple[Floats, Floats]]:
     """Times in seconds and values of every series, each reading in the middle of its step.
 
-    :param steps: answers of a store, each with the length of its steps in seconds.
+    Steps shorter than what a device sends in would put its readings at other places of its
+    interval than longer steps do, and the trend would have a bend where one follows the other: such
+    steps are joined to longer ones.
+
+    :param spans: answers of a store, each with the length of its steps in seconds, one of
+        ``LENGTHS``.
+    :param now: seconds since the epoch; a step that is not over is known up to then.
     """
-    found: defaultdict[Name, tuple[list[float], list[float]]] = defaultdict(lambda: ([], []))
-    for some, seconds in steps:
-        for step in some:
+    found: defaultdict[Name, defaultdict[float, list[tuple[int, float, int]]]]
+    found = defaultdict(lambda: defaultdict(list))
+    for steps, seconds in spans:
+        for step in steps:
             name = Name(step.source_device, step.metric_type, step.device_id, step.array_id)
-            times, values = found[name]
-            times.append(step.time_ns / _NS + seconds / 2.0)
-            values.append(step.mean)
-    return {name: (np.array(times), np.array(values)) for name, (times, values) in found.items()}
+            found[name][seconds].append((step.time_ns, step.mean, step.count))
+    return {name: _placed(by_length, now) for name, by_length in found.items()}
+
+
+def _placed(
+    by_length: Mapping[float, Sequence[tuple[int, float, int]]], now: float
+) -> tuple[Floats, Floats]:
+    """One series' times and values."""
+    times, values = np.empty(0), np.empty(0)
+    joined = np.empty((0, 3))  # of shorter steps: begin in seconds, mean, count
+    for seconds in LENGTHS:
+        these = np.array(by_length.get(seconds, ()), dtype=np.float64).reshape(-1, 3)
+        these[:, 0] /= _NS
+        these = _joined(np.concatenate([joined, these]), seconds)
+        joined = np.empty((0, 3))
+        if len(these) == 0:
+            continue
+        possible = (these[:, 0].max() - these[:, 0].min()) / seconds + 1.0
+        if len(these) < _DENSE * possible and seconds != LENGTHS[-1]:
+            joined = these
+        else:
+            ends = np.minimum(these[:, 0] + seconds, max(now, these[-1, 0]))
+            times = np.r_[times, (these[:, 0] + ends) / 2.0]
+            values = np.r_[values, these[:, 1]]
+    return times, values
+
+
+def _joined(steps: Floats, seconds: float) -> Floats:
+    """Steps of this length made of shorter ones."""
+    begins, place = np.unique(steps[:, 0] // seconds * seconds, return_inverse=True)
+    if len(begins) == len(steps):
+        return np.column_stack([begins, steps[np.argsort(steps[:, 0]), 1:]])
+    count = np.bincount(place, steps[:, 2])
+    return np.column_stack([begins, np.bincount(place, steps[:, 1] * steps[:, 2]) / count, count])
 
 
 def full_at(metric_type: str, asked: float | None) -> float | None:
@@ -68,13 +109,8 @@ def made(
     :param full: its levels are foretold as parts of this; None for growth alone.
     """
     levels = [] if full is None else [part * full for part in PARTS]
-    found = forecasts([_until(now, *each) for each in series.values()], now, levels, horizon_days)
+    found = forecasts(list(series.values()), now, levels, horizon_days)
     return sorted(zip(series, found, strict=True), key=_soonest)
-
-
-def _until(now: float, times: Floats, values: Floats) -> tuple[Floats, Floats]:
-    """The step that is not over yet is known up to now."""
-    return np.minimum(times, now), values
 
 
 def _soonest(pair: tuple[Name, Forecast]) -> tuple[float | str, ...]:

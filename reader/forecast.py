@@ -178,8 +178,9 @@ def _together(
     seconds = np.array([item.seconds for item in items])
     horizons = np.array([_horizon(item, asked) for item in items])
     every = horizons * DAY / seconds / (paths.POINTS - 1)
-    # The place of a step's mean is its middle: now is half a step later.
-    drawn = paths.draw(trends(table), np.full(len(items), 0.5), every)
+    ahead = np.array([item.ahead for item in items])
+    finest = np.array([item.finest for item in items])
+    drawn = paths.draw(trends(table, finest), np.maximum(ahead, 0.0), every)
     _keep_rising(drawn.level, items)
     when = [
         paths.reached(drawn.level, np.full(len(items), level)) * horizons[:, None]
@@ -232,7 +233,7 @@ def _ahead(item: Past, drawn: paths.Paths, i: int, days: float, horizon: float) 
     values = level[:, before] + (at - before) * (level[:, before + 1] - level[:, before])
     values = values + drawn.noise[i]
     if len(item.profile):
-        place = days * DAY / item.seconds - 0.5  # the first step's middle is half a step from now
+        place = days * DAY / item.seconds + item.ahead - 1.0  # steps from the first one's middle
         cycle = np.arange(-1.0, len(item.profile) + 1.0)
         at_cycle = (place + 1.0) % len(item.profile) - 1.0
         values = values + np.interp(

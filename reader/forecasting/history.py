@@ -11,9 +11,11 @@ from reader.forecasting.rhythm import rhythm
 from reader.forecasting.steps import last_step, without_spikes
 
 DAY = 86_400.0
+HOUR = 3600.0
 LEAST = 12  # steps with a reading, from which on a trend is spoken of
 REACH = 13.0  # a past speaks of the future so many times its own length: a week of a quarter
 _SILENT = 0.25  # of the past's length: after such a silence it says nothing of today
+_FINEST = 1e-5  # of the readings' range: no noise is believed to be smaller
 _REGIMES = 8  # steps looked for at most, each in a finer view of what came after the one before
 
 
@@ -40,22 +42,26 @@ LADDER = (
 class Past:
     """One series, ready for a trend.
 
-    :ivar values: steps, oldest first, NaN where there is no reading; the last ends now.
+    :ivar values: steps, oldest first, NaN where there is no reading.
     :ivar seconds: length of a step.
     :ivar since: when it begins, in seconds.
+    :ivar ahead: steps from the middle of the last one to now.
     :ivar profile: what the rhythm adds to the steps after the last, or empty.
     :ivar cycle: ``daily``, ``weekly`` or empty.
     :ivar step: the change of level that it begins after, or None.
+    :ivar finest: no noise is believed to be smaller.
     :ivar last: the newest reading.
-    :ivar only_rises: no step is below the one before.
+    :ivar only_rises: no reading is below the one before, and no rhythm was taken out.
     """
 
     values: Floats
     seconds: float
     since: float
+    ahead: float
     profile: Floats
     cycle: str
     step: float | None
+    finest: float
     last: float
     only_rises: bool
 
@@ -75,17 +81,20 @@ def past(times: Floats, values: Floats, now: float) -> Past | str:
         if reason:
             return reason
         rung = _rung(now - times[0])
-        steps = without_spikes(_equal(times, values, now, rung))
+        end = _end(now, rung)
+        steps = _equal(times, values, end, rung)
         if np.isfinite(steps).sum() < LEAST:
             return _few(int(np.isfinite(steps).sum()), rung, changed)
         profile = rhythm(steps, rung.period) if rung.period else None
-        level = steps if profile is None else steps - _laid(profile, len(steps))
-        found = last_step(level)
+        level = without_spikes(_without(profile, steps))
+        swing = 0.0 if profile is None else float(np.ptp(profile))
+        found = last_step(level, float(np.nanmax(steps) - np.nanmin(steps)), swing)
         if found is None:
-            return _ready(level, values, profile, rung, now, changed)
+            ahead = 0.5 + (now - end) / rung.seconds
+            return _ready(level, values, profile, rung, (end, ahead), changed)
         first, changed = found
-        begins = now - (len(steps) - first) * rung.seconds
-        later = times > begins  # a reading at that very moment is the step before's
+        begins = end - (len(steps) - first) * rung.seconds
+        later = times >= begins
         times, values = times[later], values[later]
     return "the level changes too often for a trend"
 
@@ -95,41 +104,67 @@ def _ready(
     values: Floats,
     profile: Floats | None,
     rung: Rung,
-    now: float,
+    ends: tuple[float, float],
     changed: float | None,
 ) -> Past:
+    end, ahead = ends
     first = int(np.isfinite(level).argmax())
     level = level[first:]
-    seen = level[np.isfinite(level)]
     coming = (
         np.empty(0) if profile is None else np.roll(profile, -((first + len(level)) % rung.period))
     )
     return Past(
         level,
         rung.seconds,
-        now - len(level) * rung.seconds,
+        end - len(level) * rung.seconds,
+        ahead,
         coming,
         "" if profile is None else rung.cycle,
         changed,
+        _FINEST * float(np.ptp(level[np.isfinite(level)])),
         float(values[-1]),
-        profile is None and bool((np.diff(seen) >= 0.0).all()),
+        profile is None and bool((np.diff(values) >= 0.0).all()),
     )
 
 
-def _equal(times: Floats, values: Floats, now: float, rung: Rung) -> Floats:
-    """Means of steps that end now, oldest first."""
-    back = ((now - times) // rung.seconds).astype(np.int64)
+def _end(now: float, rung: Rung) -> float:
+    """Where the last step ends: the hour (or quarter) that is over.
+
+    A store's own steps begin on the hour: each then lies in one step here, not across two; and a
+    part of a step would say a part of its rhythm.
+    """
+    grain = min(rung.seconds, HOUR)
+    return now // grain * grain
+
+
+def _equal(times: Floats, values: Floats, end: float, rung: Rung) -> Floats:
+    """Means of steps, oldest first, each as in its middle: where its readings lie to one side of
+    that, it is moved by what usually comes between two steps."""
+    over = times < end
+    times, values = times[over], values[over]
+    back = np.ceil((end - times) / rung.seconds).astype(np.int64) - 1
     length = min(int(back.max()) + 1, rung.most)
     kept = back < length
     place = length - 1 - back[kept]
-    count = np.bincount(place, minlength=length)
+    count = np.maximum(np.bincount(place, minlength=length), 1e-300)
+    seen = count >= 1.0
     # About the first value: a sum of large numbers would lose the small differences.
-    sums = np.bincount(place, values[kept] - values[0], minlength=length)
-    return np.where(count > 0, sums / np.maximum(count, 1) + values[0], np.nan)
+    mean = np.bincount(place, values[kept] - values[0], minlength=length) / count
+    middle = end - (length - np.arange(length) - 0.5) * rung.seconds
+    off = np.bincount(place, times[kept] - middle[place], minlength=length) / count
+    apart = max(1, length // 4)  # a rhythm and single steps weigh little in the median
+    changes = (mean[apart:] - mean[:-apart])[seen[apart:] & seen[:-apart]]
+    usual = float(np.median(changes)) / apart if len(changes) else 0.0
+    return np.where(seen, mean - off / rung.seconds * usual + values[0], np.nan)
 
 
-def _laid(profile: Floats, length: int) -> Floats:
-    return np.resize(profile, length)
+def _without(profile: Floats | None, steps: Floats) -> Floats:
+    """Steps less their rhythm, without the first: it may be part of one."""
+    if profile is None:
+        return steps
+    level = steps - np.resize(profile, len(steps))
+    level[int(np.isfinite(level).argmax())] = np.nan
+    return level
 
 
 def _rung(span: float) -> Rung:

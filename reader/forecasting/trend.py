@@ -16,7 +16,6 @@ from reader.forecasting import models
 from reader.forecasting.models import Floats
 
 _KNOWN_AFTER = 2  # readings that only say where the line begins, and judge no model
-_FINEST = 1e-7  # of a series' range: no noise is believed to be smaller
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +46,12 @@ class Trends:
     freedom: Floats
 
 
-def trends(values: Floats) -> Trends:
+def trends(values: Floats, finest: Floats) -> Trends:
     """Filter every series.
 
     :param values: series by steps, oldest first, NaN where there is no reading; of every series at
         least four readings. Sorted so that a series begins no earlier than the one before it.
+    :param finest: of each series: no noise is believed to be smaller.
     """
     seen = np.isfinite(values)
     begins = seen.argmax(axis=1)
@@ -61,7 +61,7 @@ def trends(values: Floats) -> Trends:
         begun = int(np.searchsorted(begins, i, side="right"))
         filter_.predict(known)
         filter_.update(begun, values[:begun, i : i + 1], seen[:begun, i : i + 1])
-    return filter_.result(np.nanmax(values, axis=1) - np.nanmin(values, axis=1))
+    return filter_.result(finest)
 
 
 class _Filter:
@@ -120,9 +120,9 @@ class _Filter:
         self.squares[k] += np.where(judged, surprise**2 * held, 0.0)
         self.logs[k] += np.where(seen & judged, np.log(variance), 0.0)
 
-    def result(self, span: Floats) -> Trends:
+    def result(self, finest: Floats) -> Trends:
         freedom = self.count - _KNOWN_AFTER
-        least = np.maximum(_FINEST * span[:, None], np.finfo(float).tiny ** 0.5)
+        least = np.maximum(finest[:, None], np.finfo(float).tiny ** 0.5)
         squares = self.squares + freedom * least**2
         belief = np.log(self.belief) - 0.5 * (self.logs + freedom * np.log(squares))
         weight = np.exp(belief - belief.max(axis=1, keepdims=True))

@@ -104,10 +104,26 @@ def test_health_hears_of_what_is_full_soon(
 
 
 def test_a_step_that_is_not_over_is_known_up_to_now() -> None:
-    step = Step("DiskUnit", "CapacityUsed", "a", "array-1", (NOW - 60) * NS, 7.0, 7.0, 7.0, 1)
-    series = capacity_forecast.readings([([step], 900.0)])
-    assert series[name("a")][0][0] > NOW
-    assert made(series, NOW, 90.0, 100.0)[0][1].value == 7.0
+    begin = NOW // 900 * 900
+    step = Step("DiskUnit", "CapacityUsed", "a", "array-1", begin * NS, 7.0, 7.0, 7.0, 1)
+    series = capacity_forecast.readings([([step], 900.0)], begin + 60.0)
+    assert series[name("a")][0].tolist() == [begin + 30.0]
+    assert made(series, begin + 60.0, 90.0, 100.0)[0][1].value == 7.0
+
+
+@pytest.mark.parametrize("every", [60, 900, 3600, 21_600])
+async def test_how_often_a_device_sends_bends_no_trend(every: int) -> None:
+    store = MemoryStore()
+    head = Series("DiskUnit", "CapacityUsed", "a", "")
+    points = [
+        Point(head, (NOW - age) * NS, 80.0 - 1.5 * age / DAY) for age in range(0, 12 * DAY, every)
+    ]
+    await store.write_points(points)
+    steps = await past_of(store, Selection(), NOW * NS, 0.0)
+    (_, found), = made(capacity_forecast.readings(steps, NOW), NOW, 30.0, 100.0)  # fmt: skip
+    assert found.growth == pytest.approx(1.5, rel=0.01)
+    assert found.growth_low == pytest.approx(1.5, rel=0.15)
+    assert found.growth_high == pytest.approx(1.5, rel=0.15)
 
 
 @pytest.mark.parametrize(("devices", "queries"), [(3, 5), (2100, 3)])
