@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
+from uuid import uuid4
 
 import nats
 import pytest
@@ -28,11 +29,14 @@ def _growth(device: int) -> float:
     return device / 100.0
 
 
-@pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[Store]:
+@pytest.fixture(params=["sqlite", "influxd"])
+async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
     """200 disks with a week of hourly readings, and a wearing drive."""
-    settings = load(Settings, store_url=f"sqlite:///{tmp_path}/spindle.db")
-    store = open_store(settings, writing=True)
+    url = f"sqlite:///{tmp_path}/spindle.db"
+    if request.param == "influxd":
+        port = request.getfixturevalue("influxd").port
+        url = f"influxdb://127.0.0.1:{port}/forecast_{uuid4().hex[:12]}"
+    store = open_store(load(Settings, store_url=url), writing=True)
     await store.prepare()
     for device in range(FLEET):
         head = Series("DiskUnit", "CapacityUsed", f"disk-{device}", f"array-{device % 10}")
