@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -173,3 +174,53 @@ async def test_a_store_that_is_not_there_yet_is_waited_for(
         await writing.close()
     await client.close()
     await store.close()
+
+
+async def test_the_fleet_is_counted_and_the_worst_named_first(client: Client) -> None:
+    fleet = (await ask(client, "fleet_health"))["data"]
+    assert fleet["counts"] == {"ok": 2, "unknown": 0, "warning": 1, "critical": 1}
+    assert [row["device"] for row in fleet["devices"]] == ["disk-1", "CloudStorage"]
+    assert fleet["arrays"][0]["message"].startswith("1 critical of 3 devices, worst disk-1: ")
+    only = (await ask(client, "fleet_health", array_id="array-1", state="ok", limit=1))["data"]
+    assert (len(only["devices"]), only["matching"]) == (1, 2)
+    refused = await ask(client, "fleet_health", state="fine")
+    assert (
+        "state: given 'fine', expected one of ok, unknown, warning, critical"
+        in (refused["message"])
+    )
+
+
+async def test_a_stored_series_is_scored_for_the_question_about_it(
+    client: Client, filled: Store
+) -> None:
+    random.seed(2)
+    slow = Series("DiskUnit", "Latency", "disk-slow", "array-1")
+    values = [2 + 0.2 * random.gauss(0, 1) for _ in range(400)]
+    values[350:380] = [45 + random.gauss(0, 1) for _ in range(30)]
+    await filled.write_points(
+        [Point(slow, NOW - (400 - n) * 5 * NS, value) for n, value in enumerate(values)]
+    )
+    reply = await ask(client, "anomalies", device_id="disk-slow", since_minutes=20)
+    (found,) = reply["data"]
+    assert (reply["source"], reply["step_seconds"]) == ("store", 5)
+    assert (found["device"], found["metric_type"], found["lasts"]) == (
+        "disk-slow",
+        "Latency",
+        False,
+    )
+    assert found["explanation"].startswith("Latency 4")
+    assert (await ask(client, "anomalies", device_id="disk-slow", since_minutes=1))["data"] == []
+    assert (await ask(client, "anomalies", device_id="disk-10"))["data"] == []
+
+
+@pytest.mark.parametrize(
+    "name", ["DiskUnit.", "disk-1:x", "disk--1", "x" * 128, "DROP", "time", "array-1"]
+)
+async def test_a_name_that_is_almost_another_selects_nothing_of_the_other(
+    client: Client, name: str
+) -> None:
+    for query in ("device_health", "fleet_health", "anomalies"):
+        reply = await ask(client, query, device_id=name)
+        assert reply["status"] == "success"
+        data = reply["data"]
+        assert data == [] or data.get("devices_known") == 0 or data.get("health") == "unknown"
