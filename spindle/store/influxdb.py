@@ -13,6 +13,7 @@ import re
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from operator import itemgetter
 from typing import Any, TypeVar
 
 from spindle.errors import StoreDenied, StoreUnavailable
@@ -27,6 +28,7 @@ from spindle.store.base import (
     VisitRow,
     VisitSelection,
 )
+from spindle.store.first_writes import FirstWrites
 from spindle.store.influx_answers import NotThere
 from spindle.store.influx_http import Address, Answer, Http, checked
 from spindle.store.influx_server import Server
@@ -55,6 +57,7 @@ class InfluxStore:
         )
         self._version = ""
         self._preparing = threading.Lock()
+        self._first_writes = FirstWrites()
         self._placing = threading.Lock()  # looking for places and writing to them is one step
         self._closed = False
 
@@ -70,9 +73,10 @@ class InfluxStore:
 
     async def write_points(self, points: Sequence[PlainPoint]) -> None:
         if points:
-            body = line_protocol.points_body
             await self._run(
-                self._writers, self._with_database, lambda server: server.write(body(points))
+                self._writers,
+                self._with_database,
+                lambda server: self._write_points(server, points),
             )
 
     async def write_events(self, events: Sequence[EventRow]) -> None:
@@ -216,6 +220,11 @@ class InfluxStore:
         self._version = version_of(answer)
         return self._version
 
+    def _write_points(self, server: Server, points: Sequence[PlainPoint]) -> None:
+        body = line_protocol.points_body(points)
+        with self._first_writes.passing(map(itemgetter(1), points)):
+            server.write(body)
+
     def _write_events(self, server: Server, events: Sequence[EventRow]) -> None:
         with self._placing:
             statements = [influxql.events_between(*r) for r in event_times.ranges(events)]
@@ -230,12 +239,14 @@ class InfluxStore:
                     )
             times = places.place(events)
             lines = map(line_protocol.event_line, events, times)
-            server.write("\n".join(lines).encode())
+            with self._first_writes.passing(times):
+                server.write("\n".join(lines).encode())
 
     def _write_visits(self, server: Server, rows: Sequence[VisitRow]) -> None:
         with self._placing:
             stored = server.query(*visits.stored_between(rows))
-            server.write(visits.lines(rows, stored).encode())
+            with self._first_writes.passing(row.time_ns for row in rows):
+                server.write(visits.lines(rows, stored).encode())
 
 
 def version_of(answer: Answer) -> str:
