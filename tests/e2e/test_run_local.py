@@ -291,7 +291,7 @@ async def _publishing(checkout: Checkout, passwords: dict[str, str]) -> None:
 
 
 def test_every_mistake_in_the_settings_is_told_before_anything_starts(checkout: Checkout) -> None:
-    done = checkout.run("start", LOG_LEVEL="loud", NATS_PORT="x", WRITER_BATCH_POINTS="0")
+    done = checkout.run("start", LOG_LEVEL="loud", NATS_PORT="x", WRITER_BATCH_POINTS="-1")
     assert done.returncode == 2
     for name in ("LOG_LEVEL", "NATS_PORT", "WRITER_BATCH_POINTS"):
         assert f"{name}: given" in done.stderr

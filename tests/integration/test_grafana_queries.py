@@ -56,7 +56,7 @@ def _lines() -> str:
                 f"device_metrics,array_id=array1,device_id={device},metric_type={metric},"
                 f"source_device={source} value={40 + step} {at}"
                 for metric in (
-                    *("DiskTemp", "IOPs", "Latency", "CapacityUsed"),
+                    *("DiskTemp", "IOPs", "Latency", "CapacityUsed", "PercentageUsed"),
                     *("ReadBytes", "WriteBytes", "Utilisation"),
                 )
             ]
