@@ -6,6 +6,8 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Hashable
 
+from spindle.errors import Busy
+
 MOST_BYTES = 32 * 2**20  #: of answers kept; an answer larger than a quarter of it is not kept
 
 
@@ -44,8 +46,8 @@ class AnswerCache:
         try:
             payload = await find()
         except BaseException as error:
-            told = error if isinstance(error, Exception) else asyncio.CancelledError()
-            shared.set_exception(told)
+            given_up = Busy("busy: the reader is stopping; ask again")
+            shared.set_exception(error if isinstance(error, Exception) else given_up)
             shared.exception()  # where nobody waited, nobody misses it
             raise
         else:

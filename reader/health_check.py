@@ -14,9 +14,10 @@ from dataclasses import dataclass, field, replace
 from reader import health, intervals
 from reader.health_evidence import Evidence, Rules, Unit
 from reader.health_limits import Thresholds
-from reader.health_reasons import CRITICAL_EVENT, Key
+from reader.health_reasons import Key
 from reader.intervals import Intervals
 from reader.picture import Picture
+from reader.recent_events import RecentEvents
 from reader.settings import ReaderSettings
 from reader.standing import Standing
 from spindle.store.base import Latest, Selection, Step, Store
@@ -36,6 +37,7 @@ class Examiner:
 
     :ivar standing: what the watch found: see ``standing``.
     :ivar picture: the newest readings of the fleet, where the watch runs.
+    :ivar events: critical ones, shared by questions of the same moment.
     """
 
     settings: ReaderSettings
@@ -43,6 +45,7 @@ class Examiner:
     intervals: Intervals = field(default_factory=Intervals)
     standing: Standing = field(default_factory=Standing)
     picture: Picture = field(default_factory=Picture)
+    events: RecentEvents = field(default_factory=RecentEvents)
 
     @classmethod
     def of(cls, settings: ReaderSettings) -> Examiner:
@@ -68,7 +71,7 @@ class Examiner:
         hours = max(settings.reader_event_history_hours, settings.reader_event_minutes / 60)
         readings, events = await asyncio.gather(
             self._readings(store, which, _ago(now_ns, settings.reader_lookback_hours)),
-            store.events(which, _ago(now_ns, hours), CRITICAL_EVENT),
+            self.events.of(store, which, _ago(now_ns, hours)),
         )
         evidence = Evidence(readings, events, {}, self.standing.findings, {}, self.standing.before)
         closer, quiet = await asyncio.gather(
