@@ -108,7 +108,7 @@ class _Fitted:
     def _fitting(self, width: int) -> list[str]:
         wide = {name: self._width(name) + 2 for name in self._columns}
         for name in _LEFT_OUT:
-            if sum(wide.values()) > width:
+            if name != self._columns[0] and sum(wide.values()) > width:
                 wide.pop(name, None)
         return list(wide)
 
