@@ -1,0 +1,72 @@
+"""A writer that was frozen for longer than the broker waits."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, cast
+
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+
+from spindle.health import Health
+from writer.batch import Limits, Mistake
+from writer.intake import Intake
+from writer.pipeline import Pipeline
+
+
+class OneInbox:
+    """As much of a connection as taking messages needs."""
+
+    is_connected = True
+    max_payload = 2**20
+
+    def __init__(self) -> None:
+        self.inboxes = 0
+        self.deliver: Callable[[Msg], Awaitable[None]]
+
+    def new_inbox(self) -> str:
+        self.inboxes += 1
+        return f"inbox.{self.inboxes}"
+
+    async def subscribe(
+        self, inbox: str, cb: Callable[[Msg], Awaitable[None]], **_: int
+    ) -> OneInbox:
+        self.deliver = cb
+        return self
+
+    async def unsubscribe(self) -> None:
+        pass
+
+    async def publish(self, subject: str, payload: bytes = b"", reply: str = "") -> None:
+        pass
+
+
+class TakesAll:
+    def decode(self, payload: bytes, latest_ns: int) -> tuple[list[bytes], list[Mistake]]:
+        return [payload], []
+
+
+async def store(points: Sequence[bytes]) -> None:
+    pass
+
+
+async def test_what_lies_in_its_inbox_when_it_thaws_is_left_to_others() -> None:
+    connection = OneInbox()
+    client = cast(Client, connection)
+    pipeline = Pipeline("METRICS", TakesAll(), store, Limits(lease=30.0), Health("writer"), 0.0)
+    intake = Intake(client, "METRICS", "writer", lambda: None)
+    await intake.open()
+    message: Any = Msg(client, "events.metrics", "$JS.ACK.METRICS.writer.1.7.7.0.0", b"1")
+
+    async with asyncio.TaskGroup() as tasks:
+        await connection.deliver(message)
+        pipeline._turned_at = time.monotonic() - 31
+        await pipeline._turn(client, intake, tasks, asking=True)
+        assert pipeline.core.ledger.received == 0
+        assert connection.inboxes == 2, "what is still on its way comes to nobody"
+
+        await connection.deliver(message)
+        await pipeline._turn(client, intake, tasks, asking=True)
+        assert pipeline.core.ledger.received == 1
