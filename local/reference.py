@@ -49,11 +49,13 @@ _STORAGE = """\
 |---|---|---|
 | `device_metrics` | `source_device`, `metric_type`, `device_id`, `array_id` | `value` (float) |
 | `events` | `source_device`, `event_type`, `device_id`, `array_id` | `event_id`, `criticality` \
-(integer), `event_message`; `time_shift_ns` (integer) where an event had to move |
+(integer), `event_message`; InfluxDB: `time_shift_ns` (integer) |
+| `parking_visits` | `lot`, `status` (matched, unmatched, manual) | plate, entry and exit time, \
+`duration_seconds`, id; see [parking](parking.md) |
 
 Times are nanoseconds. A device that belongs to no array has no tag `array_id` (SQLite: an empty
-one). InfluxDB keeps one point per tags and time; of two events of one device and type in the same
-nanosecond the second is stored one nanosecond later, and `time_shift_ns` says so. In SQLite
+one). InfluxDB keeps one point per tags and time; there an event's id chooses a place just after its
+time, and `time_shift_ns` says by how much, so that two of one nanosecond are both kept. In SQLite
 `device_metrics` and `events` are views with these columns.
 """
 
