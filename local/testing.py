@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from local import show
 
-FOLDERS = ("unit", "contract", "integration", "e2e", "chaos", "simulation")
+#: In this order: what waits longest begins first.
+FOLDERS = ("e2e", "chaos", "integration", "contract", "unit", "simulation")
 #: Folders with a long form, run when they are asked for by name: what turns it on.
 LONG = {
     "chaos": {"SPINDLE_TEST_LONG": "1"},
@@ -19,6 +20,10 @@ LONG = {
 #: Folders whose tests can also run against containers.
 WITH_CONTAINERS = ("contract", "integration")
 CONTAINERS = "--containers"
+#: Processes that share the tests, by whole files: the slow ones mostly wait for servers.
+WORKERS = ("--numprocesses", "2", "--no-loadscope-reorder")
+#: Arguments of pytest's that want one process: one's own number, a debugger, output as it comes.
+ONE_PROCESS = ("-n", "--numprocesses", "--pdb", "-s", "--capture=no", CONTAINERS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +43,9 @@ def plan(words: Sequence[str]) -> Plan:
         environment |= LONG.get(folder, {})
     if not folders and not any(word.startswith("tests/") for word in words):
         folders = list(WITH_CONTAINERS if CONTAINERS in words else FOLDERS)
-    return Plan([*(f"tests/{folder}" for folder in folders), *others], environment)
+    alone = environment or not folders or any(word.startswith(ONE_PROCESS) for word in others)
+    workers = () if alone else WORKERS
+    return Plan([*(f"tests/{folder}" for folder in folders), *workers, *others], environment)
 
 
 def run(words: Sequence[str]) -> int:

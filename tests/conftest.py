@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from xdist.remote import Producer  # type: ignore[import-untyped]
+from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
 from spindle.settings import Settings, load
 from tests import containers, servers
@@ -20,6 +22,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="contract and integration tests also on current servers in containers (Docker)",
     )
+
+
+class WholeFiles(LoadScopeScheduling):  # type: ignore[misc]
+    """A worker takes a file at a time, and all scenarios that run side by side as one."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        path = nodeid.split("::", 1)[0]
+        chaos = path.startswith("tests/chaos/") and not path.endswith("test_parking.py")
+        return "tests/chaos" if chaos else path
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> WholeFiles:
+    return WholeFiles(config, log)
 
 
 @pytest.fixture(autouse=True)

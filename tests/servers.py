@@ -19,6 +19,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 START_SECONDS = 20.0
 
+#: Ports of this process of pytest's and of the others' never meet: which of how many it is.
+WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+WORKERS = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
 _given_ports: set[int] = set()
 
 
@@ -30,7 +33,7 @@ def free_port() -> int:
     same twice, for the same reason.
     """
     while True:
-        port = random.randrange(10_000, 32_000)
+        port = random.randrange(10_000 + WORKER, 32_000, WORKERS)
         if port in _given_ports:
             continue
         with socket.socket() as probe, contextlib.suppress(OSError):

@@ -7,15 +7,30 @@ from local.testing import plan
 
 def test_alone_it_runs_every_folder_in_its_short_form() -> None:
     made = plan([])
-    assert made.arguments == [
+    assert {*made.arguments[:6]} == {
         f"tests/{folder}"
         for folder in ("unit", "contract", "integration", "e2e", "chaos", "simulation")
-    ]
+    }
     assert made.environment == {}
 
 
+def test_two_processes_share_whole_folders_unless_the_user_wants_one() -> None:
+    assert "--numprocesses" in plan([]).arguments
+    assert "--numprocesses" in plan(["integration"]).arguments
+    for words in (
+        ["unit", "--pdb"],
+        ["-n", "0"],
+        ["-n4"],
+        ["tests/unit"],
+        ["chaos"],
+        ["unit", "-s"],
+    ):
+        assert "--numprocesses" not in plan(words).arguments
+
+
 def test_a_folder_is_run_alone_and_the_rest_goes_to_pytest() -> None:
-    assert plan(["unit", "-k", "replace", "-x"]).arguments == ["tests/unit", "-k", "replace", "-x"]
+    made = plan(["unit", "-k", "replace", "-x"]).arguments
+    assert (made[0], made[-3:]) == ("tests/unit", ["-k", "replace", "-x"])
     assert plan(["tests/unit/test_bus.py"]).arguments == ["tests/unit/test_bus.py"]
 
 
