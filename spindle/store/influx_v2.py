@@ -12,6 +12,7 @@ from influxdb_client.domain.dbrp_create import DBRPCreate
 from influxdb_client.service.dbr_ps_service import DBRPsService
 
 from spindle.errors import BatchRefused, StoreDenied
+from spindle.store import influxql
 from spindle.store.influx_answers import NotThere
 from spindle.store.influx_client import LineWriter
 from spindle.store.influx_http import Address, Http
@@ -74,11 +75,17 @@ class V2(Server):
             return
         if before == 0 and not self.may_shorten(time.time_ns(), hours):
             return
-        bucket.retention_rules = _rules(hours)
+        # An empty list would change nothing (0 is for ever). Shards keep their size unless it is
+        # given, and where they are longer than the new retention 2.x answers 422
+        # (influxdata/docs-v2 2283).
+        shards = influxql.shard_hours(hours) * 3600
+        bucket.retention_rules = [
+            BucketRetentionRules(every_seconds=hours * 3600, shard_group_duration_seconds=shards)
+        ]
         api = self._writer.client.buckets_api()
         try:
             self._writer.call(lambda: api.update_bucket(bucket))
-        except StoreDenied as error:  # a token for data alone
+        except (StoreDenied, BatchRefused) as error:  # a token for data alone, say
             log.info("the retention of %s is left as it is: %s", bucket.name, error)
         else:
             log.info(

@@ -117,13 +117,19 @@ def show_retention(database: str) -> str:
 
 
 def alter_retention(database: str, policy: str, hours: int) -> str:
-    """Keep for ``hours`` (0: for ever), in shards of the size that InfluxDB would choose."""
+    """Keep for ``hours`` (0: for ever)."""
     duration = f"{hours:d}h" if hours else "INF"
-    shard = "1h" if 0 < hours < 48 else "24h" if 0 < hours <= 24 * 180 else "168h"
     return (
         f"ALTER RETENTION POLICY {identifier(policy)} ON {identifier(database)} "
-        f"DURATION {duration} SHARD DURATION {shard}"
+        f"DURATION {duration} SHARD DURATION {shard_hours(hours):d}h"
     )
+
+
+def shard_hours(retention_hours: int) -> int:
+    """How much time a shard covers, as InfluxDB would choose for this retention (0: for ever)."""
+    if 0 < retention_hours < 48:
+        return 1
+    return 24 if 0 < retention_hours <= 24 * 180 else 168
 
 
 def anything_before(time_ns: int) -> str:

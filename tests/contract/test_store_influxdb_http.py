@@ -218,11 +218,32 @@ async def test_2x_gets_a_missing_bucket_with_retention_and_a_missing_mapping(
     await store.close()
 
 
-async def test_2x_gets_its_retention_set_again_where_it_drifted(start: Start) -> None:
-    server, store = start(v2(patch=Reply(200, BUCKET)), retention_hours=24)
+@pytest.mark.parametrize(
+    ("hours", "shard_hours"),
+    [(24, 1), (720, 24), pytest.param(0, 168, id="for ever")],
+)
+async def test_2x_gets_its_retention_and_shards_that_fit_it_where_it_drifted(
+    start: Start, hours: int, shard_hours: int
+) -> None:
+    server, store = start(v2(patch=Reply(200, BUCKET)), retention_hours=hours)
     await store.prepare()
     [patch] = server.asked("PATCH", f"/api/v2/buckets/{BUCKET['id']}")
-    assert patch.json["retentionRules"] == [{"type": "expire", "everySeconds": 86_400}]
+    assert patch.json["retentionRules"] == [
+        {
+            "type": "expire",
+            "everySeconds": hours * 3600,
+            "shardGroupDurationSeconds": shard_hours * 3600,
+        }
+    ]
+    await store.close()
+
+
+async def test_2x_that_refuses_another_retention_is_used_as_it_is(start: Start) -> None:
+    message = "shard-group duration must also be updated to be smaller than new retention duration"
+    refused = Reply(422, {"code": "unprocessable entity", "message": message})
+    server, store = start(v2(patch=refused), retention_hours=24)
+    await store.write_points([Point(TEMP, NOW, 41.5)])
+    assert len(server.asked("POST", "/api/v2/write")) == 1
     await store.close()
 
 
