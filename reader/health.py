@@ -5,9 +5,8 @@ criticality 8 or more lately, or when a finding says so; *warning* alike, or whe
 for some intervals; *unknown* when none came for many; else *ok*. A class is the worst of its
 members; a member of unknown health is worse than one that is ok: nobody knows that all is well.
 
-An event says that something happened, not that it is over. It counts for ``READER_EVENT_MINUTES``;
-but where the device's readings were past a limit at that time, have been well again since, and no
-further event came for ``QUIET_NS``, it is over: the readings told the same story, and its end.
+An event counts for ``READER_EVENT_MINUTES``, or until readings that told of the same tell that it
+is over (``health_events``).
 """
 
 from __future__ import annotations
@@ -17,9 +16,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from reader import health_reasons
+from reader import health_events, health_reasons
+from reader.health_events import QUIET_NS, Stories
 from reader.health_evidence import Evidence, Rules, Unit
-from reader.health_holding import held_since, went_past
+from reader.health_holding import held_since
 from reader.health_limits import Limits
 from reader.health_reasons import RANK, Key, Reason, State, worst_first
 from spindle import timestamps
@@ -27,8 +27,7 @@ from spindle.store.base import EventRow, Latest
 from spindle.timestamps import NS
 
 MOST_REASONS = 20  # an answer names the worst so many; its counts are of all
-QUIET_NS = 60 * NS  # after an event, before it may be over
-AROUND_NS = 120 * NS  # so long before an event its device's readings may have told of it
+AROUND_NS = health_events.AROUND_NS
 WARN_INTERVALS, UNKNOWN_INTERVALS = 3, 10  # without a reading
 WARN_SHARE = 0.25  # of the time after which a silent device is unknown it is a warning
 
@@ -127,7 +126,7 @@ class _Case:
                     self.key, self.last_read, self.now_ns, self.interval, state
                 )
             )
-        reasons += self._of_events(well=not any(RANK[r.severity] for r in reasons))
+        reasons += self._of_events()
         reasons.sort(key=worst_first)
         state = reasons[0].severity if reasons else "ok"
         return self._as_unit(state, tuple(reasons))
@@ -181,28 +180,21 @@ class _Case:
             return before.since_ns if before is not None and was else reading.time_ns
         return None
 
-    def _of_events(self, *, well: bool) -> list[Reason]:
-        """One reason for all of them: the worst of the newest, since the first."""
+    def _of_events(self) -> list[Reason]:
+        """One reason for all of them: the worst of the newest that count, since the first."""
         if not self.events:
             return []
-        newest, oldest = self.events[0], self.events[-1]
-        age = self.now_ns - newest.time_ns
-        recent = [event for event in self.events if newest.time_ns - event.time_ns <= QUIET_NS]
+        lately = [e for e in self.events if self.now_ns - e.time_ns <= self.rules.event_ns]
+        stories = Stories(
+            self.evidence.steps.get(self.key, {}),
+            lambda metric_type: self.rules.thresholds.of(metric_type, *self.key),
+        )
+        counted = [event for event in lately if not stories.over(event)]
+        severity: State = "critical" if counted else "ok"
+        among = counted or lately or self.events
+        recent = [e for e in among if among[0].time_ns - e.time_ns <= QUIET_NS]
         told = max(recent, key=lambda event: (event.criticality, event.time_ns))
-        over = age > self.rules.event_ns or (well and age > QUIET_NS and self._told_by_readings())
-        counted = [e for e in self.events if self.now_ns - e.time_ns <= self.rules.event_ns]
-        since = (counted[-1] if counted else oldest).time_ns
-        severity: State = "ok" if over else "critical"
-        return [health_reasons.of_event(told, since, severity, self.now_ns)]
-
-    def _told_by_readings(self) -> bool:
-        """Whether readings were past a limit when the last events came."""
-        after = self.events[0].time_ns - AROUND_NS
-        for metric_type, steps in self.evidence.steps.get(self.key, {}).items():
-            limits = self.rules.thresholds.of(metric_type, *self.key)
-            if limits is not None and went_past(steps, limits, after):
-                return True
-        return False
+        return [health_reasons.of_event(told, among[-1].time_ns, severity, self.now_ns)]
 
 
 def score(state: State, reasons: Sequence[Reason]) -> int:

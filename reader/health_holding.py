@@ -41,14 +41,3 @@ def held_since(steps: Sequence[Step], limits: Limits, limit: Limit) -> int | Non
         if since is None and (not_past is None or now - not_past >= enter_ns):
             since = began
     return since
-
-
-def went_past(steps: Sequence[Step], limits: Limits, after_ns: int) -> bool:
-    """Whether any reading since then was past a limit, however shortly."""
-    worst = [limit for limit in (limits.warning, limits.critical) if limit is not None]
-    return any(
-        limits.reached(step.maximum if limits.bad == "high" else step.minimum, limit.enter)
-        for step in steps
-        if step.time_ns >= after_ns
-        for limit in worst
-    )
