@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 
 from daemon.backlog import Backlog
 from daemon.injection import Injection
@@ -43,6 +44,8 @@ async def main(service: Service[DaemonSettings]) -> None:
                     reading.create_task(begin(service, one), name="begin parking")
                 coroutine = tick(service, one, publisher.put, states, meters)
                 reading.create_task(coroutine, name=f"read {one.name}")
+        if simulator is not None:
+            publisher.put(simulator.farewell(time.time_ns()))
         left = await publisher.drained(settings.daemon_drain_seconds)
         publishing.cancel()
     if left:

@@ -62,6 +62,14 @@ class FaultPlan:
                 self._waiting.remove(found)
             return found
 
+    def end(self, now: float) -> list[Incident]:
+        """End every fault: those that were on, and those that ended since the last tick."""
+        with self._lock:
+            ended, self._ended = self._ended, []
+            ended += [replace(each, ends=min(each.ends, now)) for each in self._going.values()]
+            self._going, self._waiting = {}, []
+            return ended
+
     def due(self, now: float) -> Due:
         """What is on at ``now``; each call is later than the one before."""
         with self._lock:

@@ -98,6 +98,13 @@ class Simulator:
         messages += [event_message(event) for event in moment.events]
         return messages + self._truths(moment.due)
 
+    def farewell(self, now_ns: int) -> list[Message]:
+        """The ends of the faults that are on, which nothing is simulated of any more."""
+        if self._start_ns is None:
+            return []
+        ended = self._plan.end((now_ns - self._start_ns) / 1e9)
+        return self._truths(Due([], [], ended))
+
     def step(self, now_ns: int) -> Moment:
         """What a tick would publish, as numbers."""
         if self._start_ns is None:

@@ -2,8 +2,9 @@
 
 One JSON object on ``simulation.truth`` at the start and one at the end of each fault: ``{id, fault,
 device_id, source_device, array_id, metric_types, asked_for, from, to, phase}``. ``to`` of the first
-is when it is meant to end, of the second when it did. A fault that was on when the daemon stopped
-has no second.
+is when it is meant to end, of the second when it did. A daemon that stops ends its faults; one that
+was killed, or could not reach NATS within ``DAEMON_DRAIN_SECONDS``, leaves some without a second:
+they were on until it died, and at the latest until ``to`` of the first.
 """
 
 from __future__ import annotations

@@ -322,6 +322,25 @@ async def test_the_process_publishes_the_fleet_and_this_machine_and_drains_when_
     assert all(1 <= event.criticality <= 10 for event in events)
 
 
+async def test_a_daemon_that_is_stopped_while_a_fault_is_on_publishes_its_end(
+    nats_server: Server, client: Client, tmp_path: Path
+) -> None:
+    process = ServiceProcess(
+        *("daemon", tmp_path / "daemon"),
+        nats_url=nats_server.url,
+        generation_interval_seconds=0.1,
+        daemon_sources="simulator",
+        simulated_faults="overheat:array1-disk3:for=1h",
+        simulated_incident_seconds=0,
+    )
+    await asyncio.to_thread(process.start)
+    assert await asyncio.to_thread(process.stop) == 0
+    truths = [orjson.loads(each.data or b"") for each in await stored(client, "SIMULATION")]
+    assert [truth["phase"] for truth in truths] == ["start", "end"]
+    assert truths[0]["id"] == truths[1]["id"]
+    assert truths[1]["to"] < truths[0]["to"]
+
+
 async def test_wrong_settings_are_all_named_and_the_exit_code_is_2(
     tmp_path: Path, nats_server: Server
 ) -> None:

@@ -223,6 +223,22 @@ def test_a_fault_can_be_stopped_early_and_the_truth_says_when() -> None:
         one.stop(DISK, NOW + 6 * SECOND)
 
 
+def test_a_daemon_that_stops_ends_its_faults_and_the_truth_says_when() -> None:
+    one = simulator(
+        simulated_faults=f"silent:{DISK}:for=1h,silent:array2:for=1h,silent:array1:after=60"
+    )
+    assert one.farewell(NOW) == []
+    (first, _) = [truth for _, tick in run(one, 5) for truth in truths(tick)]
+    one.stop("array2", NOW + 4 * SECOND)  # of which no tick has told yet
+    told = truths(one.farewell(NOW + 5 * SECOND))
+    assert [(x["phase"], x["device_id"], x["to"]) for x in told] == [
+        ("end", "array2", "2026-05-28T20:26:44Z"),
+        ("end", DISK, "2026-05-28T20:26:45Z"),
+    ]
+    assert told[1]["id"] == first["id"]
+    assert one.farewell(NOW + 6 * SECOND) == []
+
+
 def timeline() -> Timeline:
     return Timeline(units(1, 2), seed=1, after=20, duration=100, quiet=10)
 
