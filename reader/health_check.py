@@ -1,6 +1,7 @@
 """Gather from the store what a judgement of health needs: a bounded number of queries.
 
-Two for any number of devices (one where the watch runs), and then at most ``MOST_CLOSER`` for those
+Two for any number of devices (one where the watch runs; of one device, shared with others that are
+asked about in the same moment), and then at most ``MOST_CLOSER`` for those
 whose newest readings do not decide, and ``MOST_LEARNT`` to learn how often a silent device used to
 report.
 """
@@ -16,6 +17,7 @@ from reader.health_evidence import Evidence, Rules, Unit
 from reader.health_limits import Thresholds
 from reader.health_reasons import Key
 from reader.intervals import Intervals
+from reader.newest import Newest
 from reader.picture import Picture
 from reader.recent_events import RecentEvents
 from reader.settings import ReaderSettings
@@ -46,6 +48,7 @@ class Examiner:
     standing: Standing = field(default_factory=Standing)
     picture: Picture = field(default_factory=Picture)
     events: RecentEvents = field(default_factory=RecentEvents)
+    newest: Newest = field(default_factory=Newest)
 
     @classmethod
     def of(cls, settings: ReaderSettings) -> Examiner:
@@ -69,14 +72,11 @@ class Examiner:
         """
         settings, rules = self.settings, self.rules
         hours = max(settings.reader_event_history_hours, settings.reader_event_minutes / 60)
-        readings, events = await asyncio.gather(
-            self._readings(store, which, _ago(now_ns, settings.reader_lookback_hours)),
-            self.events.of(store, which, _ago(now_ns, hours)),
-        )
+        events = await self.events.of(store, which, _ago(now_ns, hours))
+        readings = await self._readings(store, which, _ago(now_ns, settings.reader_lookback_hours))
         evidence = Evidence(readings, events, {}, self.standing.findings, {}, self.standing.before)
-        closer, quiet = await asyncio.gather(
-            self._closer(store, evidence, now_ns), self._quiet(store, readings, now_ns)
-        )
+        closer = await self._closer(store, evidence, now_ns)
+        quiet = await self._quiet(store, readings, now_ns)
         whole = replace(evidence, steps=closer, intervals=quiet)
         if len(readings) <= _MANY:
             return health.judge(whole, rules, now_ns)
@@ -87,6 +87,9 @@ class Examiner:
         """The newest of each series; of one device the store is asked, which is always right."""
         if which.device_id is None and self.picture.complete:
             return self.picture.readings(which, since_ns)
+        if which.device_id is not None:
+            found = await self.newest.of(store, which.device_id, since_ns)
+            return [each for each in found if which.source_device in (None, each.source_device)]
         return await store.latest(which, since_ns)
 
     async def _closer(
@@ -94,6 +97,8 @@ class Examiner:
     ) -> dict[Key, dict[str, list[Step]]]:
         """The last minutes of the units that need it most."""
         keys = health.doubtful(evidence, self.rules, now_ns)[:MOST_CLOSER]
+        if not keys:
+            return {}
         start = now_ns - min(self.rules.event_ns + health.AROUND_NS, _LONGEST_NS)
         end = now_ns + int(self.settings.max_future_seconds * NS) + 1
         found = await asyncio.gather(
@@ -111,6 +116,8 @@ class Examiner:
             last[key] = max(last.get(key, 0), reading.time_ns)
         least = now_ns - int(self.rules.stale_ns * health.WARN_SHARE)
         quiet = [key for key, seen in last.items() if seen < least]
+        if not quiet:
+            return {}
         keys = self.intervals.unknown(quiet, MOST_LEARNT)
         found = await asyncio.gather(
             *(

@@ -73,20 +73,24 @@ class EventRow:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which devices: every field that is not None must match exactly."""
+    """Which devices: every field that is not None must match exactly.
+
+    :ivar device_ids: any of these.
+    """
 
     source_device: str | None = None
     device_id: str | None = None
     array_id: str | None = None
     metric_type: str | None = None
+    device_ids: tuple[str, ...] | None = None
 
     @property
     def possible(self) -> bool:
         """Whether anything stored can match: no name is that long, nor has such characters."""
         fields = (self.source_device, self.device_id, self.array_id, self.metric_type)
-        return not any(
+        return self.device_ids != () and not any(
             text is not None and (len(text) > _LONGEST or _UNSTORABLE.search(text))
-            for text in fields
+            for text in fields + (self.device_ids or ())
         )
 
     def of_events(self) -> Selection:

@@ -174,4 +174,9 @@ def _where(which: Selection, tags: Iterable[str], start_ns: int, end_ns: int | N
         wanted = getattr(which, tag, None)  # an event type is not selected by
         if wanted is not None:
             conditions.append(f"{identifier(tag)} = {literal(wanted)}")
+    if which.device_ids is not None:
+        any_of = (
+            f"{identifier(subjects.DEVICE_ID)} = {literal(each)}" for each in which.device_ids
+        )
+        conditions.append(f"({' OR '.join(any_of)})")
     return " AND ".join(conditions)

@@ -14,6 +14,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
+import orjson
+
 from spindle.errors import SpindleError, StoreDenied, StoreUnavailable
 from spindle.settings import Settings
 from spindle.store import sqlite_file, visits
@@ -222,4 +224,8 @@ def _selected(db: sqlite3.Connection, which: Selection) -> list[tuple[int, _Tags
 def _conditions(which: Selection, names: Sequence[str]) -> tuple[list[str], dict[str, Any]]:
     """``column = :column`` for what is selected, and the values to bind: no text is pasted."""
     given = {name: value for name in names if (value := getattr(which, name)) is not None}
-    return [f"{name} = :{name}" for name in given], given
+    conditions = [f"{name} = :{name}" for name in given]
+    if which.device_ids is not None:
+        conditions.append("device_id IN (SELECT value FROM json_each(:device_ids))")
+        given["device_ids"] = orjson.dumps(which.device_ids).decode()
+    return conditions, given

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
+from dataclasses import replace
 from itertools import product
 
 import pytest
@@ -123,6 +124,22 @@ async def test_latest_is_the_newest_reading_of_each_series(store: Store, reading
     await store.write_points([Point(s, T0 + n * S, float(n)) for s in ALL for n in (2, 3, 1)])
     got = await reading.latest(Selection(), 0)
     assert got == [Latest(*s.key, T0 + 3 * S, 3.0) for s in sorted(ALL, key=lambda s: s.key)]
+
+
+async def test_several_devices_can_be_asked_for_at_once(store: Store) -> None:
+    series = [Series("DiskUnit", "DiskTemp", f"disk-{n}", "array-1") for n in range(5)]
+    await store.write_points([Point(each, T0, float(n)) for n, each in enumerate(series)])
+    await store.write_events([event("of-1", device_id="disk-1"), event("of-2", device_id="disk-2")])
+
+    async def found(which: Selection) -> list[str]:
+        return [item.device_id for item in await store.latest(which, 0)]
+
+    some = Selection(device_ids=("disk-3", "disk-1", "disk-1", "o'clock", 'x" OR 1=1', "disk-9"))
+    assert await found(some) == ["disk-1", "disk-3"]
+    assert await found(replace(some, source_device="Elsewhere")) == []
+    assert await found(Selection(device_ids=())) == []
+    assert [step.device_id for step in await store.series(some, 0, 2**62)] == ["disk-1", "disk-3"]
+    assert [one.event_id for one in await store.events(some, 0)] == ["of-1"]
 
 
 async def test_latest_leaves_out_what_is_older_than_asked_for(store: Store) -> None:
