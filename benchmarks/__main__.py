@@ -14,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from benchmarks import broker as broker_bench
 from benchmarks import faults as faults_bench
 from benchmarks import forecast as forecast_bench
+from benchmarks import forecast_rows
 from benchmarks import latency as latency_bench
 from benchmarks import reader as reader_bench
 from benchmarks import writer as writer_bench
@@ -112,14 +113,15 @@ def faults(
 def forecast(
     as_json: Json = False,
     series: Annotated[int, typer.Option(min=2, help="Of each kind and length of past.")] = 60,
+    seed: Annotated[int, typer.Option(min=0, help="Of the simulated ones.")] = forecast_bench.SEED,
 ) -> None:
     """Do the forecasts' 80 % intervals hold 80 % of what comes? And how long do they take?"""
     with progress_bar() as progress:
         task = progress.add_task("forecast", total=None)
-        results, notes = forecast_bench.run(series, lambda: progress.advance(task))
+        results, notes = forecast_bench.run(series, lambda: progress.advance(task), seed)
     for note in notes:
         print(note, file=sys.stderr)
-    _print(results, Group(*forecast_bench.tables(results)), as_json)
+    _print(results, Group(*forecast_rows.tables(results)), as_json)
 
 
 @app.command()

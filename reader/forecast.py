@@ -183,7 +183,8 @@ def _together(
     drawn = paths.draw(trends(table, finest), np.maximum(ahead, 0.0), every)
     _keep_rising(drawn.level, items)
     when = [
-        paths.reached(drawn.level, np.full(len(items), level)) * horizons[:, None]
+        paths.reached(drawn.level, np.array([item.shown_from(level) for item in items]))
+        * horizons[:, None]
         for level in levels
     ]
     rates = _growth(drawn.level, np.minimum(1.0, WEEK / horizons), np.minimum(WEEK, horizons))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import ceil
 
 import numpy as np
 
@@ -16,6 +17,7 @@ LEAST = 12  # steps with a reading, from which on a trend is spoken of
 REACH = 13.0  # a past speaks of the future so many times its own length: a week of a quarter
 _SILENT = 0.25  # of the past's length: after such a silence it says nothing of today
 _FINEST = 1e-5  # of the readings' range: no noise is believed to be smaller
+_PLACES = (1.0, 10.0, 100.0, 1000.0)  # finer readings are as good as continuous
 _REGIMES = 8  # steps looked for at most, each in a finer view of what came after the one before
 
 
@@ -50,6 +52,7 @@ class Past:
     :ivar cycle: ``daily``, ``weekly`` or empty.
     :ivar step: the change of level that it begins after, or None.
     :ivar finest: no noise is believed to be smaller.
+    :ivar grain: what every reading is a multiple of, 0 where of nothing.
     :ivar last: the newest reading.
     :ivar only_rises: no reading is below the one before, and no rhythm was taken out.
     """
@@ -62,8 +65,20 @@ class Past:
     cycle: str
     step: float | None
     finest: float
+    grain: float
     last: float
     only_rises: bool
+
+    def shown_from(self, level: float) -> float:
+        """Where the trend is when readings begin to show a level.
+
+        A reading of whole per cent shows 80 from 79.5 on where it is rounded; where it is cut off,
+        it shows 80 from 80 on, when the mean of what such readings say is 79.5 too.
+        """
+        if self.grain == 0.0:
+            return level
+        # 1e-6: a level on the grain is not moved to the next by the rounding of the division.
+        return (ceil(level / self.grain - 1e-6) - 0.5) * self.grain
 
 
 def past(times: Floats, values: Floats, now: float) -> Past | str:
@@ -122,9 +137,22 @@ def _ready(
         "" if profile is None else rung.cycle,
         changed,
         _FINEST * float(np.ptp(level[np.isfinite(level)])),
+        _grain(values),
         float(values[-1]),
         profile is None and bool((np.diff(values) >= 0.0).all()),
     )
+
+
+def _grain(values: Floats) -> float:
+    """1, or the decimal place, that readings are whole multiples of; 0 where they are of none.
+
+    Not the smallest change seen: a drive that has worn by 2 % in one week need not count in twos.
+    """
+    for place in _PLACES:
+        scaled = values * place
+        if (np.abs(scaled - np.rint(scaled)) < 1e-6).all():
+            return float(1.0 / place)
+    return 0.0
 
 
 def _end(now: float, rung: Rung) -> float:

@@ -159,6 +159,26 @@ def test_whole_numbers_of_a_coarse_sensor_still_fill() -> None:
     assert found.growth == pytest.approx(0.5, abs=0.15)
 
 
+@pytest.mark.parametrize("shown", [np.floor, np.round, np.ceil])
+def test_the_day_of_a_level_is_when_a_sensor_of_whole_per_cent_shows_it(shown: np.ufunc) -> None:
+    at, per_day = times(60, 21_600), 0.4
+    exact = line(at, 41.3, per_day, noise=0.0)
+    found = forecast(at, shown(exact), NOW, (80.0,))
+    ahead = np.arange(0.0, 90.0, 0.01)
+    comes = ahead[np.argmax(shown(exact[-1] + per_day * ahead) >= 80.0)]
+    earliest, days, latest = days_until(found, 80.0)
+    assert days == pytest.approx(comes, abs=0.8)  # half a per cent would be 1.25 days
+    assert earliest is not None
+    assert latest is not None
+    assert earliest <= comes <= latest
+
+
+def test_a_level_between_two_readings_of_a_coarse_sensor_is_shown_with_the_next() -> None:
+    at = times(60, 21_600)
+    found = forecast(at, np.floor(line(at, 41.3, 0.4, noise=0.0)), NOW, (79.3, 80.0))
+    assert days_until(found, 79.3) == days_until(found, 80.0)
+
+
 def test_a_counter_that_never_fell_is_not_foretold_to_fall() -> None:
     rng = np.random.default_rng(2)
     at = times(30, 21_600)
