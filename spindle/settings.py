@@ -18,6 +18,7 @@ from spindle.errors import InvalidSettings
 from spindle.models import shown
 
 DEFAULT_STORE = "sqlite:///.spindle/spindle.db"
+_NATS_SCHEMES = ("nats", "tls", "ws", "wss")
 _SCHEMES = ("sqlite", "influxdb", "influxdb+http", "influxdb+https", "http", "https")
 
 
@@ -30,6 +31,7 @@ class Settings(BaseSettings):
         extra="ignore",
         frozen=True,
         hide_input_in_errors=True,
+        allow_inf_nan=False,
     )
 
     nats_url: str = Field(
@@ -121,6 +123,14 @@ class Settings(BaseSettings):
         description="human on a terminal, JSON lines otherwise (auto), or always one of them.",
     )
 
+    @field_validator("nats_url")
+    @classmethod
+    def _names_servers(cls, value: str) -> str:
+        urls = [url.strip() for url in value.split(",") if url.strip()]
+        if not urls or not all(map(_names_a_server, urls)):
+            raise ValueError("expected nats://host:port, or several of them separated by commas")
+        return value
+
     @field_validator("store_url")
     @classmethod
     def _known_store(cls, value: str) -> str:
@@ -151,6 +161,16 @@ class Settings(BaseSettings):
             host = self.influxdb_host
             return host if "://" in host else f"http://{host}"
         return DEFAULT_STORE
+
+
+def _names_a_server(url: str) -> bool:
+    """As the client takes it: a scheme and a port may be missing, a host may not."""
+    try:
+        parts = urlsplit(url if "://" in url else f"nats://{url}")
+        host, _port = parts.hostname, parts.port  # a port that is no number raises
+    except ValueError:
+        return False
+    return parts.scheme in _NATS_SCHEMES and bool(host) and " " not in url
 
 
 def _names_a_store(url: str) -> bool:

@@ -1,0 +1,48 @@
+"""What every service shares: what is taken, and what is named as a mistake."""
+
+from __future__ import annotations
+
+import pytest
+
+from spindle.errors import InvalidSettings
+from spindle.settings import Settings, load
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "nats://127.0.0.1:4222",
+        "nats://a:4222, nats://b:4222,",
+        "localhost",
+        "nats:4222",
+        "tls://user:pass@nats.example",
+        "nats://[::1]:4222",
+        "wss://nats.example:443",
+    ],
+)
+def test_nats_may_be_one_server_or_several(url: str) -> None:
+    assert load(Settings, nats_url=url).nats_url == url
+
+
+@pytest.mark.parametrize(
+    "url", ["nats://127.0.0.1:notaport", "nats://", "http://x:4222", "nats://a:99999", "a b", ","]
+)
+def test_an_address_that_can_never_answer_is_a_mistake_and_not_waited_for(url: str) -> None:
+    with pytest.raises(InvalidSettings) as caught:
+        load(Settings, nats_url=url)
+    [mistake] = caught.value.mistakes
+    assert mistake.startswith(f"NATS_URL: given {url!r}, expected nats://host:port")
+
+
+def test_a_password_in_a_wrong_address_is_not_repeated() -> None:
+    with pytest.raises(InvalidSettings) as caught:
+        load(Settings, nats_url="nats://jo:secret@host:port")
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("number", ["inf", "nan", "1e999"])
+def test_a_number_that_is_not_finite_is_a_mistake(number: str) -> None:
+    with pytest.raises(InvalidSettings) as caught:
+        load(Settings, store_timeout_seconds=number, retention_hours=number)
+    assert len(caught.value.mistakes) == 2
+    assert all("expected a finite number" in mistake for mistake in caught.value.mistakes)
