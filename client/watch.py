@@ -28,6 +28,7 @@ PARTS = ("nats", "reader", "parking")
 QUERY_TYPE = "alerts_critical"
 LONGEST_MINUTES = 5_256_000.0  # ten years: the longest window the reader takes
 LAST_OFFSET = 90_000  # the last page the reader turns to
+REOPEN_SECONDS = 2.0
 SLACK_NS = 3600 * NS  # how far the reader's clock may differ before an event is forgotten too soon
 
 
@@ -55,13 +56,30 @@ async def main(service: Service[ClientSettings]) -> None:
         settings.client_parking_max_bytes,
         settings.client_parking_backups,
     )
-    await asyncio.to_thread(critical_log.open)
     try:
-        await asyncio.to_thread(visits.open)
-        await _connected(service, critical_log, visits)
+        if await _opened(service, "CLIENT_OUTPUT", critical_log, "output") and await _opened(
+            service, "CLIENT_PARKING_OUTPUT", visits, "parking"
+        ):
+            await _connected(service, critical_log, visits)
     finally:
         await asyncio.to_thread(critical_log.close)
         await asyncio.to_thread(visits.close)
+
+
+async def _opened(
+    service: Service[ClientSettings], setting: str, file: CriticalLog | ParkingCsv, part: str
+) -> bool:
+    """Whether the file was opened before a stop: one that cannot be is tried again and again."""
+    while True:
+        try:
+            await asyncio.to_thread(file.open)
+        except OSError as error:
+            await asyncio.to_thread(file.close)  # or its lock would be in our own way
+            service.health.failing(part, f"{setting} cannot be used: {error}")
+        else:
+            return True
+        if not await service.pause(REOPEN_SECONDS):
+            return False
 
 
 async def _connected(

@@ -258,3 +258,25 @@ async def test_a_second_client_on_the_same_file_exits_with_code_4_and_a_sentence
         await until(lambda: second.process is not None and second.process.poll() is not None)
         assert second.process.returncode == 4
         assert "another client writes to client_output.log" in second.tail()
+
+
+async def test_a_log_that_cannot_be_opened_is_told_and_tried_again(
+    nats_server: Server, client: ServiceProcess
+) -> None:
+    in_the_way = client.folder / "reports"
+    client.folder.mkdir()
+    in_the_way.write_text("a file where a folder should be")
+    client.settings["CLIENT_OUTPUT"] = "reports/client_output.log"
+    async with playing(nats_server) as reader:
+        reader.rows = [row("e-1")]
+        client.start(wait=False)
+        await until(lambda: "CLIENT_OUTPUT cannot be used" in str(client.health()))
+        assert client.process is not None
+        assert client.process.poll() is None
+        assert "Traceback" not in client.tail()
+        in_the_way.unlink()
+        await until(lambda: "e-1" in _text(in_the_way / "client_output.log"))
+
+
+def _text(path: Path) -> str:
+    return path.read_text() if path.exists() else ""
