@@ -16,7 +16,7 @@ from daemon.sources.host import HostSource
 from daemon.sources.parking import ParkingSource, who_is_inside
 from daemon.sources.simulator import Simulator
 from daemon.ticker import PART, Sources, tick
-from spindle import subjects
+from spindle import cancelling, subjects
 from spindle.service import Service
 
 log = logging.getLogger("daemon")
@@ -47,7 +47,7 @@ async def main(service: Service[DaemonSettings]) -> None:
         if simulator is not None:
             publisher.put(simulator.farewell(time.time_ns()))
         left = await publisher.drained(settings.daemon_drain_seconds)
-        publishing.cancel()
+        await cancelling.end(publishing)
     if left:
         log.warning("stopped with %s points that NATS has not acknowledged", f"{left:,}")
 

@@ -27,6 +27,7 @@ from daemon.messages import Message
 from daemon.meters import Meters
 from daemon.settings import DaemonSettings
 from spindle import bus, subjects
+from spindle.cancelling import cancelled
 from spindle.health import Health
 
 log = logging.getLogger("daemon.publisher")
@@ -104,7 +105,7 @@ class Publisher:
             await client.close()
 
     async def _keep_declared(self, client: Client) -> None:
-        while True:
+        while not cancelled():
             await self._undeclared.wait()
             await bus.declare(client, self._settings)
             self._undeclared.clear()
@@ -125,6 +126,8 @@ class Publisher:
             wake.clear()
             while entry := self._next(lane):
                 await self._publish(client, lane, entry, f"{inbox}.{lane.stream}.{entry.number}")
+            if cancelled():
+                return
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(lane.pause(monotonic())):
                     await wake.wait()

@@ -11,6 +11,7 @@ import logging
 from starlette.types import Receive, Scope, Send
 
 from gateway.hub import Hub, Listener
+from spindle import cancelling
 
 log = logging.getLogger("gateway")
 
@@ -48,9 +49,7 @@ class EventStream:
             try:
                 await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             finally:
-                for task in tasks:
-                    task.cancel()
-                results = await asyncio.gather(*tasks, return_exceptions=True)
+                results = await cancelling.end(*tasks)
             for result in results:
                 if isinstance(result, Exception) and not isinstance(result, OSError):
                     raise result  # an OSError: the client is gone

@@ -17,6 +17,7 @@ from nats.js.api import ConsumerConfig, StreamConfig
 from nats.js.errors import APIError, NotFoundError, ServiceUnavailableError
 
 from spindle import streams
+from spindle.cancelling import cancelled
 from spindle.settings import Settings
 
 log = logging.getLogger("spindle.bus")
@@ -134,7 +135,7 @@ async def declare(client: Client, settings: Settings) -> None:
     """
     js = client.jetstream(timeout=REQUEST_TIMEOUT_SECONDS)
     pause, told = FIRST_PAUSE_SECONDS, False
-    while True:
+    while not cancelled():
         try:
             for stream in streams.streams(settings):
                 await _declare_stream(js, stream)

@@ -22,7 +22,7 @@ from prometheus_client import CollectorRegistry, make_wsgi_app
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from spindle import logs
+from spindle import cancelling, logs
 from spindle.errors import InUse, InvalidSettings, SpindleError
 from spindle.health import Health
 from spindle.settings import Settings, load
@@ -76,9 +76,7 @@ class Service(Generic[S]):
             await asyncio.wait((task, stop), return_when=asyncio.FIRST_COMPLETED)
             return task.result() if task.done() else None
         finally:
-            for each in (task, stop):
-                each.cancel()
-            await asyncio.gather(task, stop, return_exceptions=True)
+            await cancelling.end(task, stop)
 
 
 class _PartsCollector(Collector):

@@ -130,7 +130,7 @@ async def work(
         matcher = Matcher(client, service.settings, service.health, service.registry, declare)
         matching = tasks.create_task(matcher.run(), name="parking")
         await stopping.wait()
-        matcher.stop(matching)
+        matching.cancel()
         for pipeline in pipelines:
             pipeline.wake()
 

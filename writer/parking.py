@@ -22,6 +22,7 @@ from nats.js.errors import Error as JetStreamError
 from prometheus_client import CollectorRegistry
 
 from spindle import parking, subjects
+from spindle.cancelling import cancelled
 from spindle.errors import BusUnavailable
 from spindle.health import Health
 from spindle.timestamps import NS
@@ -72,22 +73,12 @@ class Matcher:
         self._outbox = Outbox(client, self._js, self._bucket, self._meters)
         self._publishing = asyncio.Semaphore(PUBLISHING_AT_ONCE)
         self._troubles: dict[str, str] = {}  # what does not work now -> why
-        self._stopping = False  # a cancellation alone may get lost, see ``stop``
 
     async def run(self) -> None:
-        """Match until stopped. What is not done then stays where the next one finds it."""
+        """Match until cancelled. What is not done then stays where the next one finds it."""
         async with asyncio.TaskGroup() as tasks:
             for name, work in (("take", self._take), ("watch", self._watch), ("end", self._end)):
                 tasks.create_task(self._again(name, work, tasks), name=f"parking: {name}")
-
-    def stop(self, running: asyncio.Task[None]) -> None:
-        """End ``run``, which runs as this task.
-
-        In Python 3.11 ``asyncio.wait_for``, on which nats-py stands, can lose a cancellation that
-        comes together with its result (python/cpython issue 86296); the loops then see the flag.
-        """
-        self._stopping = True
-        running.cancel()
 
     async def _again(
         self,
@@ -96,7 +87,7 @@ class Matcher:
         tasks: asyncio.TaskGroup,
     ) -> None:
         """Work for ever; when NATS gets in the way, say so, declare what is missing, go on."""
-        while not self._stopping:
+        while not cancelled():
             try:
                 await work(tasks)
             except TROUBLE as error:
@@ -199,7 +190,7 @@ class Matcher:
 
     async def _end(self, tasks: asyncio.TaskGroup) -> None:
         """End what has waited long enough, and empty outboxes that somebody left behind."""
-        while not self._stopping:
+        while not cancelled():
             await asyncio.sleep(EVERY_SECONDS)
             if not self._client.is_connected:
                 continue
@@ -230,11 +221,11 @@ class Matcher:
         """What a consumer delivers; ends when the consumer is gone."""
         pull = await self._js.pull_subscribe_bind(consumer, stream=stream)
         try:
-            while not self._stopping:
+            while not cancelled():
                 await self._js.consumer_info(stream, consumer)  # raises where it is gone
                 self._well(name)
                 with contextlib.suppress(TimeoutError):
-                    while not self._stopping:
+                    while not cancelled():
                         yield await pull.fetch(at_once, timeout=FETCH_SECONDS)
         finally:
             with contextlib.suppress(NatsError):
