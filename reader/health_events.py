@@ -4,8 +4,8 @@ An event says that something happened, not that it is over. Where its device's r
 same story, they also tell its end: a metric that was past a limit when the event came, and has been
 well since for long enough. How long is a matter of the metric. A disk cools and warms slowly, so
 well for as long as the limit itself asks for (``leave_seconds``) is well; a link that is lost every
-minute answers in time for half of it. What went past a limit again after it had been well may do so
-once more. An event that no reading told of, and a login that no reading can undo, are not over
+minute answers in time for half of it. What went past a limit again within a minute may do so once
+more. An event that no reading told of, and a login that no reading can undo, are not over
 before their time.
 """
 
@@ -110,7 +110,7 @@ def _story(steps: Sequence[Step], limits: Limits | None) -> _Story | None:
             rests.append(_Rest(bad, begins, ends, quiet))
         if _past(worst, limits):
             past.append(step.time_ns)
-            if rests and rests[-1].ends - rests[-1].bad >= steady:
+            if rests and steady <= rests[-1].ends - rests[-1].bad < QUIET_NS:
                 quiet = max(steady, QUIET_NS)  # it seemed to be over, and was not
         bad, begins = step.time_ns, None
     if not past or not ends:

@@ -76,6 +76,15 @@ def test_a_disk_that_grew_hot_again_has_to_be_cool_for_a_minute() -> None:
     assert states(series, events, since=200) == ["critical", "ok"]
 
 
+def test_a_disk_that_grows_hot_a_second_time_later_is_well_again_as_soon_as_the_first_time() -> (
+    None
+):
+    series = {"DiskTemp": [40.0] * 60 + ([66.0] * 30 + [40.0] * 90) * 2}
+    whole = len(series["DiskTemp"])
+    cooled = {"DiskTemp": series["DiskTemp"][: whole - 65]}
+    assert unit(cooled, [event(30), event(150)]).state == "ok"
+
+
 def test_a_link_that_is_lost_again_and_again_is_critical_throughout() -> None:
     series = {"Latency": [3.0] * 60 + ([150.0] * 20 + [3.0] * 30) * 5}
     events = [61 + 50 * n for n in range(5)]
