@@ -25,8 +25,15 @@ CONTAINERS: dict[str, dict[str, Any]] = COMPOSE["services"]
 def test_every_service_runs_from_the_one_image() -> None:
     for service in SERVICES:
         container = CONTAINERS[service.name]
-        assert container["build"] == "."
+        assert container["image"] == "spindle:local"
         assert container["command"] == ["python", "-m", service.name]
+
+
+def test_the_image_is_built_once_and_never_asked_of_a_registry() -> None:
+    """Several builds under one name, side by side, fail on a machine that has none yet."""
+    own = [CONTAINERS[service.name] for service in SERVICES]
+    assert [container["build"] for container in own if "build" in container] == ["."]
+    assert all(container["pull_policy"] == "never" for container in own)
 
 
 def test_every_port_is_published_on_the_bind_address_alone() -> None:
