@@ -72,7 +72,6 @@ class Matcher:
         self._bucket = Bucket(self._js, settings.parking_remember_hours * 3600)
         self._outbox = Outbox(client, self._js, self._bucket, self._meters)
         self._publishing = asyncio.Semaphore(PUBLISHING_AT_ONCE)
-        self._troubles: dict[str, str] = {}  # what does not work now -> why
 
     async def run(self) -> None:
         """Match until cancelled. What is not done then stays where the next one finds it."""
@@ -100,13 +99,10 @@ class Matcher:
                 await self._declare()
 
     def _ill(self, name: str, reason: str) -> None:
-        self._troubles[name] = reason
-        self._health.failing(PART, reason)
+        self._health.failing(PART, reason, name)
 
     def _well(self, name: str) -> None:
-        self._troubles.pop(name, None)
-        if not self._troubles:
-            self._health.ok(PART)
+        self._health.ok(PART, name)
 
     # -- taking --------------------------------------------------------------------------------
 

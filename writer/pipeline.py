@@ -189,9 +189,9 @@ class Pipeline(Generic[P]):
         answer = await self._try(write)
         self.core.answer(write, answer, time.monotonic())
         if answer.outcome in {Outcome.LATER, Outcome.DENIED}:
-            self._health.failing("store", answer.reason)
+            self._health.failing("store", answer.reason, self.stream)
         else:
-            self._health.ok("store")
+            self._health.ok("store", self.stream)
         self._changed.set()
 
     async def _try(self, write: Write[P]) -> Answer:
@@ -210,11 +210,11 @@ class Pipeline(Generic[P]):
         try:
             await deadletter.keep(client, self.stream, letter)
         except BusUnavailable as error:
-            self._health.failing("deadletters", str(error))
+            self._health.failing("deadletters", str(error), self.stream)
             await asyncio.sleep(LETTER_PAUSE_SECONDS)
             self.core.letter_failed(letter)
         else:
-            self._health.ok("deadletters")
+            self._health.ok("deadletters", self.stream)
             self.core.letter_kept(letter)
         finally:
             self._letters_out -= 1
