@@ -1,4 +1,6 @@
-"""The file of thresholds: what may stand in it, and the sentence for what may not. Pure.
+"""The file of thresholds: what may stand in it, and the sentence for what may not.
+
+Pure but for ``load``.
 
 ::
 
@@ -19,14 +21,15 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Callable, Mapping
 from math import isfinite
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
+from reader.health_limits import Limits, Thresholds
+from spindle.errors import InvalidSettings
 from spindle.models import NAME_EXPECTED, NAME_PATTERN, shown
-
-if TYPE_CHECKING:
-    from reader.health_limits import Limits
 
 _Place = tuple[str, ...]
 _Check = tuple[Callable[[Any], bool], str]
@@ -52,6 +55,40 @@ _OF_METRIC: Mapping[str, _Check] = {
 _OF_DEVICES: Mapping[str, _Check] = {
     "interval_seconds": (lambda v: _number(v) and 0 < v <= 86_400, "seconds above 0, to 86400"),
 }
+
+
+def load(path: str) -> Thresholds:
+    """The catalogue's thresholds with the file's over them; an empty path: the catalogue's.
+
+    :raises InvalidSettings: every mistake in the file at once.
+    """
+    if not path:
+        return Thresholds()
+    try:
+        table = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise InvalidSettings([f"it cannot be read: {reason}"]) from None
+    except tomllib.TOMLDecodeError as error:
+        raise InvalidSettings([f"it is not TOML: {error}"]) from None
+    words, mistakes = mistakes_of(table)
+    thresholds = Thresholds(words)
+    mistakes += [
+        f"{'.'.join(place)}: {wrong}"
+        for place in words
+        if place[-1] and not any(mistake.startswith(".".join(place)) for mistake in mistakes)
+        for wrong in what_is_wrong(_as_meant(thresholds, place))
+    ]
+    if mistakes:
+        raise InvalidSettings(mistakes)
+    return thresholds
+
+
+def _as_meant(thresholds: Thresholds, place: tuple[str, ...]) -> Limits | None:
+    """The limits where the file's words apply, to see whether they make sense together."""
+    kind, name, metric_type = place if len(place) == 3 else (place[0], "", place[1])
+    class_, device = (name, "") if kind == "classes" else ("", name)
+    return thresholds.of(metric_type, class_, device)
 
 
 def mistakes_of(table: Mapping[str, Any]) -> tuple[dict[_Place, dict[str, Any]], list[str]]:

@@ -1,22 +1,18 @@
-"""From which value on a metric is bad, when that begins and when it is over. Pure but for ``load``.
+"""From which value on a metric is bad, when that begins and when it is over. Pure.
 
-The catalogue's thresholds, and over them what ``READER_THRESHOLDS`` says: of a metric, of a metric
-of a class of devices, of a metric of one device; the most exact word counts.
+The catalogue's thresholds, and over them what ``READER_THRESHOLDS`` says (``health_file``): of a
+metric, of a metric of a class of devices, of a metric of one device; the most exact word counts.
 """
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
-from reader.health_file import mistakes_of, what_is_wrong
 from spindle import catalog
 from spindle.catalog import Direction
-from spindle.errors import InvalidSettings
 
 #: Seconds that every reading lies past a limit before it counts, and on the well side before it no
 #: longer does. One reading decides where readings come less often.
@@ -135,37 +131,3 @@ def _limit(
         said.get("enter_seconds", ENTER_SECONDS.get(metric_type, 0.0)),
         said.get("leave_seconds", LEAVE_SECONDS.get(metric_type, 0.0)),
     )
-
-
-def load(path: str) -> Thresholds:
-    """The catalogue's thresholds with the file's over them; an empty path: the catalogue's.
-
-    :raises InvalidSettings: every mistake in the file at once.
-    """
-    if not path:
-        return Thresholds()
-    try:
-        table = tomllib.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise InvalidSettings([f"it cannot be read: {reason}"]) from None
-    except tomllib.TOMLDecodeError as error:
-        raise InvalidSettings([f"it is not TOML: {error}"]) from None
-    words, mistakes = mistakes_of(table)
-    thresholds = Thresholds(words)
-    mistakes += [
-        f"{'.'.join(place)}: {wrong}"
-        for place in words
-        if place[-1] and not any(mistake.startswith(".".join(place)) for mistake in mistakes)
-        for wrong in what_is_wrong(_as_meant(thresholds, place))
-    ]
-    if mistakes:
-        raise InvalidSettings(mistakes)
-    return thresholds
-
-
-def _as_meant(thresholds: Thresholds, place: tuple[str, ...]) -> Limits | None:
-    """The limits where the file's words apply, to see whether they make sense together."""
-    kind, name, metric_type = place if len(place) == 3 else (place[0], "", place[1])
-    class_, device = (name, "") if kind == "classes" else ("", name)
-    return thresholds.of(metric_type, class_, device)

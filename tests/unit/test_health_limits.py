@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from reader.health_limits import Thresholds, load
+from reader.health_file import load
+from reader.health_limits import Thresholds
 from reader.settings import ReaderSettings
 from spindle.errors import InvalidSettings
 from spindle.settings import load as load_settings
