@@ -1,4 +1,7 @@
-"""Which faults are on in a tick: those asked for, and the timeline's; never two on one unit."""
+"""Which faults are on in a tick: those asked for, and the timeline's; never two on one unit.
+
+The timeline begins none while one that was asked for is on: incidents come one at a time.
+"""
 
 from __future__ import annotations
 
@@ -79,8 +82,10 @@ class FaultPlan:
             incident = self._timeline.at(now, self._taken())
             if incident is not None and incident.begins != self._last:
                 self._last = incident.begins
-                begun.append(incident)
-                self._going[incident.unit] = incident
+                # While people look at the fault they asked for, nothing else goes wrong.
+                if not any(each.asked_for for each in self._going.values()):
+                    begun.append(incident)
+                    self._going[incident.unit] = incident
             for each in over:
                 if self._going.get(each.unit) is each:
                     del self._going[each.unit]

@@ -243,15 +243,23 @@ def timeline() -> Timeline:
     return Timeline(units(1, 2), seed=1, after=20, duration=100, quiet=10)
 
 
-def test_the_timeline_leaves_a_device_alone_that_was_given_a_fault() -> None:
+def test_no_incident_begins_while_a_fault_is_on_that_was_asked_for() -> None:
+    asked = Incident(KINDS["silent"].make(Random(0)), 0, 10, 50, asked_for=True)
+    plan = FaultPlan(timeline(), [asked])
+    going = {now: plan.due(now).going for now in range(140)}
+    assert all(each == [asked] for now, each in going.items() if 10 <= now < 50)
+    assert all(each == [] for now, each in going.items() if 50 <= now < 130), "not half-way either"
+    (incident,) = going[130]
+    assert not incident.asked_for
+    assert incident.begins == 130
+
+
+def test_an_incident_keeps_off_a_device_that_is_to_have_a_fault() -> None:
     first = timeline().at(20)
     assert first is not None
-    asked = Incident(KINDS["silent"].make(Random(0)), first.unit, 0, 500, asked_for=True)
-    plan = FaultPlan(timeline(), [asked])
-    for now in range(400):
-        going = plan.due(now).going
-        assert len({incident.unit for incident in going}) == len(going)
-    assert len(plan.due(400).going) == 2
+    asked = Incident(KINDS["silent"].make(Random(0)), first.unit, 60, 80, asked_for=True)
+    (incident,) = FaultPlan(timeline(), [asked]).due(30).going
+    assert incident.unit != first.unit
 
 
 def test_an_incident_gives_way_to_a_fault_on_its_device_and_does_not_come_back() -> None:
