@@ -50,7 +50,8 @@ class Visits:
         service = self._service
         while not service.stopping.is_set():
             try:
-                await service.unless_stopped(bus.declare(self._client, service.settings))
+                declaring = bus.declare(self._client, service.settings, service.health)
+                await service.unless_stopped(declaring)
                 await self._take()
             except TROUBLE as error:
                 service.health.failing(PART, f"NATS does not answer: {error or 'timed out'}")

@@ -107,7 +107,7 @@ class Publisher:
     async def _keep_declared(self, client: Client) -> None:
         while not cancelled():
             await self._undeclared.wait()
-            await bus.declare(client, self._settings)
+            await bus.declare(client, self._settings, self._health)
             self._undeclared.clear()
             self._report()
             self._wake_all()

@@ -97,7 +97,7 @@ async def _talk_to_nats(
     try:
         link.connected(client)
         await Live(hub, settings.max_future_seconds).subscribe(client)
-        await service.unless_stopped(bus.declare(client, settings))
+        await service.unless_stopped(bus.declare(client, settings, health))
         there = await catalogue.refresh()
         while await service.pause(READER_SECONDS if there else READER_AWAY_SECONDS):
             there = await catalogue.refresh()

@@ -18,6 +18,8 @@ from nats.js.errors import APIError, NotFoundError, ServiceUnavailableError
 
 from spindle import streams
 from spindle.cancelling import cancelled
+from spindle.errors import BusUnavailable
+from spindle.health import Health
 from spindle.settings import Settings
 
 log = logging.getLogger("spindle.bus")
@@ -26,6 +28,9 @@ RECONNECT_WAIT_SECONDS = 1.0
 FIRST_PAUSE_SECONDS = 0.25
 LONGEST_PAUSE_SECONDS = 10.0
 REQUEST_TIMEOUT_SECONDS = 5.0
+#: JetStream's codes where an account's, the server's or the disk's limit is reached.
+NO_ROOM = frozenset({10002, 10023, 10047})
+_DECLARING = "streams"  # who reports on the part ``nats`` of health, beside the connection
 
 
 async def connect(
@@ -128,28 +133,60 @@ def _tls(settings: Settings) -> ssl.SSLContext:
     return context
 
 
-async def declare(client: Client, settings: Settings) -> None:
+async def declare(client: Client, settings: Settings, health: Health | None = None) -> None:
     """Create the streams and consumers that are missing, and reconcile those that drifted.
 
-    Safe to call by any number of services at once, and again. Waits until JetStream answers.
+    Safe to call by any number of services at once, and again. Waits until JetStream answers, and
+    has room.
+
+    :param health: is told in its part ``nats`` why this waits.
     """
     js = client.jetstream(timeout=REQUEST_TIMEOUT_SECONDS)
-    pause, told = FIRST_PAUSE_SECONDS, False
+    pause, told = FIRST_PAUSE_SECONDS, ""
     while not cancelled():
         try:
             for stream in streams.streams(settings):
                 await _declare_stream(js, stream)
             for stream_name, consumer in streams.consumers():
                 await _declare_consumer(js, stream_name, consumer)
+            if health is not None:
+                health.ok("nats", _DECLARING)
             return
-        except (TimeoutError, NatsError, ServiceUnavailableError) as error:
-            if not told:
-                log.warning(
-                    "JetStream does not answer, trying again: %s", error or type(error).__name__
-                )
-                told = True
+        except (TimeoutError, NatsError, ServiceUnavailableError, BusUnavailable) as error:
+            reason = f"JetStream does not answer, trying again: {error or type(error).__name__}"
+            if isinstance(error, BusUnavailable):
+                reason = f"{error}; {_settings_of_size(settings)}"
+            if health is not None:
+                health.failing("nats", reason, _DECLARING)
+            elif reason != told:
+                log.warning("%s", reason)
+                told = reason
             await asyncio.sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+
+
+def no_room(what: str, size: int) -> str:
+    """Why JetStream refuses what it has to keep room for."""
+    return (
+        f"nats-server has no room for {what}, which reserves {_gib(size)}: raise max_file_store in "
+        "the jetstream part of its configuration"
+    )
+
+
+def _settings_of_size(settings: Settings) -> str:
+    """The other way out."""
+    wanted = sum(stream.max_bytes or 0 for stream in streams.streams(settings))
+    return (
+        f"all of Spindle's streams take {_gib(wanted)}; or lower METRICS_STREAM_MAX_BYTES (now "
+        f"{_gib(settings.metrics_stream_max_bytes)}), EVENTS_STREAM_MAX_BYTES "
+        f"({_gib(settings.events_stream_max_bytes)}), PARKING_STREAM_MAX_BYTES "
+        f"({streams.PARKING_STREAMS} times {_gib(settings.parking_stream_max_bytes)}) or "
+        f"DEADLETTER_MAX_BYTES ({_gib(settings.deadletter_max_bytes)})"
+    )
+
+
+def _gib(size: int) -> str:
+    return f"{size / 2**30:.3g} GiB"
 
 
 async def _declare_stream(js: JetStreamContext, wanted: StreamConfig) -> None:
@@ -157,7 +194,12 @@ async def _declare_stream(js: JetStreamContext, wanted: StreamConfig) -> None:
     try:
         there = (await js.stream_info(name)).config
     except NotFoundError:
-        await js.add_stream(wanted)
+        try:
+            await js.add_stream(wanted)
+        except APIError as error:
+            if error.err_code in NO_ROOM:
+                raise BusUnavailable(no_room(f"stream {name}", wanted.max_bytes or 0)) from None
+            raise
         log.info("created stream %s", wanted.name)
         return
     changes = drift(wanted, there)

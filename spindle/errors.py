@@ -11,7 +11,7 @@ SpindleError
 │   ├── StoreDenied        401, 403, 404: keep the batch, say so loudly, retry with pauses
 │   ├── BatchRefused       some point of the batch can never be stored: halve it
 │   └── BatchTooLarge      413: halve it, nothing is wrong with the points
-└── BusUnavailable         NATS did not acknowledge: keep the point, retry
+└── BusUnavailable         NATS did not acknowledge, or has no room: keep the point, retry
 """
 
 from __future__ import annotations
@@ -83,4 +83,4 @@ class BatchTooLarge(StoreError):
 
 
 class BusUnavailable(SpindleError):
-    """NATS is away or did not acknowledge."""
+    """NATS is away, did not acknowledge, or has no room."""

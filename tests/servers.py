@@ -98,11 +98,17 @@ class Server:
 
 
 def nats_server(
-    folder: Path, *, port: int | None = None, extra: str = "", sync_always: bool = False
+    folder: Path,
+    *,
+    port: int | None = None,
+    extra: str = "",
+    sync_always: bool = False,
+    room: str = "8GB",
 ) -> Server:
     """A nats-server with JetStream on a file store; not started yet.
 
     :param extra: lines added to its configuration file.
+    :param room: most that its streams may take.
     :param sync_always: every message is synced to the disk before it is acknowledged.
     """
     program = find("nats-server")
@@ -114,7 +120,8 @@ def nats_server(
     sync = ", sync_interval: always" if sync_always else ""
     config.write_text(
         f"host: 127.0.0.1\nport: {port}\nhttp: 127.0.0.1:{monitor}\nmax_payload: 8MB\n"
-        f'jetstream {{ store_dir: "{folder / "jetstream"}", max_file_store: 8GB{sync} }}\n{extra}\n'
+        f'jetstream {{ store_dir: "{folder / "jetstream"}", max_file_store: {room}{sync} }}\n'
+        f"{extra}\n"
     )
     command = [program, "-c", str(config)]
     return Server(command, port, folder / "nats.log", f"http://127.0.0.1:{monitor}/healthz")

@@ -61,7 +61,7 @@ async def main(service: Service[WriterSettings]) -> None:
             return
         try:
             visits.connected(client.jetstream())
-            await service.unless_stopped(bus.declare(client, settings))
+            await service.unless_stopped(bus.declare(client, settings, health))
             await work(service, client, store, pipelines)
         finally:
             await client.close()
@@ -121,7 +121,7 @@ async def work(
 ) -> None:
     """Run the pipelines until stopped."""
     stopping, drain = service.stopping, service.settings.writer_drain_seconds
-    declare = partial(bus.declare, client, service.settings)
+    declare = partial(bus.declare, client, service.settings, service.health)
     async with asyncio.TaskGroup() as tasks:
         for pipeline in pipelines:
             tasks.create_task(pipeline.run(client, declare, stopping, drain), name=pipeline.stream)

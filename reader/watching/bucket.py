@@ -12,6 +12,7 @@ from nats.aio.client import Client
 from nats.js import JetStreamContext
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy, KeyValueConfig
 from nats.js.errors import (
+    APIError,
     BadRequestError,
     KeyNotFoundError,
     KeyWrongLastSequenceError,
@@ -22,7 +23,8 @@ from reader.health_evidence import Before
 from reader.health_reasons import RANK, Key
 from reader.settings import ReaderSettings
 from reader.watching.shares import Table
-from spindle import subjects
+from spindle import bus, subjects
+from spindle.errors import BusUnavailable
 
 TABLE, HEALTH, FORECASTS = "shares", "health", "forecasts"
 _TIMEOUT_SECONDS = 3.0
@@ -43,7 +45,10 @@ class Bucket:
 
     @classmethod
     async def open(cls, client: Client, settings: ReaderSettings) -> Bucket:
-        """Made where it is missing, safely at once by many readers."""
+        """Made where it is missing, safely at once by many readers.
+
+        :raises BusUnavailable: NATS has no room for it.
+        """
         js: JetStreamContext = client.jetstream(timeout=_TIMEOUT_SECONDS)
         config = KeyValueConfig(
             bucket=subjects.WATCH_BUCKET,
@@ -55,6 +60,11 @@ class Bucket:
             return cls(js, await js.create_key_value(config))
         except BadRequestError:  # it is there, of another size
             return cls(js, await js.key_value(subjects.WATCH_BUCKET))
+        except APIError as error:
+            if error.err_code not in bus.NO_ROOM:
+                raise
+            why = bus.no_room(f"bucket {subjects.WATCH_BUCKET}", settings.reader_watch_max_bytes)
+            raise BusUnavailable(f"{why}, or lower READER_WATCH_MAX_BYTES") from None
 
     async def get(self, key: str) -> tuple[Any, int]:
         """A value and its revision; None and 0 where there is none, or none that can be read."""

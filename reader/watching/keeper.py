@@ -22,7 +22,7 @@ from reader.watching.catch_up import catch_up
 from reader.watching.followed import Followed
 from reader.watching.share import PEERS, Share, series_name
 from spindle import subjects
-from spindle.errors import InvalidInput, StoreError
+from spindle.errors import BusUnavailable, InvalidInput, StoreError
 from spindle.service import Service
 from spindle.store import Store
 
@@ -30,7 +30,8 @@ log = logging.getLogger("reader.watch")
 
 MOST_TOLD = 100  # events published in one tick, of one share
 FORGET_SECONDS = 86_400.0  # a series without a reading for so long
-AWAY = (NatsError, TimeoutError, ServiceUnavailableError, OSError)  #: NATS does not do its part
+#: NATS does not do its part.
+AWAY = (NatsError, TimeoutError, ServiceUnavailableError, OSError, BusUnavailable)
 
 
 @dataclass(frozen=True)
