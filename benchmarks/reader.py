@@ -17,18 +17,15 @@ from nats.aio.client import Client
 from rich.progress import Progress
 from rich.table import Table
 
+from benchmarks.reader_data import MINUTE, WEEK_SECONDS, device_id, fill
 from spindle.settings import Settings, load
-from spindle.store import Store, open_store
-from spindle.store.base import Point, Selection, Series
+from spindle.store import open_store
+from spindle.store.base import Selection
 from spindle.timestamps import NS
 from tests import servers
 from tests.services import ServiceProcess
 
-METRICS = {"DiskTemp": 35.0, "IOPs": 500.0, "Latency": 2.0, "CapacityUsed": 50.0}
-DISKS_PER_ARRAY = 12
-WEEK_SECONDS, HOUR_SECONDS, MINUTE = 7 * 86_400, 3600, 60
 DAY_NS = 86_400 * NS
-BATCH = 20_000
 FLEET_QUESTIONS = 5
 
 
@@ -101,8 +98,8 @@ async def _one(
     name: str, urls: list[str], folder: Path, sizes: Sizes, progress: Progress
 ) -> Result:
     week, fleet = urls
-    points = await _fill(week, sizes.devices, WEEK_SECONDS, sizes.every, progress)
-    await _fill(fleet, sizes.fleet, 10 * MINUTE, MINUTE, progress)
+    points = await fill(week, sizes.devices, WEEK_SECONDS, sizes.every, progress)
+    await fill(fleet, sizes.fleet, 10 * MINUTE, MINUTE, progress)
     with servers.running(servers.nats_server(folder / f"nats-{name}")) as server:
         bare = await _bare(week, sizes)
         async with _Asking(server, week, folder / f"{name}-week") as asking:
@@ -158,7 +155,7 @@ async def _clients(sizes: Sizes, pause: float, ask: Callable[[str], Awaitable[No
         await asyncio.sleep(rng.random() * pause)
         while (started := time.monotonic()) < end:
             times.asked += 1
-            await ask(_device(rng.randrange(sizes.devices)))
+            await ask(device_id(rng.randrange(sizes.devices)))
             took = time.monotonic() - started
             times.seconds.append(took)
             if pause:
@@ -239,46 +236,6 @@ class _Asking:
             times.seconds.append(time.monotonic() - started)
             assert reply["data"]["devices_known"] == devices
         return times
-
-
-def _device(number: int) -> str:
-    return f"array{number // DISKS_PER_ARRAY}-disk{number % DISKS_PER_ARRAY}"
-
-
-async def _fill(url: str, devices: int, span: int, every: int, progress: Progress) -> int:
-    """Readings up to now; one device in a hundred is too hot."""
-    store = open_store(load(Settings, store_url=url), writing=True)
-    await store.prepare()
-    now = time.time_ns() + 120 * NS  # fresh to the end of the measurement
-    times = [now - n * MINUTE * NS for n in range(min(span, HOUR_SECONDS) // MINUTE)]
-    times += [now - n * NS for n in range(HOUR_SECONDS, span, every)]
-    task = progress.add_task(f"filling {store.name}", total=devices * len(METRICS) * len(times))
-    written = 0
-    batch: list[Point] = []
-    for number in range(devices):
-        for metric, mean in METRICS.items():
-            batch += _readings(number, metric, mean, times)
-            if len(batch) >= BATCH:
-                written += await _write(store, batch)
-                progress.update(task, completed=written)
-                batch = []
-    written += await _write(store, batch)
-    progress.remove_task(task)
-    await store.close()
-    return written
-
-
-def _readings(number: int, metric: str, mean: float, times: list[int]) -> list[Point]:
-    rng = random.Random(f"{number}/{metric}")
-    hot = 1.8 if metric == "DiskTemp" and number % 100 == 7 else 1.0
-    device = _device(number)
-    series = Series("DiskUnit", metric, device, device.partition("-")[0])
-    return [Point(series, at, mean * hot * rng.uniform(0.95, 1.05)) for at in times]
-
-
-async def _write(store: Store, batch: list[Point]) -> int:
-    await store.write_points(batch)
-    return len(batch)
 
 
 def table(results: list[Result]) -> Table:
