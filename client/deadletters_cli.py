@@ -157,7 +157,7 @@ async def _connected(
     try:
         return await work(deadletters.js_of(client))
     finally:
-        await client.close()
+        await bus.close(client)
 
 
 def _plain(letter: DeadLetter) -> dict[str, Any]:

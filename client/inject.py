@@ -17,7 +17,7 @@ from rich.console import Console
 from client import query
 from client.ask import ReaderAway, Refused, understand
 from client.settings import ClientSettings
-from spindle import subjects
+from spindle import bus, subjects
 from spindle.errors import InvalidInput
 
 STOP = "stop"
@@ -86,7 +86,7 @@ async def _ask(settings: ClientSettings, wanted: Mapping[str, str]) -> dict[str,
     except NatsError as error:
         raise ReaderAway(f"NATS did not take the request: {error}") from None
     finally:
-        await client.close()
+        await bus.close(client)
     data = understand(answer.data)["data"]
     if not isinstance(data, dict):
         raise Refused("the answer is not one of a daemon")

@@ -110,7 +110,7 @@ async def _ask(
                     told = True
             await asyncio.sleep(PAUSE_SECONDS)
     finally:
-        await client.close()
+        await bus.close(client)
 
 
 async def connect(settings: ClientSettings, wait_seconds: float, tell: Tell) -> Client:

@@ -105,7 +105,7 @@ async def _connected(
                 if not await service.pause(service.settings.client_poll_seconds):
                     break
     finally:
-        await client.close()
+        await bus.close(client)
 
 
 class Watch:

@@ -102,7 +102,7 @@ class Publisher:
                 for name, lane in self._lanes.items():
                     tasks.create_task(self._send(client, lane, inbox), name=f"publish to {name}")
         finally:
-            await client.close()
+            await bus.close(client)
 
     async def _keep_declared(self, client: Client) -> None:
         while not cancelled():

@@ -103,4 +103,4 @@ async def _talk_to_nats(
             there = await catalogue.refresh()
         await asyncio.wait([serving])
     finally:
-        await client.close()
+        await bus.close(client)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 
 from nats.errors import Error as NatsError
@@ -67,7 +68,7 @@ async def answer_from(store: Store, service: Service[ReaderSettings]) -> None:
             parts = Parts(store, watch, client, service, examiner)
             await _serve(desk, parts)
         finally:
-            await client.close()
+            await bus.close(client)
 
 
 async def _serve(desk: Desk, parts: Parts) -> None:
@@ -82,7 +83,8 @@ async def _serve(desk: Desk, parts: Parts) -> None:
         micro = ConcurrentService(client, config, answers)
         for endpoint in endpoints(desk):
             await micro.declare(endpoint)
-        await micro.start()
+        with contextlib.suppress(NatsError, TimeoutError):  # away again: told when it is back
+            await service.unless_stopped(micro.start())
         log.info("answering on %s and %s.<query_type>", subjects.READER_QUERY, subjects.READER)
         await service.stopping.wait()
         await _stop(micro)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import logging
 import ssl
@@ -61,6 +62,12 @@ async def connect(
             state.client = client
             state.up()
             return client
+
+
+async def close(client: Client) -> None:
+    """End a connection, also where NATS is away: there is nobody then to take leave of."""
+    with contextlib.suppress(NatsError, OSError):
+        await client.close()
 
 
 class _ConnectionLog:

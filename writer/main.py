@@ -64,7 +64,7 @@ async def main(service: Service[WriterSettings]) -> None:
             await service.unless_stopped(bus.declare(client, settings, health))
             await work(service, client, store, pipelines)
         finally:
-            await client.close()
+            await bus.close(client)
     finally:
         await store.close()
 

@@ -47,7 +47,7 @@ async def repair(settings: Settings) -> list[str]:
             done[number] += f"; {state.messages} messages wait"
         return done
     finally:
-        await client.close()
+        await bus.close(client)
 
 
 def main() -> int:

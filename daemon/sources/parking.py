@@ -72,7 +72,7 @@ async def who_is_inside(settings: DaemonSettings) -> list[str]:
             else:
                 return [v.vehicle_plate for v in vehicles if v.entry_id.startswith(PREFIX)]
     finally:
-        await client.close()
+        await bus.close(client)
 
 
 def message(passage: Passage) -> Message:

@@ -1,0 +1,30 @@
+"""Stopping when NATS is away."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from tests.servers import nats_server, running
+from tests.services import ServiceProcess
+from tests.waiting import until
+
+
+@pytest.mark.parametrize("name", ["daemon", "writer", "reader", "client", "gateway"])
+async def test_a_service_that_is_stopped_just_after_nats_ends_well(
+    name: str, tmp_path: Path
+) -> None:
+    server = nats_server(tmp_path / "nats")
+    settings = {"daemon_drain_seconds": 0, "store_url": f"sqlite:///{tmp_path}/store.db"}
+    service = ServiceProcess(name, tmp_path / name, nats_url=f"nats://{server.url}", **settings)
+    try:
+        with running(server):
+            service.start(wait=False)
+            await until(lambda: "connected to NATS" in service.tail())
+        await until(lambda: "NATS is away" in service.tail())
+        assert await asyncio.to_thread(service.stop) == 0, service.tail()
+    finally:
+        await asyncio.to_thread(service.stop)
+    assert "Traceback" not in service.tail()
