@@ -48,6 +48,11 @@ die() {
   exit "$1"
 }
 
+# no_more_words <command> <words of the user>...
+no_more_words() {
+  [ $# -le 1 ] || die 2 "$1 takes no \"$2\"; ./run.sh help shows all commands"
+}
+
 # A setting of run.sh itself: the environment's, else .env's, else the default.
 setting() {
   local value="${!1:-}"
@@ -224,16 +229,21 @@ operate() {
   if [ "$chosen" = docker ]; then
     # shellcheck source=local/docker.sh
     . local/docker.sh
+    case "$1" in init | start | stop) no_more_words "$@" ;; esac
     "docker_$1" "${@:2}"
     return
   fi
   case "$1" in
     init)
+      no_more_words "$@"
       make_env_file
       install_runtime
       locally tools
       ;;
-    build) install_runtime ;;
+    build)
+      no_more_words "$@"
+      install_runtime
+      ;;
     *)
       install_runtime
       locally "$@"
@@ -249,6 +259,7 @@ case "$command" in
     operate start
     ;;
   all)
+    no_more_words all "$@"
     operate init
     operate build
     operate start
@@ -278,7 +289,10 @@ case "$command" in
     debian_package prometheus prometheus
     locally test "$@"
     ;;
-  check) check ;;
+  check)
+    no_more_words check "$@"
+    check
+    ;;
   bench)
     install_dev
     debian_package influxdb influxd

@@ -16,9 +16,8 @@ docker_build() { compose build "$@"; }
 docker_start() {
   if ! compose up --detach --wait --wait-timeout "$(setting START_TIMEOUT_SECONDS 180)"; then
     compose ps --all >&2
-    echo "Not everything is healthy. Look: ./run.sh logs <service>. A port that is taken is moved by" \
-      "its setting: NATS_PORT, NATS_MONITOR_PORT, INFLUXDB_PORT, GRAFANA_PORT, PROMETHEUS_PORT," \
-      "DAEMON_HTTP_PORT, WRITER_HTTP_PORT, READER_HTTP_PORT, CLIENT_HTTP_PORT, GATEWAY_HTTP_PORT." >&2
+    name_taken_ports >&2
+    echo "Not everything is healthy. Look: ./run.sh logs <service>" >&2
     return 1
   fi
   compose ps
@@ -39,6 +38,21 @@ Try next:
 ADDRESSES
 }
 
+# A port that somebody answers on, and no container of ours publishes.
+name_taken_ports() {
+  local pair name port
+  for pair in NATS_PORT:4222 NATS_MONITOR_PORT:8222 INFLUXDB_PORT:8086 GRAFANA_PORT:3000 \
+    PROMETHEUS_PORT:9090 DAEMON_HTTP_PORT:9101 WRITER_HTTP_PORT:9102 READER_HTTP_PORT:9103 \
+    CLIENT_HTTP_PORT:9104 GATEWAY_HTTP_PORT:5000; do
+    name=${pair%%:*}
+    port=$(setting "$name" "${pair#*:}")
+    if (: <"/dev/tcp/127.0.0.1/$port") 2>/dev/null &&
+      [ -z "$(docker ps --quiet --filter "publish=$port" --filter label=com.docker.compose.project=spindle)" ]; then
+      echo "port $port is taken; free it, or set $name to a port that is free"
+    fi
+  done
+}
+
 # Volumes stay: without --volumes, data outlives its containers.
 docker_stop() {
   compose down
@@ -57,14 +71,23 @@ docker_restart() {
 }
 
 docker_status() {
+  local json="" rows service state since health
   if [ "${1:-}" = --json ]; then
+    json=1
+    shift
+  fi
+  no_more_words status "$@"
+  rows=$(compose ps --all --format $'{{.Service}}\t{{.State}}\t{{.RunningFor}}\t{{.Health}}')
+  if [ -n "$json" ]; then
     compose ps --all --format json
   else
-    compose ps --all --format 'table {{.Service}}\t{{.State}}\t{{.RunningFor}}\t{{.Health}}'
+    printf '%-12s%-14s%-22s%s\n' service state since health
+    while IFS=$'\t' read -r service state since health; do
+      printf '%-12s%-14s%-22s%s\n' "$service" "$state" "$since" "${health:--}"
+    done <<<"${rows:-$'-\tnothing runs\t-'}"
   fi
   # As without Docker: 3 unless everything runs and is healthy.
-  [ -n "$(compose ps --quiet)" ] && ! compose ps --all --format '{{.State}} {{.Health}}' |
-    grep -qv '^running healthy$' || return 3
+  [ -n "$rows" ] && ! grep -qv $'\trunning\t.*\thealthy$' <<<"$rows" || return 3
 }
 
 docker_logs() {
@@ -106,13 +129,14 @@ inside() {
 
 # A service's name from it or from what the old platform called it.
 known_service() {
-  local name=$1
+  local name=$1 names
   case "$name" in
     daemon-service-go | writer-service-go | client-service-go) name=${name%-service-go} ;;
     reader-service-py) name=reader ;;
   esac
-  if ! compose config --services | grep -qxF -- "$name"; then
-    die 2 "there is no service \"$name\"; there are $(compose config --services | sort | tr '\n' ' ')"
+  names=$(compose config --services) # whole: grep -q ends early, and pipefail would call that a no
+  if ! grep -qxF -- "$name" <<<"$names"; then
+    die 2 "there is no service \"$name\"; there are $(sort <<<"$names" | tr '\n' ' ')"
   fi
   echo "$name"
 }

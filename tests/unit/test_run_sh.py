@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import socket
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,8 @@ DOCKER = """#!/bin/sh
 echo "docker $*" >> "$CALLS"
 case "$*" in
   info) exit "${DOCKER_INFO:-0}" ;;
+  "compose up "*) exit "${COMPOSE_UP:-0}" ;;
+  "compose ps --all --format {{"*) printf "${COMPOSE_PS:-}" ;;
   "compose config --services") printf 'nats\\nwriter\\nreader\\nclient\\ndaemon\\ngrafana\\n' ;;
 esac
 """
@@ -113,6 +116,47 @@ def test_where_an_engine_answers_start_is_compose(checkout: Checkout) -> None:
     assert "docker compose up --detach --wait --wait-timeout 180" in checkout.calls
     assert "nats://127.0.0.1:4222" in done.stdout
     assert not any(call.startswith("python") for call in checkout.calls)
+
+
+def test_a_port_that_is_taken_is_named_with_its_setting(checkout: Checkout) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        done = checkout.run("start", COMPOSE_UP="1", READER_HTTP_PORT=port)
+    assert done.returncode == 1
+    assert f"port {port} is taken; free it, or set READER_HTTP_PORT" in done.stderr
+
+
+@pytest.mark.parametrize("word", ["init", "build", "start", "stop", "status", "all", "check"])
+@pytest.mark.parametrize("engine", ["0", "1"])
+def test_a_word_too_many_is_refused(checkout: Checkout, word: str, engine: str) -> None:
+    if engine == "1" and word in ("start", "stop", "status"):
+        pytest.skip("refused by python -m local")
+    if engine == "0" and word == "build":
+        pytest.skip("handed to compose build")
+    done = checkout.run(word, "surplus", DOCKER_INFO=engine)
+    assert done.returncode == 2
+    assert f'{word} takes no "surplus"' in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("rows", "code"),
+    [
+        (r"nats\trunning\t3 hours ago\thealthy\nwriter\trunning\t1 day ago\thealthy\n", 0),
+        (r"nats\trunning\t3 hours ago\thealthy\nwriter\texited\t1 day ago\t\n", 3),
+        (r"nats\trunning\t3 hours ago\tunhealthy\n", 3),
+        ("", 3),
+    ],
+)
+def test_the_table_of_containers_has_its_titles_and_says_by_its_code_whether_all_is_well(
+    checkout: Checkout, rows: str, code: int
+) -> None:
+    done = checkout.run("status", COMPOSE_PS=rows)
+    assert done.returncode == code
+    assert done.stdout.split("\n")[0].split() == ["service", "state", "since", "health"]
+    first = done.stdout.split("\n")[1]
+    assert first.split()[:5] == (
+        ["nats", "running", "3", "hours", "ago"] if rows else ["-", "nothing", "runs", "-", "-"]
+    )
 
 
 def test_alone_it_builds_and_starts(checkout: Checkout) -> None:
