@@ -6,74 +6,96 @@ import asyncio
 from typing import Any, NamedTuple
 
 from reader import capacity_forecast, params
+from reader.capacity_forecast import Samples
 from reader.question import Answer, Query, Sources
-from spindle.store.base import Selection, Step, Store
+from spindle.store.base import Latest, Selection, Store
 from spindle.timestamps import NS
 
-_DAY = 86_400
+_HOUR = 3600
 
 
 class _Span(NamedTuple):
-    """So many days ago to so many days ago, in steps of so many seconds."""
+    """So many hours ago to so many hours ago, in steps of so many seconds."""
 
     begin: int
     end: int
     seconds: int
 
 
-#: Fine where a short past is judged by them, coarse where only a long one is.
-#: Lengths are those of ``capacity_forecast.LENGTHS``.
-_SPANS = (_Span(180, 28, _DAY), _Span(28, 7, 21_600), _Span(7, 1, 3600), _Span(1, 0, 900))
-_MANY = 2_000  # series from which on all steps are as long as the coarser ones
-_MANY_SPANS = (_Span(180, 28, _DAY), _Span(28, 0, 21_600))
-_MOST_STEPS = 1_000_000  # rows of one answer of the store: 10,000 series of 100 steps
+class Past(NamedTuple):
+    """What is read of all selected series.
+
+    :ivar newest: the newest reading of each that has one not later than now.
+    """
+
+    newest: list[Latest]
+    spans: list[Samples]
 
 
-async def past_of(
-    store: Store, which: Selection, now_ns: int, retention_hours: float
-) -> list[tuple[list[Step], float]]:
-    """Readings of all selected series: one query that counts them, and at most one a span.
+#: Fine where a short past is judged by them, coarse where only a long one is; yet at least twice a
+#: day, or a daily rhythm would be seen at one of its hours here and at all of them there. The last
+#: is longer by a step of half a day than a day: a reading a day lies in a whole one.
+_SPANS = (
+    _Span(180 * 24, 28 * 24, 43_200),
+    _Span(28 * 24, 7 * 24, 10_800),
+    _Span(7 * 24, 36, 3600),
+    _Span(36, 0, 900),
+)
+_MANY = 2_000  # series from which on steps are longer
+_MANY_SPANS = (
+    _Span(180 * 24, 28 * 24, 43_200),
+    _Span(28 * 24, 18, 21_600),
+    _Span(18, 0, 900),
+)
+_MOST_STEPS = 2_000_000  # rows of one answer of the store: 6,000 series of 304 steps
+
+
+async def past_of(store: Store, which: Selection, now_ns: int, retention_hours: float) -> Past:
+    """Readings of all selected series: one query for the newest, and at most one a span.
+
+    Capacity changes slowly: a reading of each step says as much as their mean, and is had without
+    looking at all of them (``docs/forecast.md`` has both measured).
 
     :param retention_hours: how far back there is anything; 0 for ever.
     """
-    oldest_ns = max(0, now_ns - _SPANS[0].begin * _DAY * NS)
+    oldest_ns = max(0, now_ns - _SPANS[0].begin * _HOUR * NS)
     if retention_hours:
-        oldest_ns = max(oldest_ns, now_ns - int(retention_hours * 3600) * NS)
-    series = len(await store.latest(which, oldest_ns))
-    if not series:
-        return []
-    spans = _SPANS if series <= _MANY else _MANY_SPANS
-    found = []
+        oldest_ns = max(oldest_ns, now_ns - int(retention_hours * _HOUR) * NS)
+    newest = await store.latest(which, oldest_ns)
+    found = Past([last for last in newest if last.time_ns <= now_ns], [])
+    if not newest:
+        return found
     begin_ns = oldest_ns
-    for span in spans:
+    for span in _SPANS if len(newest) <= _MANY else _MANY_SPANS:
         step_ns = span.seconds * NS
-        # Ends on a whole step of the coarser span, so that no reading counts twice.
+        # Ends on a whole step of the coarser span, so that no step is sampled twice.
         end_ns = (
-            now_ns + 1 if span.end == 0 else (now_ns - span.end * _DAY * NS) // step_ns * step_ns
+            now_ns + 1 if span.end == 0 else (now_ns - span.end * _HOUR * NS) // step_ns * step_ns
         )
+        begin_ns = -(-begin_ns // step_ns) * step_ns  # a part of a step has no first reading
         if begin_ns < end_ns:
-            steps = await store.series(which, begin_ns, end_ns, step_ns, _MOST_STEPS)
-            found.append((steps, float(span.seconds)))
+            steps = await store.samples(which, begin_ns, end_ns, step_ns, _MOST_STEPS)
+            found.spans.append(Samples(steps, begin_ns / NS, float(span.seconds)))
             begin_ns = end_ns
     return found
 
 
 async def _capacity_forecast(at: Sources, asked: params.ForecastParams) -> Answer:
     which = Selection(asked.source_device, asked.device_id, asked.array_id, asked.metric_type)
-    steps = await past_of(at.store, which, at.now_ns, at.settings.retention_hours)
+    past = await past_of(at.store, which, at.now_ns, at.settings.retention_hours)
     full = capacity_forecast.full_at(asked.metric_type, asked.full_at)
     # Two seconds of arithmetic for a thousand devices: other questions are answered meanwhile.
-    found = await asyncio.to_thread(_answer, steps, at.now_ns / NS, asked, full)
+    found = await asyncio.to_thread(_answer, past, at.now_ns / NS, asked, full)
     return Answer(found[: asked.limit], truncated=len(found) > asked.limit)
 
 
 def _answer(
-    steps: list[tuple[list[Step], float]],
+    past: Past,
     now: float,
     asked: params.ForecastParams,
     full: float | None,
 ) -> list[dict[str, Any]]:
-    series = capacity_forecast.readings(steps, now)
+    series = capacity_forecast.readings(*past)
     made = capacity_forecast.made(series, now, asked.horizon_days, full)
     return [capacity_forecast.row(name, forecast) for name, forecast in made[: asked.limit + 1]]
 

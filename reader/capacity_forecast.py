@@ -14,10 +14,8 @@ from reader.forecasting.history import DAY, duration
 from reader.forecasting.models import Floats
 from reader.health_reasons import Finding
 from spindle import catalog, timestamps
-from spindle.store.base import Step
+from spindle.store.base import Latest, Step
 
-LENGTHS = (900.0, 3600.0, 21_600.0, 86_400.0)  # of the steps that a store is asked for, in seconds
-_DENSE = 0.6  # part of the steps that must hold a reading, or they are too short for the device
 FULL = 100.0  # what counts as full of a metric in per cent
 PARTS = (0.8, 0.9, 1.0)  # of full: the levels that are foretold
 WARNING_DAYS = 14.0  # full in so many days is a warning: time enough to order and install
@@ -34,58 +32,75 @@ class Name(NamedTuple):
     array_id: str
 
 
-def readings(
-    spans: Iterable[tuple[Sequence[Step], float]], now: float
-) -> dict[Name, tuple[Floats, Floats]]:
-    """Times in seconds and values of every series, each reading in the middle of its step.
+class Samples(NamedTuple):
+    """The first reading of each step of a stretch of time.
 
-    Steps shorter than what a device sends in would put its readings at other places of its
-    interval than longer steps do, and the trend would have a bend where one follows the other: such
-    steps are joined to longer ones.
-
-    :param spans: answers of a store, each with the length of its steps in seconds, one of
-        ``LENGTHS``.
-    :param now: seconds since the epoch; a step that is not over is known up to then.
+    :ivar begin: of the stretch, in seconds.
+    :ivar length: of a step, in seconds.
     """
-    found: defaultdict[Name, defaultdict[float, list[tuple[int, float, int]]]]
-    found = defaultdict(lambda: defaultdict(list))
-    for steps, seconds in spans:
-        for step in steps:
-            name = Name(step.source_device, step.metric_type, step.device_id, step.array_id)
-            found[name][seconds].append((step.time_ns, step.mean, step.count))
-    return {name: _placed(by_length, now) for name, by_length in found.items()}
+
+    steps: Sequence[Step]
+    begin: float
+    length: float
 
 
-def _placed(
-    by_length: Mapping[float, Sequence[tuple[int, float, int]]], now: float
-) -> tuple[Floats, Floats]:
-    """One series' times and values."""
-    times, values = np.empty(0), np.empty(0)
-    joined = np.empty((0, 3))  # of shorter steps: begin in seconds, mean, count
-    for seconds in LENGTHS:
-        these = np.array(by_length.get(seconds, ()), dtype=np.float64).reshape(-1, 3)
-        these[:, 0] /= _NS
-        these = _joined(np.concatenate([joined, these]), seconds)
-        joined = np.empty((0, 3))
-        if len(these) == 0:
-            continue
-        possible = (these[:, 0].max() - these[:, 0].min()) / seconds + 1.0
-        if len(these) < _DENSE * possible and seconds != LENGTHS[-1]:
-            joined = these
-        else:
-            ends = np.minimum(these[:, 0] + seconds, max(now, these[-1, 0]))
-            times = np.r_[times, (these[:, 0] + ends) / 2.0]
-            values = np.r_[values, these[:, 1]]
+def readings(
+    newest: Iterable[Latest], spans: Sequence[Samples]
+) -> dict[Name, tuple[Floats, Floats]]:
+    """Times in seconds and values of every series: its samples, and its newest reading.
+
+    :param newest: of each series, where it has one that is not later than now.
+    :param spans: of all series, oldest first; the last in the shortest steps.
+    """
+    found: defaultdict[Name, list[Floats]]
+    found = defaultdict(lambda: [np.empty((0, 2))] * (len(spans) + 1))
+    for i, span in enumerate(spans):
+        parts: defaultdict[Name, list[tuple[float, float]]] = defaultdict(list)
+        for step in span.steps:
+            parts[_name(step)].append((step.time_ns / _NS, step.mean))
+        for name, part in parts.items():
+            found[name][i] = np.array(part)
+    for last in newest:
+        found[_name(last)][-1] = np.array([(last.time_ns / _NS, last.value)])
+    return {name: _placed(parts, spans) for name, parts in found.items()}
+
+
+def _name(of: Step | Latest) -> Name:
+    return Name(of.source_device, of.metric_type, of.device_id, of.array_id)
+
+
+def _placed(parts: Sequence[Floats], spans: Sequence[Samples]) -> tuple[Floats, Floats]:
+    """One series' times and values.
+
+    A store says in which step a sample lies, not where: at the beginning of an hour where readings
+    come every minute, anywhere in it where they come once an hour. Where they would lie in the
+    longer steps of old, the short steps of late show; else the trend would bend where one follows
+    the other.
+
+    :param parts: times and values of each span, and of the newest reading.
+    """
+    *sampled, newest = parts
+    begins = next((i for i, part in enumerate(sampled[:-1]) if len(part)), None)
+    if begins is not None:  # with a part of a step: its first reading may be from anywhere in it
+        sampled[begins] = sampled[begins][1:]
+    late = np.concatenate([*sampled[-1:], newest])[:, 0]
+    usual, placed = 0.0, [newest]
+    for part, span in zip(reversed(sampled), reversed(spans), strict=True):
+        if span is not spans[-1]:
+            usual = _offset(late[late >= spans[-1].begin], span.length, spans[-1].begin, usual)
+        placed.append(part + np.array([usual, 0.0]))
+    times, values = np.concatenate(placed[::-1]).T
     return times, values
 
 
-def _joined(steps: Floats, seconds: float) -> Floats:
-    """Steps of this length made of shorter ones."""
-    begins, place = np.unique(steps[:, 0] // seconds * seconds, return_inverse=True)
-    if len(begins) == len(steps):
-        return np.column_stack([begins, steps[np.argsort(steps[:, 0]), 1:]])
-    count = np.bincount(place, steps[:, 2])
-    return np.column_stack([begins, np.bincount(place, steps[:, 1] * steps[:, 2]) / count, count])
+def _offset(late: Floats, length: float, begin: float, otherwise: float) -> float:
+    """How far into a step of this length its first reading lies, on average.
+
+    :param late: times of readings, oldest first, whole from ``begin`` on.
+    """
+    steps, first = np.unique(late // length * length, return_index=True)
+    whole = steps >= begin
+    return float(np.mean((late[first] - steps)[whole])) if whole.any() else otherwise
 
 
 def full_at(metric_type: str, asked: float | None) -> float | None:

@@ -74,6 +74,21 @@ class MemoryStore:
             for (key, step), v in steps.items()
         ][:limit]
 
+    async def samples(
+        self,
+        which: Selection,
+        start_ns: int,
+        end_ns: int,
+        every_ns: int,
+        limit: int = 100_000,
+    ) -> list[Step]:
+        await self._query()
+        first: dict[tuple[tuple[str, str, str, str], int], float] = {}
+        for (key, time_ns), value in sorted(self.points.items()):
+            if start_ns <= time_ns < end_ns and _selected(which, key):
+                first.setdefault((key, time_ns - time_ns % every_ns), value)
+        return [Step(*key, step, v, v, v, 1) for (key, step), v in first.items()][:limit]
+
     async def events(
         self, which: Selection, since_ns: int, min_criticality: int = 1, limit: int = 10_000
     ) -> list[EventRow]:

@@ -136,7 +136,7 @@ def _ready(
         coming,
         "" if profile is None else rung.cycle,
         changed,
-        _FINEST * float(np.ptp(level[np.isfinite(level)])),
+        _FINEST * float(np.ptp(values)),
         _grain(values),
         float(values[-1]),
         profile is None and bool((np.diff(values) >= 0.0).all()),

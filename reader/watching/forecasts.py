@@ -8,9 +8,9 @@ from dataclasses import asdict
 from typing import Any
 
 from reader import capacity_forecast
-from reader.answers_forecast import past_of
+from reader.answers_forecast import Past, past_of
 from reader.health_reasons import Finding, Key
-from spindle.store.base import Selection, Step, Store
+from spindle.store.base import Selection, Store
 from spindle.timestamps import NS
 
 METRIC = "CapacityUsed"
@@ -25,15 +25,13 @@ async def findings(
     :param before: as found the last time: what is still so keeps when it began.
     :raises StoreError: the store could not be asked.
     """
-    steps = await past_of(store, Selection(metric_type=METRIC), now_ns, retention_hours)
+    past = await past_of(store, Selection(metric_type=METRIC), now_ns, retention_hours)
     began = {(each.source_device, each.device_id): each.since_ns for each in before}
-    return await asyncio.to_thread(_found, steps, now_ns, began)
+    return await asyncio.to_thread(_found, past, now_ns, began)
 
 
-def _found(
-    steps: list[tuple[list[Step], float]], now_ns: int, began: dict[Key, int]
-) -> list[Finding]:
-    series = capacity_forecast.readings(steps, now_ns / NS)
+def _found(past: Past, now_ns: int, began: dict[Key, int]) -> list[Finding]:
+    series = capacity_forecast.readings(*past)
     full = capacity_forecast.full_at(METRIC, None)
     found = []
     for name, forecast in capacity_forecast.made(series, now_ns / NS, HORIZON_DAYS, full):

@@ -213,6 +213,20 @@ class Store(Protocol):
         :param limit: at most so many rows in all.
         """
 
+    async def samples(
+        self,
+        which: Selection,
+        start_ns: int,
+        end_ns: int,
+        every_ns: int,
+        limit: int = 100_000,
+    ) -> list[Step]:
+        """The first reading of each step, as ``series`` gives a raw one; ``time_ns`` is the step's.
+
+        For a long past of what changes slowly: SQLite looks at these readings alone, where the
+        mean of a step has it read them all.
+        """
+
     async def events(
         self, which: Selection, since_ns: int, min_criticality: int = 1, limit: int = 10_000
     ) -> list[EventRow]:

@@ -111,6 +111,19 @@ class InfluxStore:
             found = [influx_rows.step(row) for row in rows]
         return sorted(found, key=influx_rows.series_key)[:limit]
 
+    async def samples(
+        self,
+        which: Selection,
+        start_ns: int,
+        end_ns: int,
+        every_ns: int,
+        limit: int = 100_000,
+    ) -> list[Step]:
+        if limit < 1 or not which.possible:
+            return []
+        rows = await self._query(influxql.samples(which, start_ns, end_ns, every_ns, limit))
+        return sorted(map(influx_rows.raw_step, rows), key=influx_rows.series_key)[:limit]
+
     async def events(
         self, which: Selection, since_ns: int, min_criticality: int = 1, limit: int = 10_000
     ) -> list[EventRow]:

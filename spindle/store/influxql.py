@@ -76,6 +76,15 @@ def steps(which: Selection, start_ns: int, end_ns: int, every_ns: int, limit: in
     )
 
 
+def samples(which: Selection, start_ns: int, end_ns: int, every_ns: int, limit: int) -> str:
+    """The first reading per step, with the step's time."""
+    return (
+        f'SELECT first("value") AS "value" FROM {_metrics()} '
+        f"WHERE {_where(which, _METRIC_TAGS, start_ns, end_ns)} "
+        f"GROUP BY time({clamped(every_ns):d}ns), {_names(_METRIC_TAGS)} fill(none) LIMIT {limit:d}"
+    )
+
+
 def events(
     which: Selection,
     since_ns: int,

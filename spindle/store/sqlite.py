@@ -111,6 +111,27 @@ class SqliteStore:
         every_ns: int | None = None,
         limit: int = 100_000,
     ) -> list[Step]:
+        sql = schema.RAW if every_ns is None else schema.STEPS
+        return await self._steps(sql, which, (start_ns, end_ns, every_ns or 1), limit)
+
+    async def samples(
+        self,
+        which: Selection,
+        start_ns: int,
+        end_ns: int,
+        every_ns: int,
+        limit: int = 100_000,
+    ) -> list[Step]:
+        return await self._steps(schema.SAMPLES, which, (start_ns, end_ns, every_ns), limit)
+
+    async def _steps(
+        self, sql: str, which: Selection, times: tuple[int, int, int], limit: int
+    ) -> list[Step]:
+        """Rows of one series after the other.
+
+        :param times: start, end and step.
+        """
+
         def read(db: sqlite3.Connection) -> list[Step]:
             found: list[Step] = []
             for number, tags in _selected(db, which):
@@ -120,12 +141,7 @@ class SqliteStore:
                     break
             return found
 
-        sql = schema.RAW if every_ns is None else schema.STEPS
-        given = {
-            "start": clamped(start_ns),
-            "end": clamped(end_ns),
-            "every": clamped(every_ns or 1),
-        }
+        given = dict(zip(("start", "end", "every"), map(clamped, times), strict=True))
         return await self._read(read)
 
     async def events(

@@ -96,6 +96,21 @@ SELECT time_ns / :every * :every, avg(value), min(value), max(value), count(*) F
 WHERE series_id = :id AND time_ns >= :start AND time_ns < :end
 GROUP BY time_ns / :every ORDER BY 1 LIMIT :limit
 """
+# From one step's first reading straight to the next step's: what lies between is not looked at.
+SAMPLES = """
+WITH RECURSIVE first(time_ns) AS (
+    SELECT min(time_ns) FROM points
+    WHERE series_id = :id AND time_ns >= :start AND time_ns < :end
+    UNION ALL
+    SELECT (
+        SELECT min(later.time_ns) FROM points AS later
+        WHERE series_id = :id AND later.time_ns < :end
+            AND later.time_ns >= (first.time_ns / :every + 1) * :every
+    ) FROM first WHERE first.time_ns IS NOT NULL
+)
+SELECT first.time_ns / :every * :every, value, value, value, 1
+FROM first CROSS JOIN points ON series_id = :id AND points.time_ns = first.time_ns LIMIT :limit
+"""
 EVENTS = """
 SELECT time_ns, event_id, source_device, event_type, device_id, array_id,
        criticality, event_message

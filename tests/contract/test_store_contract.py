@@ -51,6 +51,7 @@ async def test_a_store_that_was_never_written_to_answers_every_question_with_not
         assert await one.latest(Selection(), 0) == []
         assert await one.series(Selection(), 0, 2**62) == []
         assert await one.series(Selection(), 0, T0, every_ns=3600 * S) == []
+        assert await one.samples(Selection(), 0, T0, every_ns=3600 * S) == []
         assert await one.events(Selection(), 0) == []
         assert await one.counts() == {"device_metrics": 0, "events": 0}
 
@@ -213,6 +214,30 @@ async def test_readings_ahead_of_the_clock_are_downsampled_too(store: Store) -> 
     assert [step.count for step in steps] == [1]
 
 
+async def test_a_sample_is_the_first_reading_of_its_step(store: Store) -> None:
+    readings = [(-10, 5.0), (3, 1.0), (10, 2.0), (20, 6.0), (39, 7.0), (85, 4.0), (99, 0.0)]
+    await store.write_points([Point(TEMP, T0 + s * S, value) for s, value in readings])
+    await store.write_points([Point(OTHER, T0 + 50 * S, 100.0)])
+    got = await store.samples(Selection(), T0, T0 + 99 * S, every_ns=20 * S)
+    assert got == [
+        Step(*key, T0 + s * S, value, value, value, 1)
+        for key, s, value in (
+            (TEMP.key, 0, 1.0),
+            (TEMP.key, 20, 6.0),
+            (TEMP.key, 80, 4.0),
+            (OTHER.key, 40, 100.0),
+        )
+    ]
+    assert await store.samples(Selection(), T0, T0 + 99 * S, every_ns=20 * S, limit=3) == got[:3]
+    assert await store.samples(Selection(device_id="x"), T0, T0 + S, every_ns=S) == []
+
+
+async def test_a_step_that_the_range_cuts_is_sampled_within_the_range(store: Store) -> None:
+    await store.write_points([Point(TEMP, T0 + n * S, float(n)) for n in range(60)])
+    got = await store.samples(Selection(), T0 + 10 * S, T0 + 31 * S, every_ns=30 * S)
+    assert [(step.time_ns - T0, step.mean) for step in got] == [(0, 10.0), (30 * S, 30.0)]
+
+
 @pytest.mark.parametrize("every_ns", [None, 1 * S])
 async def test_a_limit_counts_rows_of_all_series_together(
     store: Store, every_ns: int | None
@@ -292,6 +317,7 @@ async def test_any_time_may_be_asked_about(store: Store) -> None:
         found = 1 if start <= T0 < end else 0
         assert len(await store.latest(Selection(), start)) == found
         assert len(await store.series(Selection(), start, end)) == found
+        assert len(await store.samples(Selection(), start, end, every_ns=S)) == found
         assert len(await store.events(Selection(), start)) == found
 
 
@@ -358,9 +384,9 @@ async def test_no_text_in_a_selection_changes_the_meaning_of_a_question(
     assert await store.series(which, 0, 2**62) == [
         Step(*key, T0, 1.0, 1.0, 1.0, 1) for key in wanted
     ]
-    assert await store.series(which, T0, T0 + S, every_ns=S) == [
-        Step(*key, T0, 1.0, 1.0, 1.0, 1) for key in wanted
-    ]
+    steps = [Step(*key, T0, 1.0, 1.0, 1.0, 1) for key in wanted]
+    assert await store.series(which, T0, T0 + S, every_ns=S) == steps
+    assert await store.samples(which, T0, T0 + S, every_ns=S) == steps
     events = [
         row.event_id
         for row in (event("b", device_id="disk-2", array_id=""), event("a"))

@@ -69,19 +69,19 @@ async def test_a_fleet_is_answered_soonest_full_first_from_a_few_queries(
     client: Client, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[Selection] = []
-    series = store.series
+    samples = store.samples
 
     async def counted(
-        which: Selection, start: int, end: int, every: int | None = None, limit: int = 100_000
+        which: Selection, start: int, end: int, every: int, limit: int = 100_000
     ) -> list[Step]:
         asked.append(which)
-        return await series(which, start, end, every, limit)
+        return await samples(which, start, end, every, limit)
 
-    monkeypatch.setattr(store, "series", counted)
+    monkeypatch.setattr(store, "samples", counted)
     reply = await ask(client, "capacity_forecast", limit=FLEET)
     rows = reply["data"]
     assert (reply["status"], len(rows)) == ("success", FLEET)
-    assert len(asked) <= 4
+    assert 1 <= len(asked) <= 4
     assert rows[0]["device_id"] in {f"disk-{n}" for n in range(FLEET - 5, FLEET)}
     days = [row["days_until"][1]["days"] for row in rows if row["days_until"][1]["days"]]
     assert len(days) > 150

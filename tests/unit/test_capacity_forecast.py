@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -10,7 +12,7 @@ from reader.answers_forecast import past_of
 from reader.capacity_forecast import Name, filling_reason, made, row
 from reader.forecast import Forecast, forecast
 from reader.forecasting.models import Floats
-from spindle.store.base import Point, Selection, Series, Step
+from spindle.store.base import Point, Selection, Series
 from spindle.timestamps import NS
 from tests.memory_store import MemoryStore
 
@@ -103,30 +105,40 @@ def test_health_hears_of_what_is_full_soon(
         assert "100 % in" in reason.message
 
 
-def test_a_step_that_is_not_over_is_known_up_to_now() -> None:
-    begin = NOW // 900 * 900
-    step = Step("DiskUnit", "CapacityUsed", "a", "array-1", begin * NS, 7.0, 7.0, 7.0, 1)
-    series = capacity_forecast.readings([([step], 900.0)], begin + 60.0)
-    assert series[name("a")][0].tolist() == [begin + 30.0]
-    assert made(series, begin + 60.0, 90.0, 100.0)[0][1].value == 7.0
-
-
-@pytest.mark.parametrize("every", [60, 900, 3600, 21_600])
-async def test_how_often_a_device_sends_bends_no_trend(every: int) -> None:
+async def past(points: list[Point], **keeps: float) -> tuple[Floats, Floats]:
+    """Times and values as they are read of one device."""
     store = MemoryStore()
-    head = Series("DiskUnit", "CapacityUsed", "a", "")
-    points = [
-        Point(head, (NOW - age) * NS, 80.0 - 1.5 * age / DAY) for age in range(0, 12 * DAY, every)
-    ]
     await store.write_points(points)
-    steps = await past_of(store, Selection(), NOW * NS, 0.0)
-    (_, found), = made(capacity_forecast.readings(steps, NOW), NOW, 30.0, 100.0)  # fmt: skip
+    found = await past_of(store, Selection(), NOW * NS, keeps.get("hours", 0.0))
+    (series,) = capacity_forecast.readings(*found).values()
+    return series
+
+
+HEAD = Series("DiskUnit", "CapacityUsed", "a", "")
+
+
+async def test_the_newest_reading_is_the_value_and_one_ahead_of_the_clock_is_not() -> None:
+    ages = range(-7200, 2 * DAY, 60)
+    points = [Point(HEAD, (NOW - age) * NS, 50.0 - age / DAY) for age in ages]
+    at, values = await past([point for point in points if point.time_ns <= NOW * NS])
+    assert (at[-1], values[-1]) == (NOW, 50.0)
+    assert made_of(*await past(points)).value == pytest.approx(50.0, abs=900 / DAY)
+
+
+@pytest.mark.parametrize("every", [60, 900, 1800, 3600, 5000, 7200, 21_600, 43_200])
+@pytest.mark.parametrize("late", [0, 2_345, 20_000])
+async def test_how_often_a_device_sends_bends_no_trend(every: int, late: int) -> None:
+    ages = range(late % every, 30 * DAY, every)
+    at, values = await past([Point(HEAD, (NOW - a) * NS, 80.0 - 1.5 * a / DAY) for a in ages])
+    found = forecast(at, values, NOW, horizon_days=30.0)
     assert found.growth == pytest.approx(1.5, rel=0.01)
     assert found.growth_low == pytest.approx(1.5, rel=0.15)
     assert found.growth_high == pytest.approx(1.5, rel=0.15)
+    if every not in (5000, 7200):  # each lies within a quarter of an hour of where it was read
+        assert np.abs(values - (80.0 - 1.5 * (NOW - at) / DAY)).max() < 1.5 * 901 / DAY
 
 
-@pytest.mark.parametrize(("devices", "queries"), [(3, 5), (2100, 3)])
+@pytest.mark.parametrize(("devices", "queries"), [(3, 5), (2100, 4)])
 async def test_a_fleet_of_any_size_is_read_in_a_few_queries(devices: int, queries: int) -> None:
     store = MemoryStore()
     heads = [Series("DiskUnit", "CapacityUsed", f"d{n}", "") for n in range(devices)]
@@ -136,21 +148,26 @@ async def test_a_fleet_of_any_size_is_read_in_a_few_queries(devices: int, querie
     )
     found = await past_of(store, Selection(metric_type="CapacityUsed"), NOW * NS, 0.0)
     assert store.asked == queries
-    assert sum(len(steps) for steps, _ in found) == devices * len(ages)
+    assert sum(len(span.steps) for span in found.spans) == devices * len(ages)
+    assert len(found.newest) == devices
 
 
-async def test_no_reading_counts_twice_and_none_is_lost() -> None:
+async def test_no_step_is_sampled_twice_and_none_is_left_out() -> None:
     store = MemoryStore()
-    head = Series("DiskUnit", "CapacityUsed", "a", "")
-    times = range(NOW - 40 * DAY, NOW + 1, 600)
-    await store.write_points([Point(head, time * NS, 50.0) for time in times])
-    found = await past_of(store, Selection(), NOW * NS, 0.0)
-    assert sum(step.count for steps, _ in found for step in steps) == len(times)
-    kept = await past_of(store, Selection(), NOW * NS, 24.0)
-    assert sum(step.count for steps, _ in kept for step in steps) == 145
+    await store.write_points(
+        [Point(HEAD, at * NS, 50.0) for at in range(NOW - 40 * DAY, NOW + 1, 600)]
+    )
+    for hours, cut in ((0.0, 1), (24.0, 0)):
+        found = await past_of(store, Selection(), NOW * NS, hours)
+        for older, newer in pairwise(found.spans):
+            assert older.steps[-1].time_ns / NS + older.length == newer.begin
+        for span in found.spans:
+            apart = np.diff([step.time_ns for step in span.steps]) / NS
+            assert (apart == span.length).all()
+        assert len(found.spans) == (4 if cut else 1)
 
 
 async def test_nothing_stored_is_one_query() -> None:
     store = MemoryStore()
-    assert await past_of(store, Selection(), NOW * NS, 168.0) == []
+    assert await past_of(store, Selection(), NOW * NS, 168.0) == ([], [])
     assert store.asked == 1

@@ -295,6 +295,14 @@ def test_a_rhythm_goes_on_where_it_was() -> None:
     assert ahead == pytest.approx(50.0 + 5.0 * np.sin(2 * np.pi * day / (7 * DAY)), abs=0.8)
 
 
+@pytest.mark.parametrize("now", NOW - 613.0 * np.arange(6))
+def test_a_rhythm_without_growth_does_not_fill_by_the_rounding_of_its_numbers(now: float) -> None:
+    hours = np.arange(167.0)[::-1]
+    assert forecast(now - 3600.0 * hours, 80.0 + hours % 3 / 50, now).verdict == "not_filling"
+    later = 80.0 + np.arange(167) % 3 / 50 + 1e-13 * np.arange(167)
+    assert forecast(now - 3600.0 * hours, later, now).verdict == "not_filling"
+
+
 def test_noise_has_no_rhythm() -> None:
     found = [rhythm(np.random.default_rng(n).normal(size=84), 7) for n in range(200)]
     assert sum(profile is not None for profile in found) <= 2
