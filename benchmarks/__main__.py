@@ -15,6 +15,7 @@ from benchmarks import broker as broker_bench
 from benchmarks import faults as faults_bench
 from benchmarks import forecast as forecast_bench
 from benchmarks import forecast_rows
+from benchmarks import forecast_samples as samples_bench
 from benchmarks import latency as latency_bench
 from benchmarks import reader as reader_bench
 from benchmarks import writer as writer_bench
@@ -122,6 +123,23 @@ def forecast(
     for note in notes:
         print(note, file=sys.stderr)
     _print(results, Group(*forecast_rows.tables(results)), as_json)
+
+
+@app.command()
+def forecast_samples(
+    as_json: Json = False,
+    store: Stores = None,
+    series: Annotated[int, typer.Option(min=1, help="Of each kind and length of past.")] = 20,
+    devices: Annotated[int, typer.Option(min=1, help="With a week of readings.")] = 200,
+) -> None:
+    """One reading of each step beside the mean of all: forecasts as good, and how much faster?"""
+    stores = _stores(store)
+    with progress_bar() as progress:
+        task = progress.add_task("forecasts", total=None)
+        good = list(samples_bench.quality(series, lambda: progress.advance(task)))
+        fill = progress.add_task("filling", total=devices * len(stores))
+        took = _measure(samples_bench.speed(stores, devices, lambda: progress.advance(fill)))
+    _print([*good, *took], samples_bench.tables(good, took), as_json)
 
 
 @app.command()

@@ -120,17 +120,27 @@ def _part(those: Sequence[bool]) -> float:
     return round(float(np.mean(those)), 4) if those else float("nan")
 
 
-def judge(cases: Sequence[Case]) -> tuple[list[Outcome], list[Dated]]:
-    """Forecast every case, and hold it against what came."""
+def all_readings(case: Case) -> tuple[Floats, Floats]:
+    """Times and values before the origin."""
+    before = case.times <= case.now
+    return case.times[before], case.values[before]
+
+
+def judge(
+    cases: Sequence[Case], see: Callable[[Case], tuple[Floats, Floats]] = all_readings
+) -> tuple[list[Outcome], list[Dated]]:
+    """Forecast every case, and hold it against what came.
+
+    :param see: what the forecast sees of it.
+    """
     outcomes: list[Outcome] = []
     dated: list[Dated] = []
     for case in cases:
-        before = case.times <= case.now
-        times, values = case.times[before], case.values[before]
+        times, values = all_readings(case)
         far = max(case.horizons)
         span = float(values[-1] - values[len(values) // 2])
         levels = [values[-1] + span * part for part in (0.25, 0.5, 1.0)] if span > 0.0 else []
-        (found,) = forecasts([(times, values)], case.now, levels, far, case.horizons)
+        (found,) = forecasts([see(case)], case.now, levels, far, case.horizons)
         outcomes += _values(case, found, times, values)
         dated += _dates(case, found, far)
     return outcomes, dated
