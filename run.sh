@@ -28,8 +28,9 @@ usage: ./run.sh [command]
   repair                make the writer's consumers anew; nothing that waits is lost
   score FILE.csv [-o OUT.csv] [--plot OUT.png]
                         the anomaly detector over a file of timestamp,value
-  backup FILE           a checked copy of the SQLite store, made while it is written to
-  restore FILE          put such a copy back, while nothing runs
+  backup FILE           a checked copy of the store: of SQLite made while it is written to; in
+                        containers made while they are stopped
+  restore FILE          put such a copy back, while nothing runs; what was there is kept
   replace "<SEARCH>" "<REPLACE>" [EXT]
                         replace text literally in the files here (of one extension)
   test [folder ...] [--containers] [arguments of pytest]
@@ -44,7 +45,7 @@ USAGE
 }
 
 die() {
-  echo "run.sh: $2" >&2
+  echo "run.sh: ${*:2}" >&2
   exit "$1"
 }
 
@@ -267,6 +268,12 @@ case "$command" in
   init | build | start | stop | restart | status | logs | query | inject | deadletters | repair)
     operate "$command" "$@"
     ;;
+  backup | restore)
+    case "${1:-}" in
+      "" | /* | -*) operate "$command" "$@" ;;
+      *) operate "$command" "$CALLED_FROM/$1" "${@:2}" ;; # the file is named from there
+    esac
+    ;;
   score)
     install_runtime
     case " $* " in *" --plot"*) install_plot ;; esac
@@ -274,10 +281,6 @@ case "$command" in
     case "$PYTHON" in /*) ;; *) PYTHON="$root/$PYTHON" ;; esac
     cd "$CALLED_FROM" # its files are named from there
     PYTHONPATH="$root" "$PYTHON" -m reader.score "$@"
-    ;;
-  backup | restore)
-    install_runtime
-    locally "$command" "$@"
     ;;
   replace)
     python=$(find_python)

@@ -119,6 +119,87 @@ docker_inject() { inside client client inject "$@"; }
 docker_deadletters() { inside client client deadletters "$@"; }
 docker_repair() { inside writer writer.repair "$@"; }
 
+# ---- copies of the data --------------------------------------------------------------------------
+
+# The folders of the store in the volumes of the one service that has it. A database that is stopped
+# is its files; they go through tar in the service's own image, which keeps their owners.
+STORE_SERVICE="" STORE_ROOT="" STORE_MARK="" STORE_FOLDERS=()
+
+find_store() {
+  local store
+  store=$(setting STORE_URL "$(setting INFLUXDB_HOST "")")
+  case "$store" in sqlite:////app/*) store=sqlite:///${store#sqlite:////app/} ;; esac
+  case "$store" in
+    sqlite:///.spindle/*)
+      STORE_SERVICE=writer STORE_ROOT=/app STORE_FOLDERS=(.spindle)
+      STORE_MARK=${store#sqlite:///}
+      STORE_MARK=${STORE_MARK%%\?*}
+      ;;
+    "")
+      STORE_SERVICE=influxdb STORE_ROOT=/ STORE_FOLDERS=(var/lib/influxdb2 etc/influxdb2)
+      STORE_MARK=var/lib/influxdb2/influxd.bolt
+      ;;
+    *)
+      die 2 "$1 is for a store in the volumes of the containers here; STORE_URL or INFLUXDB_HOST names another," \
+        "and InfluxDB has its own tools: influx backup (2.x), influxd backup (1.x)"
+      ;;
+  esac
+}
+
+# in_store <program> <words>...: in a container of its own that has the store's volumes.
+in_store() {
+  local program=$1
+  shift
+  compose run --rm --no-deps -T --entrypoint "$program" "$STORE_SERVICE" "$@"
+}
+
+# nothing_runs <command> <words of the user>...
+nothing_runs() {
+  [ $# = 2 ] || die 2 "$1 takes the name of one file"
+  find_store "$1"
+  umask 077 # passwords and tokens are in a copy, too
+  [ -z "$(compose ps --quiet)" ] ||
+    die 2 "$1 in containers needs them stopped, so that the files are of one moment: ./run.sh stop first" \
+      "(for what runs without Docker: SPINDLE_MODE=local)"
+}
+
+docker_backup() {
+  nothing_runs backup "$@"
+  local file=$1
+  [ ! -e "$file" ] || die 2 "$file exists; name a file that does not"
+  [ -d "$(dirname "$file")" ] || die 2 "there is no folder $(dirname "$file")"
+  if ! in_store tar -C "$STORE_ROOT" -czf - "${STORE_FOLDERS[@]}" >"$file.part" || ! is_copy "$file.part"; then
+    rm -f "$file.part"
+    die 1 "the data could not be copied; see above (for what runs without Docker: SPINDLE_MODE=local)"
+  fi
+  mv "$file.part" "$file"
+  echo "$file: the data of $STORE_SERVICE, checked"
+}
+
+# Whole, and of this store.
+is_copy() {
+  local names
+  names=$(in_store tar -tzf - <"$1") || return 1
+  grep -qF -- "$STORE_MARK" <<<"$names" || {
+    echo "run.sh: there is no $STORE_MARK in $1" >&2
+    return 1
+  }
+}
+
+docker_restore() {
+  nothing_runs restore "$@"
+  local file=$1 kept folder clear=""
+  [ -f "$file" ] || die 2 "there is no file $file"
+  is_copy "$file" || die 2 "$file is no copy that ./run.sh backup made of the data of $STORE_SERVICE"
+  kept="$file.before-$(date +%Y%m%d-%H%M%S)"
+  in_store tar -C "$STORE_ROOT" -czf - "${STORE_FOLDERS[@]}" >"$kept" ||
+    die 1 "what is there now could not be copied first; nothing was changed"
+  for folder in "${STORE_FOLDERS[@]}"; do clear+="rm -rf $folder/* $folder/.[!.]* && "; done
+  in_store sh -c "cd $STORE_ROOT && ${clear}tar -xzf -" <"$file" ||
+    die 1 "the copy could not be put back whole; what was there before is $kept"
+  echo "restored from $file; what was there before is $kept"
+}
+
 # inside <service> <module> <words>...
 inside() {
   local service=$1 terminal=-T

@@ -16,7 +16,7 @@ from local.home import ROOT
 
 #: What run.sh may use of the system: nothing that macOS has not.
 SYSTEM = (
-    *("bash", "cat", "cmp", "cp", "cut", "dirname", "grep", "id", "mkdir", "mktemp", "mv"),
+    *("bash", "cat", "cmp", "cp", "cut", "date", "dirname", "grep", "id", "mkdir", "mktemp", "mv"),
     *("ps", "rm", "sed", "sleep", "sort", "tail", "tr"),
 )
 
@@ -27,6 +27,17 @@ case "$*" in
   "compose up "*) exit "${COMPOSE_UP:-0}" ;;
   "compose ps --all --format {{"*) printf "${COMPOSE_PS:-}" ;;
   "compose config --services") printf 'nats\\nwriter\\nreader\\nclient\\ndaemon\\ngrafana\\n' ;;
+  "compose ps --quiet") printf "${COMPOSE_RUNS:-}" ;;
+  "compose run --rm --no-deps -T --entrypoint "*)
+    # Does in the folder VOLUMES what a container would do in its own root.
+    program=$7 PATH=$REAL_PATH
+    shift 8
+    case "$program $1" in
+      "tar -C") folder=$VOLUMES$2; shift 2; set -- -C "$folder" "$@" ;;
+      "sh -c") set -- -c "cd $VOLUMES${2#cd }" ;;
+    esac
+    exec "$program" "$@"
+    ;;
 esac
 """
 
@@ -319,3 +330,83 @@ def test_make_help_lists_every_target_with_one_line() -> None:
         command = [make, "-s", "--no-print-directory", "-C", str(ROOT), "help"]
         shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
         assert sorted(line.split()[0] for line in shown.splitlines()) == sorted(targets)
+
+
+@pytest.fixture
+def volumes(checkout: Checkout, tmp_path: Path) -> Path:
+    """What the containers of a checkout with Docker keep, as a folder."""
+    root = tmp_path / "volumes"
+    checkout.environment |= {"VOLUMES": str(root), "REAL_PATH": os.environ["PATH"]}
+    for name, text in (
+        ("var/lib/influxdb2/influxd.bolt", "who may what"),
+        ("var/lib/influxdb2/engine/data/1.tsm", "readings"),
+        ("etc/influxdb2/influx-configs", "token"),
+        ("app/.spindle/spindle.db", "rows"),
+    ):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
+    return root
+
+
+@pytest.mark.parametrize(
+    ("settings", "kept"),
+    [
+        ({}, "var/lib/influxdb2/engine/data/1.tsm"),
+        ({"STORE_URL": "sqlite:///.spindle/spindle.db"}, "app/.spindle/spindle.db"),
+        ({"STORE_URL": "sqlite:////app/.spindle/spindle.db?x"}, "app/.spindle/spindle.db"),
+    ],
+)
+def test_in_containers_a_copy_of_the_store_is_put_back_and_what_was_there_is_kept(
+    checkout: Checkout, volumes: Path, tmp_path: Path, settings: dict[str, str], kept: str
+) -> None:
+    copy, file = tmp_path / "copy.tar.gz", volumes / kept
+    before = file.read_text()
+    done = checkout.run("backup", str(copy), **settings)
+    assert (done.returncode, done.stderr) == (0, "")
+    file.write_text("later")
+    (file.parent / "later").write_text("later")
+    done = checkout.run("restore", str(copy), **settings)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert file.read_text() == before
+    assert not (file.parent / "later").exists()
+    (aside,) = tmp_path.glob("copy.tar.gz.before-*")
+    assert str(aside) in done.stdout
+    assert checkout.run("restore", str(aside), **settings).returncode == 0
+    assert file.read_text() == "later"
+
+
+def test_in_containers_copies_are_refused_in_a_sentence_where_they_would_be_wrong(
+    checkout: Checkout, volumes: Path, tmp_path: Path
+) -> None:
+    copy = tmp_path / "copy.tar.gz"
+    (tmp_path / "other").write_text("no archive")
+    for words, settings, sentence in (
+        (("backup", str(copy)), {"COMPOSE_RUNS": "c0ffee"}, "needs them stopped"),
+        (("restore", str(copy)), {"COMPOSE_RUNS": "c0ffee"}, "needs them stopped"),
+        (("backup",), {}, "takes the name of one file"),
+        (("backup", str(tmp_path / "other")), {}, "exists; name a file that does not"),
+        (("backup", str(tmp_path / "no" / "copy")), {}, "there is no folder"),
+        (("restore", str(copy)), {}, "there is no file"),
+        (("restore", str(tmp_path / "other")), {}, "is no copy that ./run.sh backup made"),
+        (("backup", str(copy)), {"STORE_URL": "influxdb://db:8086/x"}, "names another"),
+        (("backup", str(copy)), {"STORE_URL": "sqlite:////data/x.db"}, "names another"),
+    ):
+        done = checkout.run(*words, **settings)
+        assert done.returncode == 2
+        assert sentence in done.stderr
+        assert not copy.exists()
+
+
+def test_in_containers_a_copy_of_nothing_is_none(
+    checkout: Checkout, volumes: Path, tmp_path: Path
+) -> None:
+    (volumes / "var/lib/influxdb2/influxd.bolt").unlink()
+    done = checkout.run("backup", str(tmp_path / "copy"))
+    assert done.returncode == 1
+    assert "there is no var/lib/influxdb2/influxd.bolt in" in done.stderr
+    assert not list(tmp_path.glob("copy*"))
+
+
+def test_a_copy_is_named_from_where_the_user_is(checkout: Checkout) -> None:
+    checkout.run("backup", "copies/today.db", DOCKER_INFO="1")
+    assert "python -m local backup //copies/today.db" in checkout.calls  # called from /
