@@ -22,7 +22,7 @@ _ENOUGH_ROWS = 3  # from here on a column that says the same in every row become
 _SHORT = 24  # if it says no more than so many characters
 _LONG_ID, _SHOWN_OF_ID = 13, 8
 # Left out, in this order, where a terminal is too narrow for all; the JSON has them.
-_LEFT_OUT = ("event_id", "last_seen", "array_id", "source_device", "score", "since")
+_LEFT_OUT = ("event_id", "array_id", "source_device", "last_seen", "score", "since")
 _FOLDED_AT = 32  # a longer cell takes more lines
 
 
@@ -180,7 +180,8 @@ def _object_words(value: Mapping[str, Any]) -> str:
         return _plain(value["message"])
     if "value" in value and "unit" in value:  # a reading
         return f"{_words(value['value'])} {_plain(str(value['unit']))}".rstrip()
-    return ", ".join(f"{_plain(name)} {_words(item)}" for name, item in value.items())
+    known = ((name, item) for name, item in value.items() if item is not None)
+    return ", ".join(f"{_plain(name)} {_words(item)}" for name, item in known)
 
 
 def _plain(text: str) -> str:

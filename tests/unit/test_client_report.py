@@ -145,3 +145,28 @@ def test_a_narrow_terminal_leaves_out_what_matters_least() -> None:
     assert "last seen" not in narrow
     assert "last seen" in wide
     assert "Tape" in wide
+
+
+def test_when_a_device_was_last_seen_has_its_place_on_a_usual_terminal() -> None:
+    metrics = {
+        name: {"value": 12.3456, "unit": unit, "time": "2026-11-23T05:21:17.102Z"}
+        for name, unit in (("CapacityUsed", "%"), ("DiskTemp", "degC"), ("IOPs", "/s"))
+    }
+    rows = [
+        {
+            "device_id": f"array{number}-disk1",
+            "source_device": ("DiskUnit", "CloudStorage")[number % 2],
+            "array_id": f"array{number}",
+            "last_seen": f"2026-11-23T05:21:1{number}.102Z",
+            "metrics": metrics,
+        }
+        for number in range(4)
+    ]
+    text = shown({"data": rows}, width=80)
+    assert "2026-11-23 05:21:12.102Z" in text
+    assert "array id" not in text
+
+
+def test_what_is_not_known_within_an_object_is_not_shown() -> None:
+    levels = [{"level": 80, "days": None, "earliest": None}, {"level": 90, "days": 3}]
+    assert "level 80, level 90, days 3" in shown({"data": [{"device_id": "a", "until": levels}]})
