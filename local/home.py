@@ -26,6 +26,10 @@ class UnsafeFolder(SpindleError):
     """A folder that must be ours alone belongs to somebody else."""
 
 
+class UnusableFolder(SpindleError):
+    """A folder that cannot be made."""
+
+
 @dataclass(frozen=True, slots=True)
 class Home:
     """Paths under one ``.spindle`` folder."""
@@ -84,9 +88,17 @@ class Home:
         """Create the folders; those with the control socket and passwords for this user only.
 
         :raises UnsafeFolder: if another user made the short folder of the socket first.
+        :raises UnusableFolder: if they cannot be made.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self.logs.mkdir(exist_ok=True)
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self.logs.mkdir(exist_ok=True)
+            self._make_private()
+        except OSError as error:
+            where = error.filename or self.folder
+            raise UnusableFolder(f"SPINDLE_HOME: {where}: {error.strerror}") from None
+
+    def _make_private(self) -> None:
         for private in (self.run, self.socket().parent):
             private.mkdir(mode=0o700, exist_ok=True)
             if private.is_symlink() or private.stat().st_uid != os.getuid():

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from local import show
 
@@ -48,8 +49,29 @@ def plan(words: Sequence[str]) -> Plan:
     return Plan([*(f"tests/{folder}" for folder in folders), *workers, *others], environment)
 
 
+def strangers(words: Sequence[str]) -> list[str]:
+    """Words that are no folder of tests, no file, no option and not what stands behind one.
+
+    Two processes that share the tests would say nothing of them, and run none.
+    """
+    before = ("", *words)
+    return [
+        word
+        for option, word in zip(before, words, strict=False)
+        if word not in FOLDERS
+        and not word.startswith("-")
+        and (not option.startswith("-") or option == CONTAINERS)
+        and not Path(word.partition("::")[0]).exists()
+    ]
+
+
 def run(words: Sequence[str]) -> int:
     """Run pytest; its exit code."""
+    if unknown := strangers(words):
+        show.complain(
+            f"there are no tests {', '.join(unknown)}; folders: {', '.join(sorted(FOLDERS))}"
+        )
+        return 2
     made = plan(words)
     if CONTAINERS in words and not _docker_answers():
         show.complain("--containers needs a Docker engine, and none answers `docker info`")

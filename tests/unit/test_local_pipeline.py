@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from local import environment, pipeline, services
-from local.home import Home, home_of
+from local.home import Home, UnusableFolder, home_of
 from local.settings import LocalSettings
 from spindle.errors import InvalidInput, InvalidSettings
 from spindle.settings import load
@@ -106,3 +106,9 @@ def test_spindle_home_is_relative_to_the_checkout_wherever_one_stands(tmp_path: 
         home_of(".spindle").folder == Path(pipeline.__file__).resolve().parent.parent / ".spindle"
     )
     assert home_of(str(tmp_path)).folder == tmp_path
+
+
+def test_a_home_that_cannot_be_made_is_told_with_its_setting(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(UnusableFolder, match=r"SPINDLE_HOME: .*file.*: Not a directory"):
+        Home(tmp_path / "file" / "home").make()

@@ -2,7 +2,26 @@
 
 from __future__ import annotations
 
-from local.testing import plan
+from pathlib import Path
+
+import pytest
+
+from local.testing import plan, run, strangers
+
+
+def test_a_folder_that_does_not_exist_is_named_with_those_that_do(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert run(["integrations"]) == 2
+    said = capsys.readouterr().err
+    assert "no tests integrations; folders: chaos, contract, e2e, integration" in said
+
+
+def test_files_options_and_what_stands_behind_them_are_no_strangers() -> None:
+    here = str(Path(__file__))
+    words = ["unit", "-k", "anything", "-x", "--containers", f"{here}::test_alone", "-n", "0"]
+    assert strangers(words) == []
+    assert strangers(["--containers", "wat"]) == ["wat"]
 
 
 def test_alone_it_runs_every_folder_in_its_short_form() -> None:
