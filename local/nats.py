@@ -24,6 +24,9 @@ Version = tuple[int, int, int]
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 #: JetStream's file limit beyond what the streams reserve: room for key-value buckets.
 _FILE_STORE_HEADROOM = 2**30
+#: The limit is at least this, as in compose. Streams that were larger before keep their size, and
+#: cannot be made smaller, where the limit is below what they reserve already.
+_FILE_STORE_LEAST = 64 * 10**9
 
 
 class NoServer(SpindleError):
@@ -94,7 +97,7 @@ def config(
         "max_payload: 8MB\n"
         "jetstream {\n"
         f"  store_dir: {json.dumps(str(store))}\n"
-        f"  max_file_store: {reserved + _FILE_STORE_HEADROOM}\n"
+        f"  max_file_store: {max(reserved + _FILE_STORE_HEADROOM, _FILE_STORE_LEAST)}\n"
         f"{sync}"
         "}\n"
         f"{authorization}"

@@ -5,9 +5,14 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+import nats
 import pytest
 
-from tests.servers import nats_server, running
+from local import nats as local_nats
+from local.settings import LocalSettings
+from spindle import bus, subjects
+from spindle.settings import load
+from tests.servers import Server, find, free_port, nats_server, running
 from tests.services import ServiceProcess
 from tests.waiting import until
 
@@ -53,3 +58,29 @@ def part(service: ServiceProcess) -> str:
     """What its ``/healthz`` says of NATS."""
     parts = service.health().get("parts")
     return str(parts["nats"]) if isinstance(parts, dict) else ""
+
+
+async def test_streams_become_smaller_when_their_settings_do(tmp_path: Path) -> None:
+    """On the server that ./run.sh starts, whose own limit follows from the same settings."""
+    for size in (4 * 2**30, 2**20):
+        settings = load(
+            LocalSettings,
+            nats_port=free_port(),
+            nats_monitor_port=free_port(),
+            metrics_stream_max_bytes=size,
+            events_stream_max_bytes=size,
+        )
+        config = tmp_path / "nats.conf"
+        config.write_text(local_nats.config(settings, tmp_path / "jetstream", None))
+        server = Server(
+            [str(find("nats-server")), "-c", str(config)],
+            settings.nats_port,
+            tmp_path / "nats.log",
+            f"http://127.0.0.1:{settings.nats_monitor_port}/healthz",
+        )
+        with running(server):
+            client = await nats.connect(f"nats://127.0.0.1:{settings.nats_port}")
+            await bus.declare(client, settings)
+            held = await client.jetstream().stream_info(subjects.METRICS_STREAM)
+            await client.close()
+        assert held.config.max_bytes == size
