@@ -28,7 +28,7 @@ from spindle.timestamps import NS
 MOST_CLOSER = 16  #: devices of one question whose last minutes are looked at
 MOST_LEARNT = 8  #: devices of one question whose interval is learnt
 _STEP_NS = 5 * NS
-_LONGEST_NS = 30 * 60 * NS  # that is looked at closely
+_LONGEST_NS = 120 * 60 * NS  # that is looked at closely
 _MANY = 4_000  # readings that take some 20 ms to judge
 _ROWS = 20_000  # of one device's last minutes
 
