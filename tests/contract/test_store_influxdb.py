@@ -126,6 +126,19 @@ async def test_a_name_that_influxdb_refuses_is_a_persons_to_mend(influxd: server
     await store.close()
 
 
+async def test_events_far_apart_are_looked_up_in_as_many_requests_as_it_takes(
+    store: InfluxStore,
+) -> None:
+    """A day of catching up, say: all in one address would be too long for influxd, or a proxy."""
+    far = [
+        EventRow(NOW - number * 61 * 10**9, f"e{number}", "DiskUnit", "Any", "disk-1", "", 3, "")
+        for number in range(5_000)
+    ]
+    for _ in range(2):  # a repeat changes nothing
+        await store.write_events(far)
+    assert (await store.counts())["events"] == len(far)
+
+
 async def test_an_event_that_was_moved_says_so_in_a_field(
     store: InfluxStore, ask: Ask, database: str
 ) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from urllib.parse import quote_plus
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from spindle.store import influxql
 from spindle.store.base import Selection
+from spindle.store.influx_server import LONGEST_QUERY, portions
 
 ESCAPES = {"n": "\n", "\\": "\\", "'": "'", '"': '"'}
 
@@ -108,3 +111,13 @@ def test_tags_beside_the_columns_and_tags_as_columns_are_the_same_rows() -> None
 @pytest.mark.parametrize("result", [{}, {"series": []}, {"series": None}, {"statement_id": 0}])
 def test_an_answer_without_series_has_no_rows(result: dict[str, object]) -> None:
     assert list(influxql.rows(result)) == []
+
+
+@given(st.lists(st.text(max_size=9_000), max_size=20))
+def test_statements_are_asked_in_their_order_in_addresses_that_are_not_too_long(
+    statements: list[str],
+) -> None:
+    asked = list(portions(statements))
+    assert [statement for some in asked for statement in some] == statements
+    assert all(len(some) == 1 or len(quote_plus(";".join(some))) <= LONGEST_QUERY for some in asked)
+    assert len(list(portions(["SELECT 1"] * 10))) == 1
