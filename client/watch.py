@@ -29,6 +29,7 @@ QUERY_TYPE = "alerts_critical"
 LONGEST_MINUTES = 5_256_000.0  # ten years: the longest window the reader takes
 LAST_OFFSET = 90_000  # the last page the reader turns to
 REOPEN_SECONDS = 2.0
+AWAY_SECONDS = 1.0  # until a reader that did not answer is asked again: it may be starting
 SLACK_NS = 3600 * NS  # how far the reader's clock may differ before an event is forgotten too soon
 
 
@@ -101,8 +102,9 @@ async def _connected(
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(Visits(service, client, visits).run(), name="parking")
             while True:
-                await watch.poll()
-                if not await service.pause(service.settings.client_poll_seconds):
+                answered = await watch.poll()
+                pause = service.settings.client_poll_seconds
+                if not await service.pause(pause if answered else min(pause, AWAY_SECONDS)):
                     break
     finally:
         await bus.close(client)
@@ -119,31 +121,35 @@ class Watch:
         self._log = critical_log
         self._metrics = Metrics(service.registry)
 
-    async def poll(self) -> None:
-        """Ask once, and write down what is new; a failure is told by the service's health."""
+    async def poll(self) -> bool:
+        """Ask once, and write down what is new; whether the reader answered.
+
+        A failure is told by the service's health.
+        """
         health = self._service.health
         now_ns = time.time_ns()
         self._metrics.polls.inc()
         try:
             events = await self._service.unless_stopped(self._ask(now_ns))
             if events is None:
-                return
+                return False
         except (ReaderAway, Refused) as error:
             self._metrics.failures.inc()
             health.failing("reader", f"waiting for the reader: {error}")
-            return
+            return False
         health.ok("reader")
         try:
             written = await asyncio.to_thread(self._log.write, events, now_ns)
         except OSError as error:
             health.failing("output", f"cannot write: {error.strerror or error}")
-            return
+            return True
         health.ok("output")
         self._metrics.written.inc(len(written))
         if written:
             log.info("critical events written down: %d", len(written))
         window_ns = int(self._service.settings.client_window_minutes * 60 * NS)
         self._log.forget(now_ns - window_ns - SLACK_NS)
+        return True
 
     async def _ask(self, now_ns: int) -> list[CriticalEvent]:
         settings = self._service.settings

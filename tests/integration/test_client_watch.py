@@ -260,6 +260,17 @@ async def test_a_second_client_on_the_same_file_exits_with_code_4_and_a_sentence
         assert "another client writes to client_output.log" in second.tail()
 
 
+async def test_a_reader_that_comes_a_little_later_is_not_waited_for_a_whole_poll(
+    nats_server: Server, client: ServiceProcess
+) -> None:
+    client.settings["CLIENT_POLL_SECONDS"] = "600"
+    client.start(wait=False)
+    await until(lambda: "waiting for the reader" in str(client.health()))
+    async with playing(nats_server) as reader:
+        reader.rows = [row("e-1")]
+        await until(lambda: written(client) == {"e-1": 1})
+
+
 async def test_a_log_that_cannot_be_opened_is_told_and_tried_again(
     nats_server: Server, client: ServiceProcess
 ) -> None:
