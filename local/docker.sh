@@ -16,6 +16,7 @@ docker_build() { compose build "$@"; }
 docker_start() {
   if ! compose up --detach --wait --wait-timeout "$(setting START_TIMEOUT_SECONDS 180)"; then
     compose ps --all >&2
+    last_words >&2
     name_taken_ports >&2
     echo "Not everything is healthy. Look: ./run.sh logs <service>" >&2
     return 1
@@ -36,6 +37,14 @@ Try next:
   ./run.sh query alerts_critical   what is failing
   ./run.sh status                  how the services are
 ADDRESSES
+}
+
+# What services said that do not stay up: a setting that is wrong, say.
+last_words() {
+  local service state
+  while read -r service state; do
+    case "$state" in restarting | exited) compose logs --no-log-prefix --tail 5 "$service" ;; esac
+  done <<<"$(compose ps --all --format '{{.Service}} {{.State}}')"
 }
 
 # A port that somebody answers on, and no container of ours publishes.

@@ -137,6 +137,14 @@ def test_a_port_that_is_taken_is_named_with_its_setting(checkout: Checkout) -> N
     assert f"port {port} is taken; free it, or set READER_HTTP_PORT" in done.stderr
 
 
+def test_what_does_not_stay_up_has_the_last_word(checkout: Checkout) -> None:
+    rows = r"nats running\ndaemon restarting\nreader exited\n"
+    done = checkout.run("start", COMPOSE_UP="1", COMPOSE_PS=rows)
+    assert done.returncode == 1
+    calls = [call for call in checkout.calls if call.startswith("docker compose logs")]
+    assert [call.split()[-1] for call in calls] == ["daemon", "reader"]
+
+
 @pytest.mark.parametrize("word", ["init", "build", "start", "stop", "status", "all", "check"])
 @pytest.mark.parametrize("engine", ["0", "1"])
 def test_a_word_too_many_is_refused(checkout: Checkout, word: str, engine: str) -> None:
