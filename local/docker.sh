@@ -43,7 +43,7 @@ ADDRESSES
 last_words() {
   local service state
   while read -r service state; do
-    case "$state" in restarting | exited) compose logs --no-log-prefix --tail 5 "$service" ;; esac
+    case "$state" in restarting | exited) compose logs --no-log-prefix --tail 5 "$service" </dev/null ;; esac
   done <<<"$(compose ps --all --format '{{.Service}} {{.State}}')"
 }
 
