@@ -33,6 +33,9 @@ ALLOWANCE = 3.0
 EVIDENCE = 30.0
 """Sum of surprise at which chance is ruled out: on independent points exp(-0.94 * 30) = 6e-13."""
 
+KNOWN_STEP = EVIDENCE * SPAN / 2
+"""Evidence past which a run before was a step that was told: its likes begin anew as it did."""
+
 HALF_PI = pi / 2
 EXACT = 1e15  # beyond, a double has no room for fractions
 
@@ -49,13 +52,18 @@ class Surge:
     follows a Pareto tail), whose sum above ``ALLOWANCE`` a point is the evidence, apart for
     high and for low values. For independent points of any distribution
     P(evidence > x) < exp(-0.94 x) (Lundberg's bound). Real series are not independent:
-    evidence must also reach twice what it ever reached before (a memory that fades), so a
-    series that always swings stays silent.
+    evidence must also reach twice what it ever reached before in its direction (a memory that
+    fades), so a series that always swings stays silent.
+
+    A level that has changed for good is one surprise: once an alarm has told of it and the value
+    stays where it is, the level begins anew there. Else a hundred innovations, while the level is
+    on its way behind, would be as large as the first, and nothing smaller unusual among them for
+    a day. It is remembered as if the level had been on its way, so that its likes stay silent.
     """
 
     __slots__ = (
         "agreement", "before", "grain", "high", "innovations", "last", "level", "low", "next",
-        "peak", "points", "ranked", "start", "top", "usual",
+        "peak_high", "peak_low", "points", "ranked", "start", "top_high", "top_low", "usual",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -71,26 +79,35 @@ class Surge:
         self.ranked = array("d")  # all but the last LAG of them, sorted
         self.high = 0.0  # evidence that values are too high
         self.low = 0.0  # or too low: apart, for a high value drags the level up behind it
-        self.top = 0.0  # largest evidence of the present run
-        self.peak = 0.0  # of the runs before, fading
+        self.top_high = 0.0  # largest evidence of the present run
+        self.top_low = 0.0
+        self.peak_high = 0.0  # of the runs before, fading: a known fall does not hide a rise
+        self.peak_low = 0.0
         self.next = EVIDENCE  # evidence to be heard again
 
     def restart(self, value: float) -> None:
-        """Forget the level after a gap; what lies between is not known."""
+        """Begin with this level: after a gap, in which nobody knows what was, or a change."""
         self.level = self.last = value
         self.before = 0.0
         self._end_run()
 
     def update(self, value: float, warm: bool) -> float:
         """Take the next value; 0, or 0.5..1 when the evidence has (again) doubled."""
-        if not self.top:
+        if not self.top_high and not self.top_low:
             self.usual = self.level
         residual = value - self.level
         self.level += residual / SPAN
-        innovation = self._whiten(residual, abs(value - self.last))
+        step = abs(value - self.last)
+        innovation = self._whiten(residual, step)
         self.last = value
         score = self._weigh(innovation) if warm else 0.0
         self._remember(innovation)
+        if self.next > EVIDENCE and step * SPAN < abs(residual):  # told, and there to stay
+            if residual > 0.0:
+                self.top_high *= SPAN
+            else:
+                self.top_low *= SPAN
+            self.restart(value)
         return score
 
     def _whiten(self, residual: float, step: float) -> float:
@@ -120,7 +137,8 @@ class Surge:
 
     def _weigh(self, innovation: float) -> float:
         surprise, high = self._surprise(innovation)
-        self.peak *= FADE
+        self.peak_high *= FADE
+        self.peak_low *= FADE
         up, down = self.high - ALLOWANCE, self.low - ALLOWANCE
         if high:
             up += surprise
@@ -128,20 +146,25 @@ class Surge:
             down += surprise
         self.high = up = max(0.0, up)
         self.low = down = max(0.0, down)
-        evidence = max(down, up)
-        if evidence <= self.top:
-            if evidence == 0.0 < self.top:
+        evidence, known = (up, self.peak_high) if up > down else (down, self.peak_low)
+        top = max(self.top_high, self.top_low)
+        self.top_high = max(self.top_high, up)
+        self.top_low = max(self.top_low, down)
+        if evidence <= top:
+            if evidence == 0.0 < top:
                 self._end_run()
             return 0.0
-        self.top = evidence
-        if evidence < self.next or evidence < 2.0 * self.peak:
+        if evidence < self.next or (evidence < 2.0 * known and known < KNOWN_STEP):
             return 0.0
         self.next = 2.0 * evidence
+        if evidence < 2.0 * known:  # not told again, yet its level too begins anew where it stays
+            return 0.0
         return evidence / (evidence + EVIDENCE)
 
     def _end_run(self) -> None:
-        self.peak = max(self.peak, self.top)
-        self.high = self.low = self.top = 0.0
+        self.peak_high = max(self.peak_high, self.top_high)
+        self.peak_low = max(self.peak_low, self.top_low)
+        self.high = self.low = self.top_high = self.top_low = 0.0
         self.next = EVIDENCE
 
     def _surprise(self, innovation: float) -> tuple[float, bool]:
