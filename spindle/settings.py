@@ -18,6 +18,7 @@ from spindle.errors import InvalidSettings
 from spindle.models import shown
 
 DEFAULT_STORE = "sqlite:///.spindle/spindle.db"
+_REPLICAS = (1, 3, 5)
 _NATS_SCHEMES = ("nats", "tls", "ws", "wss")
 _SCHEMES = ("sqlite", "influxdb", "influxdb+http", "influxdb+https", "http", "https")
 
@@ -47,7 +48,7 @@ class Settings(BaseSettings):
     nats_tls_cert: str = Field("", description="Client certificate (PEM) shown to NATS.")
     nats_tls_key: str = Field("", description="Key (PEM) of NATS_TLS_CERT.")
     stream_replicas: int = Field(
-        1, ge=1, le=5, description="Copies of each stream in a NATS cluster (1, 3 or 5)."
+        1, description="Copies of each stream in a NATS cluster (1, 3 or 5)."
     )
     metrics_stream_max_bytes: int = Field(
         4 * 2**30,
@@ -129,6 +130,13 @@ class Settings(BaseSettings):
         urls = [url.strip() for url in value.split(",") if url.strip()]
         if not urls or not all(map(_names_a_server, urls)):
             raise ValueError("expected nats://host:port, or several of them separated by commas")
+        return value
+
+    @field_validator("stream_replicas")
+    @classmethod
+    def _can_agree(cls, value: int) -> int:
+        if value not in _REPLICAS:  # an even number survives no more losses than one copy less
+            raise ValueError("expected 1, 3 or 5")
         return value
 
     @field_validator("store_url")

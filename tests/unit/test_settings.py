@@ -46,3 +46,15 @@ def test_a_number_that_is_not_finite_is_a_mistake(number: str) -> None:
         load(Settings, store_timeout_seconds=number, retention_hours=number)
     assert len(caught.value.mistakes) == 2
     assert all("expected a finite number" in mistake for mistake in caught.value.mistakes)
+
+
+@pytest.mark.parametrize("copies", ["1", "3", "5"])
+def test_a_stream_may_have_one_copy_or_three_or_five(copies: str) -> None:
+    assert load(Settings, stream_replicas=copies).stream_replicas == int(copies)
+
+
+@pytest.mark.parametrize("copies", ["2", "4", "0", "-1", "7"])
+def test_other_numbers_of_copies_are_refused_with_those_allowed(copies: str) -> None:
+    with pytest.raises(InvalidSettings) as caught:
+        load(Settings, stream_replicas=copies)
+    assert caught.value.mistakes == (f"STREAM_REPLICAS: given {copies!r}, expected 1, 3 or 5",)
