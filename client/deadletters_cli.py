@@ -28,6 +28,7 @@ app = typer.Typer(
 
 EXIT_REFUSED, EXIT_USAGE, EXIT_AWAY = 1, 2, 69
 CONNECT_SECONDS = 10.0
+LISTED_CHARACTERS = 200  # of a payload, in a list
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, as is always done into a pipe.")]
 Numbers = Annotated[
@@ -42,7 +43,7 @@ def list_(
     start: Annotated[int, typer.Option("--from", min=1, help="From this number on.")] = 1,
     as_json: Json = False,
 ) -> None:
-    """The oldest dead letters: number, time, subject, kind, reason."""
+    """The oldest dead letters: number, time, subject, kind, reason; long payloads shortened."""
 
     async def work(js: JetStreamContext) -> tuple[int, list[DeadLetter]]:
         found: list[DeadLetter] = []
@@ -54,7 +55,7 @@ def list_(
 
     total, found = _run(work)
     if as_json or not sys.stdout.isatty():
-        _print_json({"total": total, "letters": [_plain(letter) for letter in found]})
+        _print_json({"total": total, "letters": [_listed(letter) for letter in found]})
         return
     table = Table("number", "time", "subject", "kind", "reason", title=f"{total} dead letters")
     for letter in found:
@@ -162,6 +163,19 @@ async def _connected(
 
 def _plain(letter: DeadLetter) -> dict[str, Any]:
     return {**asdict(letter), "payload": letter.payload.decode("utf-8", "backslashreplace")}
+
+
+def _listed(letter: DeadLetter) -> dict[str, Any]:
+    """As in ``_plain``, with at most the beginning of its payload; ``shortened`` says so."""
+    plain = _plain(letter)
+    payload, shortened = plain["payload"], None
+    if len(payload) > LISTED_CHARACTERS:
+        plain["payload"] = payload[:LISTED_CHARACTERS]
+        shortened = (
+            f"the first {LISTED_CHARACTERS} of {len(payload)} characters; "
+            f"all of it: ./run.sh deadletters show {letter.number}"
+        )
+    return {**plain, "shortened": shortened}
 
 
 def _print_json(data: Any) -> None:
