@@ -161,7 +161,7 @@ class _Case:
             if limit is None:
                 continue
             if steps:
-                since = held_since(steps, limits, limit)
+                since = held_since(steps, limits, limit, reading.time_ns)
             else:
                 since = self._held_by_one(reading, limits, limit, severity)
             if since is not None:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 
 from reader import health, intervals
 from reader.health_evidence import Evidence, Rules, Unit
+from reader.health_holding import STEP_NS
 from reader.health_limits import Thresholds
 from reader.health_reasons import Key
 from reader.intervals import Intervals
@@ -27,7 +28,6 @@ from spindle.timestamps import NS
 
 MOST_CLOSER = 16  #: devices of one question whose last minutes are looked at
 MOST_LEARNT = 8  #: devices of one question whose interval is learnt
-_STEP_NS = 5 * NS
 _LONGEST_NS = 120 * 60 * NS  # that is looked at closely
 _MANY = 4_000  # readings that take some 20 ms to judge
 _ROWS = 20_000  # of one device's last minutes
@@ -102,7 +102,7 @@ class Examiner:
         start = now_ns - min(self.rules.event_ns + health.AROUND_NS, _LONGEST_NS)
         end = now_ns + int(self.settings.max_future_seconds * NS) + 1
         found = await asyncio.gather(
-            *(store.series(Selection(*key), start, end, _STEP_NS, _ROWS) for key in keys)
+            *(store.series(Selection(*key), start, end, STEP_NS, _ROWS) for key in keys)
         )
         return {key: _by_metric(steps) for key, steps in zip(keys, found, strict=True)}
 

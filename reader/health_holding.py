@@ -12,14 +12,20 @@ from reader.health_limits import Limit, Limits
 from spindle.store.base import Step
 from spindle.timestamps import NS
 
+STEP_NS = 5 * NS  #: readings closer together than this are looked at in means of so long
 
-def held_since(steps: Sequence[Step], limits: Limits, limit: Limit) -> int | None:
+
+def held_since(
+    steps: Sequence[Step], limits: Limits, limit: Limit, newest_ns: int | None = None
+) -> int | None:
     """When the limit was reached that holds at the last step; None when none holds.
 
     It is reached when every reading of the last ``enter_seconds`` is at the limit or past it, and
-    left when every one of the last ``leave_seconds`` is better than ``limit.leave``.
+    left when every one of the last ``leave_seconds`` is better than ``limit.leave``. Of a step of
+    several readings the mean must be past the limit, and no reading better than ``limit.leave``.
 
-    :param steps: of one series, oldest first; readings themselves, or the means of short steps.
+    :param steps: of one series, oldest first; readings themselves, or steps of ``STEP_NS``.
+    :param newest_ns: time of the newest reading, when the last step is not over yet.
     """
     enter_ns, leave_ns = int(limit.enter_seconds * NS), int(limit.leave_seconds * NS)
     since: int | None = None  # what holds now was reached then
@@ -27,17 +33,25 @@ def held_since(steps: Sequence[Step], limits: Limits, limit: Limit) -> int | Non
     not_past: int | None = None  # the last reading that was not past the limit
     not_well: int | None = None  # the last one that was not well
     for step in steps:
-        now = step.time_ns
-        if not limits.reached(step.mean, limit.leave):
+        now = _last_ns(step, newest_ns)
+        high = limits.bad == "high"
+        worst, best = (step.maximum, step.minimum) if high else (step.minimum, step.maximum)
+        if not limits.reached(worst, limit.leave):
             if since is not None and (not_well is None or now - not_well >= leave_ns):
                 since = None
         else:
             not_well = now
-        if not limits.reached(step.mean, limit.enter):
+        if not (limits.reached(step.mean, limit.enter) and limits.reached(best, limit.leave)):
             not_past = now
             began = 0
             continue
-        began = began or now
+        began = began or step.time_ns
         if since is None and (not_past is None or now - not_past >= enter_ns):
             since = began
     return since
+
+
+def _last_ns(step: Step, newest_ns: int | None) -> int:
+    """About when the last of a step's readings came: they are evenly spaced."""
+    last = step.time_ns + STEP_NS * (step.count - 1) // step.count
+    return last if newest_ns is None else max(step.time_ns, min(last, newest_ns))

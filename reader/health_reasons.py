@@ -82,10 +82,16 @@ def of_reading(
     message = f"{limits.metric_type} {reading.value:.4g}{unit}"
     if limits.reached(reading.value, limit.enter):
         at = "at or above" if limits.bad == "high" else "at or below"
-        message += f", {at} {limit.enter:g}{unit} ({severity}) for {lasting}"
-    else:
+        how_long = f"for {lasting}" if now_ns - since_ns >= 2 * timestamps.NS else "just now"
+        message += f", {at} {limit.enter:g}{unit} ({severity}) {how_long}"
+    elif limits.reached(reading.value, limit.leave):
         message += f", not yet safely back from {limit.enter:g}{unit} ({severity})"
         message += f", which it reached {lasting} ago"
+    else:
+        better = "below" if limits.bad == "high" else "above"
+        message += f", {better} {limit.leave:g}{unit} again but not yet for "
+        message += f"{limit.leave_seconds:g} s; it reached {limit.enter:g}{unit} ({severity})"
+        message += f" {lasting} ago"
     return Reason(
         reading.source_device, reading.device_id, limits.metric_type, None, reading.value,
         limits.unit, limit.enter, severity, timestamps.format_ns(reading.time_ns),
@@ -98,7 +104,7 @@ def of_event(event: EventRow, since_ns: int, severity: State, now_ns: int) -> Re
     what = f"{event.event_type} of criticality {event.criticality}"
     message = f"{what}: {event.message}" if event.message else what
     ago = duration(now_ns - event.time_ns)
-    message = f"over: {ago} ago {message}" if severity == "ok" else f"{message} ({ago} ago)"
+    message = f"{'over: ' if severity == 'ok' else ''}{message} ({ago} ago)"
     return Reason(
         event.source_device, event.device_id, None, event.event_type, float(event.criticality),
         "", float(CRITICAL_EVENT), severity, timestamps.format_ns(event.time_ns),

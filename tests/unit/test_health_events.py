@@ -58,7 +58,7 @@ def test_a_disk_that_has_cooled_down_for_twenty_seconds_is_well_whatever_its_las
     assert unit({"DiskTemp": [*hot, *[40.0] * 15]}, [event(20), event(28)]).state == "critical"
     found = unit({"DiskTemp": [*hot, *[40.0] * 25]}, [event(30), event(38)])
     assert (found.state, found.reasons[0].severity) == ("ok", "ok")
-    assert found.reasons[0].message == "over: 30 s ago DriveFailure of criticality 8"
+    assert found.reasons[0].message == "over: DriveFailure of criticality 8 (30 s ago)"
 
 
 def test_an_event_that_comes_when_the_disk_is_cool_again_counts_for_a_minute() -> None:

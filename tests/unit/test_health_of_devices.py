@@ -9,6 +9,7 @@ import pytest
 
 from reader import health
 from reader.health_evidence import Before, Evidence, Rules
+from reader.health_holding import STEP_NS
 from reader.health_limits import Thresholds
 from reader.health_reasons import Finding, Key, State
 from spindle.store.base import EventRow, Latest, Step
@@ -117,6 +118,67 @@ def test_a_limit_is_reached_after_a_while_and_left_at_a_better_value_for_a_while
     assert after(values)["health"] == state
 
 
+def in_steps(values: Sequence[float]) -> dict[Key, Any]:
+    """A reading a second, the last one now, as the store gives them: in steps of five seconds."""
+    times = [NOW - (len(values) - 1 - n) * NS for n in range(len(values))]
+    steps = []
+    for begin in sorted({time // STEP_NS * STEP_NS for time in times}):
+        own = [v for time, v in zip(times, values, strict=True) if 0 <= time - begin < STEP_NS]
+        steps.append(
+            Step(
+                *("DiskUnit", "DiskTemp", "disk-1", "array-1", begin),
+                *(sum(own) / len(own), min(own), max(own), len(own)),
+            )
+        )
+    return {DISK: {"DiskTemp": steps}}
+
+
+@pytest.mark.parametrize("ill", [61.0, 255.0, 5000.0])
+@pytest.mark.parametrize("lead", range(60, 65))
+def test_one_reading_past_a_limit_says_nothing_wherever_in_a_step_it_falls(
+    lead: int, ill: float
+) -> None:
+    for after in range(30):
+        values = [40.0] * lead + [ill] + [40.0] * after
+        steps = in_steps(values)
+        found = verdict([reading("DiskTemp", values[-1], age=0)], steps=steps)
+        assert found["health"] == "ok", after
+
+
+@pytest.mark.parametrize("lead", range(60, 65))
+def test_a_limit_is_reached_within_ten_seconds_wherever_in_a_step_it_begins(lead: int) -> None:
+    states = []
+    for held in range(1, 12):
+        values = [40.0] * lead + [66.0] * held
+        steps = in_steps(values)
+        states.append(verdict([reading("DiskTemp", 66.0, age=0)], steps=steps)["health"])
+    assert set(states[:4]) == {"ok"}
+    assert set(states[9:]) == {"critical"}
+
+
+@pytest.mark.parametrize(
+    ("values", "sentence"),
+    [
+        ([40.0] * 60 + [61.0], "DiskTemp 61 degC, at or above 60 degC (critical) just now"),
+        (
+            [40.0] * 60 + [61.0] * 30 + [59.0] * 9,
+            "DiskTemp 59 degC, not yet safely back from 60 degC (critical), "
+            "which it reached 39 s ago",
+        ),
+        (
+            [40.0] * 60 + [61.0] * 30 + [33.0] * 9,
+            "DiskTemp 33 degC, below 58 degC again but not yet for 20 s; "
+            "it reached 60 degC (critical) 39 s ago",
+        ),
+    ],
+)
+def test_what_is_well_again_is_not_said_to_be_bad_still(values: list[float], sentence: str) -> None:
+    sudden = Thresholds({("metrics", "DiskTemp"): {"enter_seconds": 0.0}})
+    evidence = Evidence([reading("DiskTemp", values[-1])], steps=minutes(values))
+    (unit,) = health.judge(evidence, Rules(sudden, 300 * NS, 900 * NS), NOW)
+    assert unit.reasons[0].message == sentence
+
+
 def test_without_a_history_a_device_that_was_ill_stays_so_until_it_is_well_enough() -> None:
     before = {DISK: Before("critical", NOW - 600 * NS)}
     found = verdict([reading("DiskTemp", 59)], before=before)
@@ -145,7 +207,7 @@ def test_an_event_is_over_when_the_readings_told_of_it_and_are_well_again() -> N
     hot_then_well = [40.0] * 30 + [66.0] * 100 + [40.0] * 90
     found = after(hot_then_well, events=[event(age=95), event(age=103)])
     assert (found["health"], found["reasons"][0]["severity"]) == ("ok", "ok")
-    assert found["reasons"][0]["message"] == "over: 95 s ago DriveFailure of criticality 9"
+    assert found["reasons"][0]["message"] == "over: DriveFailure of criticality 9 (95 s ago)"
     assert 90 <= found["score"] < 100
     assert after(hot_then_well, events=[event(age=50)])["health"] == "critical"
     assert after([40.0] * 220, events=[event(age=95)])["health"] == "critical"
