@@ -21,6 +21,7 @@ PARTS = (0.8, 0.9, 1.0)  # of full: the levels that are foretold
 WARNING_DAYS = 14.0  # full in so many days is a warning: time enough to order and install
 CRITICAL_DAYS = 2.0  # and in so many, critical
 _NS = float(timestamps.NS)
+_ONE = {"days": "a day", "h": "an hour", "min": "a minute", "s": "a second"}
 
 
 class Name(NamedTuple):
@@ -207,10 +208,15 @@ def _crossing(crossing: Crossing, unit: str) -> str:
     earliest = duration(crossing.earliest * DAY)
     if crossing.days is None:
         return f"{level} in {earliest} at the earliest"
-    latest = "later" if crossing.latest is None else duration(crossing.latest * DAY)
+    middle = duration(crossing.days * DAY)
+    if crossing.latest is None:
+        return f"{level} in {middle} ({earliest} or later)"
+    latest = duration(crossing.latest * DAY)
+    if earliest == latest:
+        return f"{level} in {latest} (give or take less than {_ONE[latest.split(' ')[1]]})"
     if earliest.split(" ")[1:] == latest.split(" ")[1:]:
         earliest = earliest.split(" ")[0]
-    return f"{level} in {duration(crossing.days * DAY)} ({earliest} to {latest})"
+    return f"{level} in {middle} ({earliest} to {latest})"
 
 
 def filling_reason(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from reader import capacity_forecast
 from reader.answers_forecast import past_of
 from reader.capacity_forecast import Name, filling_reason, made, row
-from reader.forecast import Forecast, forecast
+from reader.forecast import Crossing, Forecast, forecast
 from reader.forecasting.models import Floats
 from spindle.store.base import Point, Selection, Series
 from spindle.timestamps import NS
@@ -72,6 +73,25 @@ def test_every_row_has_the_same_keys_and_a_sentence() -> None:
 def test_growth_too_slow_for_the_horizon_is_said_so() -> None:
     message = capacity_forecast.sentence("CapacityUsed", made_of(*rising(20.0, 0.1, 28)))
     assert message.endswith("; not 80 % within 90 days.")
+
+
+@pytest.mark.parametrize(
+    ("days", "earliest", "latest", "said"),
+    [
+        (50.1, 49.8, 50.4, "80 % in 50 days (give or take less than a day)"),
+        (50.1, 49.2, 50.4, "80 % in 50 days (49 to 50 days)"),
+        (0.5, 0.499, 0.501, "80 % in 12 h (give or take less than an hour)"),
+        (0.5, 0.0208, 0.7, "80 % in 12 h (30 min to 17 h)"),
+        (50.1, 49.8, None, "80 % in 50 days (50 days or later)"),
+    ],
+)
+def test_an_interval_within_one_unit_is_said_to_be_so(
+    days: float, earliest: float, latest: float | None, said: str
+) -> None:
+    there = replace(
+        made_of(*rising(50.0, 0.5)), crossings=(Crossing(80.0, days, earliest, latest),)
+    )
+    assert capacity_forecast.sentence("CapacityUsed", there).split("; ")[1] == f"{said}."
 
 
 def test_what_counts_as_full() -> None:
