@@ -75,17 +75,40 @@ runs_locally() {
   [ -f "$pid_file" ] && kill -0 "$(cat "$pid_file")" 2>/dev/null
 }
 
+# mode <command>: local or docker.
 mode() {
-  local forced
+  local forced mistake=""
   forced=$(setting SPINDLE_MODE "")
   case "$forced" in
-    local | docker) echo "$forced" ;;
-    "")
-      # What was started without Docker is also stopped so, though an engine runs by now.
-      if runs_locally || ! docker info >/dev/null 2>&1; then echo local; else echo docker; fi
+    "") ;;
+    local | docker)
+      echo "$forced"
+      return
       ;;
-    *) die 2 "SPINDLE_MODE is \"$forced\"; it may be local, docker, or empty to choose by itself" ;;
+    *)
+      mistake="SPINDLE_MODE is \"$forced\"; it may be local, docker, or empty to choose by itself"
+      bears_mistakes "$1" || die 2 "$mistake"
+      ;;
   esac
+  # What was started without Docker is also stopped so, though an engine runs by now.
+  if runs_locally || ! docker info >/dev/null 2>&1; then
+    echo local # which warns of all mistakes itself
+  else
+    [ -z "$mistake" ] || echo "run.sh: warning: $mistake" >&2
+    echo docker
+  fi
+}
+
+# What must work whatever is wrong in the settings.
+bears_mistakes() {
+  case "$1" in stop | status | logs) ;; *) return 1 ;; esac
+}
+
+# The interpreter that supervisord here was started with; nothing where none runs.
+running_python() {
+  runs_locally || return 0
+  ps -ww -p "$(cat "$HOME_FOLDER/run/supervisord.pid")" -o command= |
+    sed -n 's/ -m supervisor\.supervisord .*//p'
 }
 
 # ---- the virtual environment ---------------------------------------------------------------------
@@ -225,8 +248,8 @@ step() {
 locally() { "$PYTHON" -m local "$@"; }
 
 operate() {
-  local chosen
-  chosen=$(mode)
+  local chosen running
+  chosen=$(mode "$1")
   if [ "$chosen" = docker ]; then
     # shellcheck source=local/docker.sh
     . local/docker.sh
@@ -246,7 +269,13 @@ operate() {
       install_runtime
       ;;
     *)
-      install_runtime
+      running=$(running_python)
+      if bears_mistakes "$1" && [ -x "$running" ] && ! [ "${running%/*}" -ef "${PYTHON%/*}" ]; then
+        echo "run.sh: warning: SPINDLE_VENV is $VENV; what runs was started from ${running%/bin/*}" >&2
+        PYTHON=$running
+      else
+        install_runtime
+      fi
       locally "$@"
       ;;
   esac

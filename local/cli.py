@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from local import backup as copies
-from local import environment, logs, nats, operate, services, show, testing
+from local import environment, forgiving, logs, nats, operate, services, show, testing
 from local.env_example import env_example
 from local.home import ROOT, home_of
 from local.pipeline import load_all, load_local
@@ -51,6 +52,13 @@ def main() -> None:
         sys.exit(130)
 
 
+def _warn(mistakes: Sequence[str]) -> None:
+    if mistakes:
+        show.complain("warning: the settings have mistakes; ./run.sh start would refuse them:")
+        for mistake in dict.fromkeys(mistakes):
+            show.complain(f"  {mistake}")
+
+
 def _exit(code: int) -> None:
     raise typer.Exit(code)
 
@@ -64,8 +72,9 @@ def start() -> None:
 @app.command()
 def stop() -> None:
     """Drain and stop every service; data is kept."""
-    settings = load_local()
-    _exit(operate.stop(home_of(settings.spindle_home), settings.stop_timeout_seconds))
+    settings, home, mistakes = forgiving.load_local()
+    _warn(mistakes)
+    _exit(operate.stop(home, settings.stop_timeout_seconds))
 
 
 @app.command()
@@ -80,7 +89,10 @@ def status(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
     """Service, state, since, health; exit code 3 unless all are healthy."""
-    _exit(operate.status(load_all(), as_json=as_json))
+    settings, home, mistakes = forgiving.load_local()
+    pages, more = forgiving.pages(settings, home)
+    _warn([*mistakes, *more])
+    _exit(operate.status(home, pages, as_json=as_json))
 
 
 @app.command(name="logs")
@@ -91,7 +103,8 @@ def show_logs(
 ) -> None:
     """The logs of every service or of one."""
     names = [services.resolve(service)] if service else list(services.START_ORDER)
-    home = home_of(load_local().spindle_home)
+    _, home, mistakes = forgiving.load_local()
+    _warn(mistakes)
     _exit(logs.run({name: home.log_file(name) for name in names}, lines, follow=follow))
 
 

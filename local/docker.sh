@@ -6,6 +6,18 @@ compose() { docker compose "$@"; }
 compose version >/dev/null 2>&1 ||
   die 1 "docker has no compose plugin; install it (docker-compose-plugin), or set SPINDLE_MODE=local"
 
+# For what is there already: by the file, or, where the settings make it one that compose refuses, by
+# the name of the project alone, which is all that compose needs for that.
+compose_as_it_runs() {
+  local mistake
+  if mistake=$(compose config --quiet 2>&1); then
+    compose "$@"
+  else
+    echo "run.sh: warning: ./run.sh start would be refused: $mistake" >&2
+    (cd / && docker compose --project-name "${COMPOSE_PROJECT_NAME:-spindle}" "$@")
+  fi
+}
+
 docker_init() {
   make_env_file
   echo "$(docker --version), compose $(compose version --short)"
@@ -64,7 +76,7 @@ name_taken_ports() {
 
 # Volumes stay: without --volumes, data outlives its containers.
 docker_stop() {
-  compose down
+  compose_as_it_runs down
   echo "stopped; the data is kept"
 }
 
@@ -86,9 +98,9 @@ docker_status() {
     shift
   fi
   no_more_words status "$@"
-  rows=$(compose ps --all --format $'{{.Service}}\t{{.State}}\t{{.RunningFor}}\t{{.Health}}')
+  rows=$(compose_as_it_runs ps --all --format $'{{.Service}}\t{{.State}}\t{{.RunningFor}}\t{{.Health}}')
   if [ -n "$json" ]; then
-    compose ps --all --format json
+    compose_as_it_runs ps --all --format json 2>/dev/null # what is wrong has been said
   else
     printf '%-12s%-14s%-22s%s\n' service state since health
     while IFS=$'\t' read -r service state since health; do
@@ -120,7 +132,7 @@ docker_logs() {
     esac
     shift
   done
-  compose logs ${follow:+"$follow"} --tail "$lines" ${arguments[@]+"${arguments[@]}"}
+  compose_as_it_runs logs ${follow:+"$follow"} --tail "$lines" ${arguments[@]+"${arguments[@]}"}
 }
 
 docker_query() { inside client client query "$@"; }
@@ -224,7 +236,8 @@ known_service() {
     daemon-service-go | writer-service-go | client-service-go) name=${name%-service-go} ;;
     reader-service-py) name=reader ;;
   esac
-  names=$(compose config --services) # whole: grep -q ends early, and pipefail would call that a no
+  # Whole: grep -q ends early, and pipefail would call that a no.
+  names=$(compose config --services 2>/dev/null || compose_as_it_runs ps --all --format '{{.Service}}')
   if ! grep -qxF -- "$name" <<<"$names"; then
     die 2 "there is no service \"$name\"; there are $(sort <<<"$names" | tr '\n' ' ')"
   fi

@@ -92,9 +92,12 @@ def fetch(url: str) -> dict[str, Any] | None:
     return found if isinstance(found, dict) else None
 
 
-def broker(monitor_port: int) -> nats.Broker:
-    """What the local NATS says of itself."""
-    varz = fetch(f"http://127.0.0.1:{monitor_port}/varz")
+def broker(page: str) -> nats.Broker:
+    """What the local NATS says of itself.
+
+    :param page: the address of its ``/healthz``.
+    """
+    varz = fetch(page.removesuffix("/healthz") + "/varz")
     return nats.broker(varz) if varz else nats.UNKNOWN_BROKER
 
 

@@ -71,6 +71,11 @@ class Home:
         """Supervisord's pid; run.sh looks at it, too."""
         return self.run / "supervisord.pid"
 
+    @property
+    def pages_file(self) -> Path:
+        """Service -> address of its ``/healthz`` as JSON, of what was started."""
+        return self.run / "pages.json"
+
     def log_file(self, service: str) -> Path:
         """Where a service's standard output and error go."""
         return self.logs / f"{service}.log"
@@ -83,6 +88,19 @@ class Home:
         name = hashlib.sha256(os.fsencode(self.folder)).hexdigest()[:12]
         base = os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir()
         return Path(base) / f"spindle-{os.getuid()}-{name}" / "supervisor.sock"
+
+    def check(self) -> None:
+        """Changes nothing.
+
+        :raises UnusableFolder: if the folder is not there and cannot be made.
+        """
+        place = self.folder
+        while not place.exists():
+            place = place.parent
+        if not place.is_dir():
+            raise UnusableFolder(f"SPINDLE_HOME: {place}: is not a folder")
+        if not os.access(place, os.W_OK | os.X_OK):
+            raise UnusableFolder(f"SPINDLE_HOME: {place}: may not be written to")
 
     def make(self) -> None:
         """Create the folders; those with the control socket and passwords for this user only.
@@ -107,5 +125,11 @@ class Home:
 
 
 def home_of(folder: str) -> Home:
-    """The ``Home`` at SPINDLE_HOME, relative to the checkout."""
-    return Home((ROOT / Path(folder).expanduser()).resolve())
+    """The ``Home`` at SPINDLE_HOME, relative to the checkout.
+
+    :raises UnusableFolder: if it names a user that is not there.
+    """
+    try:
+        return Home((ROOT / Path(folder).expanduser()).resolve())
+    except RuntimeError as error:
+        raise UnusableFolder(f"SPINDLE_HOME: {folder}: {error}") from None

@@ -7,12 +7,12 @@ import fcntl
 import json
 import shutil
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 
 from local import environment, health, logs, nats, ports, processes, show, supervisor
 from local.home import Home
-from local.pipeline import Pipeline, write_configuration
+from local.pipeline import Pipeline, read_pages, write_configuration, write_pages
 from local.services import DRAIN_ORDER, NATS
 from local.supervisor import Control, SupervisorFailed
 from local.waiting import until_healthy
@@ -94,7 +94,7 @@ def _wait_and_tell(pipeline: Pipeline, control: Control, names: Sequence[str]) -
 
 def _warn_of_broker(pipeline: Pipeline) -> None:
     if pipeline.runs_nats:
-        broker = health.broker(pipeline.settings.nats_monitor_port)
+        broker = health.broker(pipeline.pages()[NATS])
         if broker.warning:
             show.complain(f"warning: {broker.warning}")
 
@@ -104,6 +104,9 @@ def stop(home: Home, seconds: float) -> int:
 
     :param seconds: how long an orphan may take before it is killed.
     """
+    if not home.run.is_dir() and not processes.ours(home):
+        show.plain("nothing runs here")
+        return 0
     with only_one(home):
         control = Control(home)
         pid = control.pid()
@@ -152,22 +155,22 @@ def restart(pipeline: Pipeline, service: str | None) -> int:
     with only_one(pipeline.home):
         with show.out.status(f"stopping {service}"):
             control.stop(service)
+        if pages := read_pages(pipeline.home):
+            write_pages(pipeline.home, pages | {service: pipeline.pages()[service]})
         control.start(service)
     return _wait_and_tell(pipeline, control, [service])
 
 
-def status(pipeline: Pipeline, *, as_json: bool) -> int:
-    """A table of the services; exit code 0 when all are healthy, else 3."""
-    control = Control(pipeline.home)
-    states = control.states()
-    known = {name: states[name] for name in pipeline.names if name in states}
-    rows = health.rows(known, pipeline.pages())
-    rows += [
-        health.Row(name, "stopped", "", 0, "-") for name in pipeline.names if name not in states
-    ]
-    broker = (
-        health.broker(pipeline.settings.nats_monitor_port) if NATS in known else nats.UNKNOWN_BROKER
-    )
+def status(home: Home, pages: Mapping[str, str], *, as_json: bool) -> int:
+    """A table of the services; exit code 0 when all are healthy, else 3.
+
+    :param pages: service -> address of its ``/healthz``, in the order of start.
+    """
+    states = Control(home).states()
+    known = {name: states[name] for name in pages if name in states}
+    rows = health.rows(known, pages)
+    rows += [health.Row(name, "stopped", "", 0, "-") for name in pages if name not in states]
+    broker = health.broker(pages[NATS]) if NATS in known else nats.UNKNOWN_BROKER
     healthy = all(row.healthy for row in rows)
     if as_json:
         report = {
@@ -179,7 +182,7 @@ def status(pipeline: Pipeline, *, as_json: bool) -> int:
         print(json.dumps(report))
         return 0 if healthy else EXIT_NOT_HEALTHY
     show.out.print(show.status_table(rows, time.time()))
-    if not states and (left := processes.ours(pipeline.home)):
+    if not states and (left := processes.ours(home)):
         pids = ", ".join(str(process.pid) for process in left)
         show.complain(
             f"supervisord is gone and left processes behind ({pids}); ./run.sh start mends"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -134,6 +135,21 @@ def write_configuration(pipeline: Pipeline) -> None:
     ]
     home.supervisor_config.touch(mode=0o600)
     home.supervisor_config.write_text(supervisor.config(home, programs))
+    write_pages(home, pipeline.pages())
+
+
+def write_pages(home: Home, pages: Mapping[str, str]) -> None:
+    """Note where what is started answers: settings may be changed, or broken, while it runs."""
+    home.pages_file.write_text(json.dumps(pages))
+
+
+def read_pages(home: Home) -> dict[str, str]:
+    """What ``write_pages`` noted; empty where it did not."""
+    try:
+        found = json.loads(home.pages_file.read_text())
+    except (OSError, ValueError):
+        return {}
+    return {str(name): str(page) for name, page in found.items()}
 
 
 def _program(

@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import os
 import time
+from pathlib import Path
 
 import psutil
 
-from local.home import INSTANCE_VARIABLE, Home
+from local.home import INSTANCE_VARIABLE, ROOT, Home
 from local.services import DRAIN_ORDER, NATS
+from local.supervisor import ROOT_VARIABLE
 
 _KILL_WAIT_SECONDS = 5.0
 _PAUSE_SECONDS = 0.05
@@ -24,13 +26,28 @@ def ours(home: Home) -> list[psutil.Process]:
     ]
 
 
+def homes() -> list[Home]:
+    """Every folder that processes of this checkout run for, whatever SPINDLE_HOME says."""
+    found = set()
+    for process in psutil.process_iter():
+        environment = _environment(process)
+        if environment.get(ROOT_VARIABLE) == str(ROOT) and INSTANCE_VARIABLE in environment:
+            found.add(environment[INSTANCE_VARIABLE])
+    return [Home(Path(folder)) for folder in sorted(found)]
+
+
 def _belongs(process: psutil.Process, home: Home) -> bool:
+    return _environment(process).get(INSTANCE_VARIABLE) == str(home.folder)
+
+
+def _environment(process: psutil.Process) -> dict[str, str]:
+    """Of a living process of this user; of any other, nothing."""
     try:
         if process.uids().real != os.getuid() or process.status() == psutil.STATUS_ZOMBIE:
-            return False
-        return process.environ().get(INSTANCE_VARIABLE) == str(home.folder)
+            return {}
+        return process.environ()
     except (psutil.Error, OSError):
-        return False
+        return {}
 
 
 def take_down(processes: list[psutil.Process], seconds: float) -> None:

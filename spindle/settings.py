@@ -202,6 +202,9 @@ def load(kind: type[_S], **given: Any) -> _S:
     """
     try:
         return kind(**given)
+    except UnicodeDecodeError as error:
+        byte = error.object[error.start]
+        raise InvalidSettings([f".env: holds the byte 0x{byte:02x}, expected UTF-8"]) from None
     except ValidationError as error:
         raise InvalidSettings([_mistake(kind, dict(item)) for item in error.errors()]) from None
 

@@ -241,6 +241,26 @@ def test_what_a_killed_start_left_behind_is_taken_over(checkout: Checkout) -> No
     assert checkout.processes() == []
 
 
+def test_whatever_is_wrong_in_the_settings_what_runs_is_shown_and_stopped(
+    checkout: Checkout,
+) -> None:
+    """As it was started: nothing of what was broken since counts."""
+    assert checkout.run("start").returncode == 0
+    checkout.environment |= {"WRITER_HTTP_PORT": "x", "NATS_SYNC": "never", "SPINDLE_MODE": "lcal"}
+    checkout.environment |= {"READER_HTTP_PORT": "1", "SPINDLE_HOME": "run.sh"}
+    status = checkout.run("status")
+    assert status.returncode == 0, status.stdout + status.stderr
+    for name in ("SPINDLE_MODE", "WRITER_HTTP_PORT", "NATS_SYNC", "SPINDLE_HOME"):
+        assert f"  {name}: " in status.stderr
+    assert checkout.run("logs", "writer", "-n", "1", "--no-follow").stdout
+    assert checkout.run("restart").returncode == 2
+    stopped = checkout.run("stop")
+    assert stopped.returncode == 0, stopped.stderr
+    assert "stopped; the data is kept" in stopped.stdout
+    assert "NATS_SYNC: given 'never', expected 'always' or 'interval'" in stopped.stderr
+    assert checkout.processes() == []
+
+
 def test_users_and_permissions_are_enough_for_every_service(checkout: Checkout) -> None:
     """With NATS_AUTH=users all is healthy and nothing of ours is denied, but strangers are."""
     checkout.environment["NATS_AUTH"] = "users"

@@ -26,6 +26,9 @@ case "$*" in
   info) exit "${DOCKER_INFO:-0}" ;;
   "compose up "*) exit "${COMPOSE_UP:-0}" ;;
   "compose ps --all --format {{"*) printf "${COMPOSE_PS:-}" ;;
+  "compose config "*) [ -z "${COMPOSE_REFUSES:-}" ] || { echo "invalid hostPort: x"; exit 15; } ;;
+esac
+case "$*" in
   "compose config --services") printf 'nats\\nwriter\\nreader\\nclient\\ndaemon\\ngrafana\\n' ;;
   "compose ps --quiet") printf "${COMPOSE_RUNS:-}" ;;
   "compose run --rm --no-deps -T --entrypoint "*)
@@ -211,6 +214,45 @@ def test_stop_never_deletes_volumes(checkout: Checkout) -> None:
     assert "docker compose down" in checkout.calls
     assert not any("-v" in call.split() or "--volumes" in call for call in checkout.calls)
     assert "the data is kept" in done.stdout
+
+
+def test_whatever_is_wrong_in_the_settings_containers_are_stopped_and_looked_at(
+    checkout: Checkout,
+) -> None:
+    """By the project's name, where compose does not take its file."""
+    by_name = "docker compose --project-name spindle "
+    for words, call in (
+        (("stop",), "down"),
+        (("status",), "ps --all --format"),
+        (("logs", "--no-follow"), "logs --tail 50"),
+    ):
+        done = checkout.run(*words, COMPOSE_REFUSES="1", SPINDLE_MODE="dcoker")
+        assert done.returncode == (3 if words == ("status",) else 0)
+        assert checkout.calls[-1].startswith(by_name + call)
+        assert 'SPINDLE_MODE is "dcoker"' in done.stderr
+        assert "./run.sh start would be refused: invalid hostPort: x" in done.stderr
+    assert checkout.run("restart", COMPOSE_REFUSES="1", SPINDLE_MODE="dcoker").returncode == 2
+
+
+def test_what_runs_is_stopped_from_the_environment_that_it_was_started_from(
+    checkout: Checkout, tmp_path: Path
+) -> None:
+    """SPINDLE_VENV may be mistyped since: nothing is installed to stop."""
+    venv = tmp_path / "the venv" / "bin"
+    venv.mkdir(parents=True)
+    (venv / "python").write_text(PYTHON)
+    (venv / "python").chmod(0o755)
+    command = [f"{venv}/python -m supervisor.supervisord -c supervisord.conf", "60"]
+    with subprocess.Popen(command, executable=shutil.which("sleep")) as supervisord:
+        (checkout.folder / ".spindle" / "run").mkdir(parents=True)
+        pid_file = checkout.folder / ".spindle" / "run" / "supervisord.pid"
+        pid_file.write_text(f"{supervisord.pid}\n")
+        done = checkout.run("stop", SPINDLE_VENV=str(tmp_path / "mistyped"), SPINDLE_MODE="lcal")
+        supervisord.kill()
+    assert done.returncode == 0, done.stderr
+    assert checkout.calls == ["python -m local stop"]
+    assert f"what runs was started from {tmp_path / 'the venv'}" in done.stderr
+    assert not (tmp_path / "mistyped").exists()
 
 
 @pytest.mark.parametrize(
