@@ -18,7 +18,7 @@ from typing import Any
 
 from reader import health_events, health_reasons
 from reader.health_events import QUIET_NS, Stories
-from reader.health_evidence import Evidence, Rules, Unit
+from reader.health_evidence import Evidence, Rules, Unit, event_id
 from reader.health_holding import held_since
 from reader.health_limits import Limits
 from reader.health_reasons import RANK, Key, Reason, State, worst_first
@@ -76,22 +76,6 @@ def _plainly_well(key: Key, readings: Sequence[Latest], rules: Rules, now_ns: in
     return Unit(*key, newest.array_id, "ok", 100, None, newest.time_ns, ())
 
 
-def doubtful(evidence: Evidence, rules: Rules, now_ns: int) -> list[Key]:
-    """Units that the newest readings alone do not decide, those that need more first."""
-    urgency: dict[Key, int] = {}
-    for reading in evidence.readings:
-        if evidence.before and (reading.source_device, reading.device_id) in evidence.before:
-            urgency.setdefault((reading.source_device, reading.device_id), 1)
-        limits = rules.thresholds.of(reading.metric_type, reading.source_device, reading.device_id)
-        if limits is not None and limits.doubtful(reading.value):
-            urgency[reading.source_device, reading.device_id] = 2
-    for event in evidence.events:
-        counts = now_ns - event.time_ns <= rules.event_ns
-        if counts and event.event_type != health_reasons.ANOMALY:
-            urgency[event.source_device, event.device_id] = 3
-    return sorted(urgency, key=lambda key: (-urgency[key], key))
-
-
 class _Case:
     """One unit's evidence."""
 
@@ -107,6 +91,7 @@ class _Case:
         self.key, self.readings, self.events = key, readings, events
         self.evidence, self.rules, self.now_ns = evidence, rules, now_ns
         self.last_read = max((reading.time_ns for reading in readings), default=0)
+        self.over: tuple[EventRow, ...] = ()
         interval = rules.thresholds.interval(*key) or evidence.intervals.get(key, 0.0)
         self.interval = interval
         self.unknown_ns = max(rules.stale_ns, int(UNKNOWN_INTERVALS * interval * NS))
@@ -145,7 +130,8 @@ class _Case:
             began.append(before.since_ns)
         since = min(began, default=None)
         return Unit(
-            *self.key, newest.array_id, state, score(state, reasons), since, last_seen, reasons
+            *(*self.key, newest.array_id, state, score(state, reasons), since, last_seen, reasons),
+            over=self.over,
         )
 
     def _of_reading(self, reading: Latest) -> list[Reason]:
@@ -184,12 +170,14 @@ class _Case:
         """One reason for all of them: the worst of the newest that count, since the first."""
         if not self.events:
             return []
-        lately = [e for e in self.events if self.now_ns - e.time_ns <= self.rules.event_ns]
+        lately = [e for e in self.events if self.rules.counts(e, self.now_ns)]
         stories = Stories(
             self.evidence.steps.get(self.key, {}),
             lambda metric_type: self.rules.thresholds.of(metric_type, *self.key),
         )
-        counted = [event for event in lately if not stories.over(event)]
+        known = self.evidence.over
+        self.over = tuple(e for e in lately if event_id(e) in known or stories.over(e))
+        counted = [event for event in lately if event not in self.over]
         severity: State = "critical" if counted else "ok"
         among = counted or lately or self.events
         recent = [e for e in among if among[0].time_ns - e.time_ns <= QUIET_NS]

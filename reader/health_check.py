@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from reader import health, intervals
+from reader.health_doubt import Doubt
 from reader.health_evidence import Evidence, Rules, Unit
 from reader.health_holding import STEP_NS
 from reader.health_limits import Thresholds
@@ -40,6 +41,7 @@ class Examiner:
     :ivar standing: what the watch found: see ``standing``.
     :ivar picture: the newest readings of the fleet, where the watch runs.
     :ivar events: critical ones, shared by questions of the same moment.
+    :ivar doubt: what closer looks found.
     """
 
     settings: ReaderSettings
@@ -49,6 +51,7 @@ class Examiner:
     picture: Picture = field(default_factory=Picture)
     events: RecentEvents = field(default_factory=RecentEvents)
     newest: Newest = field(default_factory=Newest)
+    doubt: Doubt = field(default_factory=Doubt)
 
     @classmethod
     def of(cls, settings: ReaderSettings) -> Examiner:
@@ -74,14 +77,19 @@ class Examiner:
         hours = max(settings.reader_event_history_hours, settings.reader_event_minutes / 60)
         events = await self.events.of(store, which, _ago(now_ns, hours))
         readings = await self._readings(store, which, _ago(now_ns, settings.reader_lookback_hours))
-        evidence = Evidence(readings, events, {}, self.standing.findings, {}, self.standing.before)
+        standing = self.standing
+        evidence = Evidence(
+            *(readings, events, {}, standing.findings, {}, standing.before, self.doubt.over)
+        )
         closer = await self._closer(store, evidence, now_ns)
         quiet = await self._quiet(store, readings, now_ns)
         whole = replace(evidence, steps=closer, intervals=quiet)
         if len(readings) <= _MANY:
-            return health.judge(whole, rules, now_ns)
-        # In a thread, so that other answers do not wait for it.
-        return await asyncio.to_thread(health.judge, whole, rules, now_ns)
+            units = health.judge(whole, rules, now_ns)
+        else:  # in a thread, so that other answers do not wait for it
+            units = await asyncio.to_thread(health.judge, whole, rules, now_ns)
+        self.doubt.learn(units, rules, now_ns)
+        return units
 
     async def _readings(self, store: Store, which: Selection, since_ns: int) -> list[Latest]:
         """The newest of each series; of one device the store is asked, which is always right."""
@@ -96,9 +104,10 @@ class Examiner:
         self, store: Store, evidence: Evidence, now_ns: int
     ) -> dict[Key, dict[str, list[Step]]]:
         """The last minutes of the units that need it most."""
-        keys = health.doubtful(evidence, self.rules, now_ns)[:MOST_CLOSER]
+        keys = self.doubt.ranked(evidence, self.rules, now_ns)[:MOST_CLOSER]
         if not keys:
             return {}
+        self.doubt.looked_at(keys, now_ns)
         start = now_ns - min(self.rules.event_ns + health.AROUND_NS, _LONGEST_NS)
         end = now_ns + int(self.settings.max_future_seconds * NS) + 1
         found = await asyncio.gather(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -23,6 +23,18 @@ class Rules:
     stale_ns: int
     event_ns: int
 
+    def counts(self, event: EventRow, now_ns: int) -> bool:
+        """Whether it makes its device critical, if it is not over."""
+        return now_ns - event.time_ns <= self.event_ns
+
+
+EventId = tuple[str, str, str]  # source_device, device_id, and the event's own
+
+
+def event_id(event: EventRow) -> EventId:
+    """What it is remembered by."""
+    return event.source_device, event.device_id, event.event_id
+
 
 class Before(NamedTuple):
     """What a unit's state was when it was last looked at, and since when."""
@@ -40,6 +52,7 @@ class Evidence:
     :ivar steps: the last minutes of the units where ``doubtful`` asks for them: by unit, by metric.
     :ivar intervals: usual seconds between two readings, where known.
     :ivar before: units that were not ok.
+    :ivar over: events that were found to be over: what is over stays over.
     """
 
     readings: Sequence[Latest]
@@ -48,6 +61,7 @@ class Evidence:
     findings: Mapping[Key, Sequence[Finding]] = field(default_factory=dict)
     intervals: Mapping[Key, float] = field(default_factory=dict)
     before: Mapping[Key, Before] = field(default_factory=dict)
+    over: Container[EventId] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +71,7 @@ class Unit:
     :ivar score: 0 (worst) to 100.
     :ivar since_ns: how long it has been in this state, where known.
     :ivar last_seen_ns: its newest reading or event.
+    :ivar over: its events that would make it critical, and are over.
     """
 
     source_device: str
@@ -67,3 +82,4 @@ class Unit:
     since_ns: int | None
     last_seen_ns: int
     reasons: tuple[Reason, ...]
+    over: tuple[EventRow, ...] = ()

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from reader.health_check import Examiner
+from reader.health_check import MOST_CLOSER, Examiner
 from reader.settings import ReaderSettings
 from spindle.settings import load
-from spindle.store.base import EventRow, Selection, Series
+from spindle.store.base import EventRow, Point, Selection, Series
 from spindle.timestamps import NS
 from tests.memory_store import MemoryStore
 
@@ -28,3 +28,46 @@ async def test_an_event_that_counts_for_an_hour_is_over_when_the_readings_of_tha
     examiner = Examiner.of(load(ReaderSettings, reader_event_minutes=60))
     (unit,) = await examiner.examine(store, Selection(), NOW)
     assert (unit.state, unit.reasons[0].severity) == ("ok", "ok")
+
+
+async def incident(devices: int) -> MemoryStore:
+    """Many disks that were hot for two minutes, said so, and have been cool for two more."""
+    store = MemoryStore()
+    points: list[Point] = []
+    events: list[EventRow] = []
+    for n in range(devices):
+        name = f"hot-{n:03}"
+        series = Series("DiskUnit", "DiskTemp", name, "")
+        for at in range(NOW - 6 * MINUTE, NOW, 5 * NS):
+            hot = NOW - 4 * MINUTE <= at < NOW - 2 * MINUTE
+            points.append(Point(series, at, 66.0 if hot else 40.0))
+        events.append(
+            EventRow(NOW - 3 * MINUTE, name, "DiskUnit", "DriveFailure", name, "", 9, "hot")
+        )
+    await store.write_points(points)
+    await store.write_events(events)
+    return store
+
+
+async def test_of_an_incident_of_many_devices_each_is_found_to_be_over_within_a_few_looks() -> None:
+    store, examiner = await incident(5 * MOST_CLOSER), Examiner.of(load(ReaderSettings))
+    ill = []
+    for look in range(6):
+        units = await examiner.examine(store, Selection(), NOW + look * NS)
+        ill.append(sum(unit.state == "critical" for unit in units))
+    assert ill == [64, 48, 32, 16, 0, 0]
+
+
+async def test_events_that_no_reading_explains_do_not_keep_others_from_being_looked_at() -> None:
+    store, examiner = await incident(8), Examiner.of(load(ReaderSettings))
+    for n in range(3 * MOST_CLOSER):
+        name, kind = f"a-{n:03}", "UnauthorizedAccess" if n % 2 else "DataCorruption"
+        series = Series("DiskUnit", "DiskTemp", name, "")
+        await store.write_points([Point(series, at, 40.0) for at in range(NOW - MINUTE, NOW, NS)])
+        told = EventRow(NOW - MINUTE, name, "DiskUnit", kind, name, "", 9, "lost")
+        await store.write_events([told])
+    for look in range(4):
+        units = await examiner.examine(store, Selection(), NOW + look * NS)
+    states = {unit.device_id: unit.state for unit in units}
+    assert {states[f"hot-{n:03}"] for n in range(8)} == {"ok"}
+    assert {states[f"a-{n:03}"] for n in range(3 * MOST_CLOSER)} == {"critical"}

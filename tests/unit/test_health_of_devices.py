@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from reader import health
+from reader.health_doubt import Doubt
 from reader.health_evidence import Before, Evidence, Rules
 from reader.health_holding import STEP_NS
 from reader.health_limits import Thresholds
@@ -192,7 +193,7 @@ def test_only_what_the_newest_readings_do_not_decide_needs_a_closer_look() -> No
         [reading("DiskTemp", 40, "a"), reading("DiskTemp", 53.5, "b"), reading("IOPs", 9, "c")],
         [event("c"), event("d", age=901)],
     )
-    assert health.doubtful(evidence, RULES, NOW) == [("DiskUnit", "c"), ("DiskUnit", "b")]
+    assert Doubt().ranked(evidence, RULES, NOW) == [("DiskUnit", "c"), ("DiskUnit", "b")]
 
 
 def test_a_recent_critical_event_makes_its_device_critical_whatever_it_reads() -> None:
