@@ -4,32 +4,32 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left, insort
-from math import inf
-
-QUIET = 90
-"""Points a distance must stand out from to be heard at all."""
+from math import inf, sqrt
 
 VALUES = 1024
 """Past values kept; when full, neighbours closer than the resolution are merged."""
 
-LARGEST = 256
-"""Past distances kept, the largest ones: rarer than 1 in 256 is all the score needs."""
+LARGEST = 128
+"""Past distances kept, the largest ones and the latest: what over 128 exceed is common."""
 
 
 class Novelty:
-    """Distance to the nearest past value, relative to the causal range and to its rarity.
+    """Distance to the nearest past value, and its rarity; nothing here is a threshold.
 
-    ``score = distance / range / (1 + k)``, ``k`` counting the past distances as large, and 0
-    unless the distance exceeds each of the last ``QUIET``. A repeat of a known value has a
-    neighbour in the past, so it fades by itself.
+    ``score = sqrt(distance / range) * rest / points / (1 + k)``: ``k`` counts the past distances
+    as large, ``rest`` the points since the last of them (all, if there was none). The two tell
+    rarity apart: few in the whole past, and none for long. Their product falls silent where
+    large distances come in swarms, and in any series of which nothing is usual. The root keeps
+    the size from outweighing them. A repeat of a known value has a neighbour in the past, so
+    it fades by itself.
     """
 
-    __slots__ = ("largest", "peaks", "points", "values")
+    __slots__ = ("largest", "latest", "points", "values")
 
     def __init__(self) -> None:
         self.values = array("d")  # past values, sorted
         self.largest = array("d")  # the largest past distances, sorted
-        self.peaks: list[tuple[int, float]] = []  # falling distances among the last QUIET points
+        self.latest: list[tuple[int, float]] = []  # (point, distance) that no later one reached
         self.points = 0
 
     @property
@@ -53,25 +53,25 @@ class Novelty:
             return 0.0
         if size >= VALUES:
             self._thin()
-        return self._weigh(distance, points) * distance / (values[-1] - values[0])
+        return self._rarity(distance, points) * sqrt(distance / (values[-1] - values[0]))
 
-    def _weigh(self, distance: float, points: int) -> float:
-        """One over the rank of the distance, or 0 when a recent one was as large."""
-        peaks, largest = self.peaks, self.largest
-        while peaks and peaks[0][0] < points - QUIET:
-            del peaks[0]
-        weight = 0.0
-        if not peaks or distance > peaks[0][1]:
-            weight = 1.0 / (1 + len(largest) - bisect_left(largest, distance))
-        while peaks and peaks[-1][1] <= distance:
-            peaks.pop()
-        peaks.append((points, distance))
+    def _rarity(self, distance: float, points: int) -> float:
+        """How few past distances were as large, times how long ago the last of them was."""
+        largest, latest = self.largest, self.latest
+        while latest and latest[-1][1] < distance:
+            latest.pop()
+        rest = points - latest[-1][0] if latest else points
+        if latest and latest[-1][1] == distance:
+            latest.pop()
+        if len(latest) < LARGEST:
+            latest.append((points, distance))
+        rank = 1 + len(largest) - bisect_left(largest, distance)
         if len(largest) < LARGEST:
             insort(largest, distance)
         elif distance > largest[0]:
             del largest[0]
             insort(largest, distance)
-        return weight
+        return rest / (points * rank)
 
     def _thin(self) -> None:
         """Halve the values kept by merging the closest neighbours; the extremes stay."""

@@ -16,6 +16,9 @@ LEAST_DAYS = 3
 """Past days needed before anything is called unusual."""
 WEEK = 7
 """Past days needed to be sure: before, the first Saturday would look like a fault."""
+FADE = 0.5 ** (1.0 / (DAYS // 2 * BINS))
+"""What remains of the record after a bin: half after half of the days compared with. An odd day of
+the first week, when few days were known, would else set a measure that deafens for ever."""
 
 
 class Rhythm:
@@ -23,9 +26,9 @@ class Rhythm:
 
     Every half hour the mean since the last is compared with that of each past day; the
     smallest of the averaged differences is the unlikeness. It is heard when it reaches twice
-    its record of the time before, weighed by the days known (up to a week) and by the rhythm's
-    strength: ``1 - mean |difference from yesterday| / mean |deviation from the mean|``, which
-    is 0 for a series without a daily rhythm.
+    its record of the time before (a memory that fades), weighed by the days known (up to a
+    week) and by the rhythm's strength: ``1 - mean |difference from yesterday| / mean |deviation
+    from the mean|``, which is 0 for a series without a daily rhythm.
     """
 
     __slots__ = (
@@ -47,7 +50,7 @@ class Rhythm:
         self.mean = 0.0  # of the bin means
         self.mean_count = 0
         self.spread_sum = 0.0  # of |bin mean - mean|
-        self.record = 0.0  # largest unlikeness before the present stretch
+        self.record = 0.0  # largest unlikeness before the present stretch, fading
         self.records = 0  # bins for which it was known
         self.top = 0.0  # largest of the present stretch, since it last fell to half the record
         self.next = 0.0  # unlikeness to be heard again
@@ -118,6 +121,7 @@ class Rhythm:
 
     def _weigh(self, unlike: float, days: int) -> float:
         self.records += 1
+        self.record *= FADE
         if self.records <= BINS:  # a first day to learn what is usual
             self.record = max(self.record, unlike)
             return 0.0
