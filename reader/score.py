@@ -161,9 +161,26 @@ def plan(
         raise InvalidInput(f"There is no file {source}.")
     if out is not None and out.is_dir():
         out = out / source.name
-    if out is not None and out.resolve() == source.resolve():
+    if out is not None and _same(out, source):
         raise InvalidInput("The result would overwrite the input; name another file.")
+    if plot is not None:
+        _refuse_plot(plot, source, out)
     return [(source, out)]
+
+
+def _refuse_plot(plot: Path, source: Path, out: Path | None) -> None:
+    for other, what in ((source, "input"), (out, "result")):
+        if other is not None and _same(plot, other):
+            raise InvalidInput(f"The picture would overwrite the {what}; name another file.")
+    if plot.is_dir():
+        raise InvalidInput(f"{plot} is a folder; name a file for the picture.")
+
+
+def _same(one: Path, other: Path) -> bool:
+    """Whether both are one file, by whatever names."""
+    if one.resolve() == other.resolve():
+        return True
+    return one.exists() and other.exists() and one.samefile(other)
 
 
 def _one(source: Path, out: Path | None, picture: Path | None, bar: Progress) -> None:

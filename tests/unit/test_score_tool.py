@@ -124,3 +124,22 @@ def test_a_plot_is_a_png(tmp_path: Path) -> None:
     assert result.exit_code == 0
     assert (tmp_path / "p.png").read_bytes().startswith(b"\x89PNG")
     assert "one file" in run(tmp_path, "-o", tmp_path / "o", "--plot", "p.png").stderr
+
+
+def test_a_plot_overwrites_neither_the_input_nor_the_result(tmp_path: Path) -> None:
+    write(tmp_path / "in.csv")
+    before = (tmp_path / "in.csv").read_bytes()
+    (tmp_path / "same.csv").hardlink_to(tmp_path / "in.csv")
+    for plot, said in (
+        ("in.csv", "would overwrite the input"),
+        ("same.csv", "would overwrite the input"),
+        ("out.csv", "would overwrite the result"),
+        (".", "is a folder"),
+    ):
+        out = tmp_path / "out.csv"
+        result = run(tmp_path / "in.csv", "-o", out, "--plot", tmp_path / plot)
+        assert (result.exit_code, out.exists()) == (1, False)
+        assert said in result.stderr
+        assert len(result.stderr.strip().splitlines()) == 1
+    assert (tmp_path / "in.csv").read_bytes() == before
+    assert run(tmp_path / "in.csv", "-o", tmp_path / "same.csv").exit_code == 1
