@@ -15,6 +15,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from reader.health_holding import PAUSE, usual_gap_ns
 from reader.health_limits import Limits
 from spindle.store.base import EventRow, Step
 from spindle.timestamps import NS
@@ -101,13 +102,18 @@ def _story(steps: Sequence[Step], limits: Limits | None) -> _Story | None:
     ends = 0  # the last well one
     steady = _quiet_ns(limits)
     quiet = steady
+    before = 0  # time of the step before
+    pause = PAUSE * usual_gap_ns(steps)
     for step in steps:
+        if bad is not None and step.time_ns - before > pause:  # nobody knows how it was meanwhile
+            rests += _rest(bad, begins, ends, quiet)
+            bad, begins = step.time_ns - pause // PAUSE, None
+        before = step.time_ns
         worst = step.maximum if limits.bad == "high" else step.minimum
         if not limits.doubtful(worst):
             begins, ends = begins or step.time_ns, step.time_ns
             continue
-        if bad is not None and begins is not None:
-            rests.append(_Rest(bad, begins, ends, quiet))
+        rests += _rest(bad, begins, ends, quiet)
         if _past(worst, limits):
             past.append(step.time_ns)
             if rests and steady <= rests[-1].ends - rests[-1].bad < QUIET_NS:
@@ -115,9 +121,13 @@ def _story(steps: Sequence[Step], limits: Limits | None) -> _Story | None:
         bad, begins = step.time_ns, None
     if not past or not ends:
         return None
-    if bad is not None and begins is not None:
-        rests.append(_Rest(bad, begins, ends, quiet))
+    rests += _rest(bad, begins, ends, quiet)
     return _Story(past, rests)
+
+
+def _rest(bad: int | None, begins: int | None, ends: int, quiet: int) -> list[_Rest]:
+    """The one that is over now, if there was one."""
+    return [] if bad is None or begins is None else [_Rest(bad, begins, ends, quiet)]
 
 
 def _past(value: float, limits: Limits) -> bool:

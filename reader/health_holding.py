@@ -7,11 +7,13 @@ started, says the same.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from reader.health_limits import Limit, Limits
 from spindle.store.base import Step
 from spindle.timestamps import NS
 
+PAUSE = 3  #: times the usual time between two readings
 STEP_NS = 5 * NS  #: readings closer together than this are looked at in means of so long
 
 
@@ -24,6 +26,8 @@ def held_since(
     left when every one of the last ``leave_seconds`` is better than ``limit.leave``. Of a step of
     several readings the mean must be past the limit, and no reading better than ``limit.leave``.
 
+    A pause, longer than is usual between two readings, says nothing of the time it lasted.
+
     :param steps: of one series, oldest first; readings themselves, or steps of ``STEP_NS``.
     :param newest_ns: time of the newest reading, when the last step is not over yet.
     """
@@ -32,8 +36,16 @@ def held_since(
     began = 0  # the first reading of the present run past the limit
     not_past: int | None = None  # the last reading that was not past the limit
     not_well: int | None = None  # the last one that was not well
+    before: int | None = None  # the reading before this one
+    usual = usual_gap_ns(steps)
     for step in steps:
         now = _last_ns(step, newest_ns)
+        if before is not None and step.time_ns - before > PAUSE * usual:
+            paused = step.time_ns - usual
+            not_past = None if not_past is None else max(not_past, paused)
+            not_well = None if not_well is None else max(not_well, paused)
+            began = 0
+        before = now
         high = limits.bad == "high"
         worst, best = (step.maximum, step.minimum) if high else (step.minimum, step.maximum)
         if not limits.reached(worst, limit.leave):
@@ -49,6 +61,12 @@ def held_since(
         if since is None and (not_past is None or now - not_past >= enter_ns):
             since = began
     return since
+
+
+def usual_gap_ns(steps: Sequence[Step]) -> int:
+    """Between the times of two steps in a row; of most, not of all: there may be a pause."""
+    gaps = sorted(b.time_ns - a.time_ns for a, b in pairwise(steps))
+    return gaps[len(gaps) // 2] if gaps else 0
 
 
 def _last_ns(step: Step, newest_ns: int | None) -> int:

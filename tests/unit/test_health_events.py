@@ -152,3 +152,32 @@ def test_a_limit_that_asks_for_a_longer_time_of_being_well_is_given_it() -> None
     patient = replace(RULES, thresholds=slow)
     severities = {r.severity for r in health.judge(evidence, patient, NOW)[0].reasons}
     assert severities == {"critical"}
+
+
+def after_a_silence(well: int, ill: float = 120.0) -> Any:
+    """Slow for a minute, then silent for two, then well for so long."""
+    ages = [*range(well + 300, well + 120, -1), *range(well, 0, -1)]
+    values = [4.0] * 120 + [ill] * 60 + [4.0] * well
+    steps = [
+        Step(*("DiskUnit", "Latency", "disk-1", ""), NOW - age * NS, *(v, v, v), 1)
+        for age, v in zip(ages, values, strict=True)
+    ]
+    newest = Latest("DiskUnit", "Latency", "disk-1", "", NOW - NS, values[-1])
+    told = [event(well + 130)] if ill >= 100 else []
+    evidence = Evidence([newest], told, {DISK: {"Latency": steps}})
+    return health.judge(evidence, RULES, NOW)[0]
+
+
+def test_a_drive_that_comes_back_from_silence_is_well_when_it_was_for_a_while_not_at_once() -> None:
+    assert [after_a_silence(well).state for well in (1, 30, 70)] == ["critical", "critical", "ok"]
+    assert [after_a_silence(well, 30.0).state for well in (1, 15, 25)] == ["warning"] * 2 + ["ok"]
+
+
+def test_of_a_device_that_reports_every_ten_minutes_one_reading_decides() -> None:
+    steps = [
+        Step(*("DiskUnit", "Latency", "disk-1", ""), NOW - age * 60 * NS, *(v, v, v), 1)
+        for age, v in ((21, 4.0), (11, 120.0), (1, 4.0))
+    ]
+    newest = Latest("DiskUnit", "Latency", "disk-1", "", NOW - 60 * NS, 4.0)
+    evidence = Evidence([newest], [event(640)], {DISK: {"Latency": steps}}, intervals={DISK: 600.0})
+    assert health.judge(evidence, RULES, NOW)[0].state == "ok"
