@@ -82,13 +82,18 @@ docker_stop() {
 
 docker_restart() {
   local service
-  if [ $# = 0 ]; then
-    docker_stop
-    docker_start
-  else
+  no_more_words restart "${@:2}"
+  if [ $# != 0 ]; then
     service=$(known_service "$1")
-    compose restart "$service"
+    if [ -n "$(compose ps --quiet)" ]; then
+      compose restart "$service"
+      return
+    fi
+    echo "Spindle does not run here; starting all of it"
+  else
+    docker_stop
   fi
+  docker_start
 }
 
 docker_status() {
@@ -132,6 +137,9 @@ docker_logs() {
     esac
     shift
   done
+  case "$lines" in
+    "" | *[!0-9]*) die 2 "-n takes a number of lines, not \"$lines\"" ;;
+  esac
   compose_as_it_runs logs ${follow:+"$follow"} --tail "$lines" ${arguments[@]+"${arguments[@]}"}
 }
 

@@ -128,8 +128,8 @@ def _drain(control: Control) -> None:
         for name in DRAIN_ORDER:
             if name in states:
                 with show.out.status(f"stopping {name}"):
-                    control.stop(name)
-                show.plain(f"{name} stopped")
+                    what = control.stop(name)
+                show.plain(what)
         control.shutdown()
 
 
@@ -143,18 +143,19 @@ def _remove_socket(home: Home) -> None:
 def restart(pipeline: Pipeline, service: str | None) -> int:
     """Stop and start again: everything, or one service."""
     control = Control(pipeline.home)
+    if not control.pid() and (service or not processes.ours(pipeline.home)):
+        show.plain("Spindle does not run here; starting all of it")
+        return start(pipeline)
     if service is None:
         stop(pipeline.home, pipeline.settings.stop_timeout_seconds)
-        return start(pipeline)
-    if not control.pid():
-        show.plain("Spindle does not run here; starting all of it")
         return start(pipeline)
     if service not in control.states():
         show.complain(f"{service} is not run here: NATS_URL names a server elsewhere")
         return EXIT_FAILED
     with only_one(pipeline.home):
         with show.out.status(f"stopping {service}"):
-            control.stop(service)
+            what = control.stop(service)
+        show.plain(what)
         if pages := read_pages(pipeline.home):
             write_pages(pipeline.home, pages | {service: pipeline.pages()[service]})
         control.start(service)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import configparser
 import http.client
 import os
 import subprocess
 import sys
+import time
 import xmlrpc.client
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -130,6 +132,7 @@ class Control:
     """A running supervisord."""
 
     def __init__(self, home: Home) -> None:
+        self._home = home
         self._transport = SupervisorTransport(None, None, f"unix://{home.socket()}")
         self._proxy: Any = xmlrpc.client.ServerProxy("http://127.0.0.1", transport=self._transport)
 
@@ -152,9 +155,15 @@ class Control:
         """Start a program unless it runs; does not wait for it."""
         self._call("supervisor.startProcess", name, False, ignore=("ALREADY_STARTED",))
 
-    def stop(self, name: str) -> None:
-        """Stop a program and wait until it has drained."""
+    def stop(self, name: str) -> str:
+        """Stop a program and wait until it has drained, or was killed; which of them, in words."""
+        began = time.monotonic()
         self._call("supervisor.stopProcess", name, True, ignore=("NOT_RUNNING",))
+        seconds = stop_seconds(self._home, name)
+        by_signal = int(self._call("supervisor.getProcessInfo", name)["exitstatus"]) < 0
+        if by_signal and 0 < seconds <= time.monotonic() - began:
+            return f"{name} did not end within {seconds} s (STOP_TIMEOUT_SECONDS) and was killed"
+        return f"{name} stopped"
 
     def shutdown(self) -> None:
         """End supervisord and what it still runs."""
@@ -170,6 +179,16 @@ class Control:
             self._transport.close()  # or every later call fails on the broken connection
             raise SupervisorFailed(f"supervisord does not answer: {error}") from None
         return None
+
+
+def stop_seconds(home: Home, name: str) -> int:
+    """How long a program may take to end, as it was started; 0 where that is not known."""
+    known = configparser.RawConfigParser(interpolation=None)
+    try:
+        known.read(home.supervisor_config)
+        return known.getint(f"program:{name}", "stopwaitsecs", fallback=0)
+    except (configparser.Error, OSError, ValueError):
+        return 0
 
 
 def _state(info: Mapping[str, Any]) -> ProcessState:

@@ -152,11 +152,14 @@ def test_from_start_to_answers_through_a_kill_to_a_clean_stop(checkout: Checkout
     assert stopped.returncode == 0, stopped.stderr
     assert checkout.processes() == []
     assert "nothing runs here" in checkout.run("stop").stdout
-    assert checkout.run("status").returncode == 3
+    nothing = checkout.run("status")
+    assert nothing.returncode == 3
+    assert "nothing runs here; ./run.sh start starts it" in nothing.stdout
 
     # Yesterday's readings are there, and only those: the daemon reads nothing new.
-    again = checkout.run("start", GENERATION_INTERVAL_SECONDS="86400")
+    again = checkout.run("restart", GENERATION_INTERVAL_SECONDS="86400")
     assert again.returncode == 0, again.stdout + again.stderr
+    assert again.stdout.startswith("Spindle does not run here; starting all of it")
     after = {row["device_id"]: row["last_seen"] for row in checkout.query("devices")}
     assert set(before) <= set(after)
 
@@ -308,6 +311,21 @@ async def _publishing(checkout: Checkout, passwords: dict[str, str]) -> None:
 
     with pytest.raises(nats.errors.Error, match="Authorization"):
         await sign_in("daemon", "guessed")
+
+
+def test_where_nothing_ever_ran_each_command_says_so(checkout: Checkout) -> None:
+    """And makes no folder."""
+    for words, code, sentence in (
+        (("status",), 3, "nothing runs here; ./run.sh start starts it"),
+        (("stop",), 0, "nothing runs here"),
+        (("logs",), 1, "there are no logs yet; ./run.sh start makes some"),
+        (("logs", "nosuch"), 2, 'there is no service "nosuch"; there are nats, writer'),
+        (("restart", "nosuch"), 2, 'there is no service "nosuch"; there are nats, writer'),
+    ):
+        done = checkout.run(*words)
+        assert done.returncode == code, done.stdout + done.stderr
+        assert sentence in done.stdout + done.stderr
+    assert not (checkout.folder / ".spindle").exists()
 
 
 def test_every_mistake_in_the_settings_is_told_before_anything_starts(checkout: Checkout) -> None:

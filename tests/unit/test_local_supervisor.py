@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import shlex
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from supervisor.options import ServerOptions  # type: ignore[import-untyped]
 
 from local.home import Home, UnsafeFolder
-from local.supervisor import Program, config
+from local.supervisor import Control, Program, config
 
 NAMES = [
     "plain",
@@ -84,3 +86,30 @@ def test_a_socket_folder_planted_by_a_link_is_refused(
         deep.socket().parent.symlink_to(tmp_path)
         with pytest.raises(UnsafeFolder):
             deep.make()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "status", "sentence"),
+    [
+        (0.1, 0, "writer stopped"),
+        (0.1, -1, "writer stopped"),  # by SIGTERM, before it had a handler for it
+        (7.2, 0, "writer stopped"),
+        (7.2, -1, "writer did not end within 7 s (STOP_TIMEOUT_SECONDS) and was killed"),
+    ],
+)
+def test_a_program_that_had_to_be_killed_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seconds: float, status: int, sentence: str
+) -> None:
+    """By what it was started with, whatever the setting is by now."""
+    home = Home(tmp_path)
+    home.make()
+    program = Program("writer", "x", priority=1, stop_seconds=7, log_max_bytes=1, log_backups=0)
+    home.supervisor_config.write_text(config(home, [program]))
+    clock: Iterator[float] = iter([100.0, 100.0 + seconds])
+    monkeypatch.setattr("local.supervisor.time.monotonic", lambda: next(clock, 0.0))
+
+    def answer(self: Control, method: str, *arguments: Any, ignore: object = ()) -> Any:
+        return {"exitstatus": status} if method == "supervisor.getProcessInfo" else True
+
+    monkeypatch.setattr(Control, "_call", answer)
+    assert Control(home).stop("writer") == sentence

@@ -279,6 +279,26 @@ def test_an_unknown_service_is_named_with_those_there_are(checkout: Checkout) ->
     assert checkout.run("restart", "wat").returncode == 2
 
 
+def test_restart_in_containers_takes_one_service_and_starts_all_where_nothing_runs(
+    checkout: Checkout,
+) -> None:
+    checkout.run("restart", "writer-service-go", COMPOSE_RUNS="c0ffee")
+    assert checkout.calls[-1] == "docker compose restart writer"
+    done = checkout.run("restart", "writer")
+    assert done.returncode == 0
+    assert done.stdout.startswith("Spindle does not run here; starting all of it")
+    assert "docker compose up --detach --wait --wait-timeout 180" in checkout.calls
+    checkout.forget()
+    many = checkout.run("restart", "writer", "reader", COMPOSE_RUNS="c0ffee")
+    assert (many.returncode, 'restart takes no "reader"' in many.stderr) == (2, True)
+    assert "docker compose restart writer" not in checkout.calls
+
+
+def test_lines_of_logs_in_containers_are_a_number(checkout: Checkout) -> None:
+    done = checkout.run("logs", "-n", "few")
+    assert (done.returncode, '-n takes a number of lines, not "few"' in done.stderr) == (2, True)
+
+
 def test_a_query_in_containers_runs_in_the_client(checkout: Checkout) -> None:
     checkout.run("query", "devices", "device_id=a b")
     assert checkout.calls[-1] == (
