@@ -59,7 +59,9 @@ setting() {
   local value="${!1:-}"
   if [ -z "$value" ] && [ -f .env ]; then
     value=$(sed -n "s/^[[:space:]]*\(export[[:space:]][[:space:]]*\)\{0,1\}$1[[:space:]]*=[[:space:]]*//p" .env |
-      tail -n 1 | sed "s/[[:space:]]*\$//; s/^\"\(.*\)\"\$/\1/; s/^'\(.*\)'\$/\1/")
+      tail -n 1 | sed "s/^\(\"[^\"]*\"\)[[:space:]]*#.*/\1/; s/^\('[^']*'\)[[:space:]]*#.*/\1/
+        /^[\"']/!s/[[:space:]]#.*//; /^[\"']/!s/^#.*//
+        s/[[:space:]]*\$//; s/^\"\(.*\)\"\$/\1/; s/^'\(.*\)'\$/\1/")
   fi
   echo "${value:-$2}"
 }

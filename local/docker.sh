@@ -25,7 +25,42 @@ docker_init() {
 
 docker_build() { compose build "$@"; }
 
+# What the container of InfluxDB needs to set itself up; with something else it ends, is started again
+# and ends again. Its entrypoint hands these to `influx setup`, which takes a retention of no time (for
+# ever) or of an hour and more in whole seconds, and a password of eight bytes and more. An empty
+# setting is its default.
+influxdb_can_set_up() {
+  local hours password
+  hours=$(setting RETENTION_HOURS 168)
+  keeps_so_long "$hours" ||
+    die 2 "RETENTION_HOURS: given \"$hours\"; InfluxDB in containers takes 0 (for ever) or 1 to 2562047," \
+      "such as 168 or 1.5, in whole seconds"
+  password=$(setting INFLUXDB_INIT_PASSWORD MyStrongPassword888)
+  password=$(LC_ALL=C && echo "${#password}")
+  [ "$password" -ge 8 ] ||
+    die 2 "INFLUXDB_INIT_PASSWORD: given $password characters; InfluxDB takes 8 and more"
+  case "$(setting INFLUXDB_TOKEN spindle-loopback-token)" in
+    *[![:space:]]*) ;;
+    *) die 2 "INFLUXDB_TOKEN: given only spaces; InfluxDB takes any other text, or leave it empty for the default" ;;
+  esac
+}
+
+# keeps_so_long <hours>
+keeps_so_long() {
+  local whole=${1%%.*} part=""
+  case "$1" in "" | *[!0-9.]* | *.*.* | .* | *.) return 1 ;; esac
+  case "$1" in *.*) part=${1#*.} ;; esac
+  while [ "${part%0}" != "$part" ]; do part=${part%0}; done
+  while [ "${whole#0}" != "$whole" ]; do whole=${whole#0}; done
+  [ -n "$whole$part" ] || return 0 # for ever
+  [ -n "$whole" ] && [ ${#whole} -le 7 ] && [ "$whole" -le 2562047 ] || return 1
+  [ ${#part} -le 4 ] || return 1
+  part=${part}0000
+  [ $((10#${part:0:4} * 3600 % 10000)) = 0 ]
+}
+
 docker_start() {
+  influxdb_can_set_up
   if ! compose up --detach --wait --wait-timeout "$(setting START_TIMEOUT_SECONDS 180)"; then
     compose ps --all >&2
     last_words >&2
@@ -83,6 +118,7 @@ docker_stop() {
 docker_restart() {
   local service
   no_more_words restart "${@:2}"
+  [ $# != 0 ] || influxdb_can_set_up # before anything is stopped
   if [ $# != 0 ]; then
     service=$(known_service "$1")
     if [ -n "$(compose ps --quiet)" ]; then

@@ -95,12 +95,14 @@ class Settings(BaseSettings):
         "admin", description="InfluxDB's first user; also the user for 1.x with authentication on."
     )
     influxdb_init_password: SecretStr = Field(
-        SecretStr("MyStrongPassword888"), description="Password of INFLUXDB_INIT_USERNAME."
+        SecretStr("MyStrongPassword888"),
+        description="Password of INFLUXDB_INIT_USERNAME; in compose at least 8 characters.",
     )
     retention_hours: float = Field(
         168.0,
         ge=0,
-        description="How long the store keeps readings, in hours; 0 keeps them for ever.",
+        description="How long the store keeps readings, in hours; 0 keeps them for ever. In "
+        "compose at least 1, else 0.",
     )
     store_timeout_seconds: float = Field(
         10.0, gt=0, description="How long one request to the store may take."

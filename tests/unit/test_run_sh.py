@@ -132,6 +132,71 @@ def test_where_an_engine_answers_start_is_compose(checkout: Checkout) -> None:
     assert not any(call.startswith("python") for call in checkout.calls)
 
 
+@pytest.mark.parametrize("hours", ["0", "0.0", "1", "168", "1.5", "001.25", "1.0625", "2562047"])
+def test_containers_start_with_a_retention_that_influxdb_takes(
+    checkout: Checkout, hours: str
+) -> None:
+    done = checkout.run("start", RETENTION_HOURS=hours)
+    assert done.returncode == 0, done.stderr
+    assert any(" up " in call for call in checkout.calls)
+
+
+@pytest.mark.parametrize("command", ["start", "restart"])
+@pytest.mark.parametrize(
+    ("setting", "given", "sentence"),
+    [
+        *(
+            (
+                "RETENTION_HOURS",
+                hours,
+                f'given "{hours}"; InfluxDB in containers takes 0 (for ever)',
+            )
+            for hours in (
+                "0.5",
+                "0.999",
+                "1.3333",
+                "1.00001",
+                "1e3",
+                "-1",
+                "1_0",
+                ".",
+                "x",
+                "2562048",
+            )
+        ),
+        ("INFLUXDB_INIT_PASSWORD", "seven77", "given 7 characters; InfluxDB takes 8 and more"),
+        ("INFLUXDB_TOKEN", " ", "given only spaces; InfluxDB takes any other text"),
+    ],
+)
+def test_what_influxdb_could_not_set_itself_up_with_is_refused_before_anything_starts_or_stops(
+    checkout: Checkout, command: str, setting: str, given: str, sentence: str
+) -> None:
+    done = checkout.run(command, **{setting: given})
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"run.sh: {setting}: {sentence}")
+    assert len(done.stderr.splitlines()) == 1
+    assert not any(" up " in call or " down" in call for call in checkout.calls)
+    assert "seven77" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "RETENTION_HOURS=24 # a day",
+        "RETENTION_HOURS='24' # a day",
+        'RETENTION_HOURS="24"#x',
+        "RETENTION_HOURS= # the default\n",
+        "INFLUXDB_INIT_PASSWORD='a #b#c#d'",
+        "INFLUXDB_INIT_PASSWORD=\nINFLUXDB_TOKEN=",
+        "INFLUXDB_INIT_PASSWORD=with#sharp",
+    ],
+)
+def test_a_comment_behind_a_value_is_none_of_it(checkout: Checkout, line: str) -> None:
+    (checkout.folder / ".env").write_text(f"{line}\n")
+    done = checkout.run("start")
+    assert done.returncode == 0, done.stderr
+
+
 def test_a_port_that_is_taken_is_named_with_its_setting(checkout: Checkout) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
