@@ -18,6 +18,7 @@ from spindle import catalog
 
 CALM = 12  #: points in a row without an alarm, back where it began, and it is over
 LONGEST = 360  #: points after the last alarm; what has lasted so long is the new usual
+COMES_BACK = ("surge", "novelty")  #: kinds that are over when what was expected is read again
 IMMATERIAL = 2e-4
 """Share of a metric's range: a smaller change, though it may be no chance, is of no consequence."""
 
@@ -44,7 +45,7 @@ class Episode:
         """Whether a value is still nearer to the peak than to what was expected."""
         if self.kind == "stuck":
             return value == self.value
-        if self.kind not in ("surge", "novelty") or self.expected is None:
+        if self.kind not in COMES_BACK or self.expected is None:
             return False
         return abs(value - self.value) < abs(value - self.expected)
 

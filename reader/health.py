@@ -103,7 +103,11 @@ class _Case:
         if silent <= self.unknown_ns:
             for reading in self.readings:
                 reasons += self._of_reading(reading)
-            reasons += [found.reason() for found in self.evidence.findings.get(self.key, ())]
+            newest = {reading.metric_type: reading.value for reading in self.readings}
+            reasons += [
+                found.reason(newest.get(found.metric_type))
+                for found in self.evidence.findings.get(self.key, ())
+            ]
         if self.readings and silent > self.warn_ns:
             state: State = "unknown" if silent > self.unknown_ns else "warning"
             reasons.append(

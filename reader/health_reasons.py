@@ -46,6 +46,7 @@ class Finding:
 
     :ivar severity: ``ok`` for what is worth a line and no more.
     :ivar limit: what ``value`` is compared with, None for nothing.
+    :ivar expected: in the metric's unit, where a reading nearer to it than to ``value`` is well.
     """
 
     source_device: str
@@ -57,14 +58,27 @@ class Finding:
     unit: str
     limit: float | None
     message: str
+    expected: float | None = None
 
-    def reason(self) -> Reason:
-        """The same as a reason."""
+    def reason(self, now: float | None = None) -> Reason:
+        """The same as a reason.
+
+        :param now: the metric's newest reading.
+        """
         since = timestamps.format_ns(self.since_ns)
+        message = self.message
+        if now is not None and self._is_back(now):
+            unit = f" {self.unit}" if self.unit else ""
+            message += f"; {now:.4g}{unit} now, over when it stays so"
         return Reason(
             self.source_device, self.device_id, self.metric_type, None, self.value, self.unit,
-            self.limit, self.severity, since, since, self.message,
+            self.limit, self.severity, since, since, message,
         )  # fmt: skip
+
+    def _is_back(self, now: float) -> bool:
+        if self.expected is None or self.value is None:
+            return False
+        return abs(now - self.expected) < abs(now - self.value)
 
 
 def worst_first(reason: Reason) -> tuple[float, float, float]:

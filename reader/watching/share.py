@@ -12,7 +12,7 @@ import orjson
 from reader import anomalies
 from reader.anomalies import SeriesKey
 from reader.devices import unit
-from reader.episodes import Episode, criticality
+from reader.episodes import COMES_BACK, Episode, criticality
 from reader.health_reasons import RANK, Finding, Key, State
 from reader.peers import FACTORS, PeerGroup, PeerReason
 from reader.watching.followed import Followed
@@ -200,6 +200,7 @@ def finding(row: Mapping[str, Any]) -> Finding:
         row["unit"] if row["kind"] == "peer" else unit(row["metric_type"]),
         row["expected"] if row["kind"] == "peer" else None,
         row["explanation"],
+        row["expected"] if row["kind"] in COMES_BACK else None,
     )
 
 

@@ -266,6 +266,25 @@ def test_a_finding_weighs_as_much_as_it_says(severity: State) -> None:
     assert found["reasons"][0]["message"] == "twice that of its peers"
 
 
+@pytest.mark.parametrize(
+    ("now", "said"),
+    [
+        (66.0, "DiskTemp 66 degC; never above 40"),
+        (58.0, "DiskTemp 66 degC; never above 40"),
+        (33.42, "DiskTemp 66 degC; never above 40; 33.42 degC now, over when it stays so"),
+    ],
+)
+def test_a_finding_whose_value_is_back_says_so(now: float, said: str) -> None:
+    finding = Finding(
+        *(*DISK, "DiskTemp", "warning", NOW - 60 * NS, 66.0, "degC", None),
+        "DiskTemp 66 degC; never above 40",
+        expected=33.0,
+    )
+    evidence = Evidence([reading("DiskTemp", now)], findings={DISK: [finding]})
+    (unit,) = health.judge(evidence, RULES, NOW)
+    assert said in [reason.message for reason in unit.reasons]
+
+
 def test_a_device_never_heard_of_is_unknown() -> None:
     found = health.answer("disk-77", None, [], 24)
     assert (found["device"], found["health"], found["score"]) == ("disk-77", "unknown", 0)

@@ -203,3 +203,14 @@ LATEST = int(START) * NS
 )
 def test_of_a_payload_only_what_the_contract_takes_is_scored(payload: bytes, count: int) -> None:
     assert len(Intake(900_000).readings(payload, LATEST)) == count
+
+
+def test_a_finding_knows_what_was_expected_so_that_health_can_say_that_it_is_back() -> None:
+    share = Share(0, 1.0)
+    follow(share, [*noise(400), 40.0, 41.0, 40.5, 42.0, 41.0])
+    ((_, finding),) = share.findings()
+    assert finding.expected is not None
+    assert 1.5 < finding.expected < 2.5
+    assert finding.reason(41.2).message == finding.message
+    back = finding.reason(2.125).message
+    assert back == f"{finding.message}; 2.125 ms now, over when it stays so"
