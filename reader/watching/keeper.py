@@ -72,10 +72,11 @@ class Keeper:
                 except InvalidInput as error:
                     log.debug("a saved state is not used: %s", error)
             board.shares[number] = share
-            share.drop_orphans()
         with contextlib.suppress(StoreError):
             self._parts.store_watch.require()
             await catch_up(self._parts.store, board, taken, time.time_ns())
+        for share in board.shares.values():  # not before: what began lately is not in the states
+            share.drop_orphans()
         self.board.shares |= board.shares
         log.info("following %d of %d shares of the fleet", len(self.board.shares), shares.SHARES)
 

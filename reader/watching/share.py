@@ -12,12 +12,13 @@ import orjson
 from reader import anomalies
 from reader.anomalies import SeriesKey
 from reader.devices import unit
-from reader.episodes import COMES_BACK, Episode, criticality
+from reader.episodes import CALM, COMES_BACK, Episode, criticality
 from reader.health_reasons import RANK, Finding, Key, State
 from reader.peers import FACTORS, PeerGroup, PeerReason
 from reader.watching.followed import Followed
 from spindle import timestamps
 from spindle.errors import InvalidInput
+from spindle.timestamps import NS
 
 MOST_ENDED = 100  #: anomalies of a share that are remembered after their end
 PEERS = "peers"  #: key of the snapshot of a share's groups
@@ -57,7 +58,7 @@ class Share:
                 self._note(series.key, *series.close())
 
     def _note(self, key: SeriesKey, began: Episode | None, ended: Episode | None) -> None:
-        if began is not None:
+        if began is not None and not self._is_known((key, ""), began):
             level = criticality(key[1], began)
             row = anomalies.row(key, began, lasts=True) | {"criticality": level, "told": False}
             self.rows[key, ""] = row
@@ -65,11 +66,27 @@ class Share:
         if ended is not None:
             self._end((key, ""), anomalies.row(key, ended, lasts=False))
 
+    def _is_known(self, place: tuple[SeriesKey, str], began: Episode) -> bool:
+        """Whether the owner before found it: what came since its state was saved is read again."""
+        start = began.start * NS
+        row = self.rows.get(place)
+        if row is not None:
+            if start <= timestamps.parse(row["to"]) + CALM * self.step * NS:
+                return True
+            self._end(place, {})  # that one ended when nobody looked
+        return any(
+            each["kind"] != "peer"
+            and _key(each) == place[0]
+            and timestamps.parse(each["from"]) <= start <= timestamps.parse(each["to"])
+            for each in self.ended
+        )
+
     def _end(self, place: tuple[SeriesKey, str], row: Row) -> None:
         began = self.rows.pop(place, None)
         if began is None:
             return
-        self.ended.append({**began, **row, "lasts": False, "told": False})
+        same = {"from": began["from"], "lasts": False, "told": False}
+        self.ended.append({**began, **row, **same})
         self.changed = True
 
     def refresh(self) -> None:
@@ -77,7 +94,8 @@ class Share:
         for (key, kind), row in self.rows.items():
             series = self.series.get(key)
             if not kind and series is not None and series.episodes.open is not None:
-                row.update(anomalies.row(key, series.episodes.open, lasts=True))
+                now = anomalies.row(key, series.episodes.open, lasts=True)
+                row.update(now | {"from": row["from"]})  # as it was told
 
     def compare_peers(self, now: float) -> None:
         """Compare every device with its peers by the means since the last time.
@@ -124,9 +142,9 @@ class Share:
         if not isinstance(data, dict):
             return
         for row in filter(_is_row, data.get("open", ())):
-            key = row["source_device"], row["metric_type"], row["device"], row["array_id"] or ""
-            self.rows[key, "peer" if row["kind"] == "peer" else ""] = row
+            self.rows[_key(row), "peer" if row["kind"] == "peer" else ""] = row
         self.ended.extend(filter(_is_row, data.get("ended", ())))
+        self.changed = any(not row["told"] for row in (*self.rows.values(), *self.ended))
 
     def drop_orphans(self) -> None:
         """End what lasts of series of which no state is left to say when it ends."""
@@ -159,6 +177,10 @@ class Share:
 
 
 _COLUMNS = {*anomalies.COLUMNS, "criticality", "told"}
+
+
+def _key(row: Mapping[str, Any]) -> SeriesKey:
+    return row["source_device"], row["metric_type"], row["device"], row["array_id"] or ""
 
 
 def _is_row(row: object) -> bool:

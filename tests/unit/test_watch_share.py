@@ -214,3 +214,55 @@ def test_a_finding_knows_what_was_expected_so_that_health_can_say_that_it_is_bac
     assert finding.reason(41.2).message == finding.message
     back = finding.reason(2.125).message
     assert back == f"{finding.message}; 2.125 ms now, over when it stays so"
+
+
+@pytest.mark.parametrize("saved_at", [200, 399, 410])
+@pytest.mark.parametrize("died_at", [425, 470])
+def test_what_began_or_ended_after_the_state_was_saved_is_told_once_over_a_kill(
+    saved_at: int, died_at: int
+) -> None:
+    values = [*slow_disk(), *noise(60, 5)]
+    first = Share(0, 1.0)
+    follow(first, values[:saved_at])
+    saved = [(series_name(s.key), s.to_bytes()) for s in first.series.values()]
+    follow(first, values[saved_at:died_at], START + saved_at)
+    first.refresh()
+    for row in (*first.rows.values(), *first.ended):
+        row["told"] = True
+    began = [row["from"] for row in (*first.rows.values(), *first.ended)]
+    assert len(began) == 1
+    second = Share(0, 1.0)
+    second.restore_record(orjson.loads(orjson.dumps(first.record())))
+    for name, data in saved:
+        second.restore(name, data)
+    follow(second, values[saved_at - 1 : died_at], START + saved_at - 1)  # read from the store
+    second.drop_orphans()
+    second.refresh()
+    assert [row["told"] for row in (*second.rows.values(), *second.ended)] == [True]
+    follow(second, values[died_at:], START + died_at)
+    assert not second.rows
+    assert [row["from"] for row in second.ended] == began
+
+
+def test_an_anomaly_that_ended_while_nobody_looked_is_over_when_the_next_begins() -> None:
+    first = Share(0, 1.0)
+    follow(first, [*noise(400), 40.0, 41.0, 40.5, 42.0, 41.0])
+    for row in first.rows.values():
+        row["told"] = True
+    second = Share(0, 1.0)
+    second.restore_record(orjson.loads(orjson.dumps(first.record())))
+    follow(second, [*noise(400, 6), 40.0, 41.0, 40.5, 42.0, 41.0], START + 1000)
+    assert [(row["from"], row["told"]) for row in second.ended] == [
+        (next(iter(first.rows.values()))["from"], False)
+    ]
+    assert [row["told"] for row in second.rows.values()] == [False]
+
+
+def test_what_was_written_down_and_not_yet_told_is_told_by_the_next_owner() -> None:
+    first = Share(0, 1.0)
+    follow(first, [*noise(400), 40.0, 41.0, 40.5])
+    for told in (False, True):
+        next(iter(first.rows.values()))["told"] = told
+        second = Share(0, 1.0)
+        second.restore_record(orjson.loads(orjson.dumps(first.record())))
+        assert second.changed is not told
