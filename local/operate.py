@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import json
+import os
 import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -152,14 +153,32 @@ def restart(pipeline: Pipeline, service: str | None) -> int:
     if service not in control.states():
         show.complain(f"{service} is not run here: NATS_URL names a server elsewhere")
         return EXIT_FAILED
+    others = _other_environment(pipeline, control.pid(), service)
+    if others:
+        show.complain(
+            f"warning: what runs was started with another {', '.join(others)} in its "
+            "environment, and one service alone keeps that; ./run.sh restart applies it"
+        )
     with only_one(pipeline.home):
         with show.out.status(f"stopping {service}"):
             what = control.stop(service)
         show.plain(what)
-        if pages := read_pages(pipeline.home):
+        if not others and (pages := read_pages(pipeline.home)):
             write_pages(pipeline.home, pages | {service: pipeline.pages()[service]})
         control.start(service)
     return _wait_and_tell(pipeline, control, [service])
+
+
+def _other_environment(pipeline: Pipeline, pid: int | None, service: str) -> list[str]:
+    """Settings of a service that the environment sets otherwise than when supervisord was started.
+
+    It hands the service the environment that it has itself; ``.env`` is read anew.
+    """
+    started = processes.environment_of(pid) if pid else {}
+    if not started or service not in pipeline.own:
+        return []
+    names = [name.upper() for name in type(pipeline.own[service]).model_fields]
+    return [name for name in names if started.get(name, "") != os.environ.get(name, "")]
 
 
 def status(home: Home, pages: Mapping[str, str], *, as_json: bool) -> int:

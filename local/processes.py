@@ -36,6 +36,14 @@ def homes() -> list[Home]:
     return [Home(Path(folder)) for folder in sorted(found)]
 
 
+def environment_of(pid: int) -> dict[str, str]:
+    """What a process was started with; empty where that cannot be known."""
+    try:
+        return _environment(psutil.Process(pid))
+    except psutil.Error:
+        return {}
+
+
 def _belongs(process: psutil.Process, home: Home) -> bool:
     return _environment(process).get(INSTANCE_VARIABLE) == str(home.folder)
 

@@ -249,6 +249,9 @@ def test_whatever_is_wrong_in_the_settings_what_runs_is_shown_and_stopped(
 ) -> None:
     """As it was started: nothing of what was broken since counts."""
     assert checkout.run("start").returncode == 0
+    one = checkout.run("restart", "client", CLIENT_POLL_SECONDS="9")
+    assert one.returncode == 0, one.stdout + one.stderr
+    assert "started with another CLIENT_POLL_SECONDS in its environment" in one.stderr
     checkout.environment |= {"WRITER_HTTP_PORT": "x", "NATS_SYNC": "never", "SPINDLE_MODE": "lcal"}
     checkout.environment |= {"READER_HTTP_PORT": "1", "SPINDLE_HOME": "run.sh"}
     status = checkout.run("status")
