@@ -49,6 +49,13 @@ class Episode:
             return False
         return abs(value - self.value) < abs(value - self.expected)
 
+    def is_reached_by(self, value: float) -> bool:
+        """Whether a value is as far from what was expected as the peak: more than on its way back,
+        which may be the greater surprise to the detector."""
+        if self.expected is None:
+            return True
+        return abs(value - self.expected) >= abs(self.value - self.expected)
+
 
 class Episodes:
     """The anomalies of one series, as its points come.
@@ -106,8 +113,10 @@ class Episodes:
         self.calm = self.quiet = 0
         self.open = replace(now, last=time)
         if score > now.score and now.deviates(value):
-            text = explain().text
-            self.open = replace(self.open, peak_time=time, value=value, score=score, text=text)
+            self.open = replace(self.open, score=score)
+            if now.is_reached_by(value):
+                text = explain().text
+                self.open = replace(self.open, peak_time=time, value=value, text=text)
         return None
 
     def _is_news(self, found: Episode) -> bool:

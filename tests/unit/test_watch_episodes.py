@@ -57,6 +57,19 @@ def test_the_way_back_is_part_of_it_and_no_anomaly_of_its_own() -> None:
     assert [what for what, _ in again] == ["begin", "end", "begin"]
 
 
+def test_an_anomaly_is_told_by_its_peak_though_the_way_back_is_a_greater_surprise() -> None:
+    episodes = Episodes("Latency")
+    for second, (value, score) in enumerate([(9.0, 0.6), (8.0, 0.9), (9.5, 0.7), (9.6, 0.95)]):
+        said = explained(value, 1.0, score)
+        episodes.take(second, value, score, partial(_identity, said))
+        now = episodes.open
+        assert now is not None
+        told = {0: (9.0, 0.6), 1: (9.0, 0.9), 2: (9.0, 0.9), 3: (9.6, 0.95)}[second]
+        assert (now.value, now.score) == told
+        assert now.text == f"value {told[0]:g}"
+        assert now.peak_time == (3 if second == 3 else 0)
+
+
 def test_what_has_lasted_long_enough_is_the_new_usual() -> None:
     found = run(QUIET + [(9.0, 0.9)] + [(9.0, 0.0)] * (LONGEST + CALM + 5))
     assert [what for what, _ in found] == ["begin", "end"]
