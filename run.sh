@@ -57,7 +57,7 @@ no_more_words() {
 # A setting of run.sh itself: the environment's, else .env's, else the default.
 setting() {
   local value="${!1:-}"
-  if [ -z "$value" ] && [ -f .env ]; then
+  if [ -z "$value" ] && [ -f .env ] && [ -r .env ]; then
     value=$(sed -n "s/^[[:space:]]*\(export[[:space:]][[:space:]]*\)\{0,1\}$1[[:space:]]*=[[:space:]]*//p" .env |
       tail -n 1 | sed "s/^\(\"[^\"]*\"\)[[:space:]]*#.*/\1/; s/^\('[^']*'\)[[:space:]]*#.*/\1/
         /^[\"']/!s/[[:space:]]#.*//; /^[\"']/!s/^#.*//

@@ -3,7 +3,8 @@
 
 compose() { docker compose "$@"; }
 
-compose version >/dev/null 2>&1 ||
+# From elsewhere: here compose would read .env first, which may be broken.
+(cd / && docker compose version) >/dev/null 2>&1 ||
   die 1 "docker has no compose plugin; install it (docker-compose-plugin), or set SPINDLE_MODE=local"
 
 # For what is there already: by the file, or, where the settings make it one that compose refuses, by

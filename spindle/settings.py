@@ -207,6 +207,8 @@ def load(kind: type[_S], **given: Any) -> _S:
     except UnicodeDecodeError as error:
         byte = error.object[error.start]
         raise InvalidSettings([f".env: holds the byte 0x{byte:02x}, expected UTF-8"]) from None
+    except OSError as error:
+        raise InvalidSettings([f"{error.filename}: {error.strerror}"]) from None
     except ValidationError as error:
         raise InvalidSettings([_mistake(kind, dict(item)) for item in error.errors()]) from None
 

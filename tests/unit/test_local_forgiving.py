@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -54,6 +55,18 @@ def test_a_file_that_is_no_text_is_one_mistake() -> None:
     settings, _, mistakes = forgiving.load_local()
     assert settings.log_level == "info"
     assert len(mistakes) == 1
+
+
+def test_a_file_that_may_not_be_read_is_one_mistake(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path(".env").write_text("LOG_LEVEL=debug\n")
+
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), ".env")
+
+    monkeypatch.setattr("dotenv.main.DotEnv._get_stream", refuse)
+    settings, _, mistakes = forgiving.load_local()
+    assert mistakes == [".env: Permission denied"]
+    assert settings.log_level == "info"
 
 
 def test_pages_follow_the_settings_where_nothing_runs() -> None:
