@@ -153,7 +153,8 @@ class Detector:
         elif kind == "rhythm":
             text = words.rhythm(head, self.rhythm.days)
         elif kind == "stuck":
-            text = words.stuck(head, self.stuck.run, self.stuck.longest)
+            longest = self.stuck.longest if self.stuck.longest > 1 else 0
+            text = words.stuck(head, self.stuck.run * self.step, longest * self.step)
         elif kind == "novelty":
             values = self.novelty.values
             text = words.novelty(head, unit, value, values[0], values[-1])

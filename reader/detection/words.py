@@ -53,16 +53,17 @@ def surge(head: str, unit: str, value: float, recent: Sequence[float], span: str
     if found:
         share, side, limit = found
         return f"{head}; {number(share)} % of the last {span} lay {side} {quantity(limit, unit)}"
-    return f"{head}; nothing in the last {span} moved so far for so long"
+    return f"{head}; no change in the last {span} was as large for as long"
 
 
 def rhythm(head: str, days: int) -> str:
     return f"{head}; the last hours were unlike each of the {days} days before at this time of day"
 
 
-def stuck(head: str, run: int, longest: int) -> str:
-    before = f"never more than {longest} in a row before" if longest > 1 else "never twice before"
-    return f"{head} for {run} readings without any change; {before}"
+def stuck(head: str, seconds: float, longest: float) -> str:
+    """:param longest: how long a value stayed the same before, in seconds; 0 for never twice."""
+    before = f"longer than {stretch(longest)}" if longest else "twice in a row"
+    return f"{head} without any change for {stretch(seconds)}; never {before} before"
 
 
 def novelty(head: str, unit: str, value: float, low: float, high: float) -> str:
