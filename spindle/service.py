@@ -60,7 +60,14 @@ class Service(Generic[S]):
         self.registry.register(_PartsCollector(self.name, self.health))
 
     async def pause(self, seconds: float) -> bool:
-        """Sleep, but not past a stop; True while the service goes on."""
+        """Sleep, but not past a stop; True while the service goes on.
+
+        :raises asyncio.CancelledError: also where somebody below has lost it, as ``wait_for`` of
+            Python 3.11 does when what it waits for comes in the same moment.
+        """
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise asyncio.CancelledError
         try:
             async with asyncio.timeout(seconds):
                 await self.stopping.wait()
