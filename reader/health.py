@@ -61,6 +61,24 @@ def judge(evidence: Evidence, rules: Rules, now_ns: int) -> list[Unit]:
     return units
 
 
+def all_plainly_well(evidence: Evidence, rules: Rules, now_ns: int) -> list[Unit] | None:
+    """What ``judge`` says where the newest readings alone show every unit to be well; else None.
+
+    For questions about one device, nearly all of which are about one that is well.
+    """
+    keys = {(reading.source_device, reading.device_id) for reading in evidence.readings}
+    if evidence.events or any(key in evidence.before or key in evidence.findings for key in keys):
+        return None
+    units = []
+    for key in sorted(keys):
+        own = [each for each in evidence.readings if (each.source_device, each.device_id) == key]
+        unit = _plainly_well(key, own, rules, now_ns)
+        if unit is None:
+            return None
+        units.append(unit)
+    return units
+
+
 def _plainly_well(key: Key, readings: Sequence[Latest], rules: Rules, now_ns: int) -> Unit | None:
     """The unit where nothing speaks against it: what nearly all are, quickly."""
     of = rules.thresholds.of
@@ -221,7 +239,9 @@ def answer(
     counts = Counter(unit.state for unit in units)
     last_seen = max((unit.last_seen_ns for unit in units), default=None)
     reasons = sorted((reason for unit in units for reason in unit.reasons), key=worst_first)
-    never = health_reasons.never_heard_of(source_device or "", device, lookback_hours)
+    if not units:
+        never = health_reasons.never_heard_of(source_device or "", device, lookback_hours)
+        reasons.append(never)
     classes = {unit.source_device for unit in units}
     state = max(counts, key=RANK.__getitem__, default="unknown")
     since = min((u.since_ns for u in units if u.state == state and u.since_ns), default=None)
@@ -233,5 +253,5 @@ def answer(
         "source_device": source_device or (classes.pop() if len(classes) == 1 else None),
         "last_seen": None if last_seen is None else timestamps.format_ns(last_seen),
         "counts": {state: counts[state] for state in RANK},
-        "reasons": [asdict(reason) for reason in (reasons if units else [never])[:MOST_REASONS]],
+        "reasons": [asdict(reason) for reason in reasons[:MOST_REASONS]],
     }

@@ -9,8 +9,9 @@ report.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from reader import health, intervals
 from reader.health_doubt import Doubt
@@ -21,6 +22,7 @@ from reader.health_reasons import Key
 from reader.intervals import Intervals
 from reader.newest import Newest
 from reader.picture import Picture
+from reader.recent import Recent
 from reader.recent_events import RecentEvents
 from reader.settings import ReaderSettings
 from reader.standing import Standing
@@ -30,6 +32,7 @@ from spindle.timestamps import NS
 MOST_CLOSER = 16  #: devices of one question whose last minutes are looked at
 MOST_LEARNT = 8  #: devices of one question whose interval is learnt
 _LONGEST_NS = 120 * 60 * NS  # that is looked at closely
+_STEPS_SECONDS = 1.0  # that a look at a unit's last minutes is good for
 _MANY = 4_000  # readings that take some 20 ms to judge
 _ROWS = 20_000  # of one device's last minutes
 
@@ -41,6 +44,7 @@ class Examiner:
     :ivar standing: what the watch found: see ``standing``.
     :ivar picture: the newest readings of the fleet, where the watch runs.
     :ivar events: critical ones, shared by questions of the same moment.
+    :ivar steps: the last minutes of units, alike.
     :ivar doubt: what closer looks found.
     """
 
@@ -51,6 +55,7 @@ class Examiner:
     picture: Picture = field(default_factory=Picture)
     events: RecentEvents = field(default_factory=RecentEvents)
     newest: Newest = field(default_factory=Newest)
+    steps: Recent[Key, list[Step]] = field(default_factory=lambda: Recent(_STEPS_SECONDS, 256))
     doubt: Doubt = field(default_factory=Doubt)
 
     @classmethod
@@ -58,7 +63,7 @@ class Examiner:
         """With the thresholds of the settings' file."""
         return cls(settings, settings.thresholds())
 
-    @property
+    @cached_property
     def rules(self) -> Rules:
         """By what is judged."""
         settings = self.settings
@@ -81,6 +86,14 @@ class Examiner:
         evidence = Evidence(
             *(readings, events, {}, standing.findings, {}, standing.before, self.doubt.over)
         )
+        if which.device_id is not None:
+            well = health.all_plainly_well(evidence, rules, now_ns)
+            if well is not None:
+                return well
+        return await self._examine_closely(store, evidence, now_ns)
+
+    async def _examine_closely(self, store: Store, evidence: Evidence, now_ns: int) -> list[Unit]:
+        rules, readings = self.rules, evidence.readings
         closer = await self._closer(store, evidence, now_ns)
         quiet = await self._quiet(store, readings, now_ns)
         whole = replace(evidence, steps=closer, intervals=quiet)
@@ -110,9 +123,14 @@ class Examiner:
         self.doubt.looked_at(keys, now_ns)
         start = now_ns - min(self.rules.event_ns + health.AROUND_NS, _LONGEST_NS)
         end = now_ns + int(self.settings.max_future_seconds * NS) + 1
-        found = await asyncio.gather(
-            *(store.series(Selection(*key), start, end, STEP_NS, _ROWS) for key in keys)
-        )
+
+        def look(key: Key) -> Awaitable[list[Step]]:
+            def ask() -> Awaitable[list[Step]]:
+                return store.series(Selection(*key), start, end, STEP_NS, _ROWS)
+
+            return self.steps.of(key, ask)
+
+        found = await asyncio.gather(*map(look, keys))
         return {key: _by_metric(steps) for key, steps in zip(keys, found, strict=True)}
 
     async def _quiet(

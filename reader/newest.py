@@ -1,18 +1,20 @@
 """The newest readings of single devices, asked for together.
 
 Many questions about one device each, in the same moment, cost one query of the store instead of
-one each: a question that comes while enough queries are on their way waits for its turn, and goes
-with all that wait by then. One alone is asked for at once.
+one each: a question that comes while a query is on its way waits for it, and goes with all that
+wait by then. One alone is asked for at once; a slow query holds up none for long.
 """
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Iterable, Iterator
 
 from spindle.store.base import Latest, Selection, Store
 
-AT_ONCE = 2  #: queries on their way
+PATIENCE_SECONDS = 0.05  #: that a query may hold up the next one
+AT_ONCE = 8  #: queries on their way, however slow
 MOST = 64  #: devices of one query
 
 
@@ -26,6 +28,8 @@ class Newest:
         self._waiting: dict[str, list[Asker]] = {}  # by device, the longest waiting first
         self._since_ns = 0  # the earliest that one of them asks for
         self._on_their_way: set[asyncio.Task[None]] = set()
+        self._asked = 0.0  # when the last of them began
+        self._again: asyncio.TimerHandle | None = None  # looks whether it takes too long
 
     async def of(self, store: Store, device_id: str, since_ns: int) -> list[Latest]:
         """The newest reading of every series of a device.
@@ -46,15 +50,28 @@ class Newest:
         return await asker
 
     def _ask(self, store: Store) -> None:
-        while self._waiting and len(self._on_their_way) < AT_ONCE:
+        while self._waiting and self._may_ask():
             devices = list(self._waiting)[:MOST]
             asked = {device: self._waiting.pop(device) for device in devices}
             task = asyncio.create_task(_find(store, asked, self._since_ns), name="newest readings")
+            self._asked = time.monotonic()
             self._on_their_way.add(task)
             task.add_done_callback(lambda done: self._done(done, store))
+        if self._waiting and self._again is None:
+            loop = asyncio.get_running_loop()
+            self._again = loop.call_later(PATIENCE_SECONDS, self._lose_patience, store)
+
+    def _may_ask(self) -> bool:
+        under_way = len(self._on_their_way)
+        late = time.monotonic() - self._asked >= PATIENCE_SECONDS
+        return not under_way or (late and under_way < AT_ONCE)
 
     def _done(self, task: asyncio.Task[None], store: Store) -> None:
         self._on_their_way.discard(task)
+        self._ask(store)
+
+    def _lose_patience(self, store: Store) -> None:
+        self._again = None
         self._ask(store)
 
 

@@ -7,6 +7,7 @@ from typing import cast
 
 import pytest
 
+from reader import newest as module
 from reader.newest import AT_ONCE, MOST, Newest
 from spindle.errors import StoreUnavailable
 from spindle.store.base import Latest, Selection, Store
@@ -56,18 +57,31 @@ async def test_who_asks_in_the_same_moment_is_answered_by_one_query_each_with_it
 
 async def test_one_alone_is_asked_for_at_once_and_later_ones_go_together() -> None:
     store, newest = SlowStore(), Newest()
-    tasks = []
-    for n in range(AT_ONCE):
-        tasks += asking(newest, store, f"disk-{n}")
-        await settle()
-    assert len(store.asked) == AT_ONCE
+    tasks = asking(newest, store, "disk-0")
+    await settle()
+    assert store.asked == [(("disk-0",), 100)]
     for n in range(MOST + 3):
         tasks += asking(newest, store, f"disk-{100 + n}")
         await settle()
-    assert len(store.asked) == AT_ONCE, "enough are on their way"
+    assert len(store.asked) == 1, "they wait for the first"
     store.go.set()
     await asyncio.gather(*tasks)
-    assert [len(devices) for devices, _ in store.asked] == [1] * AT_ONCE + [MOST, 3]
+    assert [len(devices) for devices, _ in store.asked] == [1, MOST, 3]
+
+
+async def test_a_query_that_takes_long_does_not_hold_up_the_next_but_there_are_never_many(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "PATIENCE_SECONDS", 0.001)
+    store, newest = SlowStore(), Newest()
+    tasks = []
+    for n in range(AT_ONCE + 3):
+        tasks += asking(newest, store, f"disk-{n}")
+        await asyncio.sleep(0.01)
+    assert [len(devices) for devices, _ in store.asked] == [1] * AT_ONCE
+    store.go.set()
+    await asyncio.gather(*tasks)
+    assert [len(devices) for devices, _ in store.asked] == [1] * AT_ONCE + [3]
 
 
 async def test_a_failure_is_told_to_all_who_waited_for_it_and_not_kept() -> None:
