@@ -311,11 +311,11 @@ case "$command" in
     root=$PWD
     case "$PYTHON" in /*) ;; *) PYTHON="$root/$PYTHON" ;; esac
     cd "$CALLED_FROM" # its files are named from there
-    PYTHONPATH="$root" "$PYTHON" -m reader.score "$@"
+    PYTHONPATH="$root" "$PYTHON" -m tools.score "$@"
     ;;
   replace)
     python=$(find_python)
-    "$python" local/replace.py "$@"
+    "$python" tools/replace.py "$@"
     ;;
   test)
     install_dev

@@ -19,7 +19,7 @@ from benchmarks import forecast_samples as samples_bench
 from benchmarks import latency as latency_bench
 from benchmarks import reader as reader_bench
 from benchmarks import writer as writer_bench
-from spindle import logs
+from spindle.service import logs
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 Json = Annotated[bool, typer.Option("--json", help="One JSON line per store instead of a table.")]

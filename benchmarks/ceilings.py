@@ -15,9 +15,9 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.js.api import AckPolicy, ConsumerConfig, RetentionPolicy, StreamConfig
 
-from spindle.store import sqlite_file, sqlite_schema
 from spindle.store.base import Series
-from spindle.store.sqlite_writing import insert_points
+from spindle.store.sqlite import file, schema
+from spindle.store.sqlite.writing import insert_points
 from spindle.timestamps import parse
 
 INFLUX_TRIALS = tuple(
@@ -79,7 +79,7 @@ def _sqlite_rows(db: sqlite3.Connection, points: list[bytes]) -> list[tuple[int,
         point = orjson.loads(text)
         key = (point["sourceDevice"], point["metricType"], point["deviceId"], "")
         if key not in known:
-            known[key] = int(db.execute(sqlite_schema.ADD_SERIES, key).lastrowid or 0)
+            known[key] = int(db.execute(schema.ADD_SERIES, key).lastrowid or 0)
         rows.append((known[key], parse(point["timestamp"]), point["value"]))
     return rows
 
@@ -87,7 +87,7 @@ def _sqlite_rows(db: sqlite3.Connection, points: list[bytes]) -> list[tuple[int,
 def sqlite_ceiling(points: list[bytes], size: int) -> float:
     """Points per second of ready-made rows into the same tables with the same promise (FULL)."""
     with tempfile.TemporaryDirectory() as folder:
-        db = sqlite_file.open_for_writing(Path(folder) / "ceiling.db", 10.0)
+        db = file.open_for_writing(Path(folder) / "ceiling.db", 10.0)
         rows = _sqlite_rows(db, points)
         batches = [sorted(rows[low : low + size]) for low in range(0, len(rows), size)]
         start = time.perf_counter()

@@ -27,7 +27,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.storage_series import DAY, FAULTS, METRICS, Floats, healthy
-from reader.anomaly import ALARM, NOVELTY, WARM_UP, Detector, score
+from reader.detection.detector import ALARM, NOVELTY, WARM_UP, Detector, score
 from reader.detection.novelty import Novelty
 from reader.detection.rhythm import Rhythm
 from reader.detection.stuck import Stuck

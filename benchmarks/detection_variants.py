@@ -22,7 +22,7 @@ from rich.table import Table
 
 from benchmarks.detection import NAB, console, scorer
 from benchmarks.storage_series import Floats, Random, correlated
-from reader.anomaly import ALARM, score
+from reader.detection.detector import ALARM, score
 from reader.detection.rhythm import BINS, DAY, Rhythm
 
 Ints = npt.NDArray[np.int64]

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daemon.settings import DaemonSettings
-from daemon.sources.fault_kinds import KINDS
-from daemon.sources.fleet import DECIMALS, METRICS, Unit, units
-from daemon.sources.simulator import Simulator
+from daemon.simulator.fault_kinds import KINDS
+from daemon.simulator.fleet import DECIMALS, METRICS, Unit, units
+from daemon.simulator.source import Simulator
 from spindle.settings import load
 
 START = 1_792_800_000  # a Monday, 00:00 UTC

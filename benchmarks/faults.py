@@ -20,10 +20,10 @@ from numpy.typing import NDArray
 from rich.table import Table
 
 from benchmarks.fault_series import DAY, DISKS, HOURS, STEP, History, Truth, healthy, ill
-from daemon.sources.fault_kinds import KINDS
-from daemon.sources.fleet import METRICS
-from reader import peers
-from reader.anomaly import ALARM, Detector
+from daemon.simulator.fault_kinds import KINDS
+from daemon.simulator.fleet import METRICS
+from reader.detection import peers
+from reader.detection.detector import ALARM, Detector
 
 SILENT = 3  # readings missing in a row
 QUIET = 60  # readings between two episodes

@@ -24,7 +24,7 @@ from benchmarks.forecast_cases import (
 )
 from benchmarks.forecast_rows import DAY_PARTS, Days, Line, Result, Speed
 from benchmarks.storage_series import Floats
-from reader.forecast import Forecast, forecasts
+from reader.forecasting.forecast import Forecast, forecasts
 from reader.forecasting.history import DAY
 
 SEED = 91_003  # not one of those looked at while the models were set

@@ -18,8 +18,8 @@ from rich.table import Table
 from benchmarks.forecast import SEED, judge
 from benchmarks.forecast_cases import KINDS, Case, simulated
 from benchmarks.storage_series import Floats, correlated
-from reader.answers_forecast import Stretch, stretches
-from reader.capacity_forecast import Samples, readings
+from reader.forecasting.capacity import Samples, readings
+from reader.questions.capacity import Stretch, stretches
 from spindle.settings import Settings, load
 from spindle.store import Store, open_store
 from spindle.store.base import Latest, Point, Selection, Series, Step

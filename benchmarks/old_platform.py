@@ -19,7 +19,7 @@ from influxdb_client.domain.write_precision import WritePrecision
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
-from spindle.store import sqlite_schema
+from spindle.store.sqlite import schema
 from spindle.timestamps import parse
 
 SUBJECT = "old.metrics"
@@ -105,10 +105,10 @@ def sqlite_write(db: sqlite3.Connection) -> Write:
         metric = orjson.loads(payload)
         key = (metric["sourceDevice"], metric["metricType"], metric["deviceId"], "")
         if key not in known:
-            known[key] = int(db.execute(sqlite_schema.ADD_SERIES, key).lastrowid or 0)
+            known[key] = int(db.execute(schema.ADD_SERIES, key).lastrowid or 0)
         row = (known[key], parse(metric["timestamp"]), metric["value"])
         db.execute("BEGIN IMMEDIATE")
-        db.execute(sqlite_schema.ADD_POINT, row)
+        db.execute(schema.ADD_POINT, row)
         db.execute("COMMIT")
 
     return write

@@ -21,7 +21,7 @@ from benchmarks import ceilings, old_platform
 from benchmarks.points import ENVELOPE, envelopes, ticks
 from spindle import bus, subjects
 from spindle.settings import Settings, load
-from spindle.store import sqlite_file
+from spindle.store.sqlite import file
 from tests import servers
 from tests.services import ServiceProcess
 
@@ -99,7 +99,7 @@ class Bench:
                     write = old_platform.influx_write(self.port, name)
                     threads = old_platform.THREADS
                     return await old_platform.points_per_second(client, messages, write, threads)
-                db = sqlite_file.open_for_writing(self.folder / f"{name}.db", 10.0)
+                db = file.open_for_writing(self.folder / f"{name}.db", 10.0)
                 write = old_platform.sqlite_write(db)
                 return await old_platform.points_per_second(client, messages, write, 1)
             finally:

@@ -16,7 +16,7 @@ from client import query as question
 from client.settings import ClientSettings
 from client.watch import PARTS, main
 from spindle.errors import InvalidInput, InvalidSettings
-from spindle.service import run
+from spindle.service.run import run
 from spindle.settings import load
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)

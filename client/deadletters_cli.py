@@ -18,8 +18,9 @@ from rich.table import Table
 from client import deadletters
 from client.deadletters import DeadLetter
 from client.settings import ClientSettings
-from spindle import bus, logs
+from spindle import bus
 from spindle.errors import BusUnavailable, InvalidInput, InvalidSettings, SpindleError
+from spindle.service import logs
 from spindle.settings import load
 
 app = typer.Typer(

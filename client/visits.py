@@ -17,7 +17,7 @@ from client.settings import ClientSettings
 from spindle import bus, models, subjects
 from spindle.errors import InvalidInput
 from spindle.models import ParkingSummary
-from spindle.service import Service
+from spindle.service.run import Service
 from spindle.timestamps import NS
 
 log = logging.getLogger("client")

@@ -19,7 +19,7 @@ from client.settings import ClientSettings
 from client.summary import CriticalEvent, from_row
 from client.visits import Visits
 from spindle import bus
-from spindle.service import Service
+from spindle.service.run import Service
 from spindle.timestamps import NS
 
 log = logging.getLogger("client")

@@ -17,7 +17,7 @@ import orjson
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 
-from daemon.sources.simulator import Simulator
+from daemon.simulator.source import Simulator
 from spindle.errors import InvalidInput
 from spindle.models import shown
 

@@ -7,17 +7,18 @@ import logging
 import time
 
 from daemon.backlog import Backlog
+from daemon.host.source import HostSource
 from daemon.injection import Injection
 from daemon.meters import Meters
+from daemon.parking.source import ParkingSource, who_is_inside
 from daemon.publisher import Publisher
 from daemon.settings import DaemonSettings
-from daemon.sources.base import Source
-from daemon.sources.host import HostSource
-from daemon.sources.parking import ParkingSource, who_is_inside
-from daemon.sources.simulator import Simulator
+from daemon.simulator.source import Simulator
+from daemon.source import Source
 from daemon.ticker import PART, Sources, tick
-from spindle import cancelling, subjects
-from spindle.service import Service
+from spindle import subjects
+from spindle.service import tasks
+from spindle.service.run import Service
 
 log = logging.getLogger("daemon")
 
@@ -36,8 +37,8 @@ async def main(service: Service[DaemonSettings]) -> None:
     publisher = Publisher(settings, service.health, backlog, meters, answers)
     states = Sources(service.health, settings.sources)
     log.info("reading %s", ", ".join(settings.sources))
-    async with asyncio.TaskGroup() as tasks:
-        publishing = tasks.create_task(publisher.run(), name="publisher")
+    async with asyncio.TaskGroup() as group:
+        publishing = group.create_task(publisher.run(), name="publisher")
         async with asyncio.TaskGroup() as reading:
             for one in sources:
                 if isinstance(one, ParkingSource):
@@ -47,7 +48,7 @@ async def main(service: Service[DaemonSettings]) -> None:
         if simulator is not None:
             publisher.put(simulator.farewell(time.time_ns()))
         left = await publisher.drained(settings.daemon_drain_seconds)
-        await cancelling.end(publishing)
+        await tasks.end(publishing)
     if left:
         log.warning("stopped with %s points that NATS has not acknowledged", f"{left:,}")
 

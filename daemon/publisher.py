@@ -27,8 +27,8 @@ from daemon.messages import Message
 from daemon.meters import Meters
 from daemon.settings import DaemonSettings
 from spindle import bus, subjects
-from spindle.cancelling import cancelled
-from spindle.health import Health
+from spindle.service.health import Health
+from spindle.service.tasks import cancelled
 
 log = logging.getLogger("daemon.publisher")
 

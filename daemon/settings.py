@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from daemon.sources.fault_kinds import KINDS
-from daemon.sources.fault_specs import FaultSpec, parse_specs
+from daemon.simulator.fault_kinds import KINDS
+from daemon.simulator.fault_specs import FaultSpec, parse_specs
 from spindle.errors import InvalidInput
 from spindle.models import shown
 from spindle.settings import Settings

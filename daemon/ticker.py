@@ -11,9 +11,9 @@ from math import floor
 from daemon.messages import Message
 from daemon.meters import Meters
 from daemon.settings import DaemonSettings
-from daemon.sources.base import Source
-from spindle.health import Health
-from spindle.service import Service
+from daemon.source import Source
+from spindle.service.health import Health
+from spindle.service.run import Service
 
 log = logging.getLogger("daemon.ticker")
 

@@ -4,7 +4,7 @@ import sys
 
 from gateway.main import PARTS, main
 from gateway.settings import GatewaySettings
-from spindle.service import run
+from spindle.service.run import run
 
 run(
     "gateway", GatewaySettings, main, PARTS, arguments=sys.argv[1:]

@@ -12,7 +12,7 @@ import orjson
 from gateway.link import Link
 from gateway.replies import Failed
 from spindle import subjects
-from spindle.health import Health
+from spindle.service.health import Health
 
 log = logging.getLogger("gateway")
 

@@ -19,7 +19,7 @@ from gateway.server import bind, server
 from gateway.settings import GatewaySettings
 from gateway.visits import Visits
 from spindle import bus
-from spindle.service import Service
+from spindle.service.run import Service
 
 PARTS = ("nats", "reader")
 READER_SECONDS = 5.0  # between two looks at the reader

@@ -24,8 +24,8 @@ from gateway.settings import GatewaySettings
 from gateway.sse import EventStream
 from gateway.visits import Visits
 from spindle.errors import Busy
-from spindle.health import Health
 from spindle.models import shown
+from spindle.service.health import Health
 
 
 @dataclass(frozen=True)

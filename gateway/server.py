@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import uvicorn
 from starlette.types import ASGIApp
 
-from spindle.service import PortTaken
+from spindle.service.run import PortTaken
 
 log = logging.getLogger("gateway")
 

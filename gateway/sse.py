@@ -11,7 +11,7 @@ import logging
 from starlette.types import Receive, Scope, Send
 
 from gateway.hub import Hub, Listener
-from spindle import cancelling
+from spindle.service import tasks
 
 log = logging.getLogger("gateway")
 
@@ -41,15 +41,15 @@ class EventStream:
         """:raises Busy: before anything is sent."""
         with self._hub.joined(self._kinds) as listener:
             await send({"type": "http.response.start", "status": 200, "headers": HEADERS})
-            tasks = [
+            going = [
                 asyncio.create_task(self._write(listener, send), name="stream"),
                 asyncio.create_task(listener.ended.wait(), name="stream ended"),
                 asyncio.create_task(_gone(receive), name="stream client gone"),
             ]
             try:
-                await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait(going, return_when=asyncio.FIRST_COMPLETED)
             finally:
-                results = await cancelling.end(*tasks)
+                results = await tasks.end(*going)
             for result in results:
                 if isinstance(result, Exception) and not isinstance(result, OSError):
                     raise result  # an OSError: the client is gone

@@ -13,9 +13,9 @@ import time
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from local import show
+from local import output
 from spindle.errors import InvalidInput, SpindleError, StoreError, StoreUnavailable
-from spindle.store import sqlite_file
+from spindle.store.sqlite import file
 
 _APPLICATION_TABLES = {"points", "series", "event_rows"}
 
@@ -30,7 +30,7 @@ def path_of_store(url: str) -> Path:
             "backup and restore are for the SQLite store; InfluxDB has its own: "
             "`influxd backup` (1.x), `influx backup` (2.x)"
         )
-    return sqlite_file.path_of(url)
+    return file.path_of(url)
 
 
 def backup(store: Path, target: Path) -> None:
@@ -53,7 +53,7 @@ def backup(store: Path, target: Path) -> None:
     finally:
         half.unlink(missing_ok=True)
     size = target.stat().st_size / 2**20
-    show.plain(
+    output.plain(
         f"{target}: {points} readings and {events} events, {size:.1f} MiB, checked, "
         f"in {time.monotonic() - began:.1f} s"
     )
@@ -69,7 +69,7 @@ def restore(source: Path, store: Path) -> None:
         raise InvalidInput(f"there is no file {source}")
     store.parent.mkdir(parents=True, exist_ok=True)
     half = store.with_name(store.name + ".restoring")
-    with contextlib.closing(sqlite_file.lock(store)):
+    with contextlib.closing(file.lock(store)):
         half.unlink(missing_ok=True)
         try:
             _copy_of_a_copy(source, half)
@@ -78,15 +78,15 @@ def restore(source: Path, store: Path) -> None:
             half.rename(store)
         finally:
             half.unlink(missing_ok=True)
-    show.plain(f"restored {points} readings and {events} events from {source}, checked")
+    output.plain(f"restored {points} readings and {events} events from {source}, checked")
     if kept:
-        show.plain(f"what was there before is {kept}")
+        output.plain(f"what was there before is {kept}")
 
 
 def _copy(source: Path, target: Path) -> None:
     try:
         with (
-            contextlib.closing(sqlite_file.open_for_reading(source, 10.0)) as from_,
+            contextlib.closing(file.open_for_reading(source, 10.0)) as from_,
             contextlib.closing(sqlite3.connect(target)) as to,
         ):
             from_.backup(to)

@@ -11,12 +11,13 @@ from typing import Annotated
 import typer
 
 from local import backup as copies
-from local import environment, forgiving, logs, nats, operate, services, show, testing
-from local.env_example import env_example
-from local.home import ROOT, home_of
+from local import environment, forgiving, lifecycle, logs, nats, output, services
+from local.layout import ROOT, home_of
 from local.pipeline import load_all, load_local
-from local.reference import reference
 from spindle.errors import InvalidInput, InvalidSettings, SpindleError
+from tools import testing
+from tools.env_example import env_example
+from tools.reference import reference
 
 EXIT_USAGE = 2
 
@@ -37,26 +38,26 @@ def main() -> None:
     try:
         app(prog_name="./run.sh")
     except InvalidSettings as error:
-        show.complain("the settings have mistakes; nothing was changed:")
+        output.complain("the settings have mistakes; nothing was changed:")
         for mistake in error.mistakes:
-            show.complain(f"  {mistake}")
+            output.complain(f"  {mistake}")
         sys.exit(EXIT_USAGE)
     except InvalidInput as error:
-        show.complain(str(error))
+        output.complain(str(error))
         sys.exit(EXIT_USAGE)
     except (SpindleError, OSError) as error:
-        show.complain(str(error))
-        sys.exit(operate.EXIT_FAILED)
+        output.complain(str(error))
+        sys.exit(lifecycle.EXIT_FAILED)
     except KeyboardInterrupt:
-        show.complain("interrupted; ./run.sh status tells what runs")
+        output.complain("interrupted; ./run.sh status tells what runs")
         sys.exit(130)
 
 
 def _warn(mistakes: Sequence[str]) -> None:
     if mistakes:
-        show.complain("warning: the settings have mistakes; ./run.sh start would refuse them:")
+        output.complain("warning: the settings have mistakes; ./run.sh start would refuse them:")
         for mistake in dict.fromkeys(mistakes):
-            show.complain(f"  {mistake}")
+            output.complain(f"  {mistake}")
 
 
 def _exit(code: int) -> None:
@@ -66,7 +67,7 @@ def _exit(code: int) -> None:
 @app.command()
 def start() -> None:
     """Start what does not run yet, and wait until all of it is healthy."""
-    _exit(operate.start(load_all()))
+    _exit(lifecycle.start(load_all()))
 
 
 @app.command()
@@ -74,14 +75,14 @@ def stop() -> None:
     """Drain and stop every service; data is kept."""
     settings, home, mistakes = forgiving.load_local()
     _warn(mistakes)
-    _exit(operate.stop(home, settings.stop_timeout_seconds))
+    _exit(lifecycle.stop(home, settings.stop_timeout_seconds))
 
 
 @app.command()
 def restart(service: ServiceName = None) -> None:
     """Stop and start again, everything or one service."""
     name = services.resolve(service) if service else None
-    _exit(operate.restart(load_all(), name))
+    _exit(lifecycle.restart(load_all(), name))
 
 
 @app.command()
@@ -92,7 +93,7 @@ def status(
     settings, home, mistakes = forgiving.load_local()
     pages, more = forgiving.pages(settings, home)
     _warn([*mistakes, *more])
-    _exit(operate.status(home, pages, as_json=as_json))
+    _exit(lifecycle.show_status(home, pages, as_json=as_json))
 
 
 @app.command(name="logs")
@@ -114,7 +115,7 @@ def tools() -> None:
     server = nats.find_server()
     version = nats.server_version(server)
     shown = ".".join(map(str, version)) if version else "of unknown version"
-    show.plain(f"Python {sys.version.split()[0]}, nats-server {shown} ({server})")
+    output.plain(f"Python {sys.version.split()[0]}, nats-server {shown} ({server})")
 
 
 @app.command(context_settings=_AS_THEY_ARE)

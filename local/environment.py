@@ -6,7 +6,7 @@ import json
 import sys
 
 from local import nats
-from local.home import INSTANCE_VARIABLE, ROOT, Home, home_of
+from local.layout import INSTANCE_VARIABLE, ROOT, Home, home_of
 from local.settings import LocalSettings
 
 #: Variables that supervisord's commands name, for paths may hold what its configuration may not.

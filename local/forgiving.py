@@ -9,7 +9,7 @@ import contextlib
 from typing import TypeVar, cast
 
 from local import nats, processes
-from local.home import Home, UnusableFolder, home_of
+from local.layout import Home, UnusableFolder, home_of
 from local.pipeline import Pipeline, read_pages
 from local.services import SERVICES
 from local.settings import LocalSettings

@@ -15,7 +15,7 @@ from typing import BinaryIO
 
 from rich.markup import escape
 
-from local import show
+from local import output
 
 POLL_SECONDS = 0.2
 _NATS_LINE = re.compile(r"^\[\d+\] (\d{4}/\d\d/\d\d \d\d:\d\d:\d\d\.\d+) \[(\w+)\] (.*)$")
@@ -159,13 +159,13 @@ def stream(files: Mapping[str, Path], count: int, *, follow: bool) -> Iterator[L
 def run(files: Mapping[str, Path], count: int, *, follow: bool) -> int:
     """Print logs until the end or Ctrl-C: for people on a terminal, as written to a pipe."""
     if not any(path.exists() for path in files.values()):
-        show.complain("there are no logs yet; ./run.sh start makes some")
+        output.complain("there are no logs yet; ./run.sh start makes some")
         return 1
     human = sys.stdout.isatty()
     try:
         for line in stream(files, count, follow=follow):
             if human:
-                show.out.print(for_people(line))
+                output.out.print(for_people(line))
             else:
                 print(line.raw, flush=True)
     except KeyboardInterrupt:

@@ -14,10 +14,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from local.settings import LocalSettings
+from spindle.bus.nats_server import fsync_from_varz, version_warning
+from spindle.bus.streams import PARKING_STREAMS
 from spindle.errors import SpindleError
 from spindle.settings import Settings
-from spindle.streams import PARKING_STREAMS
-from writer.broker import fsync_from_varz, version_warning
 
 Version = tuple[int, int, int]
 

@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from local import environment, nats, nats_users, ports, supervisor
-from local.health import page
-from local.home import Home, home_of
+from local.layout import Home, home_of
 from local.services import NATS, SERVICES
 from local.settings import LocalSettings
+from local.status import page
 from spindle.errors import InvalidSettings
 from spindle.settings import Settings, load
 

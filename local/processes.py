@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psutil
 
-from local.home import INSTANCE_VARIABLE, ROOT, Home
+from local.layout import INSTANCE_VARIABLE, ROOT, Home
 from local.services import DRAIN_ORDER, NATS
 from local.supervisor import ROOT_VARIABLE
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from supervisor.xmlrpc import SupervisorTransport  # type: ignore[import-untyped]
 
-from local.home import ROOT, Home
+from local.layout import ROOT, Home
 from spindle.errors import SpindleError
 
 #: supervisord gives up after so many failures in a row: never, for practical purposes.

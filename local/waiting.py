@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 from rich.markup import escape
 
-from local import health, show
-from local.health import Row
+from local import output, status
 from local.pipeline import Pipeline
+from local.status import Row
 from local.supervisor import Control
 
 _PAUSE_SECONDS = 0.2
@@ -21,7 +21,7 @@ def _said(waiting: Sequence[str], reason: str, waited: float) -> str:
     text = f"waiting for {', '.join(waiting)}"
     if waited > _PATIENCE_SECONDS:
         text += f" ({waiting[0]}: {reason})"
-    room = show.out.width - 4
+    room = output.out.width - 4
     return text if len(text) <= room else f"{text[: room - 1]}\N{HORIZONTAL ELLIPSIS}"
 
 
@@ -32,11 +32,11 @@ def until_healthy(
     began = time.monotonic()
     told: set[str] = set()
     pages = pipeline.pages()
-    with show.out.status("starting") as line:
+    with output.out.status("starting") as line:
         while True:
             states = control.states()
             known = {name: states[name] for name in pipeline.names if name in states}
-            rows = {row.service: row for row in health.rows(known, pages)}
+            rows = {row.service: row for row in status.rows(known, pages)}
             rows |= {
                 name: Row(name, "stopped", "", 0, "supervisord does not run it")
                 for name in names
@@ -46,7 +46,7 @@ def until_healthy(
             for name in names:
                 if rows[name].healthy and name not in told:
                     told.add(name)
-                    show.plain(f"{name} is healthy ({waited:.1f} s)")
+                    output.plain(f"{name} is healthy ({waited:.1f} s)")
             waiting = [name for name in names if not rows[name].healthy]
             if not waiting or waited >= seconds:
                 return rows

@@ -2,8 +2,8 @@
 
 import sys
 
-from reader.service import PARTS, main
+from reader.main import PARTS, main
 from reader.settings import ReaderSettings
-from spindle.service import run
+from spindle.service.run import run
 
 run("reader", ReaderSettings, main, PARTS, lambda settings: settings.reader_http_port, sys.argv[1:])

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pydantic import Field, field_validator
 
-from reader.health_file import load
-from reader.health_limits import Thresholds
+from reader.health.limits import Thresholds
+from reader.health.limits_file import load
 from spindle.errors import InvalidInput
 from spindle.settings import Settings
 

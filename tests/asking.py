@@ -13,10 +13,10 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.errors import NoRespondersError
 
-from reader.service import PARTS, answer_from
+from reader.main import PARTS, answer_from
 from reader.settings import ReaderSettings
-from spindle.health import Health
-from spindle.service import Service
+from spindle.service.health import Health
+from spindle.service.run import Service
 from spindle.store import Store
 from tests.servers import Server
 from tests.waiting import until

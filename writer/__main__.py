@@ -2,7 +2,7 @@
 
 import sys
 
-from spindle.service import run
+from spindle.service.run import run
 from writer.main import PARTS, main
 from writer.settings import WriterSettings
 

@@ -16,8 +16,8 @@ import orjson
 
 from spindle import models, timestamps
 from spindle.errors import InvalidInput
-from spindle.plain import PlainMetric
 from spindle.store.base import NO_ARRAY, EventRow, PlainPoint, Series
+from spindle.wire_metric import PlainMetric
 from writer.batch import Mistake
 
 #: Known series; past it the cache starts anew, so that memory stays bounded (about 60 MB).

@@ -13,15 +13,15 @@ from urllib.parse import urlsplit
 from nats.aio.client import Client
 
 from spindle import bus, subjects
+from spindle.bus.streams import ACK_WAIT_SECONDS, VISITS_ACK_WAIT_SECONDS
 from spindle.errors import StoreError
-from spindle.service import Service
+from spindle.service.run import Service
 from spindle.store import Store, open_store
-from spindle.streams import ACK_WAIT_SECONDS, VISITS_ACK_WAIT_SECONDS
 from writer.batch import Limits
 from writer.decode import EventDecoder, MetricDecoder
 from writer.metrics import LedgerCollector
 from writer.monitor import Monitor, monitor_url
-from writer.parking import Matcher
+from writer.parking.matcher import Matcher
 from writer.pipeline import Pipeline
 from writer.settings import WriterSettings
 from writer.visits import VisitDecoder, Visits

@@ -18,11 +18,11 @@ from nats.js.errors import Error as JetStreamError
 from prometheus_client import CollectorRegistry, Gauge, Info
 
 from spindle import subjects
-from spindle.health import Health
+from spindle.bus import nats_server
+from spindle.service.health import Health
 from spindle.settings import Settings
-from writer import broker
+from writer.deaf_consumer import Reading, Watch
 from writer.pipeline import Pipeline
-from writer.watch import Reading, Watch
 
 log = logging.getLogger("writer.monitor")
 
@@ -46,7 +46,7 @@ class Monitor:
         self._health = health
         self._monitor_url = monitor_url
         self._watches = {one.stream: Watch() for one in pipelines}
-        self._fsync: broker.Fsync = "unknown"
+        self._fsync: nats_server.Fsync = "unknown"
         self._warned_of = ""  # the server version that was warned of
         labels = ["stream"]
         self._pending = Gauge(
@@ -90,11 +90,11 @@ class Monitor:
     async def _look_at_broker(self) -> None:
         number = self._client.connected_server_version
         version = f"{number.major}.{number.minor}.{number.patch}"
-        self._fsync = await asyncio.to_thread(broker.fsync_of, self._monitor_url)
+        self._fsync = await asyncio.to_thread(nats_server.fsync_of, self._monitor_url)
         self._broker.info({"version": version, "broker_fsync": self._fsync})
         if version != self._warned_of:
             self._warned_of = version
-            warning = broker.version_warning(version)
+            warning = nats_server.version_warning(version)
             log.info("nats-server %s, broker_fsync=%s", version, self._fsync)
             if warning:
                 log.warning(warning)

@@ -22,7 +22,7 @@ from spindle.errors import (
     StoreDenied,
     StoreError,
 )
-from spindle.health import Health
+from spindle.service.health import Health
 from spindle.timestamps import NS
 from writer import deadletter
 from writer.batch import Answer, Delivery, Letter, Limits, Mistake, Outcome, Write

@@ -14,8 +14,10 @@ from nats.js.api import AckPolicy, ConsumerConfig
 from nats.js.errors import Error as JetStreamError
 from nats.js.errors import NotFoundError
 
-from spindle import bus, logs, streams, subjects
+from spindle import bus, subjects
+from spindle.bus import streams
 from spindle.errors import InvalidSettings
+from spindle.service import logs
 from spindle.settings import Settings, load
 
 CONNECT_SECONDS = 10.0

@@ -7,9 +7,9 @@ from math import ceil
 
 import numpy as np
 
+from reader.forecasting.cycle import rhythm
+from reader.forecasting.jumps import last_step, without_spikes
 from reader.forecasting.models import Floats
-from reader.forecasting.rhythm import rhythm
-from reader.forecasting.steps import last_step, without_spikes
 
 DAY = 86_400.0
 HOUR = 3600.0

@@ -19,10 +19,10 @@ from nats.js.errors import (
 )
 from nats.js.kv import KeyValue
 
-from reader.health_evidence import Before
-from reader.health_reasons import RANK, Key
+from reader.health.evidence import Before
+from reader.health.reasons import RANK, Key
 from reader.settings import ReaderSettings
-from reader.watching.shares import Table
+from reader.watching.ownership import Table
 from spindle import bus, subjects
 from spindle.errors import BusUnavailable
 

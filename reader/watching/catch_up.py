@@ -6,10 +6,10 @@ import asyncio
 import logging
 from itertools import groupby
 
-from reader.anomalies import LEARNT
-from reader.watching.board import Board
+from reader.detection.anomaly import LEARNT
+from reader.watching.followed_shares import Board
 from reader.watching.intake import Reading
-from reader.watching.shares import share_of
+from reader.watching.ownership import share_of
 from spindle.errors import StoreError
 from spindle.store.base import Selection, Step, Store
 from spindle.timestamps import NS

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from reader import capacity_forecast
-from reader.answers_forecast import Past, past_of
-from reader.health_reasons import Finding, Key
+from reader.forecasting import capacity
+from reader.health.reasons import Finding, Key
+from reader.questions.capacity import Past, past_of
 from spindle.store.base import Selection, Store
 from spindle.timestamps import NS
 
@@ -31,12 +31,12 @@ async def findings(
 
 
 def _found(past: Past, now_ns: int, began: dict[Key, int]) -> list[Finding]:
-    series = capacity_forecast.readings(*past)
-    full = capacity_forecast.full_at(METRIC, None)
+    series = capacity.readings(*past)
+    full = capacity.full_at(METRIC, None)
     found = []
-    for name, forecast in capacity_forecast.made(series, now_ns / NS, HORIZON_DAYS, full):
+    for name, forecast in capacity.made(series, now_ns / NS, HORIZON_DAYS, full):
         since = began.get((name.source_device, name.device_id), now_ns)
-        finding = capacity_forecast.filling_reason(name, forecast, since)
+        finding = capacity.filling_reason(name, forecast, since)
         if finding is not None:
             found.append(finding)
     return found

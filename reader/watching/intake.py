@@ -9,10 +9,10 @@ from typing import NamedTuple
 
 import msgspec
 
-from reader.anomalies import SeriesKey
+from reader.detection.anomaly import SeriesKey
 from spindle import timestamps
 from spindle.models import NAME_PATTERN
-from spindle.plain import PlainMetric
+from spindle.wire_metric import PlainMetric
 
 _MOST = 100_000  # series remembered; past it the memory starts anew
 

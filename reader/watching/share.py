@@ -9,13 +9,13 @@ from typing import Any
 
 import orjson
 
-from reader import anomalies
-from reader.anomalies import SeriesKey
-from reader.devices import unit
-from reader.episodes import CALM, COMES_BACK, Episode, criticality
-from reader.health_reasons import RANK, Finding, Key, State
-from reader.peers import FACTORS, PeerGroup, PeerReason
-from reader.watching.followed import Followed
+from reader.detection import anomaly
+from reader.detection.anomaly import SeriesKey
+from reader.detection.episodes import CALM, COMES_BACK, Episode, criticality
+from reader.detection.peers import FACTORS, PeerGroup, PeerReason
+from reader.health.reasons import RANK, Finding, Key, State
+from reader.questions.device_rows import unit
+from reader.watching.series import Followed
 from spindle import timestamps
 from spindle.errors import InvalidInput
 from spindle.timestamps import NS
@@ -60,11 +60,11 @@ class Share:
     def _note(self, key: SeriesKey, began: Episode | None, ended: Episode | None) -> None:
         if began is not None and not self._is_known((key, ""), began):
             level = criticality(key[1], began)
-            row = anomalies.row(key, began, lasts=True) | {"criticality": level, "told": False}
+            row = anomaly.row(key, began, lasts=True) | {"criticality": level, "told": False}
             self.rows[key, ""] = row
             self.changed = True
         if ended is not None:
-            self._end((key, ""), anomalies.row(key, ended, lasts=False))
+            self._end((key, ""), anomaly.row(key, ended, lasts=False))
 
     def _is_known(self, place: tuple[SeriesKey, str], began: Episode) -> bool:
         """Whether the owner before found it: what came since its state was saved is read again."""
@@ -94,7 +94,7 @@ class Share:
         for (key, kind), row in self.rows.items():
             series = self.series.get(key)
             if not kind and series is not None and series.episodes.open is not None:
-                now = anomalies.row(key, series.episodes.open, lasts=True)
+                now = anomaly.row(key, series.episodes.open, lasts=True)
                 row.update(now | {"from": row["from"]})  # as it was told
 
     def compare_peers(self, now: float) -> None:
@@ -126,7 +126,7 @@ class Share:
                 self.rows[place] = row | {"criticality": 5, "told": False}
                 self.changed = True
         for place in [each for each in self.rows if each[1] == "peer" and each not in found]:
-            self._end(place, {"to": anomalies.rfc3339(now)})
+            self._end(place, {"to": anomaly.rfc3339(now)})
 
     def findings(self) -> Iterator[tuple[Key, Finding]]:
         """What lasts, as reasons of a device's health."""
@@ -176,7 +176,7 @@ class Share:
             raise InvalidInput("this state of a group of peers is damaged") from error
 
 
-_COLUMNS = {*anomalies.COLUMNS, "criticality", "told"}
+_COLUMNS = {*anomaly.COLUMNS, "criticality", "told"}
 
 
 def _key(row: Mapping[str, Any]) -> SeriesKey:
@@ -195,9 +195,9 @@ def _peer_row(key: SeriesKey, reason: PeerReason, now: float) -> Row:
         "source_device": source_device,
         "array_id": array_id or None,
         "metric_type": metric_type,
-        "from": anomalies.rfc3339(reason.since),
-        "to": anomalies.rfc3339(now),
-        "peak_time": anomalies.rfc3339(now),
+        "from": anomaly.rfc3339(reason.since),
+        "to": anomaly.rfc3339(now),
+        "peak_time": anomaly.rfc3339(now),
         "value": reason.ratio,
         "expected": PEER_EXPECTED,
         "unit": "times its peers",

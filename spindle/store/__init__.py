@@ -16,9 +16,9 @@ def open_store(settings: Settings, *, writing: bool = False) -> Store:
     :param writing: True for the one process that writes to an SQLite file.
     """
     if urlsplit(settings.store).scheme == "sqlite":
-        from spindle.store.sqlite import SqliteStore  # noqa: PLC0415 - its driver only
+        from spindle.store.sqlite.store import SqliteStore  # noqa: PLC0415 - its driver only
 
         return SqliteStore(settings, writing=writing)
-    from spindle.store.influxdb import InfluxStore  # noqa: PLC0415 - its driver only
+    from spindle.store.influxdb.store import InfluxStore  # noqa: PLC0415 - its driver only
 
     return InfluxStore(settings)

@@ -14,9 +14,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from spindle import timestamps
-from spindle.store import event_times, influxql
+from spindle.store import event_times
 from spindle.store.base import EventRow, VisitRow, VisitSelection, clamped
-from spindle.store.line_protocol import string_field, tag_value
+from spindle.store.influxdb import influxql
+from spindle.store.influxdb.lines import string_field, tag_value
 from spindle.subjects import LOT, PARKING_VISITS, STATUS
 
 _FIELDS = ("id", "plate", "entry_time", "duration_seconds", "reason", "time_shift_ns", LOT, STATUS)

@@ -80,7 +80,7 @@ async def reading(store_settings: Settings, store: Store) -> AsyncIterator[Store
 
 def drop(settings: Settings) -> None:
     """Drop the database, whichever version: InfluxDB 3 Core holds no more than five."""
-    from spindle.store.influx_http import Address
+    from spindle.store.influxdb.http import Address
 
     address = Address.of(settings)
     name, token = address.database, address.bearer("Token")

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 
 from spindle.errors import BatchRefused, BatchTooLarge, StoreDenied, StoreUnavailable
 from spindle.settings import Settings, load
-from spindle.store import influxql
 from spindle.store.base import EventRow, Point, Selection, Series
 from spindle.store.event_times import own_place
-from spindle.store.influxdb import InfluxStore
+from spindle.store.influxdb import influxql
+from spindle.store.influxdb.store import InfluxStore
 from tests import servers
 
 NOW = time.time_ns()

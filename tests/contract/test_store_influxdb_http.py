@@ -19,7 +19,7 @@ from spindle.errors import BatchRefused, BatchTooLarge, StoreDenied, StoreError,
 from spindle.settings import Settings, load
 from spindle.store.base import EventRow, Latest, Point, Selection, Series, Step
 from spindle.store.event_times import own_place
-from spindle.store.influxdb import InfluxStore
+from spindle.store.influxdb.store import InfluxStore
 from tests.fake_http import FakeServer, Reply, Request, serving
 
 NOW = time.time_ns()

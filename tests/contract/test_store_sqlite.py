@@ -19,8 +19,8 @@ import pytest
 from spindle.errors import InUse, StoreDenied, StoreUnavailable
 from spindle.settings import Settings, load
 from spindle.store.base import EventRow, Point, Selection, Series
-from spindle.store.sqlite import SqliteStore
-from spindle.store.sqlite_schema import VERSION
+from spindle.store.sqlite.schema import VERSION
+from spindle.store.sqlite.store import SqliteStore
 from tests.servers import ROOT
 
 HOUR = 3600 * 10**9
@@ -70,7 +70,7 @@ async def test_a_second_writer_of_the_same_file_is_told_who_has_it(file: Path) -
 
 async def test_a_writer_that_was_killed_leaves_no_lock_behind(file: Path) -> None:
     program = (
-        "import sys, time; from spindle.store.sqlite_file import lock; from pathlib import Path\n"
+        "import sys, time; from spindle.store.sqlite.file import lock; from pathlib import Path\n"
         "held = lock(Path(sys.argv[1])); print('held', flush=True); time.sleep(60)"
     )
     command = [sys.executable, "-c", program, str(file)]

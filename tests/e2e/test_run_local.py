@@ -23,7 +23,7 @@ import psutil
 import pytest
 from nats.aio.client import Client
 
-from local.home import INSTANCE_VARIABLE, ROOT
+from local.layout import INSTANCE_VARIABLE, ROOT
 from tests.servers import free_port
 
 PORTS = (

@@ -24,8 +24,8 @@ from daemon.messages import Message
 from daemon.meters import Meters
 from daemon.publisher import Publisher
 from daemon.settings import DaemonSettings
-from spindle.health import Health
 from spindle.models import DeviceMetric, Event, decode, parse
+from spindle.service.health import Health
 from spindle.settings import load
 from tests.servers import Server, free_port, nats_server, running
 from tests.services import ServiceProcess

@@ -247,7 +247,7 @@ def test_without_a_reader_a_question_is_503(tmp_path: Path) -> None:
 
 
 def test_every_question_of_the_reader_is_in_the_openapi_document(gateway: str) -> None:
-    from reader.queries import QUERIES
+    from reader.questions.registry import QUERIES
 
     document = call(f"{gateway}/openapi.json").json
     for name, query in QUERIES.items():

@@ -13,7 +13,8 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 from client import deadletters
-from reader import answers_parking, params
+from reader.answering import params
+from reader.questions import parking as parking_questions
 from spindle import bus, parking, subjects
 from spindle.settings import Settings
 from spindle.store import open_store
@@ -186,5 +187,5 @@ async def test_matching_goes_on_after_nats_was_away_and_after_the_bucket_was_del
 
 
 def test_every_question_about_parking_has_an_example_that_is_allowed() -> None:
-    for query in answers_parking.QUESTIONS:
+    for query in parking_questions.QUESTIONS:
         params.parse(query.name, query.params, dict(query.example))

@@ -13,7 +13,7 @@ import pytest
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
-from reader.queries import QUERIES
+from reader.questions.registry import QUERIES
 from spindle.store.base import EventRow, Point, Series
 from spindle.timestamps import NS
 from tests.asking import ask, parts, reading, request

@@ -17,12 +17,12 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.js.errors import NotFoundError
 
-from reader.service import PARTS, answer_from
+from reader.main import PARTS, answer_from
 from reader.settings import ReaderSettings
-from reader.watching import run, shares
+from reader.watching import ownership, session
 from spindle import bus
-from spindle.health import Health
-from spindle.service import Service
+from spindle.service.health import Health
+from spindle.service.run import Service
 from spindle.settings import Settings, load
 from spindle.store import Store, open_store
 from spindle.store.base import EventRow, Point, Series
@@ -42,9 +42,9 @@ WATCHING: dict[str, Any] = {
 
 @pytest.fixture(autouse=True)
 def _hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run, "TICK_SECONDS", 0.05)
-    monkeypatch.setattr(shares, "BEAT_SECONDS", 0.1)
-    monkeypatch.setattr(shares, "LEASE_SECONDS", 1.5)
+    monkeypatch.setattr(session, "TICK_SECONDS", 0.05)
+    monkeypatch.setattr(ownership, "BEAT_SECONDS", 0.1)
+    monkeypatch.setattr(ownership, "LEASE_SECONDS", 1.5)
 
 
 @pytest.fixture
@@ -267,7 +267,7 @@ async def test_identical_questions_are_answered_by_one_look_into_the_store(
 async def test_a_device_that_will_be_full_soon_is_a_warning_with_the_day(
     nats_server: Server, store: Store, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(run, "FIRST_FORECAST_SECONDS", 0.0)
+    monkeypatch.setattr(session, "FIRST_FORECAST_SECONDS", 0.0)
     filling, now = Series("DiskUnit", "CapacityUsed", "full-1", "array-1"), time.time_ns()
     hours = range(6 * 24)
     await store.write_points(

@@ -19,7 +19,8 @@ from nats.js.api import AckPolicy
 from nats.js.errors import BadRequestError
 
 from client import deadletters
-from spindle import bus, streams, subjects
+from spindle import bus, subjects
+from spindle.bus import streams
 from spindle.settings import Settings
 from tests.servers import ROOT, Server
 from tests.services import ServiceProcess

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reader.anomaly import ALARM, WARM_UP, Detector, score
+from reader.detection.detector import ALARM, WARM_UP, Detector, score
 from spindle.errors import InvalidInput
 
 MINUTE, DAY = 60.0, 1440

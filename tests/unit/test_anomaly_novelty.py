@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from reader.anomaly import Detector
+from reader.detection.detector import Detector
 from reader.detection.novelty import LARGEST, Novelty
 
 

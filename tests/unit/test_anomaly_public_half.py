@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from benchmarks import detection
-from reader.anomaly import score
+from reader.detection.detector import score
 
 FILES = ("realTraffic/speed_7578.csv", "realAdExchange/exchange-3_cpc_results.csv")
 

@@ -6,9 +6,9 @@ import asyncio
 
 import pytest
 
-from reader import recent_events
-from reader.answer_cache import MOST_BYTES, AnswerCache
-from reader.recent_events import RecentEvents
+from reader.lookups import critical_events
+from reader.lookups.answer_cache import MOST_BYTES, AnswerCache
+from reader.lookups.critical_events import RecentEvents
 from spindle.errors import StoreError
 from spindle.store.base import EventRow, Selection
 from tests.memory_store import MemoryStore, away
@@ -107,7 +107,7 @@ async def test_a_failure_is_told_to_all_and_the_next_one_asks_again() -> None:
 async def test_where_there_are_too_many_events_each_question_asks_for_its_own(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(recent_events, "MOST", 5)
+    monkeypatch.setattr(critical_events, "MOST", 5)
     store, events = MemoryStore(), RecentEvents()
     await store.write_events([event(n, "d1") for n in range(10)] + [event(0, "d2")])
     assert len(await events.of(store, Selection(device_id="d2"), 0)) == 1

@@ -20,13 +20,15 @@ from daemon.publisher import Publisher
 from daemon.settings import DaemonSettings
 from gateway.hub import Hub
 from gateway.sse import EventStream
-from spindle import bus, cancelling
-from spindle.cancelling import cancelled, end
-from spindle.health import Health
-from spindle.service import Service
+from spindle import bus
+from spindle.bus import connection
+from spindle.service import tasks
+from spindle.service.health import Health
+from spindle.service.run import Service
+from spindle.service.tasks import cancelled, end
 from spindle.settings import Settings, load
-from writer import parking
-from writer.parking import Matcher
+from writer.parking import matcher
+from writer.parking.matcher import Matcher
 from writer.settings import WriterSettings
 
 SECONDS = 5  # enough for what should take none
@@ -34,8 +36,8 @@ SECONDS = 5  # enough for what should take none
 
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cancelling, "AGAIN_SECONDS", 0.05)
-    monkeypatch.setattr(parking, "PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(tasks, "AGAIN_SECONDS", 0.05)
+    monkeypatch.setattr(matcher, "PAUSE_SECONDS", 0.01)
 
 
 class Loser:
@@ -164,7 +166,7 @@ async def test_declaring_ends_though_jetstream_never_answers(
         await loser.wait()
         raise TimeoutError
 
-    monkeypatch.setattr(bus, "_declare_stream", no_answer)
+    monkeypatch.setattr(connection, "_declare_stream", no_answer)
     declaring = asyncio.create_task(bus.declare(Client(loser.wait), load(Settings)))  # type: ignore[arg-type]
     await loser.waiting.wait()
     declaring.cancel()

@@ -8,11 +8,11 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from reader import capacity_forecast
-from reader.answers_forecast import past_of
-from reader.capacity_forecast import Name, filling_reason, made, row
-from reader.forecast import Crossing, Forecast, forecast
+from reader.forecasting import capacity
+from reader.forecasting.capacity import Name, filling_reason, made, row
+from reader.forecasting.forecast import Crossing, Forecast, forecast
 from reader.forecasting.models import Floats
+from reader.questions.capacity import past_of
 from spindle.store.base import Point, Selection, Series
 from spindle.timestamps import NS
 from tests.memory_store import MemoryStore
@@ -71,7 +71,7 @@ def test_every_row_has_the_same_keys_and_a_sentence() -> None:
 
 
 def test_growth_too_slow_for_the_horizon_is_said_so() -> None:
-    message = capacity_forecast.sentence("CapacityUsed", made_of(*rising(20.0, 0.1, 28)))
+    message = capacity.sentence("CapacityUsed", made_of(*rising(20.0, 0.1, 28)))
     assert message.endswith("; not 80 % within 90 days.")
 
 
@@ -91,24 +91,22 @@ def test_an_interval_within_one_unit_is_said_to_be_so(
     there = replace(
         made_of(*rising(50.0, 0.5)), crossings=(Crossing(80.0, days, earliest, latest),)
     )
-    assert capacity_forecast.sentence("CapacityUsed", there).split("; ")[1] == f"{said}."
+    assert capacity.sentence("CapacityUsed", there).split("; ")[1] == f"{said}."
 
 
 def test_what_counts_as_full() -> None:
-    assert capacity_forecast.full_at("CapacityUsed", None) == 100.0
-    assert capacity_forecast.full_at("PercentageUsed", None) == 100.0
-    assert capacity_forecast.full_at("Utilisation", None) is None
-    assert capacity_forecast.full_at("BytesWritten", None) is None
-    assert capacity_forecast.full_at("BytesWritten", 6e14) == 6e14
+    assert capacity.full_at("CapacityUsed", None) == 100.0
+    assert capacity.full_at("PercentageUsed", None) == 100.0
+    assert capacity.full_at("Utilisation", None) is None
+    assert capacity.full_at("BytesWritten", None) is None
+    assert capacity.full_at("BytesWritten", 6e14) == 6e14
 
 
 def test_a_counter_without_a_limit_has_growth_and_no_levels() -> None:
     (_, found), = made({name("a", "BytesWritten"): rising(5.0, 2.0)}, NOW, 30.0, None)  # fmt: skip
     assert found.crossings == ()
     assert found.growth == pytest.approx(2.0, rel=0.02)
-    assert capacity_forecast.sentence("BytesWritten", found).startswith(
-        "BytesWritten 18.9, growing 2 a day"
-    )
+    assert capacity.sentence("BytesWritten", found).startswith("BytesWritten 18.9, growing 2 a day")
 
 
 @pytest.mark.parametrize(
@@ -130,7 +128,7 @@ async def past(points: list[Point], **keeps: float) -> tuple[Floats, Floats]:
     store = MemoryStore()
     await store.write_points(points)
     found = await past_of(store, Selection(), NOW * NS, keeps.get("hours", 0.0))
-    (series,) = capacity_forecast.readings(*found).values()
+    (series,) = capacity.readings(*found).values()
     return series
 
 

@@ -10,9 +10,9 @@ import orjson
 import psutil
 import pytest
 
+from daemon.host.rates import Counters, rates
+from daemon.host.source import FileSystem, HostSource, PsutilProbe, valid_name
 from daemon.messages import Message
-from daemon.sources.host import FileSystem, HostSource, PsutilProbe, valid_name
-from daemon.sources.host_rates import Counters, rates
 from spindle.models import NAME_PATTERN, DeviceMetric, decode, parse
 
 NOW = 1_780_000_000 * 10**9

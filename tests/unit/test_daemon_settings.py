@@ -8,7 +8,7 @@ from daemon.main import source
 from daemon.settings import SOURCES, DaemonSettings
 from daemon.ticker import Sources, next_due
 from spindle.errors import InvalidSettings
-from spindle.health import Health
+from spindle.service.health import Health
 from spindle.settings import load
 
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from local.env_example import env_example
-from local.home import ROOT
+from local.layout import ROOT
 from local.services import SERVICES
 from local.settings import ComposeSettings, LocalSettings
 from spindle.settings import Settings, load
+from tools.env_example import env_example
 
 KINDS = [Settings, LocalSettings, ComposeSettings, *(each.settings_type() for each in SERVICES)]
 

@@ -14,11 +14,11 @@ import pytest
 from daemon.injection import Injection
 from daemon.messages import Message
 from daemon.settings import DaemonSettings
-from daemon.sources.fault_kinds import KINDS
-from daemon.sources.fault_plan import FaultPlan
-from daemon.sources.fleet import METRICS, units
-from daemon.sources.incidents import Incident, Timeline
-from daemon.sources.simulator import Simulator
+from daemon.simulator.fault_kinds import KINDS
+from daemon.simulator.fault_plan import FaultPlan
+from daemon.simulator.fleet import METRICS, units
+from daemon.simulator.incidents import Incident, Timeline
+from daemon.simulator.source import Simulator
 from spindle.catalog import METRICS as CATALOG
 from spindle.errors import InvalidInput
 from spindle.models import Event, decode, parse

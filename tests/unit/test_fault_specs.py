@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from daemon.settings import DaemonSettings
-from daemon.sources.fault_kinds import KINDS
-from daemon.sources.fault_specs import FaultSpec, duration, parse_specs, place
+from daemon.simulator.fault_kinds import KINDS
+from daemon.simulator.fault_specs import FaultSpec, duration, parse_specs, place
 from spindle.errors import InvalidInput, InvalidSettings
 from spindle.settings import load
 

@@ -9,7 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
-from spindle.store.first_writes import STRETCH_NS, WARM_SECONDS, FirstWrites
+from spindle.store.influxdb.first_writes import STRETCH_NS, WARM_SECONDS, FirstWrites
 
 SECONDS = 10.0
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from reader.forecast import Forecast, forecast, forecasts
-from reader.forecasting import history, paths, steps
+from reader.forecasting import history, jumps, paths
+from reader.forecasting.cycle import rhythm
+from reader.forecasting.forecast import Forecast, forecast, forecasts
 from reader.forecasting.history import DAY
 from reader.forecasting.models import Floats
-from reader.forecasting.rhythm import rhythm
 
 NOW = 1_800_012_345.0
 
@@ -310,11 +310,11 @@ def test_noise_has_no_rhythm() -> None:
 
 def test_a_step_is_found_where_it_is_and_noise_has_none() -> None:
     rng = np.random.default_rng(3)
-    without = [steps.last_step(np.cumsum(rng.normal(0.1, 1.0, 90)), 10.0) for _ in range(300)]
+    without = [jumps.last_step(np.cumsum(rng.normal(0.1, 1.0, 90)), 10.0) for _ in range(300)]
     assert sum(found is not None for found in without) <= 3
     values = np.arange(60.0) * 0.1
     values[40:] -= 10.0
-    found = steps.last_step(values, 10.0)
+    found = jumps.last_step(values, 10.0)
     assert found is not None
     assert found == pytest.approx((40, -9.8))
 

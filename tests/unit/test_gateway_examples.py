@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from gateway.examples import ANSWERS
-from reader.queries import QUERIES
+from reader.questions.registry import QUERIES
 
 #: A file, an address, a name of a machine or of a drive in it.
 OF_A_MACHINE = re.compile(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from reader.health_check import MOST_CLOSER, Examiner
+from reader.lookups.examiner import MOST_CLOSER, Examiner
 from reader.settings import ReaderSettings
 from spindle.settings import load
 from spindle.store.base import EventRow, Point, Selection, Series

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from reader import health
-from reader.health_evidence import Evidence, Rules
-from reader.health_limits import Thresholds
-from reader.health_reasons import Finding
+from reader.health import verdict
+from reader.health.evidence import Evidence, Rules
+from reader.health.limits import Thresholds
+from reader.health.reasons import Finding
 from spindle.store.base import EventRow, Latest, Step
 from spindle.timestamps import NS
 
@@ -35,7 +35,7 @@ def unit(series: Mapping[str, Sequence[float]], events: Sequence[EventRow], **mo
     }
     readings = [Latest(*("DiskUnit", m, "disk-1", ""), NOW - NS, v[-1]) for m, v in series.items()]
     newest_first = sorted(events, key=lambda each: -each.time_ns)
-    return health.judge(Evidence(readings, newest_first, {DISK: steps}, **more), RULES, NOW)[0]
+    return verdict.judge(Evidence(readings, newest_first, {DISK: steps}, **more), RULES, NOW)[0]
 
 
 def states(series: Mapping[str, Sequence[float]], events: Sequence[int], since: int) -> list[str]:
@@ -148,9 +148,9 @@ def test_a_limit_that_asks_for_a_longer_time_of_being_well_is_given_it() -> None
         [event(70)],
         {DISK: {"DiskTemp": steps}},
     )
-    assert health.judge(evidence, RULES, NOW)[0].reasons[0].severity == "ok"
+    assert verdict.judge(evidence, RULES, NOW)[0].reasons[0].severity == "ok"
     patient = replace(RULES, thresholds=slow)
-    severities = {r.severity for r in health.judge(evidence, patient, NOW)[0].reasons}
+    severities = {r.severity for r in verdict.judge(evidence, patient, NOW)[0].reasons}
     assert severities == {"critical"}
 
 
@@ -165,7 +165,7 @@ def after_a_silence(well: int, ill: float = 120.0) -> Any:
     newest = Latest("DiskUnit", "Latency", "disk-1", "", NOW - NS, values[-1])
     told = [event(well + 130)] if ill >= 100 else []
     evidence = Evidence([newest], told, {DISK: {"Latency": steps}})
-    return health.judge(evidence, RULES, NOW)[0]
+    return verdict.judge(evidence, RULES, NOW)[0]
 
 
 def test_a_drive_that_comes_back_from_silence_is_well_when_it_was_for_a_while_not_at_once() -> None:
@@ -180,4 +180,4 @@ def test_of_a_device_that_reports_every_ten_minutes_one_reading_decides() -> Non
     ]
     newest = Latest("DiskUnit", "Latency", "disk-1", "", NOW - 60 * NS, 4.0)
     evidence = Evidence([newest], [event(640)], {DISK: {"Latency": steps}}, intervals={DISK: 600.0})
-    assert health.judge(evidence, RULES, NOW)[0].state == "ok"
+    assert verdict.judge(evidence, RULES, NOW)[0].state == "ok"

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from reader.health_file import load
-from reader.health_limits import Thresholds
+from reader.health.limits import Thresholds
+from reader.health.limits_file import load
 from reader.settings import ReaderSettings
 from spindle.errors import InvalidSettings
 from spindle.settings import load as load_settings

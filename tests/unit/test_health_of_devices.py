@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from reader import health
-from reader.health_doubt import Doubt
-from reader.health_evidence import Before, Evidence, Rules
-from reader.health_holding import STEP_NS
-from reader.health_limits import Thresholds
-from reader.health_reasons import Finding, Key, State
+from reader.health import verdict
+from reader.health.close_looks import Doubt
+from reader.health.evidence import Before, Evidence, Rules
+from reader.health.hysteresis import STEP_NS
+from reader.health.limits import Thresholds
+from reader.health.reasons import Finding, Key, State
 from spindle.store.base import EventRow, Latest, Step
 from spindle.timestamps import NS, format_ns
 
@@ -44,17 +44,17 @@ def minutes(values: Sequence[float], metric: str = "DiskTemp") -> dict[Key, Any]
     return {DISK: {metric: steps}}
 
 
-def verdict(
+def judged(
     readings: Sequence[Latest], events: Sequence[EventRow] = (), **more: Any
 ) -> dict[str, Any]:
-    units = health.judge(Evidence(readings, events, **more), RULES, NOW)
-    return health.answer("DiskUnit", "DiskUnit", units, 24)
+    units = verdict.judge(Evidence(readings, events, **more), RULES, NOW)
+    return verdict.answer("DiskUnit", "DiskUnit", units, 24)
 
 
 def after(values: Sequence[float], metric: str = "DiskTemp", **more: Any) -> dict[str, Any]:
     """The verdict when these were the last readings."""
     steps = minutes(values, metric)
-    return verdict([reading(metric, values[-1])], steps=steps, **more)
+    return judged([reading(metric, values[-1])], steps=steps, **more)
 
 
 @pytest.mark.parametrize(
@@ -75,11 +75,11 @@ def after(values: Sequence[float], metric: str = "DiskTemp", **more: Any) -> dic
 def test_each_metric_has_thresholds_of_its_own_and_load_is_no_illness(
     metric: str, value: float, state: str
 ) -> None:
-    assert verdict([reading(metric, value)])["health"] == state
+    assert judged([reading(metric, value)])["health"] == state
 
 
 def test_a_class_is_as_well_as_its_worst_member_and_counts_them_all() -> None:
-    found = verdict(
+    found = judged(
         [
             reading("DiskTemp", 30, "disk-1"),
             reading("DiskTemp", 56, "disk-2"),
@@ -142,7 +142,7 @@ def test_one_reading_past_a_limit_says_nothing_wherever_in_a_step_it_falls(
     for after in range(30):
         values = [40.0] * lead + [ill] + [40.0] * after
         steps = in_steps(values)
-        found = verdict([reading("DiskTemp", values[-1], age=0)], steps=steps)
+        found = judged([reading("DiskTemp", values[-1], age=0)], steps=steps)
         assert found["health"] == "ok", after
 
 
@@ -152,7 +152,7 @@ def test_a_limit_is_reached_within_ten_seconds_wherever_in_a_step_it_begins(lead
     for held in range(1, 12):
         values = [40.0] * lead + [66.0] * held
         steps = in_steps(values)
-        states.append(verdict([reading("DiskTemp", 66.0, age=0)], steps=steps)["health"])
+        states.append(judged([reading("DiskTemp", 66.0, age=0)], steps=steps)["health"])
     assert set(states[:4]) == {"ok"}
     assert set(states[9:]) == {"critical"}
 
@@ -176,16 +176,16 @@ def test_a_limit_is_reached_within_ten_seconds_wherever_in_a_step_it_begins(lead
 def test_what_is_well_again_is_not_said_to_be_bad_still(values: list[float], sentence: str) -> None:
     sudden = Thresholds({("metrics", "DiskTemp"): {"enter_seconds": 0.0}})
     evidence = Evidence([reading("DiskTemp", values[-1])], steps=minutes(values))
-    (unit,) = health.judge(evidence, Rules(sudden, 300 * NS, 900 * NS), NOW)
+    (unit,) = verdict.judge(evidence, Rules(sudden, 300 * NS, 900 * NS), NOW)
     assert unit.reasons[0].message == sentence
 
 
 def test_without_a_history_a_device_that_was_ill_stays_so_until_it_is_well_enough() -> None:
     before = {DISK: Before("critical", NOW - 600 * NS)}
-    found = verdict([reading("DiskTemp", 59)], before=before)
+    found = judged([reading("DiskTemp", 59)], before=before)
     assert (found["health"], found["since"]) == ("critical", format_ns(NOW - 600 * NS))
-    assert verdict([reading("DiskTemp", 59)])["health"] == "warning"
-    assert verdict([reading("DiskTemp", 40)], before=before)["health"] == "ok"
+    assert judged([reading("DiskTemp", 59)])["health"] == "warning"
+    assert judged([reading("DiskTemp", 40)], before=before)["health"] == "ok"
 
 
 def test_only_what_the_newest_readings_do_not_decide_needs_a_closer_look() -> None:
@@ -197,7 +197,7 @@ def test_only_what_the_newest_readings_do_not_decide_needs_a_closer_look() -> No
 
 
 def test_a_recent_critical_event_makes_its_device_critical_whatever_it_reads() -> None:
-    found = verdict([reading("DiskTemp", 30)], [event(message="heads crashed", age=800)])
+    found = judged([reading("DiskTemp", 30)], [event(message="heads crashed", age=800)])
     assert found["health"] == "critical"
     assert found["reasons"][0]["event_type"] == "DriveFailure"
     said = found["reasons"][0]["message"]
@@ -215,31 +215,31 @@ def test_an_event_is_over_when_the_readings_told_of_it_and_are_well_again() -> N
 
 
 def test_an_old_event_is_named_but_makes_nothing_ill() -> None:
-    found = verdict([reading("DiskTemp", 30)], [event(age=1000)])
+    found = judged([reading("DiskTemp", 30)], [event(age=1000)])
     assert (found["health"], found["reasons"][0]["severity"]) == ("ok", "ok")
 
 
 def test_events_of_the_reader_itself_do_not_count_twice() -> None:
     own = EventRow(NOW - NS, "a", "DiskUnit", "Anomaly", "disk-1", "", 8, "")
-    assert verdict([reading("DiskTemp", 30)], [own])["health"] == "ok"
+    assert judged([reading("DiskTemp", 30)], [own])["health"] == "ok"
 
 
 def test_a_device_that_only_sent_a_critical_event_is_critical() -> None:
-    found = verdict([], [event("disk-9")])
+    found = judged([], [event("disk-9")])
     assert found["health"] == "critical"
     assert found["last_seen"] is not None
     assert len(found["reasons"]) == 1
 
 
 def test_a_silent_device_is_a_warning_then_unknown_and_the_reason_says_when_it_was_seen() -> None:
-    assert verdict([reading("DiskTemp", 30, age=70)])["health"] == "ok"
-    warned = verdict([reading("DiskTemp", 30, age=100)], intervals={DISK: 1.0})
+    assert judged([reading("DiskTemp", 30, age=70)])["health"] == "ok"
+    warned = judged([reading("DiskTemp", 30, age=100)], intervals={DISK: 1.0})
     assert warned["health"] == "warning"
     seen = format_ns(NOW - 100 * NS)
     assert warned["reasons"][0]["message"] == (
         f"no reading for 100 s, last seen {seen[:19]}Z, usually every 1 s"
     )
-    found = verdict([reading("DiskTemp", 99, age=720)])
+    found = judged([reading("DiskTemp", 99, age=720)])
     assert found["health"] == "unknown"
     assert found["reasons"][0]["message"].startswith("no reading for 12 min, last seen 2027-")
     assert found["since"] == found["last_seen"] == format_ns(NOW - 720 * NS)
@@ -248,12 +248,12 @@ def test_a_silent_device_is_a_warning_then_unknown_and_the_reason_says_when_it_w
 def test_a_device_that_reports_every_ten_minutes_is_not_silent_after_twelve() -> None:
     intervals = {DISK: 600.0}
     for age, state in ((720, "ok"), (1900, "warning"), (6100, "unknown")):
-        found = verdict([reading("DiskTemp", 30, age=age)], intervals=intervals)
+        found = judged([reading("DiskTemp", 30, age=age)], intervals=intervals)
         assert found["health"] == state
 
 
 def test_a_stale_reading_counts_for_nothing_beside_a_fresh_one() -> None:
-    assert verdict([reading("DiskTemp", 99, age=720), reading("IOPs", 300)])["health"] == "ok"
+    assert judged([reading("DiskTemp", 99, age=720), reading("IOPs", 300)])["health"] == "ok"
 
 
 @pytest.mark.parametrize("severity", ["ok", "warning", "critical"])
@@ -261,7 +261,7 @@ def test_a_finding_weighs_as_much_as_it_says(severity: State) -> None:
     finding = Finding(
         *(*DISK, "Latency", severity, NOW - 60 * NS, 9.0, "ms", None, "twice that of its peers")
     )
-    found = verdict([reading("Latency", 9)], findings={DISK: [finding]})
+    found = judged([reading("Latency", 9)], findings={DISK: [finding]})
     assert found["health"] == severity
     assert found["reasons"][0]["message"] == "twice that of its peers"
 
@@ -281,27 +281,27 @@ def test_a_finding_whose_value_is_back_says_so(now: float, said: str) -> None:
         expected=33.0,
     )
     evidence = Evidence([reading("DiskTemp", now)], findings={DISK: [finding]})
-    (unit,) = health.judge(evidence, RULES, NOW)
+    (unit,) = verdict.judge(evidence, RULES, NOW)
     assert said in [reason.message for reason in unit.reasons]
 
 
 def test_a_device_never_heard_of_is_unknown() -> None:
-    found = health.answer("disk-77", None, [], 24)
+    found = verdict.answer("disk-77", None, [], 24)
     assert (found["device"], found["health"], found["score"]) == ("disk-77", "unknown", 0)
     assert found["reasons"][0]["message"] == "nothing was heard of disk-77 in the last 24 h"
     assert found["counts"] == {"ok": 0, "unknown": 0, "warning": 0, "critical": 0}
 
 
 def test_the_reply_has_the_same_keys_whatever_the_verdict() -> None:
-    never = health.answer("disk-77", None, [], 24)
-    found = verdict([reading("DiskTemp", 66)])
+    never = verdict.answer("disk-77", None, [], 24)
+    found = judged([reading("DiskTemp", 66)])
     assert found.keys() == never.keys()
     assert found["reasons"][0].keys() == never["reasons"][0].keys()
 
 
 def test_the_score_tells_the_states_apart_and_worse_is_lower() -> None:
     def score(*readings: Latest) -> int:
-        return int(verdict(readings)["score"])
+        return int(judged(readings)["score"])
 
     assert score(reading("DiskTemp", 30)) == 100
     assert 41 <= score(reading("DiskTemp", 55)) <= 65
@@ -311,7 +311,7 @@ def test_the_score_tells_the_states_apart_and_worse_is_lower() -> None:
 
 
 def test_an_answer_about_ten_thousand_ill_devices_names_the_worst_only() -> None:
-    found = verdict([reading("DiskTemp", 60 + n / 1000, f"disk-{n}") for n in range(10_000)])
+    found = judged([reading("DiskTemp", 60 + n / 1000, f"disk-{n}") for n in range(10_000)])
     assert found["counts"]["critical"] == 10_000
-    assert len(found["reasons"]) == health.MOST_REASONS
+    assert len(found["reasons"]) == verdict.MOST_REASONS
     assert found["reasons"][0]["device"] == "disk-9999"

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pytest
 
 from spindle.errors import StoreError, StoreUnavailable
-from spindle.health import Health
+from spindle.service.health import Health
 from writer.batch import Delivery, Limits, Mistake
 from writer.pipeline import Pipeline
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from spindle.settings import Settings, load
-from spindle.store.influx_http import Address
-from spindle.store.influx_v1 import seconds_of
+from spindle.store.influxdb.http import Address
+from spindle.store.influxdb.v1 import seconds_of
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from spindle.errors import BatchRefused, BatchTooLarge, StoreDenied, StoreError, StoreUnavailable
-from spindle.store.influx_answers import NotThere, meaning, retry_after, sentence
+from spindle.store.influxdb.answers import NotThere, meaning, retry_after, sentence
 
 NOW = datetime(2026, 1, 31, 12, 0, 0, tzinfo=UTC)
 

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spindle.store import influxql
 from spindle.store.base import Selection
-from spindle.store.influx_server import LONGEST_QUERY, portions
+from spindle.store.influxdb import influxql
+from spindle.store.influxdb.server import LONGEST_QUERY, portions
 
 ESCAPES = {"n": "\n", "\\": "\\", "'": "'", '"': '"'}
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from spindle.errors import BatchRefused
 from spindle.store.base import EventRow, Point, Series
-from spindle.store.line_protocol import event_line, points_body
+from spindle.store.influxdb.lines import event_line, points_body
 
 TEMP = Series("DiskUnit", "DiskTemp", "sda.1", "array-1")
 LONE = Series("DiskUnit", "DiskTemp", "sda", "")

@@ -10,14 +10,14 @@ import pytest
 
 from local import backup
 from spindle.errors import InUse, InvalidInput
-from spindle.store import sqlite_file, sqlite_schema
+from spindle.store.sqlite import file, schema
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Path:
     path = tmp_path / "spindle.db"
-    database = sqlite_file.open_for_writing(path, 5.0)
-    database.execute(sqlite_schema.ADD_SERIES, ("DiskUnit", "Latency", "d1", ""))
+    database = file.open_for_writing(path, 5.0)
+    database.execute(schema.ADD_SERIES, ("DiskUnit", "Latency", "d1", ""))
     add(database, range(100))
     database.close()
     return path
@@ -25,7 +25,7 @@ def store(tmp_path: Path) -> Path:
 
 def add(database: sqlite3.Connection, times: range) -> None:
     database.execute("BEGIN IMMEDIATE")
-    database.executemany(sqlite_schema.ADD_POINT, [(1, time_ns, 1.0) for time_ns in times])
+    database.executemany(schema.ADD_POINT, [(1, time_ns, 1.0) for time_ns in times])
     database.execute("COMMIT")
 
 
@@ -38,7 +38,7 @@ def test_a_backup_made_under_load_is_whole(store: Path, tmp_path: Path) -> None:
     stop = threading.Event()
 
     def write() -> None:
-        database = sqlite_file.open_for_writing(store, 5.0)
+        database = file.open_for_writing(store, 5.0)
         start = 1000
         while not stop.is_set():
             add(database, range(start, start + 500))
@@ -62,7 +62,7 @@ def test_a_restore_brings_the_copy_back_and_keeps_what_was_there(
     store: Path, tmp_path: Path
 ) -> None:
     backup.backup(store, tmp_path / "copy.db")
-    database = sqlite_file.open_for_writing(store, 5.0)
+    database = file.open_for_writing(store, 5.0)
     add(database, range(1000, 1007))
     database.close()
     backup.restore(tmp_path / "copy.db", store)
@@ -73,7 +73,7 @@ def test_a_restore_brings_the_copy_back_and_keeps_what_was_there(
 
 def test_a_restore_is_refused_while_a_writer_runs(store: Path, tmp_path: Path) -> None:
     backup.backup(store, tmp_path / "copy.db")
-    with sqlite_file.lock(store), pytest.raises(InUse):
+    with file.lock(store), pytest.raises(InUse):
         backup.restore(tmp_path / "copy.db", store)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from local.home import ROOT
+from local.layout import ROOT
 from local.nats_users import USERS
 from local.pipeline import Pipeline
 from local.services import SERVICES

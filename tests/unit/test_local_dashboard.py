@@ -7,7 +7,7 @@ import json
 import yaml
 
 from grafana import dashboard, panels
-from local.home import ROOT
+from local.layout import ROOT
 from spindle import catalog
 
 MADE = dashboard.dashboard()

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from local import forgiving, home, pipeline, processes
-from local.home import Home
+from local import forgiving, layout, pipeline, processes
+from local.layout import Home
 from local.settings import LocalSettings
 from local.supervisor import Control
 from spindle.errors import InvalidSettings
@@ -21,7 +21,7 @@ def _a_folder_and_an_environment_of_its_own(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(home, "ROOT", tmp_path)
+    monkeypatch.setattr(layout, "ROOT", tmp_path)
     monkeypatch.setattr(processes, "homes", lambda: [Home(Path("/where/it/runs"))])
     own = {name.upper() for name in LocalSettings.model_fields}
     monkeypatch.setattr(os, "environ", {n: v for n, v in os.environ.items() if n not in own})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from local.health import page, row
+from local.status import page, row
 from local.supervisor import ProcessState
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from local import nats, nats_users
-from local.home import ROOT
+from local.layout import ROOT
 from local.settings import LocalSettings
 from spindle.settings import load
 from tests.servers import find

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from local import environment, pipeline, services
-from local.home import Home, UnusableFolder, home_of
+from local.layout import Home, UnusableFolder, home_of
 from local.settings import LocalSettings
 from spindle.errors import InvalidInput, InvalidSettings
 from spindle.settings import load

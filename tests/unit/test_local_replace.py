@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from local.replace import main, replace
+from tools.replace import main, replace
 
 
 def test_both_strings_are_literal(tmp_path: Path) -> None:

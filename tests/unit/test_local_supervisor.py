@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from supervisor.options import ServerOptions  # type: ignore[import-untyped]
 
-from local.home import Home, UnsafeFolder
+from local.layout import Home, UnsafeFolder
 from local.supervisor import Control, Program, config
 
 NAMES = [

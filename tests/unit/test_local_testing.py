@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from local.testing import plan, run, strangers
+from tools.testing import plan, run, strangers
 
 
 def test_a_folder_that_does_not_exist_is_named_with_those_that_do(

@@ -7,8 +7,8 @@ from typing import cast
 
 import pytest
 
-from reader import newest as module
-from reader.newest import AT_ONCE, MOST, Newest
+from reader.lookups import batched_latest as module
+from reader.lookups.batched_latest import AT_ONCE, MOST, Newest
 from spindle.errors import StoreUnavailable
 from spindle.store.base import Latest, Selection, Store
 

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from writer import parking_codec
-from writer.parking_core import MOST_REMEMBERED, advance, due_ns
-from writer.parking_state import Anomaly, Kind, Passage, Rules, State, Visit
+from writer.parking import codec
+from writer.parking.core import MOST_REMEMBERED, advance, due_ns
+from writer.parking.state import Anomaly, Kind, Passage, Rules, State, Visit
 
 S = 10**9
 HOUR = 3600 * S
@@ -267,8 +267,8 @@ def test_a_state_survives_being_written_and_read(
 ) -> None:
     state = fed(history, rules, until=float(until))
     key = "B-XY1234"
-    value, live = parking_codec.encode(key, state)
-    back = parking_codec.decode(value)
+    value, live = codec.encode(key, state)
+    back = codec.decode(value)
     assert replace(back, outbox=()) == replace(state, outbox=())
     assert set(back.outbox) == set(state.outbox)
     assert live == bool(state.inside or any(v.status == "matched" for v in visits_of(state)))
@@ -279,7 +279,7 @@ def visits_of(state: State) -> list[Visit]:
 
 
 def test_the_value_of_a_vehicle_inside_says_so_in_words() -> None:
-    value, live = parking_codec.encode("B=20X", fed([entry(0, "e-1")]))
+    value, live = codec.encode("B=20X", fed([entry(0, "e-1")]))
     data = orjson.loads(value)
     assert live
     assert data["entry_time"] == "2027-01-15T08:00:00Z"
@@ -296,4 +296,4 @@ def test_the_value_of_a_vehicle_inside_says_so_in_words() -> None:
     [b"", b"nonsense", b"{}", b'{"matcher":{"waiting":[["entry",1]],"settled":[],"visits":[]}}'],
 )
 def test_a_value_that_somebody_put_there_by_hand_counts_as_nothing_known(value: bytes) -> None:
-    assert parking_codec.decode(value) == State()
+    assert codec.decode(value) == State()

@@ -15,12 +15,12 @@ from nats.js.api import RawStreamMsg
 from nats.js.errors import APIError, NotFoundError
 from prometheus_client import CollectorRegistry
 
-from spindle.health import Health
 from spindle.parking import key_of
+from spindle.service.health import Health
 from spindle.settings import load
 from tests.parking_events import NOON, Event
-from writer.parking import Matcher
-from writer.parking_bucket import Bucket
+from writer.parking.bucket import Bucket
+from writer.parking.matcher import Matcher
 from writer.settings import WriterSettings
 
 

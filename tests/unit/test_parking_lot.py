@@ -8,9 +8,9 @@ from dataclasses import replace
 import orjson
 import pytest
 
-from daemon.lot import CURVE, NS, PREFIX, Habits, Lot, Passage
+from daemon.parking.lot import CURVE, NS, PREFIX, Habits, Lot, Passage
+from daemon.parking.source import ParkingSource
 from daemon.settings import DaemonSettings
-from daemon.sources.parking import ParkingSource
 from spindle import models
 from spindle.errors import InvalidSettings
 from spindle.settings import load

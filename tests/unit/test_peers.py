@@ -10,7 +10,7 @@ from random import Random
 
 import pytest
 
-from reader.peers import FACTORS, PeerGroup, PeerReason, _of_others, times
+from reader.detection.peers import FACTORS, PeerGroup, PeerReason, _of_others, times
 
 MINUTE = 60.0
 DAY = 1440

@@ -7,9 +7,10 @@ from typing import Any
 import orjson
 import pytest
 
-from reader import alerts, anomaly_temperature, devices, manual, replies, series
-from reader.queries import QUERIES
-from reader.question import Answer
+from reader.answering import replies
+from reader.answering.context import Answer
+from reader.questions import alert_rows, device_rows, manual, series_rows, temperature
+from reader.questions.registry import QUERIES
 from spindle.errors import Busy, InvalidInput, InvalidQuery, StoreDenied, StoreUnavailable
 from spindle.store.base import EventRow, Latest, Step
 from spindle.timestamps import NS
@@ -17,32 +18,32 @@ from spindle.timestamps import NS
 NOW = 1_800_000_000 * NS + 123_456_789
 
 
-def temperature(value: float, age: int, device: str = "disk-1") -> Step:
+def disk_temp(value: float, age: int, device: str = "disk-1") -> Step:
     return Step("DiskUnit", "DiskTemp", device, "", NOW - age * NS, value, value, value, 1)
 
 
 def compared(*steps: Step, threshold: float = 1.3) -> dict[str, Any]:
-    return anomaly_temperature.answer("DiskUnit", steps, threshold, 20)
+    return temperature.answer("DiskUnit", steps, threshold, 20)
 
 
 def test_the_ratio_is_of_the_latest_to_the_first_reading_in_the_window() -> None:
-    found = compared(temperature(30, 900), temperature(80, 500), temperature(45, 1))
+    found = compared(disk_temp(30, 900), disk_temp(80, 500), disk_temp(45, 1))
     assert (found["device"], found["initial_temp"], found["latest_temp"]) == ("disk-1", 30, 45)
     assert (found["ratio"], found["anomaly"], found["reason"]) == (1.5, True, None)
 
 
 def test_below_the_threshold_is_no_anomaly() -> None:
-    assert compared(temperature(30, 900), temperature(36, 1))["anomaly"] is False
-    assert compared(temperature(30, 900), temperature(36, 1), threshold=1.2)["anomaly"] is True
+    assert compared(disk_temp(30, 900), disk_temp(36, 1))["anomaly"] is False
+    assert compared(disk_temp(30, 900), disk_temp(36, 1), threshold=1.2)["anomaly"] is True
 
 
 def test_of_a_class_the_unit_that_rose_most_is_named() -> None:
     found = compared(
-        temperature(30, 900, "a"),
-        temperature(31, 1, "a"),
-        temperature(20, 900, "b"),
-        temperature(40, 1, "b"),
-        temperature(55, 1, "c"),
+        disk_temp(30, 900, "a"),
+        disk_temp(31, 1, "a"),
+        disk_temp(20, 900, "b"),
+        disk_temp(40, 1, "b"),
+        disk_temp(55, 1, "c"),
     )
     assert (found["device"], found["ratio"]) == ("b", 2.0)
     assert (found["devices_compared"], found["devices_anomalous"]) == (2, 1)
@@ -52,28 +53,28 @@ def test_of_a_class_the_unit_that_rose_most_is_named() -> None:
     ("steps", "reason"),
     [
         ([], "no DiskTemp reading of DiskUnit in the last 20 minutes; two are needed"),
-        ([temperature(30, 1)], "only one DiskTemp reading of DiskUnit in the last 20 minutes"),
+        ([disk_temp(30, 1)], "only one DiskTemp reading of DiskUnit in the last 20 minutes"),
     ],
 )
 def test_too_little_data_keeps_the_shape_with_nulls_and_a_reason(
     steps: list[Step], reason: str
 ) -> None:
     found = compared(*steps)
-    assert found.keys() == compared(temperature(1, 2), temperature(1, 1)).keys()
+    assert found.keys() == compared(disk_temp(1, 2), disk_temp(1, 1)).keys()
     assert found["device"] == "DiskUnit"
     assert [found[k] for k in ("initial_temp", "latest_temp", "ratio", "anomaly")] == [None] * 4
     assert reason in found["reason"]
 
 
 def test_a_temperature_that_began_at_zero_has_no_ratio_and_says_so() -> None:
-    found = compared(temperature(0, 900), temperature(20, 1))
+    found = compared(disk_temp(0, 900), disk_temp(20, 1))
     assert (found["initial_temp"], found["ratio"], found["anomaly"]) == (0, None, None)
     assert "0 degC" in found["reason"]
 
 
 def test_alerts_keep_all_nine_digits_of_their_time() -> None:
     event = EventRow(NOW, "e-1", "DiskUnit", "DriveFailure", "disk-1", "", 9, "")
-    assert alerts.rows([event]) == [
+    assert alert_rows.rows([event]) == [
         {
             "time": "2027-01-15T08:00:00.123456789Z",
             "event_id": "e-1",
@@ -92,7 +93,7 @@ def test_the_summary_counts_per_class_the_most_first() -> None:
         EventRow(NOW, str(n), source, "DriveFailure", source, "", 9, "")
         for n, source in enumerate(["A", "B", "B"])
     ]
-    assert alerts.summary(events) == [
+    assert alert_rows.summary(events) == [
         {"source_device": "B", "critical_event_count": 2},
         {"source_device": "A", "critical_event_count": 1},
     ]
@@ -104,7 +105,7 @@ def test_a_device_is_listed_with_its_latest_readings_units_and_when_it_was_last_
         Latest("DiskUnit", "Strange", "disk-1", "array-1", NOW, 7),
     ]
     event = EventRow(NOW, "e", "CloudStorage", "UnauthorizedAccess", "bucket-1", "", 3, "")
-    cloud, disk = devices.rows(latest, [event])
+    cloud, disk = device_rows.rows(latest, [event])
     assert (cloud["device_id"], cloud["metrics"]) == ("bucket-1", {})
     assert (disk["array_id"], disk["last_seen"]) == ("array-1", "2027-01-15T08:00:00.123456789Z")
     assert disk["metrics"]["DiskTemp"]["value"] == 40.5
@@ -114,7 +115,7 @@ def test_a_device_is_listed_with_its_latest_readings_units_and_when_it_was_last_
 
 def test_a_step_tells_mean_least_most_and_how_many() -> None:
     step = Step("DiskUnit", "DiskTemp", "disk-1", "", NOW, 40.0, 39.0, 41.5, 60)
-    (row,) = series.rows([step])
+    (row,) = series_rows.rows([step])
     assert (row["mean"], row["min"], row["max"], row["count"]) == (40.0, 39.0, 41.5, 60)
     assert (row["unit"], row["array_id"]) == ("degC", None)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from reader.ledger import total
+from reader.questions.ledger_rows import total
 
 
 def report(

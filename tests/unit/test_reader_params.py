@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reader import params
-from reader.queries import QUERIES, find
+from reader.answering import params
+from reader.questions.registry import QUERIES, find
 from spindle.errors import InvalidQuery
 from spindle.models import NAME_PATTERN
 

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from reader.recent import Recent
+from reader.lookups.single_flight import Recent
 from spindle.errors import StoreUnavailable
 
 

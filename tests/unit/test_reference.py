@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from local.home import ROOT
-from local.reference import reference
+from local.layout import ROOT
+from tools.reference import reference
 
 AGAIN = "run `python -m local reference > docs/reference.md`"
 

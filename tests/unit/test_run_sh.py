@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from local.home import ROOT
+from local.layout import ROOT
 
 #: What run.sh may use of the system: nothing that macOS has not.
 SYSTEM = (
@@ -87,7 +87,7 @@ def checkout(tmp_path: Path) -> Checkout:
     folder, programs = tmp_path / "a checkout", tmp_path / "bin"
     (folder / "local").mkdir(parents=True)
     programs.mkdir()
-    for name in ("run.sh", "local/docker.sh", "local/replace.py", ".env.example"):
+    for name in ("run.sh", "local/docker.sh", "tools/replace.py", ".env.example"):
         shutil.copy(ROOT / name, folder / name)
     for kind in ("", "-local", "-nats", "-dev"):
         (folder / f"requirements{kind}.txt").write_text(f"{kind}\n")
@@ -389,7 +389,7 @@ def test_tools_run_in_the_container_of_their_service(
 def test_files_to_score_are_named_from_where_one_stands(checkout: Checkout) -> None:
     """run.sh itself works in its own folder."""
     assert checkout.run("score", "x.csv").returncode == 0
-    assert checkout.calls[-1] == "python -m reader.score x.csv"
+    assert checkout.calls[-1] == "python -m tools.score x.csv"
 
 
 def test_without_python_one_sentence_says_so(checkout: Checkout) -> None:

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from reader.anomaly import score
-from reader.score import app
+from reader.detection.detector import score
+from tools.score import app
 
 
 def run(*arguments: object) -> Result:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 
-from spindle.health import Health
-from spindle.service import Service
+from spindle.service.health import Health
+from spindle.service.run import Service
 from spindle.settings import Settings, load
 
 

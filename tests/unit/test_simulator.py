@@ -11,8 +11,8 @@ import pytest
 
 from daemon.messages import Message
 from daemon.settings import DaemonSettings
-from daemon.sources.fleet import METRICS, Fleet, units
-from daemon.sources.simulator import Simulator
+from daemon.simulator.fleet import METRICS, Fleet, units
+from daemon.simulator.source import Simulator
 from spindle.catalog import METRICS as CATALOG
 from spindle.models import DeviceMetric, Event, decode, parse
 from spindle.settings import load

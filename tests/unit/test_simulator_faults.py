@@ -6,9 +6,9 @@ import itertools
 
 import pytest
 
-from daemon.sources.faults import CYCLE, FailingDrive, Fault, Intrusion, Overheat, Readings, Span
-from daemon.sources.fleet import units
-from daemon.sources.incidents import Timeline
+from daemon.simulator.faults import CYCLE, FailingDrive, Fault, Intrusion, Overheat, Readings, Span
+from daemon.simulator.fleet import units
+from daemon.simulator.incidents import Timeline
 from spindle.catalog import METRICS
 
 HEALTHY = Readings(temperature=35.0, iops=300.0, latency=2.0, capacity=50.0)

@@ -9,9 +9,9 @@ from functools import partial
 
 import pytest
 
-from reader import anomalies
-from reader.anomaly import Detector, Explanation
-from reader.episodes import CALM, LONGEST, Episode, Episodes, criticality, severity
+from reader.detection import anomaly
+from reader.detection.detector import Detector, Explanation
+from reader.detection.episodes import CALM, LONGEST, Episode, Episodes, criticality, severity
 from spindle.store.base import Step
 from spindle.timestamps import NS
 
@@ -133,7 +133,7 @@ def noise(count: int, seed: int = 1) -> list[float]:
 
 def test_a_stored_series_gives_the_anomalies_that_following_it_would_give() -> None:
     values = noise(400) + [40 + each for each in noise(30)] + noise(100)
-    rows = anomalies.of_series([*steps(noise(500), device="well"), *steps(values)], 0.5)
+    rows = anomaly.of_series([*steps(noise(500), device="well"), *steps(values)], 0.5)
     (row,) = rows
     assert (row["device"], row["metric_type"], row["lasts"]) == ("d1", "Latency", False)
     assert row["from"] == "1970-01-01T00:33:20Z"
@@ -144,31 +144,31 @@ def test_a_stored_series_gives_the_anomalies_that_following_it_would_give() -> N
     for n, value in enumerate(values):
         best = max(best, detector.update(n * 5.0, value))
     assert row["score"] == pytest.approx(best, abs=0.2)
-    assert anomalies.of_series(steps(values), 0.5, lambda: True) == []
+    assert anomaly.of_series(steps(values), 0.5, lambda: True) == []
 
 
 def test_what_is_chosen_reaches_into_the_window_the_highest_score_first() -> None:
     def row(device: str, to: float, score: float) -> dict[str, object]:
-        made = dict.fromkeys(anomalies.COLUMNS)
+        made = dict.fromkeys(anomaly.COLUMNS)
         return made | {
             "device": device,
-            "from": anomalies.rfc3339(to - 5),
-            "to": anomalies.rfc3339(to),
+            "from": anomaly.rfc3339(to - 5),
+            "to": anomaly.rfc3339(to),
             "score": score,
             "told": True,
         }
 
     rows = [row("a", 100, 0.6), row("b", 200, 0.9), row("c", 200, 0.95), row("d", 200, 0.4)]
-    assert [r["device"] for r in anomalies.chosen(rows, 150, 0.5)] == ["c", "b"]
-    assert [r["device"] for r in anomalies.chosen(rows, 0, 0.5, device="a")] == ["a"]
-    assert "told" not in anomalies.chosen(rows, 0, 0.5)[0]
+    assert [r["device"] for r in anomaly.chosen(rows, 150, 0.5)] == ["c", "b"]
+    assert [r["device"] for r in anomaly.chosen(rows, 0, 0.5, device="a")] == ["a"]
+    assert "told" not in anomaly.chosen(rows, 0, 0.5)[0]
 
 
 def test_the_step_grows_with_the_number_of_series_until_they_are_too_many() -> None:
-    assert anomalies.step_seconds(4, 3600, 5, 60_000) == 5
-    longer = anomalies.step_seconds(100, 3600, 5, 60_000)
+    assert anomaly.step_seconds(4, 3600, 5, 60_000) == 5
+    longer = anomaly.step_seconds(100, 3600, 5, 60_000)
     assert longer is not None
     assert 5 < longer < 60
-    assert 100 * (3600 / longer + anomalies.LEARNT) <= 60_000 + 1
-    assert anomalies.step_seconds(4000, 3600, 5, 60_000) is None
-    assert math.isfinite(anomalies.step_seconds(0, 1, 5, 60_000) or 0)
+    assert 100 * (3600 / longer + anomaly.LEARNT) <= 60_000 + 1
+    assert anomaly.step_seconds(4000, 3600, 5, 60_000) is None
+    assert math.isfinite(anomaly.step_seconds(0, 1, 5, 60_000) or 0)

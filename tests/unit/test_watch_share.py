@@ -7,14 +7,14 @@ import random
 import orjson
 import pytest
 
-from reader.health import judge
-from reader.health_evidence import Before, Evidence, Rules
-from reader.health_limits import Thresholds
-from reader.watching import notices
-from reader.watching.board import Board
+from reader.health.evidence import Before, Evidence, Rules
+from reader.health.limits import Thresholds
+from reader.health.verdict import judge
+from reader.watching import announcements
 from reader.watching.bucket import health_from_json, health_json
-from reader.watching.followed import Followed
+from reader.watching.followed_shares import Board
 from reader.watching.intake import Intake, Reading
+from reader.watching.series import Followed
 from reader.watching.share import Share, series_name
 from spindle.errors import InvalidInput
 from spindle.store.base import Latest
@@ -140,13 +140,13 @@ def test_events_of_an_anomaly_have_the_same_id_whoever_tells_them() -> None:
     share = Share(0, 1.0)
     follow(share, slow_disk()[:420])
     (row,) = share.rows.values()
-    begin, again = notices.event(row), notices.event(dict(row))
+    begin, again = announcements.event(row), announcements.event(dict(row))
     assert begin == again
     assert begin.subject == "events.event.DiskUnit.d1"
     said = orjson.loads(begin.payload)
     assert (said["eventType"], said["criticality"], said["arrayId"]) == ("Anomaly", 7, "a1")
     follow(share, slow_disk()[420:], START + 420)
-    end = notices.event(share.ended[0])
+    end = announcements.event(share.ended[0])
     assert end.id != begin.id
     assert orjson.loads(end.payload)["criticality"] == 1
     assert "over since" in orjson.loads(end.payload)["eventMessage"]
@@ -165,17 +165,17 @@ def test_a_change_of_health_is_told_once_with_old_and_new_state_and_reasons() ->
         rules,
         now,
     )
-    (change,) = notices.changes(units, {}, now)
+    (change,) = announcements.changes(units, {}, now)
     said = orjson.loads(change.payload)
     assert change.subject == "health.changed.DiskUnit.d_1"
     assert (said["old_state"], said["new_state"]) == ("ok", "critical")
     assert "DiskTemp 70 degC" in said["reasons"][0]["message"]
-    states = notices.states(units, {}, now)
-    assert notices.changes(units, states, now) == []
+    states = announcements.states(units, {}, now)
+    assert announcements.changes(units, states, now) == []
     assert health_from_json(orjson.loads(orjson.dumps(health_json(states, now)))) == (states, now)
     well = {("DiskUnit", "d2"): Before("warning", 1)}
     assert [
-        orjson.loads(c.payload)["new_state"] for c in notices.changes(units[1:], well, now)
+        orjson.loads(c.payload)["new_state"] for c in announcements.changes(units[1:], well, now)
     ] == ["critical" if units[1].state == "critical" else "ok"]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reader.watching.shares import (
+from reader.watching.ownership import (
     LEASE_SECONDS,
     SHARES,
     Alive,

@@ -10,7 +10,7 @@ from typing import Any, cast
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
-from spindle.health import Health
+from spindle.service.health import Health
 from writer.batch import Limits, Mistake
 from writer.intake import Intake
 from writer.pipeline import Pipeline

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from writer.broker import fsync_from_varz, version_warning
-from writer.watch import DEAF_AFTER_SECONDS, Reading, Watch
+from spindle.bus.nats_server import fsync_from_varz, version_warning
+from writer.deaf_consumer import DEAF_AFTER_SECONDS, Reading, Watch
 
 WELL = Reading(
     last=100, messages=10, floor=90, delivered=100, pending=0, unacknowledged=10, asking=True

@@ -1,0 +1,1 @@
+"""The source ``host``: this machine."""

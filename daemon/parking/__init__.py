@@ -1,0 +1,1 @@
+"""The source ``parking``: a car park that does not exist."""

@@ -1,0 +1,1 @@
+"""The source ``simulator``: a fleet that does not exist."""

@@ -1,0 +1,164 @@
+"""What a person asks for: which fault, on which device, when and for how long. Pure.
+
+One fault is ``FAULT:DEVICE_ID[:after=DURATION][:for=DURATION]``; a duration is a number of
+seconds, or one with a unit: ``90``, ``90s``, ``5m``, ``2h``, ``1d``.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from random import Random
+from typing import TypeVar
+
+from daemon.simulator.fault_kinds import KINDS
+from daemon.simulator.faults import Fault
+from daemon.source import ARRAY, DISK
+from spindle.errors import InvalidInput
+from spindle.models import shown
+
+SECONDS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
+SHORTEST, LONGEST = 1.0, 30 * 86_400.0
+SYNTAX = "FAULT:DEVICE_ID, with :after=DURATION and :for=DURATION if wanted"
+_DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)([smhd]?)", re.ASCII)
+_DEVICE = re.compile("array([1-9][0-9]{0,6})(?:-disk([1-9][0-9]{0,6}))?", re.ASCII)
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class FaultSpec:
+    """One fault, as asked for.
+
+    :ivar fault: one of ``KINDS``.
+    :ivar after: seconds from the simulator's first tick until it begins.
+    :ivar duration: seconds that it lasts.
+    """
+
+    fault: str
+    device_id: str
+    after: float
+    duration: float
+
+    @property
+    def ends(self) -> float:
+        """Seconds from the simulator's first tick."""
+        return self.after + self.duration
+
+
+class _Mistakes(list[str]):
+    def tried(self, check: Callable[..., T], *given: object) -> T | None:
+        """What the check returns; its mistake is kept."""
+        try:
+            return check(*given)
+        except InvalidInput as error:
+            self.extend(error.mistakes or [str(error)])
+            return None
+
+
+def parse_specs(text: str, arrays: int | None, disks: int | None) -> list[FaultSpec]:
+    """Faults separated by commas.
+
+    :param arrays: in the fleet; None where it is not known, and then any device will do.
+    :raises InvalidInput: with every mistake in them.
+    """
+    mistakes, specs = _Mistakes(), []
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        spec = mistakes.tried(_spec, part, arrays, disks)
+        if spec is not None:
+            specs.append(spec)
+    mistakes += _overlaps(specs)
+    if mistakes:
+        raise InvalidInput("; ".join(mistakes), mistakes)
+    return specs
+
+
+def _spec(text: str, arrays: int | None, disks: int | None) -> FaultSpec:
+    fault, *words = text.split(":")
+    if not words:
+        raise InvalidInput(f"in {shown(text)}: expected {SYNTAX}")
+    device_id, *options = words
+    mistakes = _Mistakes()
+    kind = mistakes.tried(fault_of, fault)
+    where = mistakes.tried(place, device_id, arrays, disks)
+    if kind and where:
+        source_device = DISK if where[1] else ARRAY
+        mistakes.tried(befalls, KINDS[kind].make(Random(0)), source_device, device_id)
+    times: dict[str, float | None] = {"after": 0.0, "for": KINDS[kind].seconds if kind else None}
+    for option in options:
+        key, _, value = option.partition("=")
+        if key in times:
+            times[key] = mistakes.tried(duration, value, 0.0 if key == "after" else SHORTEST)
+        else:
+            mistakes.append(f"given {shown(option)}, expected after=DURATION or for=DURATION")
+    if mistakes:
+        raise InvalidInput("; ".join(mistakes), [f"in {shown(text)}: {each}" for each in mistakes])
+    return FaultSpec(fault, device_id, times["after"] or 0.0, times["for"] or 0.0)
+
+
+def _overlaps(specs: Sequence[FaultSpec]) -> list[str]:
+    ordered = sorted(specs, key=lambda spec: (spec.device_id, spec.after))
+    return [
+        f"{second.device_id} would have {first.fault} and {second.fault} at once: "
+        "expected one fault at a time on one device"
+        for first, second in itertools.pairwise(ordered)
+        if first.device_id == second.device_id and second.after < first.ends
+    ]
+
+
+def fault_of(name: object) -> str:
+    """The name of a fault that there is.
+
+    :raises InvalidInput: with those that there are.
+    """
+    if isinstance(name, str) and name in KINDS:
+        return name
+    raise InvalidInput(f"no fault is called {shown(name)}: expected one of {', '.join(KINDS)}")
+
+
+def place(device_id: object, arrays: int | None, disks: int | None) -> tuple[int, int]:
+    """Number of the array, and of the disk in it; disk 0 is the array itself.
+
+    :param arrays: in the fleet; None where it is not known, and then any device will do.
+    :raises InvalidInput: no such device is simulated.
+    """
+    found = _DEVICE.fullmatch(device_id) if isinstance(device_id, str) else None
+    if found is not None:
+        array, disk = int(found[1]), int(found[2] or 0)
+        if (arrays is None or array <= arrays) and (disks is None or disk <= disks):
+            return array, disk
+    raise InvalidInput(
+        f"no simulated device is called {shown(device_id)} (real ones cannot be given a fault): "
+        f"expected array1 to array{arrays or 'N'}, or array1-disk1 to "
+        f"array{arrays or 'N'}-disk{disks or 'N'}"
+    )
+
+
+def befalls(fault: Fault, source_device: str, device_id: str) -> None:
+    """Nothing, if the fault is one that this class of device can have.
+
+    :raises InvalidInput: it is not.
+    """
+    if fault.device_class not in (None, source_device):
+        raise InvalidInput(
+            f"{fault.name} befalls a {fault.device_class} only, and {device_id} is a "
+            f"{source_device}"
+        )
+
+
+def duration(given: object, least: float = SHORTEST) -> float:
+    """Seconds, from a number or from text such as ``90``, ``5m``, ``2h``.
+
+    :raises InvalidInput: it is neither, or less than ``least``, or more than ``LONGEST``.
+    """
+    text = str(given) if isinstance(given, int | float | str) else ""
+    found = _DURATION.fullmatch(text)
+    seconds = float(found[1]) * SECONDS[found[2]] if found else -1.0
+    if isinstance(given, bool) or not least <= seconds <= LONGEST:
+        raise InvalidInput(
+            f"given {shown(given)}, expected a duration of {least:g} s to {LONGEST / 86_400:g} "
+            "days, such as 90, 90s, 5m, 2h or 1d"
+        )
+    return seconds

@@ -1,0 +1,221 @@
+"""A fleet that does not exist: seeded, repeatable, healthy but for its incidents and the faults
+that somebody asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from random import Random
+from typing import Any
+from uuid import UUID
+
+from daemon.messages import Message, event_message
+from daemon.settings import DaemonSettings
+from daemon.simulator import fault_specs
+from daemon.simulator.encoding import Encoder
+from daemon.simulator.fault_kinds import KINDS
+from daemon.simulator.fault_plan import Due, FaultPlan
+from daemon.simulator.fault_specs import FaultSpec
+from daemon.simulator.faults import Readings
+from daemon.simulator.fleet import Fleet, Numbers, Unit, units
+from daemon.simulator.incidents import Incident, Timeline
+from daemon.simulator.truth import Phase, truth, truth_message
+from spindle.errors import InvalidInput
+from spindle.models import Event
+
+#: How likely each criticality from 1 to 7 is, out of 100: small things happen often.
+WEIGHTS = (28, 22, 18, 13, 9, 6, 4)
+#: What a device that is well may report, by event type: criticality 1-3, 4-5, 6-7.
+MESSAGES = {
+    "DriveFailure": (
+        "one sector was reallocated during a scrub",
+        "a command timed out and succeeded when it was repeated",
+        "half of the spare sectors are used",
+    ),
+    "DataCorruption": (
+        "a checksum error was corrected from parity",
+        "a scrub repaired several blocks from parity",
+        "a block had to be rebuilt from two copies",
+    ),
+    "UnauthorizedAccess": (
+        "one failed login to the management interface",
+        "a login from an address not seen before",
+        "several failed logins in a row, the account is locked for ten minutes",
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """One tick.
+
+    :ivar values: units x metrics, as ``fleet`` orders them.
+    :ivar silent: units of which nothing is heard.
+    :ivar due: the faults that are on, begin, end.
+    """
+
+    values: Numbers
+    silent: set[int]
+    events: list[Event]
+    due: Due
+
+
+class Simulator:
+    """Simulated arrays and disks: four metrics of each per tick, now and then an event.
+
+    The same settings, first tick and later ticks give the same messages, event ids included; the
+    ids differ from one start to the next, so that a restart's events are not taken for repeats.
+    ``inject`` and ``stop`` may be called from another thread than ``tick``.
+    """
+
+    name = "simulator"
+
+    def __init__(self, settings: DaemonSettings) -> None:
+        arrays, disks = settings.simulated_arrays, settings.simulated_disks_per_array
+        self._arrays, self._disks = arrays, disks
+        self._seed = settings.simulated_seed
+        self._event_probability = settings.event_probability
+        self._units = units(arrays, disks)
+        self._fleet = Fleet(arrays, disks, self._seed)
+        self._encoder = Encoder(self._units, settings.daemon_envelope_size)
+        timeline = Timeline(
+            self._units,
+            self._seed,
+            settings.simulated_incident_after_seconds,
+            settings.simulated_incident_seconds,
+            settings.simulated_quiet_seconds,
+        )
+        self._plan = FaultPlan(timeline, [self._wanted(spec) for spec in settings.fault_specs])
+        self._onsets: dict[int, Readings] = {}  # by unit, what its present fault began with
+        self._start_ns: int | None = None  # the first tick
+        self._elapsed = 0.0  # seconds from the first tick to the last one
+        self._random = Random()  # of the events; seeded at the first tick
+
+    def tick(self, now_ns: int) -> list[Message]:
+        """Every metric of every unit that reports, the events of this tick, the truth about it."""
+        moment = self.step(now_ns)
+        messages = self._encoder.encode(moment.values, now_ns, moment.silent)
+        messages += [event_message(event) for event in moment.events]
+        return messages + self._truths(moment.due)
+
+    def farewell(self, now_ns: int) -> list[Message]:
+        """The ends of the faults that are on, which nothing is simulated of any more."""
+        if self._start_ns is None:
+            return []
+        ended = self._plan.end((now_ns - self._start_ns) / 1e9)
+        return self._truths(Due([], [], ended))
+
+    def step(self, now_ns: int) -> Moment:
+        """What a tick would publish, as numbers."""
+        if self._start_ns is None:
+            self._start_ns = now_ns
+            self._random.seed(f"{self._seed}/{now_ns}")
+        since, self._elapsed = self._elapsed, (now_ns - self._start_ns) / 1e9
+        values = self._fleet.step(now_ns)
+        due = self._plan.due(self._elapsed)
+        events = self._chance_event(now_ns, {incident.unit for incident in due.going})
+        silent = set()
+        for incident in (*due.ended, *due.begun):
+            self._onsets.pop(incident.unit, None)
+        for incident in due.going:
+            events += self._befall(incident, since, values, now_ns)
+            if incident.fault.silent(incident.span(since, self._elapsed, None)):
+                silent.add(incident.unit)
+        return Moment(values, silent, events, due)
+
+    def inject(self, fault: object, device_id: object, seconds: object, now_ns: int) -> Any:
+        """Begin a fault now.
+
+        :param seconds: how long it lasts, as ``fault_specs.duration`` takes it; None for as long as
+            is usual for it.
+        :returns: the truth about it, see ``truth``.
+        :raises InvalidInput: there is no such fault or device, the fault does not befall its class,
+            the duration is none, or the device has another fault that was asked for.
+        """
+        name = fault_specs.fault_of(fault)
+        unit = self._unit(device_id)
+        lasts = KINDS[name].seconds if seconds is None else fault_specs.duration(seconds)
+        incident = self._wanted(FaultSpec(name, self._units[unit].device_id, 0, lasts), now_ns)
+        try:
+            self._plan.add(incident)
+        except InvalidInput as error:
+            raise InvalidInput(f"{device_id}: {error}") from None
+        return truth(incident, self._units[unit], self._origin())
+
+    def stop(self, device_id: object, now_ns: int) -> Any:
+        """End the fault of a device now, whoever began it; the truth about it.
+
+        :raises InvalidInput: there is no such device, or it has no fault.
+        """
+        unit = self._unit(device_id)
+        incident = self._plan.stop(unit, (now_ns - self._origin()) / 1e9)
+        if incident is None:
+            raise InvalidInput(f"{device_id} has no fault that could be stopped")
+        return truth(incident, self._units[unit], self._origin())
+
+    def _origin(self) -> int:
+        if self._start_ns is None:
+            raise InvalidInput("the simulator has not begun yet; ask again in a second")
+        return self._start_ns
+
+    def _unit(self, device_id: object) -> int:
+        array, disk = fault_specs.place(device_id, self._arrays, self._disks)
+        return (array - 1) * (self._disks + 1) + disk
+
+    def _wanted(self, spec: FaultSpec, now_ns: int | None = None) -> Incident:
+        """A fault as asked for, its severity drawn."""
+        index = self._unit(spec.device_id)
+        begins = spec.after if now_ns is None else (now_ns - self._origin()) / 1e9
+        drawn = Random(f"{self._seed}/{spec.fault}/{spec.device_id}/{begins}")
+        fault = KINDS[spec.fault].make(drawn)
+        fault_specs.befalls(fault, self._units[index].source_device, spec.device_id)
+        return Incident(fault, index, begins, begins + spec.duration, asked_for=True)
+
+    def _befall(
+        self, incident: Incident, since: float, values: Numbers, now_ns: int
+    ) -> list[Event]:
+        healthy = Readings(*values[incident.unit].tolist())
+        onset = self._onsets.setdefault(incident.unit, healthy)
+        span = incident.span(since, self._elapsed, onset)
+        readings = incident.fault.readings(span, healthy)
+        values[incident.unit] = readings
+        trouble = incident.fault.trouble(span, readings)
+        if trouble is None:
+            return []
+        unit = self._units[incident.unit]
+        return [self._event(unit, trouble.event_type, trouble.criticality, trouble.message, now_ns)]
+
+    def _truths(self, due: Due) -> list[Message]:
+        """What began and what ended in this tick, in that order."""
+        told: list[tuple[Incident, Phase]] = [(incident, "end") for incident in due.ended]
+        told += [(incident, "start") for incident in due.begun]
+        return [
+            truth_message(incident, self._units[incident.unit], self._origin(), phase)
+            for incident, phase in told
+        ]
+
+    def _chance_event(self, now_ns: int, ailing: Collection[int]) -> list[Event]:
+        """With the set probability, an event of criticality 1-7 from a device that is well."""
+        if self._random.random() >= self._event_probability or len(ailing) == len(self._units):
+            return []
+        index = self._random.randrange(len(self._units))
+        while index in ailing:
+            index = (index + 1) % len(self._units)
+        criticality = self._random.choices(range(1, 8), WEIGHTS)[0]
+        event_type = self._random.choice(tuple(MESSAGES))
+        message = MESSAGES[event_type][(criticality >= 4) + (criticality >= 6)]
+        return [self._event(self._units[index], event_type, criticality, message, now_ns)]
+
+    def _event(
+        self, unit: Unit, event_type: str, criticality: int, message: str, now_ns: int
+    ) -> Event:
+        return Event(
+            id=str(UUID(int=self._random.getrandbits(128), version=4)),
+            criticality=criticality,
+            timestamp=now_ns,
+            source_device=unit.source_device,
+            event_type=event_type,
+            event_message=message,
+            device_id=unit.device_id,
+            array_id=unit.array_id,
+        )

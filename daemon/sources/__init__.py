@@ -1,1 +1,0 @@
-"""What the daemon reads: each source a small class behind ``base.Source``."""

@@ -1,0 +1,1 @@
+"""From a request on NATS to its reply: parameters checked, budgets kept, one shape of answers."""

@@ -1,0 +1,191 @@
+"""One streaming anomaly detector for any metric series: causal, bounded, without settings.
+
+Four views of the series, each silent unless it sees something it can defend, and the score is
+the largest of theirs:
+
+* surge: a run of surprises against a fast level (shifts, spikes, drops, variance, slope)
+* rhythm: hours unlike every past day at the same time of day
+* stuck: a value repeated longer than chance allows
+* novelty: a value far from every value seen before; alone it stays below the alarm threshold
+
+``ALARM`` is the score to act on. Lower scores are for ranking: they say "never seen" where the
+others say "not by chance". How each number was chosen, and what it reaches: docs/detection.md.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable
+from dataclasses import dataclass
+from math import isfinite
+
+from reader.detection import state, wording
+from reader.detection.novelty import Novelty
+from reader.detection.rhythm import Rhythm
+from reader.detection.stuck import Stuck
+from reader.detection.surge import WINDOW, Surge
+
+ALARM = 0.5
+"""From this score on something is wrong: ruled out as chance, and without precedent."""
+
+WARM_UP = 150
+"""Points before the first score."""
+
+GAP = 30
+"""Pauses this many times the usual step break the level; what happened meanwhile is unknown."""
+
+NOVELTY = 0.5
+"""Weight of novelty: a value never seen is worth a look, but proves nothing by itself."""
+
+HUGE = 1e150
+"""Values beyond are treated as missing: their squares are no numbers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """What was unusual about the last point.
+
+    :ivar score: 0..1.
+    :ivar kind: ``surge``, ``rhythm``, ``stuck``, ``novelty``, or None when nothing was.
+    :ivar value: the point's value.
+    :ivar expected: the value that would have been usual, None before there was one.
+    :ivar text: one sentence in the metric's unit.
+    """
+
+    score: float
+    kind: str | None
+    value: float | None
+    expected: float | None
+    text: str
+
+
+class Detector:
+    """Scores one series point by point; see the module.
+
+    A value that is no finite number is no information: it scores 0 and changes nothing. The
+    timestamp tells the time of day and gaps; repeated or falling timestamps are taken as they
+    come, one that is no finite number counts as the last. State is bounded (``to_bytes`` is
+    under 64 KiB) whatever the series' length.
+    """
+
+    __slots__ = (
+        "expected", "kind", "last", "novelty", "points", "recent", "rhythm", "score", "start",
+        "step", "stuck", "surge", "value",
+    )  # fmt: skip
+
+    def __init__(self) -> None:
+        self.points = 0  # finite values taken
+        self.last = 0.0  # timestamp of the last value
+        self.step = 0.0  # usual seconds between values
+        self.recent = array("d")  # the last WINDOW values, a ring
+        self.start = 0  # index of the oldest in the ring
+        self.value = 0.0  # the last value
+        self.expected = 0.0  # the usual level at the time
+        self.score = 0.0  # its score
+        self.kind = ""  # the view that gave it
+        self.novelty = Novelty()
+        self.surge = Surge()
+        self.rhythm = Rhythm()
+        self.stuck = Stuck()
+
+    def update(self, timestamp: float, value: float) -> float:
+        """Take the next point; its score in 0..1.
+
+        :param timestamp: seconds since the epoch, UTC or local: only the day's length counts.
+        :param value: in any unit, always the same.
+        """
+        if not -HUGE < value < HUGE:  # NaN fails too
+            self.value, self.score, self.kind = value, 0.0, ""
+            return 0.0
+        timestamp = self._clock(timestamp, value)
+        warm = self.points > WARM_UP
+        unusual = self.surge.update(value, warm)
+        self.value, self.expected = value, self.surge.usual
+        unlike = self.rhythm.update(timestamp, value)
+        stuck = self.stuck.update(value, warm)
+        score, kind = NOVELTY * self.novelty.update(value), "novelty"
+        self._remember(value)
+        if not warm:
+            score = 0.0
+        if stuck > score:
+            score, kind = stuck, "stuck"
+        if unlike > score:
+            score, kind = unlike, "rhythm"
+        if unusual > score:
+            score, kind = unusual, "surge"
+        self.score, self.kind = score, kind
+        return score
+
+    def _clock(self, timestamp: float, value: float) -> float:
+        """Learn the usual step and notice gaps; the timestamp to go by."""
+        if not -HUGE < timestamp < HUGE:
+            timestamp = self.last
+        self.points = points = self.points + 1
+        if points == 1:
+            self.surge.restart(value)
+            self.last = timestamp
+        passed = timestamp - self.last
+        self.last = timestamp
+        if passed > 0.0:
+            if points > WARM_UP and passed > GAP * self.step:
+                self.surge.restart(value)
+            else:
+                self.step += (passed - self.step) / min(points - 1, WARM_UP)
+        return timestamp
+
+    def _remember(self, value: float) -> None:
+        recent = self.recent
+        if len(recent) < WINDOW:
+            recent.append(value)
+        else:
+            recent[self.start] = value
+            self.start = (self.start + 1) % WINDOW
+
+    def explain(self, metric: str = "Value", unit: str = "") -> Explanation:
+        """Say in words what was unusual about the last point."""
+        kind, value = self.kind if self.score > 0.0 else "", self.value
+        if not isfinite(value):
+            return Explanation(0.0, None, None, None, f"{metric} was no number")
+        head = f"{metric} {wording.quantity(value, unit)}"
+        expected = self.expected if self.points > 1 else None
+        if kind == "surge":
+            text = wording.surge(head, unit, value, self.recent, wording.stretch(self.span))
+        elif kind == "rhythm":
+            text = wording.rhythm(head, self.rhythm.days)
+        elif kind == "stuck":
+            longest = self.stuck.longest if self.stuck.longest > 1 else 0
+            text = wording.stuck(head, self.stuck.run * self.step, longest * self.step)
+        elif kind == "novelty":
+            values = self.novelty.values
+            text = wording.novelty(head, unit, value, values[0], values[-1])
+        else:
+            text = f"{head}; nothing unusual"
+        return Explanation(self.score, kind or None, value, expected, text)
+
+    @property
+    def span(self) -> float:
+        """Seconds the window of recent values covers."""
+        return len(self.recent) * self.step
+
+    def to_bytes(self) -> bytes:
+        """The whole state; a detector restored from it gives the same scores, bit for bit."""
+        return state.dump(self._parts())
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Detector:
+        """A detector in the state of ``to_bytes``.
+
+        :raises InvalidInput: the bytes are of another version or damaged.
+        """
+        detector = cls()
+        state.load(data, detector._parts())
+        return detector
+
+    def _parts(self) -> dict[str, object]:
+        return {"detector": self, **{name: getattr(self, name) for name in state.PARTS}}
+
+
+def score(timestamps: Iterable[float], values: Iterable[float]) -> list[float]:
+    """Scores of a whole series, exactly those of ``update`` point by point."""
+    update = Detector().update
+    return [update(t, v) for t, v in zip(timestamps, values, strict=True)]

@@ -1,0 +1,226 @@
+"""A device beside its peers: the ones of the same class in the same array, or on the same host.
+
+A fail-slow disk answers correctly, within every threshold, and takes one and a half to three
+times as long as its neighbours do for the same work. Load moves all of them together, so the ratio
+to their median says what a threshold cannot (PERSEUS: Lu et al., FAST '23, compare the drives of a
+node so, and also demand that it lasts). Pure: values and times in.
+
+* The ratio is to the median of the *other* members, so that the ailing one does not weigh in.
+* Each device is measured against its own usual ratio: a slower model, a busier slot are no news.
+  The usual begins at 1, so a disk that is slow from its first day is named too, until it is known.
+* A device whose load is well above its peers' at that moment is not judged by that moment.
+* Where more than a third of a group stands out, it is the group that has changed: nobody is named.
+* Fewer than two peers make no median: an array of two disks gets no verdict.
+
+Feed it one value a minute or so: means are better than moments, and what is a tenth of a second
+away is the same moment again, not another witness.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from math import exp, inf, log
+
+from reader.detection import wording
+
+FACTORS: Mapping[str, float] = {"Latency": 1.3, "DiskTemp": 1.3, "IOPs": 1 / 2}
+"""What slot, load and model may explain, as a factor of the peers' median, by metric.
+
+1.3 is half the way, nearly, to the least that is called fail-slow (1.5 times). Load is shared less
+evenly than latency is, so only half the peers' IOPs is few. How full a device is may differ for
+good.
+"""
+
+LEAST_PEERS = 2
+"""Peers without whom there is no median to speak of."""
+
+CLIP = 2.6
+"""Most that one reading may say, in allowances (of 1.3: twice the usual): one very slow answer is a
+spike, not a slow disk."""
+
+EVIDENCE = 25.0
+"""Nats at which chance is ruled out, as for surges in ``reader.detection``."""
+
+LEAST_RUN = 10
+"""Readings that a run lasts at least."""
+
+PRIOR = 120
+"""Readings that weigh as much as the belief that a new device is like its peers."""
+
+MEMORY = 7 * 1440
+"""Readings over which a device's usual ratio is learnt: a week at one a minute."""
+
+SPREAD = 0.3
+"""Standard deviation of a reading's log ratio that is believed before it is known."""
+
+HIGH_LOAD = 1.5
+"""Times its peers' load from which what a device says is its load's doing."""
+
+
+@dataclass(slots=True)
+class _Member:
+    """What is known of one device; all ratios are logs.
+
+    :ivar allowance: beyond the usual; negative where less is worse.
+    :ivar usual: its ratio in the long run.
+    :ivar square: of a reading's distance from that.
+    :ivar run: sum of what readings had beyond usual and allowance the bad way, never below 0.
+    :ivar total: of the readings since ``run`` was last 0, of which there were ``count``.
+    :ivar since: time of the first of those.
+    :ivar slow: it is named at present.
+    """
+
+    allowance: float
+    readings: int = 0
+    usual: float = 0.0
+    square: float = SPREAD**2
+    run: float = 0.0
+    total: float = 0.0
+    count: int = 0
+    since: float = 0.0
+    slow: bool = False
+
+    @property
+    def limit(self) -> float:
+        """Chance brings a run to x with probability exp(-2 x allowance / variance) at most."""
+        return EVIDENCE * self.square / (2.0 * abs(self.allowance))
+
+    def take(self, timestamp: float, ratio: float) -> None:
+        most = CLIP * abs(self.allowance)
+        beyond = max(-most, min(most, ratio - self.usual))
+        worse = beyond if self.allowance > 0.0 else -beyond
+        if self.run == 0.0:
+            self.total, self.count, self.since = 0.0, 0, timestamp
+        self.total += ratio
+        self.count += 1
+        self.run = max(0.0, min(self.run + worse - abs(self.allowance), 2.0 * self.limit))
+        self.readings += 1
+        weight = 1.0 / min(self.readings + PRIOR, MEMORY)
+        self.usual += weight * beyond
+        if not self.slow:  # what is unusual does not become the measure of the usual
+            self.square += weight * (beyond * beyond - self.square)
+        enter = self.run >= self.limit and self.count >= LEAST_RUN
+        self.slow = enter or (self.slow and self.run >= 0.5 * self.limit)
+
+    def excuse(self) -> None:
+        """What goes on is not this device's alone. A new one is taken as it is."""
+        if self.readings <= PRIOR and self.count:
+            self.usual = self.total / self.count
+        self.run, self.slow = 0.0, False
+
+
+@dataclass(frozen=True, slots=True)
+class PeerReason:
+    """Why a device stands out among its peers.
+
+    :ivar ratio: its value over the median of its peers', the geometric mean since ``since``.
+    :ivar peers: how many of them there are.
+    :ivar since: time of the first reading of the run.
+    :ivar score: 0.5..1, as an alarm of the detector has it.
+    :ivar text: one sentence.
+    """
+
+    device_id: str
+    metric_type: str
+    ratio: float
+    peers: int
+    since: float
+    score: float
+    text: str
+
+
+class PeerGroup:
+    """One metric of the members of one group; see the module. State: some 100 bytes a member.
+
+    :param metric_type: one of ``FACTORS``.
+    """
+
+    def __init__(self, metric_type: str) -> None:
+        self.metric_type = metric_type
+        self._allowance = log(FACTORS[metric_type])
+        self._members: dict[str, _Member] = {}
+
+    def update(
+        self, timestamp: float, values: Mapping[str, float], load: Mapping[str, float] | None = None
+    ) -> dict[str, PeerReason]:
+        """Take one reading of each member that has one; the members that stand out now.
+
+        :param timestamp: seconds since the epoch.
+        :param values: by device; what is not positive and finite is no reading.
+        :param load: by device, in any unit (IOPs); None where it is not known.
+        """
+        given = {device: value for device, value in values.items() if 0.0 < value < inf}
+        ordered = sorted(given.values())
+        if len(ordered) <= LEAST_PEERS:
+            return {}
+        loads = sorted(load.get(device, 0.0) for device in given) if load else []
+        for device, value in given.items():
+            if load and load.get(device, 0.0) > HIGH_LOAD * _of_others(
+                loads, load.get(device, 0.0)
+            ):
+                continue
+            member = self._members.setdefault(device, _Member(self._allowance))
+            member.take(timestamp, log(value / _of_others(ordered, value)))
+        return self._reasons(timestamp, given, len(ordered) - 1)
+
+    def _reasons(
+        self, timestamp: float, given: Mapping[str, float], peers: int
+    ) -> dict[str, PeerReason]:
+        members = {device: m for device in given if (m := self._members.get(device)) is not None}
+        suspects = sum(member.run >= 0.5 * member.limit for member in members.values())
+        if suspects > max(1, len(given) // 3):
+            for member in members.values():
+                member.excuse()
+        return {
+            device: self._reason(device, member, timestamp, peers)
+            for device, member in members.items()
+            if member.slow
+        }
+
+    def _reason(self, device: str, member: _Member, now: float, peers: int) -> PeerReason:
+        ratio = exp(member.total / member.count)
+        evidence = EVIDENCE * member.run / member.limit
+        text = (
+            f"{self.metric_type} {times(ratio)} that of its {peers} peers "
+            f"for {wording.stretch(now - member.since)}"
+        )
+        score = max(0.5, evidence / (evidence + EVIDENCE))
+        return PeerReason(device, self.metric_type, ratio, peers, member.since, score, text)
+
+    def forget(self, device: str) -> None:
+        """A device has left the group."""
+        self._members.pop(device, None)
+
+    def to_dict(self) -> dict[str, dict[str, float]]:
+        """The whole state, fit for JSON."""
+        return {device: asdict(member) for device, member in self._members.items()}
+
+    @classmethod
+    def from_dict(cls, metric_type: str, state: Mapping[str, Mapping[str, float]]) -> PeerGroup:
+        """A group in the state of ``to_dict``; a member of another version begins anew."""
+        group, names = cls(metric_type), {field.name for field in fields(_Member)}
+        for device, member in state.items():
+            if set(member) == names:
+                group._members[device] = _Member(**member)  # type: ignore[arg-type]
+        return group
+
+
+def _of_others(ordered: list[float], value: float) -> float:
+    """The median of the values without one of them."""
+    gone, rest = bisect_left(ordered, value), len(ordered) - 1
+    high = ordered[rest // 2 + (rest // 2 >= gone)]
+    if rest % 2:
+        return high
+    low = rest // 2 - 1
+    return 0.5 * (ordered[low + (low >= gone)] + high)
+
+
+def times(ratio: float) -> str:
+    """``twice``, ``three times``, ``1.6 times``."""
+    near = {2: "twice", 3: "three times", 4: "four times"}
+    whole = round(ratio)
+    if whole in near and abs(ratio - whole) <= 0.05 * whole:
+        return near[whole]
+    return f"{ratio:.2g} times" if ratio < 10 else f"{ratio:.0f} times"

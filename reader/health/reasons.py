@@ -1,0 +1,155 @@
+"""Why a device is not well, each reason with its sentence. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from reader.health.limits import Limit, Limits
+from spindle import timestamps
+from spindle.store.base import EventRow, Latest
+
+State = Literal["ok", "unknown", "warning", "critical"]
+#: From best to worst.
+RANK: dict[State, int] = {"ok": 0, "unknown": 1, "warning": 2, "critical": 3}
+CRITICAL_EVENT = 8  #: criticality from which an event makes its device critical
+ANOMALY = "Anomaly"  #: type of the events that the reader itself publishes
+Key = tuple[str, str]  # source_device, device_id
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why a unit is not ok; severity ``ok``: why it was not, lately.
+
+    :ivar value: the reading in ``unit``, or an event's criticality; None where it is silent.
+    :ivar limit: the threshold it reached, in the same unit.
+    :ivar time: of the reading or event, RFC 3339.
+    :ivar since: when it began, RFC 3339.
+    """
+
+    source_device: str
+    device: str
+    metric_type: str | None
+    event_type: str | None
+    value: float | None
+    unit: str
+    limit: float | None
+    severity: State
+    time: str | None
+    since: str | None
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What somebody else found of a device: the watch, its peers, a forecast.
+
+    :ivar severity: ``ok`` for what is worth a line and no more.
+    :ivar limit: what ``value`` is compared with, None for nothing.
+    :ivar expected: in the metric's unit, where a reading nearer to it than to ``value`` is well.
+    """
+
+    source_device: str
+    device_id: str
+    metric_type: str
+    severity: State
+    since_ns: int
+    value: float | None
+    unit: str
+    limit: float | None
+    message: str
+    expected: float | None = None
+
+    def reason(self, now: float | None = None) -> Reason:
+        """The same as a reason.
+
+        :param now: the metric's newest reading.
+        """
+        since = timestamps.format_ns(self.since_ns)
+        message = self.message
+        if now is not None and self._is_back(now):
+            unit = f" {self.unit}" if self.unit else ""
+            message += f"; {now:.4g}{unit} now, over when it stays so"
+        return Reason(
+            self.source_device, self.device_id, self.metric_type, None, self.value, self.unit,
+            self.limit, self.severity, since, since, message,
+        )  # fmt: skip
+
+    def _is_back(self, now: float) -> bool:
+        if self.expected is None or self.value is None:
+            return False
+        return abs(now - self.expected) < abs(now - self.value)
+
+
+def worst_first(reason: Reason) -> tuple[float, float, float]:
+    """Sort key: severity, then readings before what they led to, then by how far past the limit."""
+    excess = abs(reason.value / reason.limit) if reason.value and reason.limit else 0.0
+    return -RANK[reason.severity], reason.event_type is not None, -excess
+
+
+def of_reading(
+    reading: Latest, limits: Limits, severity: State, limit: Limit, since_ns: int, now_ns: int
+) -> Reason:
+    """A limit was reached, and has not been left since."""
+    lasting = duration(now_ns - since_ns)
+    unit = f" {limits.unit}" if limits.unit else ""
+    message = f"{limits.metric_type} {reading.value:.4g}{unit}"
+    if limits.reached(reading.value, limit.enter):
+        at = "at or above" if limits.bad == "high" else "at or below"
+        how_long = f"for {lasting}" if now_ns - since_ns >= 2 * timestamps.NS else "just now"
+        message += f", {at} {limit.enter:g}{unit} ({severity}) {how_long}"
+    elif limits.reached(reading.value, limit.leave):
+        message += f", not yet safely back from {limit.enter:g}{unit} ({severity})"
+        message += f", which it reached {lasting} ago"
+    else:
+        better = "below" if limits.bad == "high" else "above"
+        message += f", {better} {limit.leave:g}{unit} again but not yet for "
+        message += f"{limit.leave_seconds:g} s; it reached {limit.enter:g}{unit} ({severity})"
+        message += f" {lasting} ago"
+    return Reason(
+        reading.source_device, reading.device_id, limits.metric_type, None, reading.value,
+        limits.unit, limit.enter, severity, timestamps.format_ns(reading.time_ns),
+        timestamps.format_ns(since_ns), message,
+    )  # fmt: skip
+
+
+def of_event(event: EventRow, since_ns: int, severity: State, now_ns: int) -> Reason:
+    """A critical event; severity ``ok`` when what it told of is over."""
+    what = f"{event.event_type} of criticality {event.criticality}"
+    message = f"{what}: {event.message}" if event.message else what
+    ago = duration(now_ns - event.time_ns)
+    message = f"{'over: ' if severity == 'ok' else ''}{message} ({ago} ago)"
+    return Reason(
+        event.source_device, event.device_id, None, event.event_type, float(event.criticality),
+        "", float(CRITICAL_EVENT), severity, timestamps.format_ns(event.time_ns),
+        timestamps.format_ns(since_ns), message,
+    )  # fmt: skip
+
+
+def of_silence(
+    key: Key, last_read_ns: int, now_ns: int, interval: float, severity: State
+) -> Reason:
+    """No reading for too long.
+
+    :param interval: usual seconds between two readings; 0 where not known.
+    """
+    seen = timestamps.format_ns(last_read_ns)
+    message = f"no reading for {duration(now_ns - last_read_ns)}, last seen {seen[:19]}Z"
+    if interval:
+        message += f", usually every {duration(int(interval * timestamps.NS))}"
+    return Reason(*key, None, None, None, "", None, severity, seen, seen, message)
+
+
+def never_heard_of(source_device: str, device: str, lookback_hours: float) -> Reason:
+    """Nothing is known of it."""
+    message = f"nothing was heard of {device} in the last {lookback_hours:g} h"
+    return Reason(source_device, device, None, None, None, "", None, "unknown", None, None, message)
+
+
+def duration(ns: int) -> str:
+    """Such as ``40 s``, ``12 min``, ``3 h``, ``2 d``."""
+    seconds = max(0, ns) // timestamps.NS
+    for size, name in ((86_400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= 2 * size:
+            return f"{seconds // size} {name}"
+    return f"{seconds} s"

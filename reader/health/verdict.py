@@ -1,0 +1,251 @@
+"""Is a device well? Pure: readings, critical events and findings in, a verdict out.
+
+A unit is *critical* when a limit of that kind holds (``health_holding``), when it sent an event of
+criticality 8 or more lately, or when a finding says so; *warning* alike, or when no reading came
+for some intervals; *unknown* when none came for many; else *ok*. A class is the worst of its
+members; a member of unknown health is worse than one that is ok: nobody knows that all is well.
+
+An event counts for ``READER_EVENT_MINUTES``, or until readings that told of the same tell that it
+is over (``health_events``).
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from reader.health import reasons, recovery
+from reader.health.evidence import Evidence, Rules, Unit, event_id
+from reader.health.hysteresis import held_since
+from reader.health.limits import Limits
+from reader.health.reasons import RANK, Key, Reason, State, never_heard_of, of_silence, worst_first
+from reader.health.recovery import QUIET_NS, Stories
+from spindle import timestamps
+from spindle.store.base import EventRow, Latest
+from spindle.timestamps import NS
+
+MOST_REASONS = 20  # an answer names the worst so many; its counts are of all
+AROUND_NS = recovery.AROUND_NS
+WARN_INTERVALS, UNKNOWN_INTERVALS = 3, 10  # without a reading
+WARN_SHARE = 0.25  # of the time after which a silent device is unknown it is a warning
+
+#: Score by state: of one reason, and the least.
+_SCORES: Mapping[State, tuple[int, int]] = {
+    "ok": (100, 70),
+    "warning": (65, 41),
+    "unknown": (40, 40),
+    "critical": (30, 0),
+}
+
+
+def judge(evidence: Evidence, rules: Rules, now_ns: int) -> list[Unit]:
+    """Every unit that the evidence speaks of, by class and name."""
+    read: defaultdict[Key, list[Latest]] = defaultdict(list)
+    happened: defaultdict[Key, list[EventRow]] = defaultdict(list)
+    for reading in evidence.readings:
+        read[reading.source_device, reading.device_id].append(reading)
+    for event in evidence.events:
+        if event.event_type != reasons.ANOMALY:
+            happened[event.source_device, event.device_id].append(event)
+    more = (happened, evidence.steps, evidence.before, evidence.findings)
+    closer: set[Key] = set().union(*more)
+    units = []
+    for key in sorted(read.keys() | happened.keys()):
+        unit = None if key in closer else _plainly_well(key, read[key], rules, now_ns)
+        units.append(
+            unit
+            or _Case(key, read.get(key, []), happened.get(key, []), evidence, rules, now_ns).unit()
+        )
+    return units
+
+
+def all_plainly_well(evidence: Evidence, rules: Rules, now_ns: int) -> list[Unit] | None:
+    """What ``judge`` says where the newest readings alone show every unit to be well; else None.
+
+    For questions about one device, nearly all of which are about one that is well.
+    """
+    keys = {(reading.source_device, reading.device_id) for reading in evidence.readings}
+    if evidence.events or any(key in evidence.before or key in evidence.findings for key in keys):
+        return None
+    units = []
+    for key in sorted(keys):
+        own = [each for each in evidence.readings if (each.source_device, each.device_id) == key]
+        unit = _plainly_well(key, own, rules, now_ns)
+        if unit is None:
+            return None
+        units.append(unit)
+    return units
+
+
+def _plainly_well(key: Key, readings: Sequence[Latest], rules: Rules, now_ns: int) -> Unit | None:
+    """The unit where nothing speaks against it: what nearly all are, quickly."""
+    of = rules.thresholds.of
+    newest = readings[0]
+    for reading in readings:
+        limits = of(reading.metric_type, *key)
+        if limits is not None and limits.doubtful(reading.value):
+            return None
+        if reading.time_ns > newest.time_ns:
+            newest = reading
+    if now_ns - newest.time_ns > rules.stale_ns * WARN_SHARE:
+        return None
+    return Unit(*key, newest.array_id, "ok", 100, None, newest.time_ns, ())
+
+
+class _Case:
+    """One unit's evidence."""
+
+    def __init__(
+        self,
+        key: Key,
+        readings: Sequence[Latest],
+        events: Sequence[EventRow],
+        evidence: Evidence,
+        rules: Rules,
+        now_ns: int,
+    ) -> None:
+        self.key, self.readings, self.events = key, readings, events
+        self.evidence, self.rules, self.now_ns = evidence, rules, now_ns
+        self.last_read = max((reading.time_ns for reading in readings), default=0)
+        self.over: tuple[EventRow, ...] = ()
+        interval = rules.thresholds.interval(*key) or evidence.intervals.get(key, 0.0)
+        self.interval = interval
+        self.unknown_ns = max(rules.stale_ns, int(UNKNOWN_INTERVALS * interval * NS))
+        self.warn_ns = max(int(rules.stale_ns * WARN_SHARE), int(WARN_INTERVALS * interval * NS))
+
+    def unit(self) -> Unit:
+        silent = self.now_ns - self.last_read
+        reasons: list[Reason] = []
+        if silent <= self.unknown_ns:
+            for reading in self.readings:
+                reasons += self._of_reading(reading)
+            newest = {reading.metric_type: reading.value for reading in self.readings}
+            reasons += [
+                found.reason(newest.get(found.metric_type))
+                for found in self.evidence.findings.get(self.key, ())
+            ]
+        if self.readings and silent > self.warn_ns:
+            state: State = "unknown" if silent > self.unknown_ns else "warning"
+            reasons.append(of_silence(self.key, self.last_read, self.now_ns, self.interval, state))
+        reasons += self._of_events()
+        reasons.sort(key=worst_first)
+        state = reasons[0].severity if reasons else "ok"
+        return self._as_unit(state, tuple(reasons))
+
+    def _as_unit(self, state: State, reasons: tuple[Reason, ...]) -> Unit:
+        heard: list[Latest | EventRow] = [*self.readings, *self.events[:1]]
+        newest = max(heard, key=lambda each: (each.array_id != "", each.time_ns))
+        last_seen = max(each.time_ns for each in heard)
+        began = [
+            timestamps.parse(reason.since)
+            for reason in reasons
+            if reason.severity == state != "ok" and reason.since
+        ]
+        before = self.evidence.before.get(self.key)
+        if before is not None and before.state == state:
+            began.append(before.since_ns)
+        since = min(began, default=None)
+        return Unit(
+            *(*self.key, newest.array_id, state, score(state, reasons), since, last_seen, reasons),
+            over=self.over,
+        )
+
+    def _of_reading(self, reading: Latest) -> list[Reason]:
+        limits = self.rules.thresholds.of(reading.metric_type, *self.key)
+        if limits is None or self.now_ns - reading.time_ns > self.unknown_ns:
+            return []
+        steps = self.evidence.steps.get(self.key, {}).get(reading.metric_type)
+        pairs: tuple[tuple[State, Any], ...] = (
+            ("critical", limits.critical),
+            ("warning", limits.warning),
+        )
+        for severity, limit in pairs:
+            if limit is None:
+                continue
+            if steps:
+                since = held_since(steps, limits, limit, reading.time_ns)
+            else:
+                since = self._held_by_one(reading, limits, limit, severity)
+            if since is not None:
+                return [reasons.of_reading(reading, limits, severity, limit, since, self.now_ns)]
+        return []
+
+    def _held_by_one(
+        self, reading: Latest, limits: Limits, limit: Any, severity: State
+    ) -> int | None:
+        """Where only the newest reading is known, what was before decides between the limits."""
+        before = self.evidence.before.get(self.key)
+        was = before is not None and RANK[before.state] >= RANK[severity]
+        if limits.reached(reading.value, limit.leave if was else limit.enter):
+            return before.since_ns if before is not None and was else reading.time_ns
+        return None
+
+    def _of_events(self) -> list[Reason]:
+        """One reason for all of them: the worst of the newest that count, since the first."""
+        if not self.events:
+            return []
+        lately = [e for e in self.events if self.rules.counts(e, self.now_ns)]
+        stories = Stories(
+            self.evidence.steps.get(self.key, {}),
+            lambda metric_type: self.rules.thresholds.of(metric_type, *self.key),
+        )
+        known = self.evidence.over
+        self.over = tuple(e for e in lately if event_id(e) in known or stories.over(e))
+        counted = [event for event in lately if event not in self.over]
+        severity: State = "critical" if counted else "ok"
+        among = counted or lately or self.events
+        recent = [e for e in among if among[0].time_ns - e.time_ns <= QUIET_NS]
+        told = max(recent, key=lambda event: (event.criticality, event.time_ns))
+        return [reasons.of_event(told, among[-1].time_ns, severity, self.now_ns)]
+
+
+def score(state: State, reasons: Sequence[Reason]) -> int:
+    """0 to 100: critical up to 30, unknown 40, warning 41 to 65, ok from 70.
+
+    Every further reason costs 5, a value past its limit up to 10 more: twice the limit costs all.
+    """
+    most, least = _SCORES[state]
+    if not reasons:
+        return most
+    cost = 5.0 * len(reasons) if state == "ok" else 5.0 * (len(reasons) - 1)
+    first = reasons[0]
+    if state != "ok" and first.value and first.limit:
+        cost += 10 * min(1.0, abs(first.value / first.limit - 1))
+    return round(max(least, most - cost))
+
+
+def newest_of_equals(unit: Unit) -> tuple[float, ...]:
+    """Sort key of units: worst first; of those about as bad, what began last first."""
+    return -RANK[unit.state], unit.score // 10, -(unit.since_ns or 0)
+
+
+def answer(
+    device: str, source_device: str | None, units: Sequence[Unit], lookback_hours: float
+) -> dict[str, Any]:
+    """``{device, health, score, since, source_device, last_seen, counts, reasons}``.
+
+    Row 13 is ``device`` and ``health``.
+
+    :param device: what was asked about: a class or one unit.
+    """
+    counts = Counter(unit.state for unit in units)
+    last_seen = max((unit.last_seen_ns for unit in units), default=None)
+    reasons = sorted((reason for unit in units for reason in unit.reasons), key=worst_first)
+    if not units:
+        never = never_heard_of(source_device or "", device, lookback_hours)
+        reasons.append(never)
+    classes = {unit.source_device for unit in units}
+    state = max(counts, key=RANK.__getitem__, default="unknown")
+    since = min((u.since_ns for u in units if u.state == state and u.since_ns), default=None)
+    return {
+        "device": device,
+        "health": state,
+        "score": min((unit.score for unit in units if unit.state == state), default=0),
+        "since": None if since is None else timestamps.format_ns(since),
+        "source_device": source_device or (classes.pop() if len(classes) == 1 else None),
+        "last_seen": None if last_seen is None else timestamps.format_ns(last_seen),
+        "counts": {state: counts[state] for state in RANK},
+        "reasons": [asdict(reason) for reason in reasons[:MOST_REASONS]],
+    }

@@ -1,0 +1,63 @@
+"""How many devices are known and how many fell silent, as metrics: for alerts."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterable
+
+from prometheus_client import CollectorRegistry, Gauge
+
+from reader.lookups.store_ready import StoreWatch
+from reader.settings import ReaderSettings
+from spindle.errors import StoreError
+from spindle.service.run import Service
+from spindle.store.base import Latest, Selection, Store
+from spindle.timestamps import NS
+
+log = logging.getLogger("reader")
+
+
+def count(readings: Iterable[Latest], stale_before_ns: int) -> tuple[int, int]:
+    """``(devices, of them without a reading since stale_before_ns)``. Pure."""
+    newest: dict[tuple[str, str], int] = {}
+    for reading in readings:
+        device = reading.source_device, reading.device_id
+        newest[device] = max(newest.get(device, 0), reading.time_ns)
+    return len(newest), sum(seen < stale_before_ns for seen in newest.values())
+
+
+class DeviceGauges:
+    """Owns ``reader_devices`` and ``reader_devices_stale``; every reader shows the same."""
+
+    def __init__(self, store: Store, watch: StoreWatch, service: Service[ReaderSettings]) -> None:
+        self._store = store
+        self._watch = watch
+        self._service = service
+        registry: CollectorRegistry = service.registry
+        self._devices = Gauge(
+            "reader_devices", "Devices with a reading in READER_LOOKBACK_HOURS", registry=registry
+        )
+        self._stale = Gauge(
+            "reader_devices_stale",
+            "Devices without a reading for READER_STALE_SECONDS",
+            registry=registry,
+        )
+
+    async def run(self) -> None:
+        """Until the service stops."""
+        while await self._service.pause(self._service.settings.reader_count_seconds):
+            try:
+                await self._look()
+            except StoreError as error:  # the store watch tells it; the last counts stay
+                log.debug("devices not counted: %s", error)
+
+    async def _look(self) -> None:
+        settings = self._service.settings
+        self._watch.require()
+        now = time.time_ns()
+        since = max(0, now - int(settings.reader_lookback_hours * 3600 * NS))
+        readings = await self._store.latest(Selection(), since)
+        devices, stale = count(readings, now - int(settings.reader_stale_seconds * NS))
+        self._devices.set(devices)
+        self._stale.set(stale)

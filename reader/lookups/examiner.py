@@ -1,0 +1,174 @@
+"""Gather from the store what a judgement of health needs: a bounded number of queries.
+
+Two for any number of devices (one where the watch runs; of one device, shared with others that are
+asked about in the same moment), and then at most ``MOST_CLOSER`` for those
+whose newest readings do not decide, and ``MOST_LEARNT`` to learn how often a silent device used to
+report.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+from reader.health import intervals, verdict
+from reader.health.close_looks import Doubt
+from reader.health.evidence import Evidence, Rules, Unit
+from reader.health.hysteresis import STEP_NS
+from reader.health.intervals import Intervals
+from reader.health.limits import Thresholds
+from reader.health.reasons import Key
+from reader.lookups.batched_latest import Newest
+from reader.lookups.critical_events import RecentEvents
+from reader.lookups.newest_snapshot import Picture
+from reader.lookups.single_flight import Recent
+from reader.lookups.watch_findings import Standing
+from reader.settings import ReaderSettings
+from spindle.store.base import Latest, Selection, Step, Store
+from spindle.timestamps import NS
+
+MOST_CLOSER = 16  #: devices of one question whose last minutes are looked at
+MOST_LEARNT = 8  #: devices of one question whose interval is learnt
+_LONGEST_NS = 120 * 60 * NS  # that is looked at closely
+_STEPS_SECONDS = 1.0  # that a look at a unit's last minutes is good for
+_MANY = 4_000  # readings that take some 20 ms to judge
+_ROWS = 20_000  # of one device's last minutes
+
+
+@dataclass
+class Examiner:
+    """What a reader knows for judging, beside what the store says.
+
+    :ivar standing: what the watch found: see ``standing``.
+    :ivar picture: the newest readings of the fleet, where the watch runs.
+    :ivar events: critical ones, shared by questions of the same moment.
+    :ivar steps: the last minutes of units, alike.
+    :ivar doubt: what closer looks found.
+    """
+
+    settings: ReaderSettings
+    thresholds: Thresholds = field(default_factory=Thresholds)
+    intervals: Intervals = field(default_factory=Intervals)
+    standing: Standing = field(default_factory=Standing)
+    picture: Picture = field(default_factory=Picture)
+    events: RecentEvents = field(default_factory=RecentEvents)
+    newest: Newest = field(default_factory=Newest)
+    steps: Recent[Key, list[Step]] = field(default_factory=lambda: Recent(_STEPS_SECONDS, 256))
+    doubt: Doubt = field(default_factory=Doubt)
+
+    @classmethod
+    def of(cls, settings: ReaderSettings) -> Examiner:
+        """With the thresholds of the settings' file."""
+        return cls(settings, settings.thresholds())
+
+    @cached_property
+    def rules(self) -> Rules:
+        """By what is judged."""
+        settings = self.settings
+        return Rules(
+            self.thresholds,
+            int(settings.reader_stale_seconds * NS),
+            int(settings.reader_event_minutes * 60 * NS),
+        )
+
+    async def examine(self, store: Store, which: Selection, now_ns: int) -> list[Unit]:
+        """Every selected device that anything is known of, judged.
+
+        :raises StoreError: the store could not be asked.
+        """
+        settings, rules = self.settings, self.rules
+        hours = max(settings.reader_event_history_hours, settings.reader_event_minutes / 60)
+        events = await self.events.of(store, which, _ago(now_ns, hours))
+        readings = await self._readings(store, which, _ago(now_ns, settings.reader_lookback_hours))
+        standing = self.standing
+        evidence = Evidence(
+            *(readings, events, {}, standing.findings, {}, standing.before, self.doubt.over)
+        )
+        if which.device_id is not None:
+            well = verdict.all_plainly_well(evidence, rules, now_ns)
+            if well is not None:
+                return well
+        return await self._examine_closely(store, evidence, now_ns)
+
+    async def _examine_closely(self, store: Store, evidence: Evidence, now_ns: int) -> list[Unit]:
+        rules, readings = self.rules, evidence.readings
+        closer = await self._closer(store, evidence, now_ns)
+        quiet = await self._quiet(store, readings, now_ns)
+        whole = replace(evidence, steps=closer, intervals=quiet)
+        if len(readings) <= _MANY:
+            units = verdict.judge(whole, rules, now_ns)
+        else:  # in a thread, so that other answers do not wait for it
+            units = await asyncio.to_thread(verdict.judge, whole, rules, now_ns)
+        self.doubt.learn(units, rules, now_ns)
+        return units
+
+    async def _readings(self, store: Store, which: Selection, since_ns: int) -> list[Latest]:
+        """The newest of each series; of one device the store is asked, which is always right."""
+        if which.device_id is None and self.picture.complete:
+            return self.picture.readings(which, since_ns)
+        if which.device_id is not None:
+            found = await self.newest.of(store, which.device_id, since_ns)
+            return [each for each in found if which.source_device in (None, each.source_device)]
+        return await store.latest(which, since_ns)
+
+    async def _closer(
+        self, store: Store, evidence: Evidence, now_ns: int
+    ) -> dict[Key, dict[str, list[Step]]]:
+        """The last minutes of the units that need it most."""
+        keys = self.doubt.ranked(evidence, self.rules, now_ns)[:MOST_CLOSER]
+        if not keys:
+            return {}
+        self.doubt.looked_at(keys, now_ns)
+        start = now_ns - min(self.rules.event_ns + verdict.AROUND_NS, _LONGEST_NS)
+        end = now_ns + int(self.settings.max_future_seconds * NS) + 1
+
+        def look(key: Key) -> Awaitable[list[Step]]:
+            def ask() -> Awaitable[list[Step]]:
+                return store.series(Selection(*key), start, end, STEP_NS, _ROWS)
+
+            return self.steps.of(key, ask)
+
+        found = await asyncio.gather(*map(look, keys))
+        return {key: _by_metric(steps) for key, steps in zip(keys, found, strict=True)}
+
+    async def _quiet(
+        self, store: Store, readings: Sequence[Latest], now_ns: int
+    ) -> dict[Key, float]:
+        """How often the units that were silent for a while used to report."""
+        last: dict[Key, int] = {}
+        for reading in readings:
+            key = reading.source_device, reading.device_id
+            last[key] = max(last.get(key, 0), reading.time_ns)
+        least = now_ns - int(self.rules.stale_ns * verdict.WARN_SHARE)
+        quiet = [key for key, seen in last.items() if seen < least]
+        if not quiet:
+            return {}
+        keys = self.intervals.unknown(quiet, MOST_LEARNT)
+        found = await asyncio.gather(
+            *(
+                store.series(
+                    Selection(*key),
+                    last[key] - intervals.SPAN_NS,
+                    last[key] + 1,
+                    intervals.STEP_NS,
+                    _ROWS,
+                )
+                for key in keys
+            )
+        )
+        for key, steps in zip(keys, found, strict=True):
+            self.intervals.learn(key, intervals.interval_of(steps))
+        return self.intervals.of(quiet)
+
+
+def _ago(now_ns: int, hours: float) -> int:
+    return max(0, now_ns - int(hours * 3600 * NS))
+
+
+def _by_metric(steps: Sequence[Step]) -> dict[str, list[Step]]:
+    found: dict[str, list[Step]] = {}
+    for step in steps:
+        found.setdefault(step.metric_type, []).append(step)
+    return found

@@ -1,0 +1,56 @@
+"""Know whether the store is there: wait for it at the start, look again now and then."""
+
+from __future__ import annotations
+
+import logging
+
+from reader.settings import ReaderSettings
+from spindle.errors import StoreError, StoreUnavailable
+from spindle.service.run import Service
+from spindle.store.base import Store
+
+log = logging.getLogger("reader")
+
+FIRST_PAUSE_SECONDS = 0.25
+
+
+class StoreWatch:
+    """Owns the health part ``store``."""
+
+    def __init__(self, store: Store, service: Service[ReaderSettings]) -> None:
+        self._store = store
+        self._service = service
+        self._waiting_for = "it has not answered yet"  # why it is not ready; empty once it was
+
+    def require(self) -> None:
+        """Go on only when the store has been there.
+
+        :raises StoreUnavailable: with why it has not been reached so far.
+        """
+        if self._waiting_for:
+            raise StoreUnavailable(f"the store is not there yet: {self._waiting_for}")
+
+    async def run(self) -> None:
+        """Until the service stops."""
+        pause = FIRST_PAUSE_SECONDS
+        longest = self._service.settings.reader_store_check_seconds
+        while True:
+            pause = min(pause * 2, longest) if not await self._look() else longest
+            if not await self._service.pause(pause):
+                return
+
+    async def _look(self) -> bool:
+        try:
+            if self._waiting_for:
+                await self._store.prepare()
+                self._waiting_for = ""
+                log.info("reading from %s", self._store.name)
+            else:
+                await self._store.ping()
+        except StoreError as error:
+            if self._waiting_for:
+                self._waiting_for = str(error)
+            self._service.health.failing("store", str(error))
+            return False
+        self._service.health.ok("store")
+        return True

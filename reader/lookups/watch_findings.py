@@ -1,0 +1,26 @@
+"""What the watch has found and still stands, as every reader knows it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from reader.health.evidence import Before
+from reader.health.reasons import Finding, Key
+
+
+@dataclass
+class Standing:
+    """Filled by the watch; empty where there is none.
+
+    :ivar watching: the watch runs, so that ``rows`` are all there is.
+    :ivar rows: anomalies that last or lasted lately, as ``anomalies`` shows them.
+    :ivar findings: those that last, by device.
+    :ivar before: devices that were not ok when the watch last looked.
+    """
+
+    watching: bool = False
+    rows: Sequence[Mapping[str, Any]] = ()
+    findings: Mapping[Key, Sequence[Finding]] = field(default_factory=dict)
+    before: Mapping[Key, Before] = field(default_factory=dict)

@@ -1,0 +1,136 @@
+"""Wire the reader: settings -> store, NATS, the micro service ``reader`` with its endpoints."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+
+from nats.errors import Error as NatsError
+from nats.micro.request import Request, ServiceError
+from nats.micro.service import EndpointConfig, ServiceConfig
+
+from reader.answering.micro import ConcurrentService, Handler
+from reader.answering.replies import Failure
+from reader.answering.runner import Desk, Metrics
+from reader.lookups.device_gauges import DeviceGauges
+from reader.lookups.examiner import Examiner
+from reader.lookups.store_ready import StoreWatch
+from reader.questions import manual
+from reader.questions.registry import QUERIES
+from reader.settings import ReaderSettings
+from reader.watching.session import Watch
+from reader.watching.share_store import Parts
+from spindle import __version__, bus, subjects
+from spindle.service.run import Service
+from spindle.store import Store, open_store
+
+log = logging.getLogger("reader")
+
+PARTS = ("nats", "store")
+NAME = "reader"  #: of the micro service, and of the queue group that all readers share
+DRAIN_SECONDS = 2.0  #: how long NATS may take to hand over what it has sent
+DESCRIPTION = "Answers questions about storage devices"
+
+
+async def main(service: Service[ReaderSettings]) -> None:
+    """Answer questions until told to stop."""
+    store = open_store(service.settings)
+    try:
+        await answer_from(store, service)
+    finally:
+        await store.close()
+
+
+async def answer_from(store: Store, service: Service[ReaderSettings]) -> None:
+    """Answer questions from one store until told to stop."""
+    health = service.health
+
+    def connection_changed(connected: bool) -> None:
+        if connected:
+            health.ok("nats")
+        else:
+            health.failing("nats", "NATS is away, trying again")
+
+    watch = StoreWatch(store, service)
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(watch.run(), name="store watch")
+        gauges = DeviceGauges(store, watch, service)
+        tasks.create_task(gauges.run(), name="device gauges")
+        client = await service.unless_stopped(
+            bus.connect(service.settings, NAME, connection_changed)
+        )
+        if client is None:
+            return
+        try:
+            metrics, examiner = Metrics(service.registry), Examiner.of(service.settings)
+            desk = Desk(store, watch, client, service.settings, metrics, examiner)
+            parts = Parts(store, watch, client, service, examiner)
+            await _serve(desk, parts)
+        finally:
+            await bus.close(client)
+
+
+async def _serve(desk: Desk, parts: Parts) -> None:
+    """Answer, and watch, until stopping; what was taken by then is still answered."""
+    client, service = parts.client, parts.service
+    async with asyncio.TaskGroup() as answers:
+        if service.settings.reader_watch:
+            answers.create_task(Watch(parts).run(), name="watch")
+        config = ServiceConfig(
+            name=NAME, version=__version__, description=DESCRIPTION, queue_group=NAME
+        )
+        micro = ConcurrentService(client, config, answers)
+        for endpoint in endpoints(desk):
+            await micro.declare(endpoint)
+        with contextlib.suppress(NatsError, TimeoutError):  # away again: told when it is back
+            await service.unless_stopped(micro.start())
+        log.info("answering on %s and %s.<query_type>", subjects.READER_QUERY, subjects.READER)
+        await service.stopping.wait()
+        await _stop(micro)
+
+
+async def _stop(micro: ConcurrentService) -> None:
+    try:
+        async with asyncio.timeout(DRAIN_SECONDS):
+            await micro.stop()
+    except (TimeoutError, NatsError) as error:
+        log.warning("NATS is away while stopping: %s", error or type(error).__name__)
+
+
+def endpoints(desk: Desk) -> list[EndpointConfig]:
+    """``reader.query``, and a subject of its own for every query type."""
+    names = ", ".join(QUERIES)
+    example = '{"query_type":"device_health","params":{"source_device":"DiskUnit"}}'
+    whole = EndpointConfig(
+        name="query",
+        subject=subjects.READER_QUERY,
+        queue_group=NAME,
+        handler=_handler(desk, None),
+        metadata={
+            "description": "Any question: its query_type and its params.",
+            "query_types": names,
+            "example": example,
+        },
+    )
+    return [whole] + [
+        EndpointConfig(
+            name=query.name,
+            subject=f"{subjects.READER}.{query.name}",
+            queue_group=NAME,
+            handler=_handler(desk, query.name),
+            metadata=manual.metadata(query),
+        )
+        for query in QUERIES.values()
+    ]
+
+
+def _handler(desk: Desk, query_type: str | None) -> Handler:
+    async def handle(request: Request) -> None:
+        reply = await desk.answer(query_type, request.data)
+        if isinstance(reply, Failure):
+            await request.respond_error(reply.code, reply.message, reply.body())
+            raise ServiceError(reply.code, reply.message)  # so that it is counted
+        await request.respond(reply)
+
+    return handle

@@ -1,0 +1,109 @@
+"""One series as it is followed: readings to steps, steps to scores, scores to anomalies. Pure."""
+
+from __future__ import annotations
+
+import zlib
+from math import floor
+from typing import Any
+
+import orjson
+
+from reader.detection.anomaly import SeriesKey
+from reader.detection.detector import Detector
+from reader.detection.episodes import Episode, Episodes
+from reader.questions.device_rows import unit
+from spindle.errors import InvalidInput
+
+_LEVEL = 1  # of compression: half a millisecond for the largest state, and a fifth of its size
+
+
+class Followed:
+    """One series.
+
+    Its readings are averaged over steps aligned to the epoch, as a store downsamples them.
+
+    :ivar saved: when it was last saved, by a clock that never steps; 0 for never.
+    """
+
+    __slots__ = (
+        "count", "detector", "episodes", "key", "minute", "minute_count", "saved", "slot", "step",
+        "total",
+    )  # fmt: skip
+
+    def __init__(self, key: SeriesKey, step: float) -> None:
+        self.key = key
+        self.step = step
+        self.detector = Detector()
+        self.episodes = Episodes(key[1])
+        self.slot = -1  # number of the step that is being filled
+        self.total, self.count = 0.0, 0  # of its readings
+        self.minute, self.minute_count = 0.0, 0  # sum and number of readings since last asked
+        self.saved = 0.0
+
+    def take(self, time: float, value: float) -> tuple[Episode | None, Episode | None]:
+        """What began and what ended with this reading: the step before it is scored."""
+        slot = floor(time / self.step)
+        changes: tuple[Episode | None, Episode | None] = None, None
+        if slot < self.slot:
+            return changes  # its step has been scored
+        if slot > self.slot:
+            changes = self.close()
+            self.slot = slot
+        self.total += value
+        self.count += 1
+        self.minute += value
+        self.minute_count += 1
+        return changes
+
+    def close(self) -> tuple[Episode | None, Episode | None]:
+        """Score the step that is being filled, if there is one."""
+        if not self.count:
+            return None, None
+        time, value = self.slot * self.step, self.total / self.count
+        self.total, self.count = 0.0, 0
+        score = self.detector.update(time, value)
+        return self.episodes.take(time, value, score, self._explain)
+
+    def _explain(self) -> Any:
+        metric_type = self.key[1]
+        return self.detector.explain(metric_type, unit(metric_type))
+
+    def mean_since(self) -> float | None:
+        """The mean of the readings since this was last asked."""
+        if not self.minute_count:
+            return None
+        mean = self.minute / self.minute_count
+        self.minute, self.minute_count = 0.0, 0
+        return mean
+
+    @property
+    def end(self) -> float:
+        """When the step that is being filled is over, in seconds since the epoch."""
+        return (self.slot + 1) * self.step
+
+    def to_bytes(self) -> bytes:
+        """The whole state but for the step that is being filled."""
+        head = orjson.dumps(
+            {"key": self.key, "step": self.step, "slot": self.slot, **self.episodes.state()}
+        )
+        return zlib.compress(head + b"\n" + self.detector.to_bytes(), _LEVEL)
+
+    @classmethod
+    def from_bytes(cls, data: bytes, step: float) -> Followed:
+        """From ``to_bytes``.
+
+        :raises InvalidInput: damaged, of another version, or of another length of step.
+        """
+        try:
+            head, _, body = zlib.decompress(data).partition(b"\n")
+            said = orjson.loads(head)
+            source_device, metric_type, device_id, array_id = map(str, said["key"])
+            made = cls((source_device, metric_type, device_id, array_id), step)
+            made.episodes = Episodes.restored(metric_type, said)
+            made.slot, was = int(said["slot"]), float(said["step"])
+        except (zlib.error, ValueError, KeyError, TypeError) as error:
+            raise InvalidInput("this state of a series is damaged") from error
+        if was != step:
+            raise InvalidInput(f"this state has steps of {was:g} s, not of {step:g} s")
+        made.detector = Detector.from_bytes(body)
+        return made

@@ -1,0 +1,1 @@
+"""What every service runs in: signals, exit codes, health, logs, tasks."""

@@ -1,0 +1,294 @@
+"""The InfluxDB store, for 1.x, 2.x and 3.x; which one answers is learnt from ``/ping``.
+
+Requests run on threads of this store's own: some for writing, some for reading, so that a slow
+query holds up neither a write nor another query.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import re
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from operator import itemgetter
+from typing import Any, TypeVar
+
+from spindle.errors import StoreDenied, StoreUnavailable
+from spindle.settings import Settings
+from spindle.store import event_times, visits
+from spindle.store.base import (
+    EventRow,
+    Latest,
+    PlainPoint,
+    Selection,
+    Step,
+    VisitRow,
+    VisitSelection,
+)
+from spindle.store.influxdb import influxql, lines, rows
+from spindle.store.influxdb.answers import NotThere
+from spindle.store.influxdb.first_writes import FirstWrites
+from spindle.store.influxdb.http import Address, Answer, Http, checked
+from spindle.store.influxdb.server import Server
+
+log = logging.getLogger("spindle.store")
+
+_WRITERS, _READERS = 4, 8  # requests of each kind at once
+_VERSION = re.compile(r"v?(\d+)\.\d+")
+
+T = TypeVar("T")
+
+
+class InfluxStore:
+    """See ``Store``."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._address = Address.of(settings)
+        self._timeout = settings.store_timeout_seconds
+        # Whole hours, at least one: the shortest that InfluxDB takes.
+        self._retention_hours = math.ceil(settings.retention_hours)
+        self._http = Http(self._address.base, self._timeout)
+        self._writers = ThreadPoolExecutor(_WRITERS, "influxdb-writer")
+        self._readers = ThreadPoolExecutor(_READERS, "influxdb-reader")
+        self._server: Server | None = (
+            None  # known once /ping has answered and the database is there
+        )
+        self._version = ""
+        self._preparing = threading.Lock()
+        self._first_writes = FirstWrites()
+        self._placing = threading.Lock()  # looking for places and writing to them is one step
+        self._closed = False
+
+    @property
+    def name(self) -> str:
+        return f"InfluxDB {self._version}".rstrip()
+
+    async def prepare(self) -> None:
+        await self._run(self._writers, self._prepare, self._server)
+
+    async def ping(self) -> None:
+        await self._run(self._readers, self._ping)
+
+    async def write_points(self, points: Sequence[PlainPoint]) -> None:
+        if points:
+            await self._run(
+                self._writers,
+                self._with_database,
+                lambda server: self._write_points(server, points),
+            )
+
+    async def write_events(self, events: Sequence[EventRow]) -> None:
+        if events:
+            await self._run(
+                self._writers,
+                self._with_database,
+                lambda server: self._write_events(server, events),
+            )
+
+    async def latest(self, which: Selection, since_ns: int) -> list[Latest]:
+        if not which.possible:
+            return []
+        answer = await self._query(influxql.latest(which, since_ns))
+        return sorted(map(rows.latest, answer), key=rows.series_key)
+
+    async def series(
+        self,
+        which: Selection,
+        start_ns: int,
+        end_ns: int,
+        every_ns: int | None = None,
+        limit: int = 100_000,
+    ) -> list[Step]:
+        if limit < 1 or not which.possible:
+            return []
+        if every_ns is None:
+            answer = await self._query(influxql.raw(which, start_ns, end_ns, limit))
+            found = [rows.raw_step(row) for row in answer]
+        else:
+            answer = await self._query(influxql.steps(which, start_ns, end_ns, every_ns, limit))
+            found = [rows.step(row) for row in answer]
+        return sorted(found, key=rows.series_key)[:limit]
+
+    async def samples(
+        self,
+        which: Selection,
+        start_ns: int,
+        end_ns: int,
+        every_ns: int,
+        limit: int = 100_000,
+    ) -> list[Step]:
+        if limit < 1 or not which.possible:
+            return []
+        answer = await self._query(influxql.samples(which, start_ns, end_ns, every_ns, limit))
+        return sorted(map(rows.raw_step, answer), key=rows.series_key)[:limit]
+
+    async def events(
+        self, which: Selection, since_ns: int, min_criticality: int = 1, limit: int = 10_000
+    ) -> list[EventRow]:
+        which = which.of_events()
+        if limit < 1 or not which.possible:
+            return []
+        answer = await self._query(influxql.events(which, since_ns, min_criticality, limit))
+        if len(answer) == limit:
+            # Each is stored a little after its time: just before these may be truly later ones.
+            oldest_ns = min(row["time"] for row in answer)
+            first_ns = max(since_ns, oldest_ns - event_times.LONGEST_SHIFT_NS)
+            answer += await self._query(
+                influxql.events(which, first_ns, min_criticality, end_ns=oldest_ns + 1)
+            )
+        # One may truly be older than asked for; at ``oldest_ns`` one may come twice.
+        found = {event for row in answer if (event := rows.event(row)).time_ns >= since_ns}
+        newest_first = sorted(found, key=lambda one: (one.time_ns, one.event_id), reverse=True)
+        return newest_first[:limit]
+
+    async def write_visits(self, visits: Sequence[VisitRow]) -> None:
+        if visits:
+            await self._run(
+                self._writers,
+                self._with_database,
+                lambda server: self._write_visits(server, visits),
+            )
+
+    async def visits(
+        self, which: VisitSelection, since_ns: int, limit: int = 10_000
+    ) -> list[VisitRow]:
+        if limit < 1 or not which.possible:
+            return []
+        answer = await self._query(visits.select(which, since_ns, limit))
+        if len(answer) == limit:  # as with events
+            oldest_ns = min(row["time"] for row in answer)
+            first_ns = max(since_ns, oldest_ns - event_times.LONGEST_SHIFT_NS)
+            answer += await self._query(visits.select(which, first_ns, end_ns=oldest_ns + 1))
+        found = {visit for row in answer if (visit := visits.of_row(row)).time_ns >= since_ns}
+        latest_first = sorted(found, key=lambda one: (one.time_ns, one.visit_id), reverse=True)
+        return latest_first[:limit]
+
+    async def counts(self) -> dict[str, int]:
+        metrics, events = await self._queries(influxql.count_metrics(), influxql.count_events())
+        return {
+            "device_metrics": int(metrics[0]["count"]) if metrics else 0,
+            "events": int(events[0]["count"]) if events else 0,
+        }
+
+    async def expire(self, now_ns: int) -> int:  # noqa: ARG002 - the protocol's
+        """Nothing to do: InfluxDB drops what is older than its retention itself."""
+        return 0
+
+    async def close(self) -> None:
+        if not self._closed:
+            self._closed = True
+            await asyncio.to_thread(self._close)
+
+    def _close(self) -> None:
+        self._writers.shutdown()
+        self._readers.shutdown()
+        if self._server is not None:
+            self._server.close()
+        self._http.close()
+
+    async def _query(self, statement: str) -> list[rows.Row]:
+        return (await self._queries(statement))[0]
+
+    async def _queries(self, *statements: str) -> list[list[rows.Row]]:
+        return await self._run(
+            self._readers, self._with_database, lambda server: server.query(*statements)
+        )
+
+    async def _run(self, pool: ThreadPoolExecutor, job: Callable[..., T], *arguments: Any) -> T:
+        if self._closed:
+            raise StoreUnavailable("the store was closed")
+        return await asyncio.get_running_loop().run_in_executor(pool, job, *arguments)
+
+    def _with_database(self, job: Callable[[Server], T]) -> T:
+        """Do it; where the database is not there, make it once and do it again."""
+        server = self._server or self._prepare(None)
+        try:
+            return job(server)
+        except NotThere:
+            return job(self._prepare(server))
+
+    def _prepare(self, stale: Server | None) -> Server:
+        """Learn the version and make the database, unless another thread just did."""
+        with self._preparing:
+            if self._server is not None and self._server is not stale:
+                return self._server
+            version = self._ping()
+            server = _server_of(version, self._http, self._address, self._timeout)
+            try:
+                server.prepare(self._retention_hours)
+            except BaseException:
+                server.close()
+                raise
+            self._server = server
+            if stale is not None:
+                stale.close()
+            return server
+
+    def _ping(self) -> str:
+        address = self._address
+        headers = address.bearer("Bearer") or address.basic()
+        answer = checked(self._http.request("GET", "/ping", headers=headers))
+        self._version = version_of(answer)
+        return self._version
+
+    def _write_points(self, server: Server, points: Sequence[PlainPoint]) -> None:
+        body = lines.points_body(points)
+        with self._first_writes.passing(map(itemgetter(1), points)):
+            server.write(body)
+
+    def _write_events(self, server: Server, events: Sequence[EventRow]) -> None:
+        with self._placing:
+            statements = [influxql.events_between(*r) for r in event_times.ranges(events)]
+            places = event_times.Places()
+            for answer in server.query(*statements):
+                for row in answer:
+                    places.add(
+                        rows.event_tags(row),
+                        row["event_id"],
+                        row["time"],
+                        rows.shift(row),
+                    )
+            times = places.place(events)
+            body = map(lines.event_line, events, times)
+            with self._first_writes.passing(times):
+                server.write("\n".join(body).encode())
+
+    def _write_visits(self, server: Server, rows: Sequence[VisitRow]) -> None:
+        with self._placing:
+            stored = server.query(*visits.stored_between(rows))
+            with self._first_writes.passing(row.time_ns for row in rows):
+                server.write(visits.lines(rows, stored).encode())
+
+
+def version_of(answer: Answer) -> str:
+    """Such as ``1.8.10`` or ``2.7.6``, of the answer to ``/ping``.
+
+    :raises StoreDenied: what answered is no InfluxDB.
+    """
+    version = answer.headers.get("X-Influxdb-Version")
+    if not version and answer.body:  # 3.x says it in the body too
+        said = answer.json()
+        version = str(said.get("version", "")) if isinstance(said, dict) else ""
+    if not version:
+        raise StoreDenied("what answers there is no InfluxDB: is STORE_URL right?")
+    return version.removeprefix("v")
+
+
+def _server_of(version: str, http: Http, address: Address, timeout_seconds: float) -> Server:
+    match = _VERSION.match(version)
+    major = int(match[1]) if match else 2  # 2.x built from source calls itself "dev"
+    # Each version's driver is imported where it is needed: influxdb-client takes 0.3 s.
+    if major <= 1:
+        from spindle.store.influxdb.v1 import V1  # noqa: PLC0415
+
+        return V1(http, address)
+    if major == 2:
+        from spindle.store.influxdb.v2 import V2  # noqa: PLC0415
+
+        return V2(http, address, timeout_seconds)
+    from spindle.store.influxdb.v3 import V3  # noqa: PLC0415
+
+    return V3(http, address, timeout_seconds)

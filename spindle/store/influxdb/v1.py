@@ -1,0 +1,77 @@
+"""InfluxDB 1.x. Source: https://docs.influxdata.com/influxdb/v1/tools/api/"""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+from typing import Any
+
+from spindle.errors import StoreDenied
+from spindle.store.influxdb import influxql
+from spindle.store.influxdb.answers import NotThere
+from spindle.store.influxdb.http import checked
+from spindle.store.influxdb.server import Server, results
+
+log = logging.getLogger("spindle.store")
+
+_DURATION = re.compile(r"(\d+)h(?:(\d+)m(?:(\d+)s)?)?|(\d+)m(\d+)s|(\d+)s")
+
+
+class V1(Server):
+    """1.x: ``/write``, basic authentication, databases made by InfluxQL."""
+
+    def headers(self) -> dict[str, str]:
+        return self.address.basic()
+
+    def write(self, body: bytes) -> None:
+        fields = {**self._database(), "precision": "ns"}
+        checked(self.http.request("POST", "/write", fields, body, self.headers()))
+
+    def close(self) -> None:
+        """Nothing is held: the pool of connections is the store's."""
+
+    def prepare(self, retention_hours: int) -> None:
+        database = self.address.database
+        try:
+            self._manage(influxql.create_database(database))
+            policies = self._manage(influxql.show_retention(database))
+            self._keep(retention_hours, policies)
+        except StoreDenied as error:
+            # A user without administration rights can still use a database that is there.
+            try:
+                self.query(influxql.count_events())
+            except NotThere:
+                raise error from None
+            log.info("the retention of %s is left as it is: %s", database, error)
+
+    def _manage(self, statement: str) -> list[dict[str, Any]]:
+        fields = {"q": statement}
+        answer = self.http.request("POST", "/query", fields, headers=self.headers())
+        return results(answer, refusal=StoreDenied)[0]
+
+    def _keep(self, hours: int, policies: list[dict[str, Any]]) -> None:
+        default = next((policy for policy in policies if policy["default"]), None)
+        if default is None:
+            return
+        before = seconds_of(str(default["duration"]))
+        if before == hours * 3600:
+            return
+        if before == 0 and not self.may_shorten(time.time_ns(), hours):
+            return
+        database, name = self.address.database, str(default["name"])
+        self._manage(influxql.alter_retention(database, name, hours))
+        log.info("retention of %s: %s, was %s", database, _shown(hours), default["duration"])
+
+
+def seconds_of(duration: str) -> int:
+    """Of InfluxDB 1.x's text for a duration, such as ``168h0m0s``; 0 is for ever."""
+    match = _DURATION.fullmatch(duration)
+    if match is None:
+        return 0
+    h, hm, hs, m, ms, s = (int(group or 0) for group in match.groups())
+    return h * 3600 + (hm + m) * 60 + hs + ms + s
+
+
+def _shown(hours: int) -> str:
+    return f"{hours} h" if hours else "for ever"

@@ -1,0 +1,136 @@
+"""Open an SQLite file for writing (one process at a time) or for reading, and name its errors."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import sqlite3
+from pathlib import Path
+from typing import IO
+
+from spindle.errors import BatchRefused, InUse, StoreDenied, StoreError, StoreUnavailable
+from spindle.store import visits
+from spindle.store.sqlite import schema
+
+# Pages of the log before it is copied into the file: fewer, larger copies; a commit that copies
+# was seen to take 0.13 s. The log file is cut back to the limit afterwards.
+CHECKPOINT_PAGES = 8_000
+LOG_LIMIT_BYTES = 64 * 2**20
+WRITER_CACHE_KIB = 64 * 1024  # the newest page of each of thousands of series stays in memory
+READER_CACHE_KIB = 8 * 1024
+
+
+def path_of(url: str) -> Path:
+    """``sqlite:///FILE`` (relative) or ``sqlite:////FILE`` (absolute) as a path."""
+    return Path(url.removeprefix("sqlite:///"))
+
+
+def lock(path: Path) -> IO[str]:
+    """Become the file's one writing process until the returned file is closed.
+
+    :raises InUse: another process is.
+    """
+    handle = path.with_name(path.name + ".writer-lock").open("a+")
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        handle.seek(0)
+        holder = handle.read(20).strip() or "unknown"
+        handle.close()
+        if error.errno not in (errno.EAGAIN, errno.EACCES):
+            raise
+        raise InUse(
+            f"{path} is being written by another process (pid {holder}); "
+            "an SQLite store has one writer: stop that one, or give this one another STORE_URL"
+        ) from None
+    handle.truncate(0)
+    handle.write(f"{os.getpid()}\n")
+    handle.flush()
+    return handle
+
+
+def open_for_writing(path: Path, busy_seconds: float) -> sqlite3.Connection:
+    """The one writing connection, with tables in place; the caller holds the lock."""
+    db = sqlite3.connect(path, timeout=busy_seconds, isolation_level=None, check_same_thread=False)
+    try:
+        _refuse_newer(db, path)
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA synchronous = FULL")
+        db.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
+        db.execute(f"PRAGMA journal_size_limit = {LOG_LIMIT_BYTES}")
+        db.execute(f"PRAGMA cache_size = -{WRITER_CACHE_KIB}")
+        tables, version = schema.SCHEMA + visits.SCHEMA, schema.VERSION
+        db.executescript(f"BEGIN IMMEDIATE; {tables} PRAGMA user_version={version}; COMMIT;")
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def open_for_reading(path: Path, busy_seconds: float) -> sqlite3.Connection:
+    """A connection that cannot write, nor make the file.
+
+    :raises StoreUnavailable: the writer has not made the file, or its tables, yet.
+    """
+    if not path.exists():
+        raise StoreUnavailable(f"{path} does not exist yet: the writer makes it when it starts")
+    uri = f"{path.absolute().as_uri()}?mode=ro"
+    db = sqlite3.connect(
+        uri, uri=True, timeout=busy_seconds, isolation_level=None, check_same_thread=False
+    )
+    try:
+        version = _refuse_newer(db, path)
+        db.execute(f"PRAGMA cache_size = -{READER_CACHE_KIB}")
+    except BaseException:
+        db.close()
+        raise
+    if version < schema.VERSION:
+        db.close()
+        raise StoreUnavailable(f"{path} has no tables yet: the writer makes them")
+    return db
+
+
+def _refuse_newer(db: sqlite3.Connection, path: Path) -> int:
+    version = int(db.execute("PRAGMA user_version").fetchone()[0])
+    if version > schema.VERSION:
+        raise StoreDenied(
+            f"{path} was made by a later Spindle (layout {version}, "
+            f"this one knows {schema.VERSION}): use that one"
+        )
+    return version
+
+
+def translated(error: Exception, path: Path) -> StoreError:
+    """What a failure means: one sentence, and the decision that its class carries."""
+    if isinstance(error, OSError):
+        text = error.strerror or type(error).__name__
+        sentence = f"{path} cannot be used: {text}"
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO):
+            return StoreUnavailable(sentence)
+        return StoreDenied(sentence)
+    if isinstance(error, (OverflowError, UnicodeError)):
+        return BatchRefused(f"a value does not fit the store: {error}")
+    name = str(getattr(error, "sqlite_errorname", ""))
+    for prefixes, kind, sentence in _MEANINGS:
+        if name.startswith(prefixes):
+            return kind(f"{path}: {sentence} ({error})")
+    if isinstance(error, (sqlite3.ProgrammingError, sqlite3.InterfaceError)):
+        return BatchRefused(f"a value does not fit the store: {error}")
+    return StoreUnavailable(f"{path}: {error}")
+
+
+_MEANINGS: tuple[tuple[tuple[str, ...], type[StoreError], str], ...] = (
+    (("SQLITE_FULL",), StoreUnavailable, "the disk is full; free some space"),
+    (("SQLITE_BUSY", "SQLITE_LOCKED"), StoreUnavailable, "locked by another program"),
+    (("SQLITE_INTERRUPT",), StoreUnavailable, "took longer than STORE_TIMEOUT_SECONDS"),
+    (("SQLITE_IOERR",), StoreUnavailable, "the disk does not read or write"),
+    (("SQLITE_CANTOPEN",), StoreUnavailable, "cannot be opened"),
+    (("SQLITE_READONLY", "SQLITE_PERM"), StoreDenied, "may not be written"),
+    (("SQLITE_NOTADB", "SQLITE_CORRUPT"), StoreDenied, "is damaged or no SQLite file"),
+    (
+        ("SQLITE_CONSTRAINT", "SQLITE_MISMATCH", "SQLITE_TOOBIG", "SQLITE_RANGE"),
+        BatchRefused,
+        "a value does not fit the store",
+    ),
+)

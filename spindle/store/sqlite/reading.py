@@ -1,0 +1,70 @@
+"""The reading half of the SQLite store: a connection per thread, and a time limit per query."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from spindle.store.sqlite import file
+
+_STEPS_BETWEEN_CHECKS = 20_000  # of SQLite's machine, between two looks at the clock
+
+T = TypeVar("T")
+
+
+class Reading:
+    """Used from several threads; each has a connection of its own, opened at its first query."""
+
+    def __init__(self, path: Path, timeout_seconds: float) -> None:
+        self._path = path
+        self._timeout = timeout_seconds
+        self._mine = threading.local()  # .db, .inode, .deadline of this thread
+        self._all: list[sqlite3.Connection] = []  # to close at the end
+        self._lock = threading.Lock()
+        self._stopping = False
+
+    def run(self, job: Callable[[sqlite3.Connection], T]) -> T:
+        """Run on this thread's connection, in one transaction: one view of the data."""
+        db = self._connection()
+        self._mine.deadline = time.monotonic() + self._timeout
+        db.execute("BEGIN")
+        try:
+            return job(db)
+        finally:
+            if db.in_transaction:
+                db.execute("ROLLBACK")
+
+    def _connection(self) -> sqlite3.Connection:
+        db: sqlite3.Connection | None = getattr(self._mine, "db", None)
+        inode = self._path.stat().st_ino if self._path.exists() else 0
+        if db is not None and inode == self._mine.inode:
+            return db
+        if db is not None:  # the file was removed or replaced
+            self._mine.db = None
+            with self._lock:
+                self._all.remove(db)
+            db.close()
+        db = file.open_for_reading(self._path, self._timeout)
+        db.set_progress_handler(self._overdue, _STEPS_BETWEEN_CHECKS)
+        self._mine.db, self._mine.inode = db, inode
+        with self._lock:
+            self._all.append(db)
+        return db
+
+    def _overdue(self) -> bool:
+        return self._stopping or time.monotonic() > self._mine.deadline
+
+    def interrupt(self) -> None:
+        """End the queries that run now."""
+        self._stopping = True
+
+    def close(self) -> None:
+        """Close every thread's connection; no query runs any more."""
+        with self._lock:
+            for db in self._all:
+                db.close()
+            self._all.clear()

@@ -1,0 +1,1 @@
+"""Programs for people and for making the repository's own files; no service needs them."""

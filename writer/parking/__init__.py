@@ -1,0 +1,1 @@
+"""Entries and exits matched to visits."""

@@ -1,0 +1,239 @@
+"""The matcher: entries and exits from NATS -> the bucket ``parking`` -> visits. The shell.
+
+What a message says is recorded in the state of its plate by compare-and-set, decisions with it, and
+only then acknowledged; from the state's outbox it is published, and only then taken out. Whenever
+a matcher is killed, another sees in the bucket what is left to do. Nothing is lost, and what is
+done twice has the same id twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.errors import Error as NatsError
+from nats.js import JetStreamContext
+from nats.js.errors import Error as JetStreamError
+from prometheus_client import CollectorRegistry
+
+from spindle import parking, subjects
+from spindle.errors import BusUnavailable
+from spindle.service.health import Health
+from spindle.service.tasks import cancelled
+from spindle.timestamps import NS
+from writer import deadletter
+from writer.batch import Mistake
+from writer.intake import delivery
+from writer.parking import codec, core, decode
+from writer.parking.agenda import View, Watermark
+from writer.parking.bucket import TIMEOUT_SECONDS, Bucket, Cell, Conflict
+from writer.parking.meters import ParkingMeters
+from writer.parking.outbox import Outbox
+from writer.parking.state import Passage, Rules
+from writer.settings import WriterSettings
+
+log = logging.getLogger("writer.parking")
+
+PART = "parking"
+EVERY_SECONDS = 0.25  # how often is looked whether something has waited long enough
+OWED_SECONDS = 3.0  # after which somebody else's outbox is emptied
+PAUSE_SECONDS = 0.5
+FETCH_SECONDS = 5.0
+CHANGES_AT_ONCE = 500
+PUBLISHING_AT_ONCE = 32
+
+TROUBLE = (NatsError, JetStreamError, BusUnavailable, TimeoutError, OSError)
+
+
+class Matcher:
+    """One writer's share of the matching; any number may run at once."""
+
+    def __init__(
+        self,
+        client: Client,
+        settings: WriterSettings,
+        health: Health,
+        registry: CollectorRegistry,
+        declare: Callable[[], Awaitable[None]],
+    ) -> None:
+        self._client = client
+        self._js: JetStreamContext = client.jetstream(timeout=TIMEOUT_SECONDS)
+        self._settings = settings
+        self._health = health
+        self._declare = declare
+        self._rules = rules(settings)
+        self._view = View(self._rules)
+        self._watermark = Watermark()
+        self._meters = ParkingMeters(registry, lambda: len(self._view.inside))
+        self._bucket = Bucket(self._js, settings.parking_remember_hours * 3600)
+        self._outbox = Outbox(client, self._js, self._bucket, self._meters)
+        self._publishing = asyncio.Semaphore(PUBLISHING_AT_ONCE)
+
+    async def run(self) -> None:
+        """Match until cancelled. What is not done then stays where the next one finds it."""
+        async with asyncio.TaskGroup() as tasks:
+            for name, work in (("take", self._take), ("watch", self._watch), ("end", self._end)):
+                tasks.create_task(self._again(name, work, tasks), name=f"parking: {name}")
+
+    async def _again(
+        self,
+        name: str,
+        work: Callable[[asyncio.TaskGroup], Awaitable[None]],
+        tasks: asyncio.TaskGroup,
+    ) -> None:
+        """Work for ever; when NATS gets in the way, say so, declare what is missing, go on."""
+        while not cancelled():
+            try:
+                await work(tasks)
+            except TROUBLE as error:
+                self._ill(name, f"NATS does not answer: {error or type(error).__name__}")
+            except Exception as error:  # the telemetry beside it goes on, whatever it is
+                log.error("parking: %s failed unexpectedly", name, exc_info=error)
+                self._ill(name, f"unexpected {type(error).__name__}")
+            await asyncio.sleep(PAUSE_SECONDS)
+            if self._client.is_connected:
+                await self._declare()
+
+    def _ill(self, name: str, reason: str) -> None:
+        self._health.failing(PART, reason, name)
+
+    def _well(self, name: str) -> None:
+        self._health.ok(PART, name)
+
+    # -- taking --------------------------------------------------------------------------------
+
+    async def _take(self, tasks: asyncio.TaskGroup) -> None:
+        stream, consumer = subjects.PARKING_STREAM, subjects.PARKING_CONSUMER
+        async for messages in self._messages(stream, consumer, 1, "take"):
+            for message in messages:
+                for key, cell in await self._record(message):
+                    tasks.create_task(self._publish(key, cell), name="parking: publish")
+
+    async def _record(self, message: Msg) -> list[tuple[str, Cell]]:
+        """Record what a message says, and acknowledge it; the plates that have something to say."""
+        now_ns = time.time_ns()
+        taken_ns = int(message.metadata.timestamp.timestamp() * NS)
+        latest_ns = now_ns + int(self._settings.max_future_seconds * NS)
+        times = decode.Times(taken_ns, now_ns, latest_ns)
+        most = self._settings.max_payload_bytes
+        told = decode.read(message.subject, message.data, times, most)
+        for mistake in told.mistakes:
+            await self._bury(message, mistake)
+        owing = []
+        for plate, passages in told.passages.items():
+            key = parking.key_of(plate)
+            cell = await self._advance(key, passages, 0)
+            if cell is not None and cell.state.outbox:
+                owing.append((key, cell))
+        await message.ack()
+        return owing
+
+    async def _bury(self, message: Msg, mistake: Mistake) -> None:
+        stream = subjects.PARKING_STREAM
+        await deadletter.bury(self._client, stream, delivery(message), mistake)
+        self._meters.invalid.inc()
+
+    async def _advance(self, key: str, arrivals: list[Passage], recorded_ns: int) -> Cell | None:
+        """Change a plate's state, whoever else does so too; None where it stays as it is.
+
+        What may or may not have been written before is recognised.
+        """
+        plate = parking.plate_of(key)
+        while True:
+            cell = await self._bucket.read(key)
+            step = core.advance(
+                cell.state, plate, arrivals, time.time_ns(), recorded_ns, self._rules
+            )
+            if step.state == cell.state:
+                self._meters.duplicates.inc(len(arrivals))
+                return None
+            try:
+                cell = await self._bucket.write(key, cell, step.state)
+            except Conflict:
+                self._meters.conflicts.inc()
+                continue
+            self._meters.duplicates.inc(len(arrivals) - len(step.fresh))
+            for passage in step.fresh:
+                self._meters.recorded.labels(passage.kind).inc()
+            return cell
+
+    async def _publish(self, key: str, cell: Cell | None = None) -> None:
+        """Empty a plate's outbox; where that fails, it is done later, here or elsewhere."""
+        try:
+            async with self._publishing:
+                await self._outbox.empty(key, cell)
+        except TROUBLE as error:
+            self._ill("publish", f"visits wait to be published: {error or type(error).__name__}")
+        else:
+            self._well("publish")
+
+    # -- watching ------------------------------------------------------------------------------
+
+    async def _watch(self, tasks: asyncio.TaskGroup) -> None:  # noqa: ARG002 - as the others
+        """Follow every plate's state, from what it is now."""
+        self._view.forget()
+        stream = subjects.bucket_stream(subjects.PARKING_BUCKET)
+        consumer = await parking.follow(self._js, subjects.PARKING_BUCKET)
+        prefix = len(subjects.bucket_subject(subjects.PARKING_BUCKET, ""))
+        async for changes in self._messages(stream, consumer, CHANGES_AT_ONCE, "watch"):
+            now = time.monotonic()
+            for change in changes:
+                self._view.saw(change.subject[prefix:], codec.decode(change.data), now)
+
+    async def _end(self, tasks: asyncio.TaskGroup) -> None:
+        """End what has waited long enough, and empty outboxes that somebody left behind."""
+        while not cancelled():
+            await asyncio.sleep(EVERY_SECONDS)
+            if not self._client.is_connected:
+                continue
+            now = time.monotonic()
+            for key in self._view.owed(now - OWED_SECONDS):
+                self._view.tried(key, now)
+                tasks.create_task(self._publish(key), name="parking: publish")
+            if self._view.due(time.time_ns()):
+                await self._look()
+            recorded_ns = self._watermark.recorded_ns
+            for key in self._view.due(recorded_ns):
+                cell = await self._advance(key, [], recorded_ns)
+                if cell is not None and cell.state.outbox:
+                    tasks.create_task(self._publish(key, cell), name="parking: publish")
+            self._well("end")
+
+    async def _look(self) -> None:
+        now_ns, stream = time.time_ns(), subjects.PARKING_STREAM
+        last = (await self._js.stream_info(stream)).state.last_seq
+        info = await self._js.consumer_info(stream, subjects.PARKING_CONSUMER)
+        floor = info.ack_floor.stream_seq if info.ack_floor else 0
+        outstanding = (info.num_pending or 0) + (info.num_ack_pending or 0)
+        self._watermark.look(now_ns, last, floor, outstanding)
+
+    async def _messages(
+        self, stream: str, consumer: str, at_once: int, name: str
+    ) -> AsyncIterator[list[Msg]]:
+        """What a consumer delivers; ends when the consumer is gone."""
+        pull = await self._js.pull_subscribe_bind(consumer, stream=stream)
+        try:
+            while not cancelled():
+                await self._js.consumer_info(stream, consumer)  # raises where it is gone
+                self._well(name)
+                with contextlib.suppress(TimeoutError):
+                    while not cancelled():
+                        yield await pull.fetch(at_once, timeout=FETCH_SECONDS)
+        finally:
+            with contextlib.suppress(NatsError):
+                await pull.unsubscribe()
+
+
+def rules(settings: WriterSettings) -> Rules:
+    """The settings as the core knows them."""
+    return Rules(
+        reorder_ns=int(settings.parking_reorder_seconds * NS),
+        settle_ns=int(settings.parking_settle_seconds * NS),
+        max_stay_ns=int(settings.parking_max_stay_hours * 3600 * NS),
+        remember_ns=int(settings.parking_remember_hours * 3600 * NS),
+    )
