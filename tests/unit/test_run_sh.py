@@ -86,6 +86,7 @@ class Checkout:
 def checkout(tmp_path: Path) -> Checkout:
     folder, programs = tmp_path / "a checkout", tmp_path / "bin"
     (folder / "local").mkdir(parents=True)
+    (folder / "tools").mkdir()
     programs.mkdir()
     for name in ("run.sh", "local/docker.sh", "tools/replace.py", ".env.example"):
         shutil.copy(ROOT / name, folder / name)
