@@ -22,7 +22,7 @@ from reader.forecasting.capacity import Samples, readings
 from reader.questions.capacity import Stretch, stretches
 from spindle.settings import Settings, load
 from spindle.store import Store, open_store
-from spindle.store.base import Latest, Point, Selection, Series, Step
+from spindle.store.base import Bucket, Latest, Point, Selection, Series
 from spindle.timestamps import NS
 from tests import servers
 
@@ -117,7 +117,7 @@ def _sampled(case: Case) -> tuple[Floats, Floats]:
         length = stretch.step / NS
         begins, first = np.unique(times // length * length, return_index=True)
         pairs = zip(begins.tolist(), values[first].tolist(), strict=True)
-        steps = [Step(*_NAME, int(begin) * NS, v, v, v, 1) for begin, v in pairs]
+        steps = [Bucket(*_NAME, int(begin) * NS, v, v, v, 1) for begin, v in pairs]
         spans.append(Samples(steps, stretch.begin / NS, length))
     last = int(np.flatnonzero(case.times <= case.now)[-1])
     newest = Latest(*_NAME, int(case.times[last] * NS), float(case.values[last]))

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 
 from spindle.errors import StoreError
 from spindle.store.base import (
+    Bucket,
     EventRow,
     Latest,
     PlainPoint,
     Selection,
-    Step,
     VisitRow,
     VisitSelection,
 )
@@ -62,7 +62,7 @@ class MemoryStore:
         end_ns: int,
         every_ns: int | None = None,
         limit: int = 100_000,
-    ) -> list[Step]:
+    ) -> list[Bucket]:
         await self._query()
         steps: dict[tuple[tuple[str, str, str, str], int], list[float]] = {}
         for (key, time_ns), value in sorted(self.points.items()):
@@ -70,7 +70,7 @@ class MemoryStore:
                 step = time_ns - time_ns % every_ns if every_ns else time_ns
                 steps.setdefault((key, step), []).append(value)
         return [
-            Step(*key, step, sum(v) / len(v), min(v), max(v), len(v))
+            Bucket(*key, step, sum(v) / len(v), min(v), max(v), len(v))
             for (key, step), v in steps.items()
         ][:limit]
 
@@ -81,13 +81,13 @@ class MemoryStore:
         end_ns: int,
         every_ns: int,
         limit: int = 100_000,
-    ) -> list[Step]:
+    ) -> list[Bucket]:
         await self._query()
         first: dict[tuple[tuple[str, str, str, str], int], float] = {}
         for (key, time_ns), value in sorted(self.points.items()):
             if start_ns <= time_ns < end_ns and _selected(which, key):
                 first.setdefault((key, time_ns - time_ns % every_ns), value)
-        return [Step(*key, step, v, v, v, 1) for (key, step), v in first.items()][:limit]
+        return [Bucket(*key, step, v, v, v, 1) for (key, step), v in first.items()][:limit]
 
     async def events(
         self, which: Selection, since_ns: int, min_criticality: int = 1, limit: int = 10_000

@@ -10,7 +10,7 @@ from reader.detection.detector import WARM_UP, Detector
 from reader.detection.episodes import Episode, Episodes, severity
 from reader.questions.device_rows import unit
 from spindle import timestamps
-from spindle.store.base import Step
+from spindle.store.base import Bucket
 from spindle.timestamps import NS
 
 LEARNT = WARM_UP + 150  #: points before the window, so that what is usual is known when it begins
@@ -34,7 +34,7 @@ def step_seconds(series: int, window: float, least: float, most_points: int) -> 
 
 
 def of_series(
-    steps: Iterable[Step], min_score: float, stopped: Callable[[], bool] = lambda: False
+    steps: Iterable[Bucket], min_score: float, stopped: Callable[[], bool] = lambda: False
 ) -> list[dict[str, Any]]:
     """Every anomaly in the steps of any number of series, in the order of the series.
 
@@ -49,7 +49,7 @@ def of_series(
     return found
 
 
-def _of_one(key: SeriesKey, steps: Iterable[Step], min_score: float) -> list[dict[str, Any]]:
+def _of_one(key: SeriesKey, steps: Iterable[Bucket], min_score: float) -> list[dict[str, Any]]:
     metric_type = key[1]
     detector, episodes = Detector(), Episodes(metric_type, min_score)
     ended: list[Episode] = []
@@ -65,7 +65,7 @@ def _of_one(key: SeriesKey, steps: Iterable[Step], min_score: float) -> list[dic
     return rows + ([row(key, episodes.open, lasts=True)] if episodes.open else [])
 
 
-def _key(step: Step) -> SeriesKey:
+def _key(step: Bucket) -> SeriesKey:
     return step.source_device, step.metric_type, step.device_id, step.array_id
 
 

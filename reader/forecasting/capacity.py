@@ -14,7 +14,7 @@ from reader.forecasting.history import DAY, duration
 from reader.forecasting.models import Floats
 from reader.health.reasons import Finding
 from spindle import catalog, timestamps
-from spindle.store.base import Latest, Step
+from spindle.store.base import Bucket, Latest
 
 FULL = 100.0  # what counts as full of a metric in per cent
 PARTS = (0.8, 0.9, 1.0)  # of full: the levels that are foretold
@@ -40,7 +40,7 @@ class Samples(NamedTuple):
     :ivar length: of a step, in seconds.
     """
 
-    steps: Sequence[Step]
+    steps: Sequence[Bucket]
     begin: float
     length: float
 
@@ -66,7 +66,7 @@ def readings(
     return {name: _placed(parts, spans) for name, parts in found.items()}
 
 
-def _name(of: Step | Latest) -> Name:
+def _name(of: Bucket | Latest) -> Name:
     return Name(of.source_device, of.metric_type, of.device_id, of.array_id)
 
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from reader.health.limits import Thresholds
 from reader.health.reasons import Finding, Key, Reason, State
-from spindle.store.base import EventRow, Latest, Step
+from spindle.store.base import Bucket, EventRow, Latest
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class Evidence:
 
     readings: Sequence[Latest]
     events: Sequence[EventRow] = ()
-    steps: Mapping[Key, Mapping[str, Sequence[Step]]] = field(default_factory=dict)
+    steps: Mapping[Key, Mapping[str, Sequence[Bucket]]] = field(default_factory=dict)
     findings: Mapping[Key, Sequence[Finding]] = field(default_factory=dict)
     intervals: Mapping[Key, float] = field(default_factory=dict)
     before: Mapping[Key, Before] = field(default_factory=dict)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from reader.health.limits import Limit, Limits
-from spindle.store.base import Step
+from spindle.store.base import Bucket
 from spindle.timestamps import NS
 
 PAUSE = 3  #: times the usual time between two readings
@@ -18,7 +18,7 @@ STEP_NS = 5 * NS  #: readings closer together than this are looked at in means o
 
 
 def held_since(
-    steps: Sequence[Step], limits: Limits, limit: Limit, newest_ns: int | None = None
+    steps: Sequence[Bucket], limits: Limits, limit: Limit, newest_ns: int | None = None
 ) -> int | None:
     """When the limit was reached that holds at the last step; None when none holds.
 
@@ -63,13 +63,13 @@ def held_since(
     return since
 
 
-def usual_gap_ns(steps: Sequence[Step]) -> int:
+def usual_gap_ns(steps: Sequence[Bucket]) -> int:
     """Between the times of two steps in a row; of most, not of all: there may be a pause."""
     gaps = sorted(b.time_ns - a.time_ns for a, b in pairwise(steps))
     return gaps[len(gaps) // 2] if gaps else 0
 
 
-def _last_ns(step: Step, newest_ns: int | None) -> int:
+def _last_ns(step: Bucket, newest_ns: int | None) -> int:
     """About when the last of a step's readings came: they are evenly spaced."""
     last = step.time_ns + STEP_NS * (step.count - 1) // step.count
     return last if newest_ns is None else max(step.time_ns, min(last, newest_ns))

@@ -7,7 +7,7 @@ from itertools import pairwise
 from statistics import median
 
 from reader.health.reasons import Key
-from spindle.store.base import Step
+from spindle.store.base import Bucket
 from spindle.timestamps import NS
 
 STEP_NS = 60 * NS
@@ -15,19 +15,19 @@ SPAN_NS = 3600 * NS  # of readings before the last one that is looked at
 _MOST = 100_000  # devices remembered
 
 
-def interval_of(steps: Sequence[Step]) -> float:
+def interval_of(steps: Sequence[Bucket]) -> float:
     """Usual seconds between two readings; 0 where there are too few to tell.
 
     :param steps: of one device, of ``STEP_NS`` each, none of them empty.
     """
-    by_metric: dict[str, list[Step]] = {}
+    by_metric: dict[str, list[Bucket]] = {}
     for step in steps:
         by_metric.setdefault(step.metric_type, []).append(step)
     found = [_of_series(own) for own in by_metric.values()]
     return min((seconds for seconds in found if seconds), default=0.0)
 
 
-def _of_series(steps: Sequence[Step]) -> float:
+def _of_series(steps: Sequence[Bucket]) -> float:
     # The first and last step may be cut short.
     counts = [step.count for step in steps[1:-1]] or [max(step.count for step in steps)]
     usual = median(counts)

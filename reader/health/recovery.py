@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 from reader.health.hysteresis import PAUSE, usual_gap_ns
 from reader.health.limits import Limits
-from spindle.store.base import EventRow, Step
+from spindle.store.base import Bucket, EventRow
 from spindle.timestamps import NS
 
 QUIET_NS = 60 * NS  # that a story's metric is well before the story is over
@@ -77,7 +77,7 @@ class Stories:
     """What one device's readings tell of its events."""
 
     def __init__(
-        self, steps: Mapping[str, Sequence[Step]], limits_of: Callable[[str], Limits | None]
+        self, steps: Mapping[str, Sequence[Bucket]], limits_of: Callable[[str], Limits | None]
     ) -> None:
         """:param steps: its last minutes by metric, oldest first."""
         found = (_story(of, limits_of(metric_type)) for metric_type, of in steps.items())
@@ -91,7 +91,7 @@ class Stories:
         return bool(told) and all(story.over(event, at) for story, at in told)
 
 
-def _story(steps: Sequence[Step], limits: Limits | None) -> _Story | None:
+def _story(steps: Sequence[Bucket], limits: Limits | None) -> _Story | None:
     """None where the metric never was past a limit, or was never well: that explains no event."""
     if limits is None:
         return None

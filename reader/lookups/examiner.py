@@ -26,7 +26,7 @@ from reader.lookups.newest_snapshot import Picture
 from reader.lookups.single_flight import Recent
 from reader.lookups.watch_findings import Standing
 from reader.settings import ReaderSettings
-from spindle.store.base import Latest, Selection, Step, Store
+from spindle.store.base import Bucket, Latest, Selection, Store
 from spindle.timestamps import NS
 
 MOST_CLOSER = 16  #: devices of one question whose last minutes are looked at
@@ -55,7 +55,7 @@ class Examiner:
     picture: Picture = field(default_factory=Picture)
     events: RecentEvents = field(default_factory=RecentEvents)
     newest: Newest = field(default_factory=Newest)
-    steps: Recent[Key, list[Step]] = field(default_factory=lambda: Recent(_STEPS_SECONDS, 256))
+    steps: Recent[Key, list[Bucket]] = field(default_factory=lambda: Recent(_STEPS_SECONDS, 256))
     doubt: Doubt = field(default_factory=Doubt)
 
     @classmethod
@@ -115,7 +115,7 @@ class Examiner:
 
     async def _closer(
         self, store: Store, evidence: Evidence, now_ns: int
-    ) -> dict[Key, dict[str, list[Step]]]:
+    ) -> dict[Key, dict[str, list[Bucket]]]:
         """The last minutes of the units that need it most."""
         keys = self.doubt.ranked(evidence, self.rules, now_ns)[:MOST_CLOSER]
         if not keys:
@@ -124,8 +124,8 @@ class Examiner:
         start = now_ns - min(self.rules.event_ns + verdict.AROUND_NS, _LONGEST_NS)
         end = now_ns + int(self.settings.max_future_seconds * NS) + 1
 
-        def look(key: Key) -> Awaitable[list[Step]]:
-            def ask() -> Awaitable[list[Step]]:
+        def look(key: Key) -> Awaitable[list[Bucket]]:
+            def ask() -> Awaitable[list[Bucket]]:
                 return store.series(Selection(*key), start, end, STEP_NS, _ROWS)
 
             return self.steps.of(key, ask)
@@ -167,8 +167,8 @@ def _ago(now_ns: int, hours: float) -> int:
     return max(0, now_ns - int(hours * 3600 * NS))
 
 
-def _by_metric(steps: Sequence[Step]) -> dict[str, list[Step]]:
-    found: dict[str, list[Step]] = {}
+def _by_metric(steps: Sequence[Bucket]) -> dict[str, list[Bucket]]:
+    found: dict[str, list[Bucket]] = {}
     for step in steps:
         found.setdefault(step.metric_type, []).append(step)
     return found

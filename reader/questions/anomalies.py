@@ -11,7 +11,7 @@ from reader.answering.context import Answer, Query, Sources
 from reader.detection import anomaly
 from reader.detection.anomaly import LEARNT
 from spindle.errors import InvalidQuery
-from spindle.store.base import Selection, Step
+from spindle.store.base import Bucket, Selection
 from spindle.timestamps import NS
 
 _MOST_POINTS = 60_000  # scored for one question: about a second
@@ -60,7 +60,7 @@ async def _scored(
     return await _in_a_thread(steps, min_score)
 
 
-async def _in_a_thread(steps: list[Step], min_score: float) -> list[dict[str, Any]]:
+async def _in_a_thread(steps: list[Bucket], min_score: float) -> list[dict[str, Any]]:
     """Scoring takes a second at most; when nobody waits any more, it stops."""
     given_up = Event()
     try:

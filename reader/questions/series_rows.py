@@ -7,10 +7,10 @@ from typing import Any
 
 from reader.questions.device_rows import unit
 from spindle import timestamps
-from spindle.store.base import Step
+from spindle.store.base import Bucket
 
 
-def rows(steps: Iterable[Step]) -> list[dict[str, Any]]:
+def rows(steps: Iterable[Bucket]) -> list[dict[str, Any]]:
     """One flat object per step, in the order given; ``time`` is the step's start."""
     return [
         {

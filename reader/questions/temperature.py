@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from spindle.store.base import Step
+from spindle.store.base import Bucket
 
 METRIC = "DiskTemp"
 
@@ -26,9 +26,9 @@ class Rise:
     ratio: float | None
 
 
-def rises(steps: Iterable[Step]) -> list[Rise]:
+def rises(steps: Iterable[Bucket]) -> list[Rise]:
     """Each unit with at least two steps, the one that rose most first."""
-    units: defaultdict[tuple[str, str], list[Step]] = defaultdict(list)
+    units: defaultdict[tuple[str, str], list[Bucket]] = defaultdict(list)
     for step in steps:
         units[step.source_device, step.device_id].append(step)
     found = [_rise(key, unit) for key, unit in units.items() if len(unit) >= 2]
@@ -36,7 +36,7 @@ def rises(steps: Iterable[Step]) -> list[Rise]:
     return sorted(found, key=lambda r: (r.ratio is not None, r.ratio or 0, r.latest), reverse=True)
 
 
-def _rise(key: tuple[str, str], steps: Sequence[Step]) -> Rise:
+def _rise(key: tuple[str, str], steps: Sequence[Bucket]) -> Rise:
     first = min(steps, key=lambda step: step.time_ns)
     last = max(steps, key=lambda step: step.time_ns)
     ratio = last.mean / first.mean if first.mean > 0 else None
@@ -44,7 +44,7 @@ def _rise(key: tuple[str, str], steps: Sequence[Step]) -> Rise:
 
 
 def answer(
-    device: str, steps: Sequence[Step], threshold: float, window_minutes: float
+    device: str, steps: Sequence[Bucket], threshold: float, window_minutes: float
 ) -> dict[str, Any]:
     """Row 14's ``{device, initial_temp, latest_temp, ratio, anomaly}``, with ``reason`` and counts.
 
@@ -78,6 +78,6 @@ def answer(
     }
 
 
-def _too_little(device: str, steps: Sequence[Step], window_minutes: float) -> str:
+def _too_little(device: str, steps: Sequence[Bucket], window_minutes: float) -> str:
     found = f"only one {METRIC} reading" if steps else f"no {METRIC} reading"
     return f"{found} of {device} in the last {window_minutes:g} minutes; two are needed"

@@ -11,7 +11,7 @@ from reader.watching.followed_shares import Board
 from reader.watching.intake import Reading
 from reader.watching.ownership import share_of
 from spindle.errors import StoreError
-from spindle.store.base import Selection, Step, Store
+from spindle.store.base import Bucket, Selection, Store
 from spindle.timestamps import NS
 
 log = logging.getLogger("reader.watch")
@@ -44,5 +44,5 @@ async def catch_up(store: Store, board: Board, taken: frozenset[int], now_ns: in
             await asyncio.sleep(0)  # answers come first
 
 
-def _key(step: Step) -> tuple[str, str, str, str]:
+def _key(step: Bucket) -> tuple[str, str, str, str]:
     return step.source_device, step.metric_type, step.device_id, step.array_id

@@ -111,10 +111,10 @@ class Latest:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
-    """One step of a downsampled series (or one raw reading: mean = min = max, count 1).
+class Bucket:
+    """One bucket of a downsampled series (or one raw reading: mean = min = max, count 1).
 
-    :ivar time_ns: start of the step.
+    :ivar time_ns: start of the bucket.
     """
 
     source_device: str
@@ -206,7 +206,7 @@ class Store(Protocol):
         end_ns: int,
         every_ns: int | None = None,
         limit: int = 100_000,
-    ) -> list[Step]:
+    ) -> list[Bucket]:
         """Readings in ``[start_ns, end_ns)`` of every selected series, oldest first within each.
 
         :param every_ns: step (aligned to multiples of itself since the epoch); None for raw.
@@ -220,7 +220,7 @@ class Store(Protocol):
         end_ns: int,
         every_ns: int,
         limit: int = 100_000,
-    ) -> list[Step]:
+    ) -> list[Bucket]:
         """The first reading of each step, as ``series`` gives a raw one; ``time_ns`` is the step's.
 
         For a long past of what changes slowly: SQLite looks at these readings alone, where the

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from spindle.errors import BatchRefused, StoreUnavailable
 from spindle.store import Store
-from spindle.store.base import EventRow, Latest, Point, Selection, Series, Step
+from spindle.store.base import Bucket, EventRow, Latest, Point, Selection, Series
 
 S = 10**9
 #: A minute ago, on a whole minute, so that steps are easy to count.
@@ -183,7 +183,7 @@ async def test_raw_readings_come_series_by_series_oldest_first(store: Store) -> 
     await store.write_points([Point(s, T0 + n, 1.0) for n in (2, 0, 1) for s in ALL])
     steps = await store.series(Selection(), 0, 2**62)
     ordered = sorted(ALL, key=lambda s: s.key)
-    assert steps == [Step(*s.key, T0 + n, 1.0, 1.0, 1.0, 1) for s in ordered for n in range(3)]
+    assert steps == [Bucket(*s.key, T0 + n, 1.0, 1.0, 1.0, 1) for s in ordered for n in range(3)]
 
 
 async def test_steps_carry_mean_minimum_maximum_and_count_aligned_to_the_epoch(
@@ -194,8 +194,8 @@ async def test_steps_carry_mean_minimum_maximum_and_count_aligned_to_the_epoch(
     await store.write_points([Point(OTHER, T0, 100.0)])
     steps = await store.series(Selection(device_id="disk-1"), T0, T0 + 60 * S, every_ns=20 * S)
     assert steps == [
-        Step(*TEMP.key, T0, 3.0, 1.0, 6.0, 3),
-        Step(*TEMP.key, T0 + 40 * S, 4.0, 4.0, 4.0, 1),
+        Bucket(*TEMP.key, T0, 3.0, 1.0, 6.0, 3),
+        Bucket(*TEMP.key, T0 + 40 * S, 4.0, 4.0, 4.0, 1),
     ]
     both = await store.series(Selection(), T0, T0 + 60 * S, every_ns=20 * S)
     assert len(both) == 3
@@ -220,7 +220,7 @@ async def test_a_sample_is_the_first_reading_of_its_step(store: Store) -> None:
     await store.write_points([Point(OTHER, T0 + 50 * S, 100.0)])
     got = await store.samples(Selection(), T0, T0 + 99 * S, every_ns=20 * S)
     assert got == [
-        Step(*key, T0 + s * S, value, value, value, 1)
+        Bucket(*key, T0 + s * S, value, value, value, 1)
         for key, s, value in (
             (TEMP.key, 0, 1.0),
             (TEMP.key, 20, 6.0),
@@ -382,9 +382,9 @@ async def test_no_text_in_a_selection_changes_the_meaning_of_a_question(
     ]
     assert await store.latest(which, 0) == [Latest(*key, T0, 1.0) for key in wanted]
     assert await store.series(which, 0, 2**62) == [
-        Step(*key, T0, 1.0, 1.0, 1.0, 1) for key in wanted
+        Bucket(*key, T0, 1.0, 1.0, 1.0, 1) for key in wanted
     ]
-    steps = [Step(*key, T0, 1.0, 1.0, 1.0, 1) for key in wanted]
+    steps = [Bucket(*key, T0, 1.0, 1.0, 1.0, 1) for key in wanted]
     assert await store.series(which, T0, T0 + S, every_ns=S) == steps
     assert await store.samples(which, T0, T0 + S, every_ns=S) == steps
     events = [

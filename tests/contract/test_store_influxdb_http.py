@@ -17,7 +17,7 @@ import pytest
 
 from spindle.errors import BatchRefused, BatchTooLarge, StoreDenied, StoreError, StoreUnavailable
 from spindle.settings import Settings, load
-from spindle.store.base import EventRow, Latest, Point, Selection, Series, Step
+from spindle.store.base import Bucket, EventRow, Latest, Point, Selection, Series
 from spindle.store.event_times import own_place
 from spindle.store.influxdb.store import InfluxStore
 from tests.fake_http import FakeServer, Reply, Request, serving
@@ -353,7 +353,7 @@ async def test_3_may_give_tags_as_columns_and_no_tag_as_null(start: Start) -> No
     series = {"name": "device_metrics", "columns": columns, "values": values}
     _, store = start(v3(query=rows({"statement_id": 0, "series": [series]})))
     steps = await store.series(Selection(), 0, NOW, every_ns=60 * 10**9)
-    assert steps == [Step("DiskUnit", "DiskTemp", "disk-1", "", NOW, 2.0, 1.0, 3.0, 2)]
+    assert steps == [Bucket("DiskUnit", "DiskTemp", "disk-1", "", NOW, 2.0, 1.0, 3.0, 2)]
     await store.close()
 
 

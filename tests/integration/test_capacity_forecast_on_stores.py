@@ -13,7 +13,7 @@ from nats.aio.client import Client
 
 from spindle.settings import Settings, load
 from spindle.store import Store, open_store
-from spindle.store.base import Point, Selection, Series, Step
+from spindle.store.base import Bucket, Point, Selection, Series
 from spindle.timestamps import NS
 from tests.asking import ask, reading
 from tests.servers import Server
@@ -73,7 +73,7 @@ async def test_a_fleet_is_answered_soonest_full_first_from_a_few_queries(
 
     async def counted(
         which: Selection, start: int, end: int, every: int, limit: int = 100_000
-    ) -> list[Step]:
+    ) -> list[Bucket]:
         asked.append(which)
         return await samples(which, start, end, every, limit)
 

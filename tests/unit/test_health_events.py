@@ -10,7 +10,7 @@ from reader.health import verdict
 from reader.health.evidence import Evidence, Rules
 from reader.health.limits import Thresholds
 from reader.health.reasons import Finding
-from spindle.store.base import EventRow, Latest, Step
+from spindle.store.base import Bucket, EventRow, Latest
 from spindle.timestamps import NS
 
 NOW = 1_800_000_000 * NS
@@ -28,7 +28,7 @@ def unit(series: Mapping[str, Sequence[float]], events: Sequence[EventRow], **mo
     """Judged when these were its last readings, a second between two, the last one a second ago."""
     steps = {
         metric: [
-            Step(*("DiskUnit", metric, "disk-1", ""), NOW - (len(values) - n) * NS, *(v, v, v), 1)
+            Bucket(*("DiskUnit", metric, "disk-1", ""), NOW - (len(values) - n) * NS, *(v, v, v), 1)
             for n, v in enumerate(values)
         ]
         for metric, values in series.items()
@@ -140,7 +140,7 @@ def test_a_limit_that_asks_for_a_longer_time_of_being_well_is_given_it() -> None
     slow = Thresholds({("metrics", "DiskTemp"): {"leave_seconds": 90}})
     series = [40.0] * 60 + [66.0] * 30 + [40.0] * 60
     steps = [
-        Step(*("DiskUnit", "DiskTemp", "disk-1", ""), NOW - (150 - n) * NS, *(v, v, v), 1)
+        Bucket(*("DiskUnit", "DiskTemp", "disk-1", ""), NOW - (150 - n) * NS, *(v, v, v), 1)
         for n, v in enumerate(series)
     ]
     evidence = Evidence(
@@ -159,7 +159,7 @@ def after_a_silence(well: int, ill: float = 120.0) -> Any:
     ages = [*range(well + 300, well + 120, -1), *range(well, 0, -1)]
     values = [4.0] * 120 + [ill] * 60 + [4.0] * well
     steps = [
-        Step(*("DiskUnit", "Latency", "disk-1", ""), NOW - age * NS, *(v, v, v), 1)
+        Bucket(*("DiskUnit", "Latency", "disk-1", ""), NOW - age * NS, *(v, v, v), 1)
         for age, v in zip(ages, values, strict=True)
     ]
     newest = Latest("DiskUnit", "Latency", "disk-1", "", NOW - NS, values[-1])
@@ -175,7 +175,7 @@ def test_a_drive_that_comes_back_from_silence_is_well_when_it_was_for_a_while_no
 
 def test_of_a_device_that_reports_every_ten_minutes_one_reading_decides() -> None:
     steps = [
-        Step(*("DiskUnit", "Latency", "disk-1", ""), NOW - age * 60 * NS, *(v, v, v), 1)
+        Bucket(*("DiskUnit", "Latency", "disk-1", ""), NOW - age * 60 * NS, *(v, v, v), 1)
         for age, v in ((21, 4.0), (11, 120.0), (1, 4.0))
     ]
     newest = Latest("DiskUnit", "Latency", "disk-1", "", NOW - 60 * NS, 4.0)

@@ -13,7 +13,7 @@ from reader.health.evidence import Before, Evidence, Rules
 from reader.health.hysteresis import STEP_NS
 from reader.health.limits import Thresholds
 from reader.health.reasons import Finding, Key, State
-from spindle.store.base import EventRow, Latest, Step
+from spindle.store.base import Bucket, EventRow, Latest
 from spindle.timestamps import NS, format_ns
 
 NOW = 1_800_000_000 * NS
@@ -38,7 +38,7 @@ def minutes(values: Sequence[float], metric: str = "DiskTemp") -> dict[Key, Any]
     """A second between two readings, the last one a second ago."""
     start = NOW - len(values) * NS
     steps = [
-        Step("DiskUnit", metric, "disk-1", "array-1", start + n * NS, v, v, v, 1)
+        Bucket("DiskUnit", metric, "disk-1", "array-1", start + n * NS, v, v, v, 1)
         for n, v in enumerate(values)
     ]
     return {DISK: {metric: steps}}
@@ -126,7 +126,7 @@ def in_steps(values: Sequence[float]) -> dict[Key, Any]:
     for begin in sorted({time // STEP_NS * STEP_NS for time in times}):
         own = [v for time, v in zip(times, values, strict=True) if 0 <= time - begin < STEP_NS]
         steps.append(
-            Step(
+            Bucket(
                 *("DiskUnit", "DiskTemp", "disk-1", "array-1", begin),
                 *(sum(own) / len(own), min(own), max(own), len(own)),
             )

@@ -6,7 +6,7 @@ from reader.health import fleet, verdict
 from reader.health.evidence import Evidence, Rules, Unit
 from reader.health.intervals import STEP_NS, Intervals, interval_of
 from reader.health.limits import Thresholds
-from spindle.store.base import EventRow, Latest, Step
+from spindle.store.base import Bucket, EventRow, Latest
 from spindle.timestamps import NS
 
 NOW = 1_800_000_000 * NS
@@ -56,9 +56,9 @@ def test_a_state_and_a_limit_narrow_what_is_listed_and_not_what_is_counted() -> 
     assert found["counts"]["critical"] == 1
 
 
-def steps(metric: str, *counts: int) -> list[Step]:
+def steps(metric: str, *counts: int) -> list[Bucket]:
     return [
-        Step("DiskUnit", metric, "d1", "", n * STEP_NS, 1.0, 1.0, 1.0, count)
+        Bucket("DiskUnit", metric, "d1", "", n * STEP_NS, 1.0, 1.0, 1.0, count)
         for n, count in enumerate(counts)
         if count
     ]

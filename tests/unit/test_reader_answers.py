@@ -12,17 +12,17 @@ from reader.answering.context import Answer
 from reader.questions import alert_rows, device_rows, manual, series_rows, temperature
 from reader.questions.registry import QUERIES
 from spindle.errors import Busy, InvalidInput, InvalidQuery, StoreDenied, StoreUnavailable
-from spindle.store.base import EventRow, Latest, Step
+from spindle.store.base import Bucket, EventRow, Latest
 from spindle.timestamps import NS
 
 NOW = 1_800_000_000 * NS + 123_456_789
 
 
-def disk_temp(value: float, age: int, device: str = "disk-1") -> Step:
-    return Step("DiskUnit", "DiskTemp", device, "", NOW - age * NS, value, value, value, 1)
+def disk_temp(value: float, age: int, device: str = "disk-1") -> Bucket:
+    return Bucket("DiskUnit", "DiskTemp", device, "", NOW - age * NS, value, value, value, 1)
 
 
-def compared(*steps: Step, threshold: float = 1.3) -> dict[str, Any]:
+def compared(*steps: Bucket, threshold: float = 1.3) -> dict[str, Any]:
     return temperature.answer("DiskUnit", steps, threshold, 20)
 
 
@@ -57,7 +57,7 @@ def test_of_a_class_the_unit_that_rose_most_is_named() -> None:
     ],
 )
 def test_too_little_data_keeps_the_shape_with_nulls_and_a_reason(
-    steps: list[Step], reason: str
+    steps: list[Bucket], reason: str
 ) -> None:
     found = compared(*steps)
     assert found.keys() == compared(disk_temp(1, 2), disk_temp(1, 1)).keys()
@@ -114,7 +114,7 @@ def test_a_device_is_listed_with_its_latest_readings_units_and_when_it_was_last_
 
 
 def test_a_step_tells_mean_least_most_and_how_many() -> None:
-    step = Step("DiskUnit", "DiskTemp", "disk-1", "", NOW, 40.0, 39.0, 41.5, 60)
+    step = Bucket("DiskUnit", "DiskTemp", "disk-1", "", NOW, 40.0, 39.0, 41.5, 60)
     (row,) = series_rows.rows([step])
     assert (row["mean"], row["min"], row["max"], row["count"]) == (40.0, 39.0, 41.5, 60)
     assert (row["unit"], row["array_id"]) == ("degC", None)

@@ -12,7 +12,7 @@ import pytest
 from reader.detection import anomaly
 from reader.detection.detector import Detector, Explanation
 from reader.detection.episodes import CALM, LONGEST, Episode, Episodes, criticality, severity
-from spindle.store.base import Step
+from spindle.store.base import Bucket
 from spindle.timestamps import NS
 
 
@@ -120,9 +120,10 @@ def test_episodes_go_on_where_their_state_was_saved() -> None:
     assert ended is not None
 
 
-def steps(values: Sequence[float], metric: str = "Latency", device: str = "d1") -> list[Step]:
+def steps(values: Sequence[float], metric: str = "Latency", device: str = "d1") -> list[Bucket]:
     return [
-        Step("DiskUnit", metric, device, "a1", n * 5 * NS, v, v, v, 5) for n, v in enumerate(values)
+        Bucket("DiskUnit", metric, device, "a1", n * 5 * NS, v, v, v, 5)
+        for n, v in enumerate(values)
     ]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from spindle.store.base import EventRow, Latest, Step
+from spindle.store.base import Bucket, EventRow, Latest
 
 Row = dict[str, Any]
 Tags = tuple[str, str, str, str]
@@ -27,14 +27,14 @@ def shift(row: Row) -> int:
     return int(row.get("time_shift_ns") or 0)
 
 
-def raw_step(row: Row) -> Step:
+def raw_step(row: Row) -> Bucket:
     value = float(row["value"])
-    return Step(*metric_tags(row), row["time"], value, value, value, 1)
+    return Bucket(*metric_tags(row), row["time"], value, value, value, 1)
 
 
-def step(row: Row) -> Step:
+def step(row: Row) -> Bucket:
     mean, minimum, maximum = (float(row[key]) for key in ("mean", "minimum", "maximum"))
-    return Step(*metric_tags(row), row["time"], mean, minimum, maximum, int(row["count"]))
+    return Bucket(*metric_tags(row), row["time"], mean, minimum, maximum, int(row["count"]))
 
 
 def event(row: Row) -> EventRow:
@@ -51,6 +51,6 @@ def event(row: Row) -> EventRow:
     )
 
 
-def series_key(item: Latest | Step) -> tuple[str, str, str, str, int]:
+def series_key(item: Latest | Bucket) -> tuple[str, str, str, str, int]:
     """The order of answers: by series, then by time."""
     return item.source_device, item.metric_type, item.device_id, item.array_id, item.time_ns

@@ -20,11 +20,11 @@ from spindle.errors import StoreDenied, StoreUnavailable
 from spindle.settings import Settings
 from spindle.store import event_times, visits
 from spindle.store.base import (
+    Bucket,
     EventRow,
     Latest,
     PlainPoint,
     Selection,
-    Step,
     VisitRow,
     VisitSelection,
 )
@@ -101,7 +101,7 @@ class InfluxStore:
         end_ns: int,
         every_ns: int | None = None,
         limit: int = 100_000,
-    ) -> list[Step]:
+    ) -> list[Bucket]:
         if limit < 1 or not which.possible:
             return []
         if every_ns is None:
@@ -119,7 +119,7 @@ class InfluxStore:
         end_ns: int,
         every_ns: int,
         limit: int = 100_000,
-    ) -> list[Step]:
+    ) -> list[Bucket]:
         if limit < 1 or not which.possible:
             return []
         answer = await self._query(influxql.samples(which, start_ns, end_ns, every_ns, limit))

@@ -20,11 +20,11 @@ from spindle.errors import SpindleError, StoreDenied, StoreUnavailable
 from spindle.settings import Settings
 from spindle.store import visits
 from spindle.store.base import (
+    Bucket,
     EventRow,
     Latest,
     PlainPoint,
     Selection,
-    Step,
     VisitRow,
     VisitSelection,
     clamped,
@@ -110,7 +110,7 @@ class SqliteStore:
         end_ns: int,
         every_ns: int | None = None,
         limit: int = 100_000,
-    ) -> list[Step]:
+    ) -> list[Bucket]:
         sql = schema.RAW if every_ns is None else schema.STEPS
         return await self._steps(sql, which, (start_ns, end_ns, every_ns or 1), limit)
 
@@ -121,22 +121,22 @@ class SqliteStore:
         end_ns: int,
         every_ns: int,
         limit: int = 100_000,
-    ) -> list[Step]:
+    ) -> list[Bucket]:
         return await self._steps(schema.SAMPLES, which, (start_ns, end_ns, every_ns), limit)
 
     async def _steps(
         self, sql: str, which: Selection, times: tuple[int, int, int], limit: int
-    ) -> list[Step]:
+    ) -> list[Bucket]:
         """Rows of one series after the other.
 
         :param times: start, end and step.
         """
 
-        def read(db: sqlite3.Connection) -> list[Step]:
-            found: list[Step] = []
+        def read(db: sqlite3.Connection) -> list[Bucket]:
+            found: list[Bucket] = []
             for number, tags in _selected(db, which):
                 given["id"], given["limit"] = number, max(0, limit) - len(found)
-                found += [Step(*tags, *row) for row in db.execute(sql, given)]
+                found += [Bucket(*tags, *row) for row in db.execute(sql, given)]
                 if len(found) >= limit:
                     break
             return found
