@@ -19,7 +19,7 @@ from benchmarks.forecast import SEED, judge
 from benchmarks.forecast_cases import KINDS, Case, simulated
 from benchmarks.storage_series import Floats, correlated
 from reader.forecasting.capacity import Samples, readings
-from reader.questions.capacity import Stretch, stretches
+from reader.lookups.capacity_past import Stretch, stretches
 from spindle.settings import Settings, load
 from spindle.store import Store, open_store
 from spindle.store.base import Bucket, Latest, Point, Selection, Series

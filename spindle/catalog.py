@@ -58,3 +58,9 @@ METRICS = _metrics(
 def metric(name: str) -> Metric | None:
     """The catalogue's entry, or None for a metric type that is accepted but not known."""
     return METRICS.get(name)
+
+
+def unit(name: str) -> str:
+    """The unit of a metric's values, empty where the catalogue does not know the metric."""
+    known = METRICS.get(name)
+    return known.unit if known else ""

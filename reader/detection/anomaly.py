@@ -8,8 +8,8 @@ from typing import Any
 
 from reader.detection.detector import WARM_UP, Detector
 from reader.detection.episodes import Episode, Episodes, severity
-from reader.questions.device_rows import unit
 from spindle import timestamps
+from spindle.catalog import unit
 from spindle.store.base import Bucket
 from spindle.timestamps import NS
 

@@ -35,16 +35,10 @@ def _row(source_device: str, device_id: str, heard: list[Latest | EventRow]) -> 
         "metrics": {
             reading.metric_type: {
                 "value": reading.value,
-                "unit": unit(reading.metric_type),
+                "unit": catalog.unit(reading.metric_type),
                 "time": timestamps.format_ns(reading.time_ns),
             }
             for reading in heard
             if isinstance(reading, Latest)
         },
     }
-
-
-def unit(metric_type: str) -> str:
-    """The metric's unit, empty where the catalogue does not know it."""
-    known = catalog.metric(metric_type)
-    return known.unit if known else ""

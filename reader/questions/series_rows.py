@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from reader.questions.device_rows import unit
 from spindle import timestamps
+from spindle.catalog import unit
 from spindle.store.base import Bucket
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from reader.forecasting import capacity
 from reader.health.reasons import Finding, Key
-from reader.questions.capacity import Past, past_of
+from reader.lookups.capacity_past import Past, past_of
 from spindle.store.base import Selection, Store
 from spindle.timestamps import NS
 

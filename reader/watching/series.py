@@ -11,7 +11,7 @@ import orjson
 from reader.detection.anomaly import SeriesKey
 from reader.detection.detector import Detector
 from reader.detection.episodes import Episode, Episodes
-from reader.questions.device_rows import unit
+from spindle.catalog import unit
 from spindle.errors import InvalidInput
 
 _LEVEL = 1  # of compression: half a millisecond for the largest state, and a fifth of its size

@@ -14,9 +14,9 @@ from reader.detection.anomaly import SeriesKey
 from reader.detection.episodes import CALM, COMES_BACK, Episode, criticality
 from reader.detection.peers import FACTORS, PeerGroup, PeerReason
 from reader.health.reasons import RANK, Finding, Key, State
-from reader.questions.device_rows import unit
 from reader.watching.series import Followed
 from spindle import timestamps
+from spindle.catalog import unit
 from spindle.errors import InvalidInput
 from spindle.timestamps import NS
 

@@ -12,7 +12,7 @@ from reader.forecasting import capacity
 from reader.forecasting.capacity import Name, filling_reason, made, row
 from reader.forecasting.forecast import Crossing, Forecast, forecast
 from reader.forecasting.models import Floats
-from reader.questions.capacity import past_of
+from reader.lookups.capacity_past import past_of
 from spindle.store.base import Point, Selection, Series
 from spindle.timestamps import NS
 from tests.memory_store import MemoryStore
