@@ -22,7 +22,7 @@ from reader.forecasting.capacity import Samples, readings
 from reader.lookups.capacity_past import Stretch, stretches
 from spindle.settings import Settings, load
 from spindle.store import Store, open_store
-from spindle.store.base import Bucket, Latest, Point, Selection, Series
+from spindle.store.base import Bucket, Latest, Selection, Series
 from spindle.timestamps import NS
 from tests import servers
 
@@ -159,7 +159,7 @@ async def _took(name: str, url: str, devices: int, tick: Tick) -> Took:
         series, rng = Series(*_NAME[:2], f"disk-{device}", "array"), random.Random(device)
         ages = range(0, WEEK, MINUTE)
         await store.write_points(
-            [Point(series, now - age * NS, 50.0 - age / WEEK + rng.gauss(0.0, 0.1)) for age in ages]
+            [(series, now - age * NS, 50.0 - age / WEEK + rng.gauss(0.0, 0.1)) for age in ages]
         )
         tick()
     sampled, averaged = [], []

@@ -50,7 +50,7 @@ def _readings(number: int, metric: str, mean: float, times: list[int]) -> list[P
     hot = 1.8 if metric == "DiskTemp" and number % 100 == 7 else 1.0
     name = device_id(number)
     series = Series("DiskUnit", metric, name, name.partition("-")[0])
-    return [Point(series, at, mean * hot * rng.uniform(0.95, 1.05)) for at in times]
+    return [(series, at, mean * hot * rng.uniform(0.95, 1.05)) for at in times]
 
 
 async def _write(store: Store, batch: list[Point]) -> int:

@@ -10,7 +10,7 @@ from spindle.store.base import (
     Bucket,
     EventRow,
     Latest,
-    PlainPoint,
+    Point,
     Selection,
     VisitRow,
     VisitSelection,
@@ -40,7 +40,7 @@ class MemoryStore:
     async def ping(self) -> None:
         self._works()
 
-    async def write_points(self, points: Sequence[PlainPoint]) -> None:
+    async def write_points(self, points: Sequence[Point]) -> None:
         for series, time_ns, value in points:
             self.points[series.key, time_ns] = value
 
@@ -117,9 +117,6 @@ class MemoryStore:
             and all(getattr(visit, name) == wanted for name, wanted in which.given.items())
         ]
         return sorted(found, key=lambda visit: -visit.time_ns)[:limit]
-
-    async def counts(self) -> dict[str, int]:
-        return {"device_metrics": len(self.points), "events": len(self.rows)}
 
     async def expire(self, now_ns: int) -> int:
         return 0

@@ -16,7 +16,7 @@ import orjson
 
 from spindle import models, timestamps
 from spindle.errors import InvalidInput
-from spindle.store.base import NO_ARRAY, EventRow, PlainPoint, Series
+from spindle.store.base import NO_ARRAY, EventRow, Point, Series
 from spindle.wire_metric import PlainMetric
 from writer.batch import Mistake
 
@@ -39,7 +39,7 @@ class MetricDecoder:
         self._series: dict[tuple[str, str, str | None, str | None], Series] = {}
         self._times: dict[str, int] = {}  # points of one tick share their timestamp
 
-    def decode(self, payload: bytes, latest_ns: int) -> tuple[list[PlainPoint], list[Mistake]]:
+    def decode(self, payload: bytes, latest_ns: int) -> tuple[list[Point], list[Mistake]]:
         """The good points in order, and what is wrong with the rest.
 
         :param latest_ns: timestamps after this lie in the future.
@@ -51,7 +51,7 @@ class MetricDecoder:
                 pass  # the models say what, if anything, is wrong with it
         return decode_objects(payload, self._max_payload, lambda data: self._slow(data, latest_ns))
 
-    def _fast(self, payload: bytes, latest_ns: int) -> list[PlainPoint]:
+    def _fast(self, payload: bytes, latest_ns: int) -> list[Point]:
         if payload[:1] == b"{":
             readings = [self._one.decode(payload)]
         else:
@@ -61,7 +61,7 @@ class MetricDecoder:
         known, times = self._series, self._times
         if len(times) > MAX_TIMES:
             times.clear()
-        points: list[PlainPoint] = []
+        points: list[Point] = []
         add, time_ns = points.append, 0
         last: str | None = None  # no timestamp is equal to it
         for reading in readings:
@@ -92,7 +92,7 @@ class MetricDecoder:
         self._series[source_device, metric_type, device_id, array_id] = series
         return series
 
-    def _slow(self, data: object, latest_ns: int) -> PlainPoint:
+    def _slow(self, data: object, latest_ns: int) -> Point:
         metric = models.parse(models.DeviceMetric, data, latest_ns)
         key = (metric.source_device, metric.metric_type, metric.device_id, metric.array_id)
         series = self._series.get(key) or self._learn(*key)

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from spindle.errors import BatchRefused, StoreUnavailable
 from spindle.store import Store
-from spindle.store.base import Bucket, EventRow, Latest, Point, Selection, Series
+from spindle.store.base import Bucket, EventRow, Latest, Selection, Series
+from tests.stored import counts
 
 S = 10**9
 #: A minute ago, on a whole minute, so that steps are easy to count.
@@ -53,7 +54,7 @@ async def test_a_store_that_was_never_written_to_answers_every_question_with_not
         assert await one.series(Selection(), 0, T0, every_ns=3600 * S) == []
         assert await one.samples(Selection(), 0, T0, every_ns=3600 * S) == []
         assert await one.events(Selection(), 0) == []
-        assert await one.counts() == {"device_metrics": 0, "events": 0}
+        assert await counts(one) == {"device_metrics": 0, "events": 0}
 
 
 async def test_its_name_says_kind_and_version(store: Store) -> None:
@@ -63,7 +64,7 @@ async def test_its_name_says_kind_and_version(store: Store) -> None:
 
 
 async def test_preparing_again_harms_nothing(store: Store) -> None:
-    await store.write_points([Point(TEMP, T0, 40.5)])
+    await store.write_points([(TEMP, T0, 40.5)])
     await store.prepare()
     await store.ping()
     assert await raw(store) == [(T0, 40.5)]
@@ -71,7 +72,7 @@ async def test_preparing_again_harms_nothing(store: Store) -> None:
 
 @pytest.mark.parametrize("value", [0.1, -0.0, 1e300, -1e-300, 5e-324, 2**53 + 2.0, 123456.789, 7])
 async def test_a_value_comes_back_exactly(store: Store, value: float) -> None:
-    await store.write_points([Point(TEMP, T0, value)])
+    await store.write_points([(TEMP, T0, value)])
     [(_, got)] = await raw(store)
     assert got == value
     assert isinstance(got, float)
@@ -79,29 +80,29 @@ async def test_a_value_comes_back_exactly(store: Store, value: float) -> None:
 
 async def test_all_nine_digits_of_a_time_are_kept(store: Store) -> None:
     times = [T0 + n for n in (0, 1, 2, 999_999_999)]
-    await store.write_points([Point(TEMP, time_ns, 1.0) for time_ns in times])
+    await store.write_points([(TEMP, time_ns, 1.0) for time_ns in times])
     assert [time_ns for time_ns, _ in await raw(store)] == times
 
 
 async def test_writing_a_batch_twice_changes_nothing(store: Store) -> None:
-    batch = [Point(series, T0 + n, float(n)) for series in ALL for n in range(50)]
+    batch = [(series, T0 + n, float(n)) for series in ALL for n in range(50)]
     await store.write_points(batch)
     before = await store.series(Selection(), 0, 2**62)
     await store.write_points(batch)
     assert await store.series(Selection(), 0, 2**62) == before
-    assert (await store.counts())["device_metrics"] == 200
+    assert (await counts(store))["device_metrics"] == 200
 
 
 async def test_the_same_series_and_time_again_overwrites(store: Store) -> None:
-    await store.write_points([Point(TEMP, T0, 1.0), Point(IOPS, T0, 9.0), Point(TEMP, T0, 2.0)])
+    await store.write_points([(TEMP, T0, 1.0), (IOPS, T0, 9.0), (TEMP, T0, 2.0)])
     assert await raw(store) == [(T0, 2.0)]  # of one batch, the later one
-    await store.write_points([Point(TEMP, T0, 1.5)])
+    await store.write_points([(TEMP, T0, 1.5)])
     assert await raw(store) == [(T0, 1.5)]
     assert await raw(store, IOPS) == [(T0, 9.0)]
 
 
 async def test_two_objects_of_one_series_are_one_series(store: Store) -> None:
-    await store.write_points([Point(TEMP, T0, 1.0), Point(Series(*TEMP.key), T0 + 1, 2.0)])
+    await store.write_points([(TEMP, T0, 1.0), (Series(*TEMP.key), T0 + 1, 2.0)])
     assert await raw(store) == [(T0, 1.0), (T0 + 1, 2.0)]
     assert len(await store.latest(Selection(), 0)) == 1
 
@@ -109,27 +110,27 @@ async def test_two_objects_of_one_series_are_one_series(store: Store) -> None:
 async def test_an_empty_batch_is_nothing(store: Store) -> None:
     await store.write_points([])
     await store.write_events([])
-    assert await store.counts() == {"device_metrics": 0, "events": 0}
+    assert await counts(store) == {"device_metrics": 0, "events": 0}
 
 
 async def test_a_batch_with_a_value_that_no_store_holds_is_refused_and_the_next_is_not(
     store: Store,
 ) -> None:
     with pytest.raises(BatchRefused):
-        await store.write_points([Point(TEMP, T0, math.nan)])
-    await store.write_points([Point(TEMP, T0, 1.0)])
+        await store.write_points([(TEMP, T0, math.nan)])
+    await store.write_points([(TEMP, T0, 1.0)])
     assert await raw(store) == [(T0, 1.0)]
 
 
 async def test_latest_is_the_newest_reading_of_each_series(store: Store, reading: Store) -> None:
-    await store.write_points([Point(s, T0 + n * S, float(n)) for s in ALL for n in (2, 3, 1)])
+    await store.write_points([(s, T0 + n * S, float(n)) for s in ALL for n in (2, 3, 1)])
     got = await reading.latest(Selection(), 0)
     assert got == [Latest(*s.key, T0 + 3 * S, 3.0) for s in sorted(ALL, key=lambda s: s.key)]
 
 
 async def test_several_devices_can_be_asked_for_at_once(store: Store) -> None:
     series = [Series("DiskUnit", "DiskTemp", f"disk-{n}", "array-1") for n in range(5)]
-    await store.write_points([Point(each, T0, float(n)) for n, each in enumerate(series)])
+    await store.write_points([(each, T0, float(n)) for n, each in enumerate(series)])
     await store.write_events([event("of-1", device_id="disk-1"), event("of-2", device_id="disk-2")])
 
     async def found(which: Selection) -> list[str]:
@@ -144,7 +145,7 @@ async def test_several_devices_can_be_asked_for_at_once(store: Store) -> None:
 
 
 async def test_latest_leaves_out_what_is_older_than_asked_for(store: Store) -> None:
-    await store.write_points([Point(TEMP, T0, 1.0), Point(OTHER, T0 - 1, 1.0)])
+    await store.write_points([(TEMP, T0, 1.0), (OTHER, T0 - 1, 1.0)])
     assert [item.device_id for item in await store.latest(Selection(), T0)] == ["disk-1"]
 
 
@@ -165,7 +166,7 @@ async def test_latest_leaves_out_what_is_older_than_asked_for(store: Store) -> N
 async def test_a_selection_matches_exactly(
     store: Store, which: Selection, expected: set[Series]
 ) -> None:
-    await store.write_points([Point(series, T0, 1.0) for series in ALL])
+    await store.write_points([(series, T0, 1.0) for series in ALL])
     keys = {series.key for series in expected}
     latest = await store.latest(which, 0)
     assert {(i.source_device, i.metric_type, i.device_id, i.array_id) for i in latest} == keys
@@ -174,13 +175,13 @@ async def test_a_selection_matches_exactly(
 
 
 async def test_a_range_holds_its_start_and_not_its_end(store: Store) -> None:
-    await store.write_points([Point(TEMP, T0 + n, float(n)) for n in range(5)])
+    await store.write_points([(TEMP, T0 + n, float(n)) for n in range(5)])
     steps = await store.series(Selection(), T0 + 1, T0 + 3)
     assert [step.time_ns - T0 for step in steps] == [1, 2]
 
 
 async def test_raw_readings_come_series_by_series_oldest_first(store: Store) -> None:
-    await store.write_points([Point(s, T0 + n, 1.0) for n in (2, 0, 1) for s in ALL])
+    await store.write_points([(s, T0 + n, 1.0) for n in (2, 0, 1) for s in ALL])
     steps = await store.series(Selection(), 0, 2**62)
     ordered = sorted(ALL, key=lambda s: s.key)
     assert steps == [Bucket(*s.key, T0 + n, 1.0, 1.0, 1.0, 1) for s in ordered for n in range(3)]
@@ -190,8 +191,8 @@ async def test_steps_carry_mean_minimum_maximum_and_count_aligned_to_the_epoch(
     store: Store,
 ) -> None:
     readings = [(-10, 5.0), (0, 1.0), (10, 2.0), (19, 6.0), (45, 4.0)]  # none from 20 to 40
-    await store.write_points([Point(TEMP, T0 + s * S, value) for s, value in readings])
-    await store.write_points([Point(OTHER, T0, 100.0)])
+    await store.write_points([(TEMP, T0 + s * S, value) for s, value in readings])
+    await store.write_points([(OTHER, T0, 100.0)])
     steps = await store.series(Selection(device_id="disk-1"), T0, T0 + 60 * S, every_ns=20 * S)
     assert steps == [
         Bucket(*TEMP.key, T0, 3.0, 1.0, 6.0, 3),
@@ -202,22 +203,22 @@ async def test_steps_carry_mean_minimum_maximum_and_count_aligned_to_the_epoch(
 
 
 async def test_a_step_that_the_range_cuts_starts_before_the_range(store: Store) -> None:
-    await store.write_points([Point(TEMP, T0 + n * S, float(n)) for n in range(60)])
+    await store.write_points([(TEMP, T0 + n * S, float(n)) for n in range(60)])
     steps = await store.series(Selection(), T0 + 10 * S, T0 + 50 * S, every_ns=30 * S)
     assert [(step.time_ns - T0, step.count) for step in steps] == [(0, 20), (30 * S, 20)]
 
 
 async def test_readings_ahead_of_the_clock_are_downsampled_too(store: Store) -> None:
     ahead = time.time_ns() + 1800 * S
-    await store.write_points([Point(TEMP, ahead, 1.0)])
+    await store.write_points([(TEMP, ahead, 1.0)])
     steps = await store.series(Selection(), T0, ahead + S, every_ns=60 * S)
     assert [step.count for step in steps] == [1]
 
 
 async def test_a_sample_is_the_first_reading_of_its_step(store: Store) -> None:
     readings = [(-10, 5.0), (3, 1.0), (10, 2.0), (20, 6.0), (39, 7.0), (85, 4.0), (99, 0.0)]
-    await store.write_points([Point(TEMP, T0 + s * S, value) for s, value in readings])
-    await store.write_points([Point(OTHER, T0 + 50 * S, 100.0)])
+    await store.write_points([(TEMP, T0 + s * S, value) for s, value in readings])
+    await store.write_points([(OTHER, T0 + 50 * S, 100.0)])
     got = await store.samples(Selection(), T0, T0 + 99 * S, every_ns=20 * S)
     assert got == [
         Bucket(*key, T0 + s * S, value, value, value, 1)
@@ -233,7 +234,7 @@ async def test_a_sample_is_the_first_reading_of_its_step(store: Store) -> None:
 
 
 async def test_a_step_that_the_range_cuts_is_sampled_within_the_range(store: Store) -> None:
-    await store.write_points([Point(TEMP, T0 + n * S, float(n)) for n in range(60)])
+    await store.write_points([(TEMP, T0 + n * S, float(n)) for n in range(60)])
     got = await store.samples(Selection(), T0 + 10 * S, T0 + 31 * S, every_ns=30 * S)
     assert [(step.time_ns - T0, step.mean) for step in got] == [(0, 10.0), (30 * S, 30.0)]
 
@@ -242,7 +243,7 @@ async def test_a_step_that_the_range_cuts_is_sampled_within_the_range(store: Sto
 async def test_a_limit_counts_rows_of_all_series_together(
     store: Store, every_ns: int | None
 ) -> None:
-    await store.write_points([Point(s, T0 + n * S, 1.0) for n in range(5) for s in ALL])
+    await store.write_points([(s, T0 + n * S, 1.0) for n in range(5) for s in ALL])
     steps = await store.series(Selection(), T0, T0 + 60 * S, every_ns, limit=7)
     assert len(steps) == 7
     assert steps == (await store.series(Selection(), T0, T0 + 60 * S, every_ns))[:7]
@@ -300,7 +301,7 @@ async def test_an_event_delivered_again_is_stored_once(store: Store) -> None:
         ("disk-1", "e", 0),
         ("disk-2", "a", 0),
     ]
-    assert (await store.counts())["events"] == 5
+    assert (await counts(store))["events"] == 5
 
 
 async def test_events_hours_apart_are_written_in_one_batch(store: Store) -> None:
@@ -311,7 +312,7 @@ async def test_events_hours_apart_are_written_in_one_batch(store: Store) -> None
 
 
 async def test_any_time_may_be_asked_about(store: Store) -> None:
-    await store.write_points([Point(TEMP, T0, 1.0)])
+    await store.write_points([(TEMP, T0, 1.0)])
     await store.write_events([event("a")])
     for start, end in ((-(10**30), 10**30), (10**30, 10**40), (0, 2**63), (2**63, 2**64)):
         found = 1 if start <= T0 < end else 0
@@ -324,24 +325,24 @@ async def test_any_time_may_be_asked_about(store: Store) -> None:
 async def test_many_questions_and_writes_at_once_are_all_answered(
     store: Store, reading: Store
 ) -> None:
-    await store.write_points([Point(series, T0, 1.0) for series in ALL])
+    await store.write_points([(series, T0, 1.0) for series in ALL])
 
     async def write(n: int) -> None:
-        await store.write_points([Point(series, T0 + n, 1.0) for series in ALL])
+        await store.write_points([(series, T0 + n, 1.0) for series in ALL])
 
     async def ask(_: int) -> int:
         return len(await reading.latest(Selection(), 0))
 
     await asyncio.gather(*(write(n) for n in range(20)))
     assert await asyncio.gather(*(ask(n) for n in range(40))) == [4] * 40
-    assert (await reading.counts())["device_metrics"] == 80
+    assert (await counts(reading))["device_metrics"] == 80
 
 
 async def test_a_closed_store_says_so_and_can_be_closed_again(store: Store) -> None:
     await store.close()
     await store.close()
     with pytest.raises(StoreUnavailable):
-        await store.write_points([Point(TEMP, T0, 1.0)])
+        await store.write_points([(TEMP, T0, 1.0)])
     with pytest.raises(StoreUnavailable):
         await store.latest(Selection(), 0)
 
@@ -369,7 +370,7 @@ HOSTILE = st.one_of(
 async def test_no_text_in_a_selection_changes_the_meaning_of_a_question(
     store: Store, source: str | None, device: str | None, array: str | None, metric: str | None
 ) -> None:
-    await store.write_points([Point(series, T0, 1.0) for series in ALL])
+    await store.write_points([(series, T0, 1.0) for series in ALL])
     await store.write_events([event("a"), event("b", T0 + 5, device_id="disk-2", array_id="")])
     which = Selection(source, device, array, metric)
     wanted = [
@@ -395,4 +396,4 @@ async def test_no_text_in_a_selection_changes_the_meaning_of_a_question(
         and array in (None, row.array_id)
     ]
     assert [row.event_id for row in await store.events(which, 0)] == events
-    assert await store.counts() == {"device_metrics": 4, "events": 2}
+    assert await counts(store) == {"device_metrics": 4, "events": 2}

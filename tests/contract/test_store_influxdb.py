@@ -14,11 +14,12 @@ from hypothesis import strategies as st
 
 from spindle.errors import BatchRefused, BatchTooLarge, StoreDenied, StoreUnavailable
 from spindle.settings import Settings, load
-from spindle.store.base import EventRow, Point, Selection, Series
+from spindle.store.base import EventRow, Selection, Series
 from spindle.store.event_times import own_place
 from spindle.store.influxdb import influxql
 from spindle.store.influxdb.store import InfluxStore
 from tests import servers
+from tests.stored import counts
 
 NOW = time.time_ns()
 DAY = 86_400 * 10**9
@@ -76,36 +77,36 @@ async def test_a_database_that_keeps_everything_loses_nothing_to_the_default_ret
     server = InfluxStore(
         load(Settings, store_url=f"{store._address.base}/{database}", retention_hours=0)
     )
-    await server.write_points([Point(TEMP, NOW - 30 * DAY, 1.0)])
+    await server.write_points([(TEMP, NOW - 30 * DAY, 1.0)])
     await server.close()
     await store.prepare()
     assert '"autogen","0s"' in ask(f"SHOW RETENTION POLICIES ON {database}")
     assert "left as it is" in caplog.text
-    assert (await store.counts())["device_metrics"] == 1
+    assert (await counts(store))["device_metrics"] == 1
 
 
 async def test_a_point_outside_the_retention_is_refused_and_its_neighbour_kept(
     store: InfluxStore,
 ) -> None:
     with pytest.raises(BatchRefused, match="beyond retention policy"):
-        await store.write_points([Point(TEMP, NOW - 30 * DAY, 1.0), Point(TEMP, NOW, 2.0)])
-    assert (await store.counts())["device_metrics"] == 1
+        await store.write_points([(TEMP, NOW - 30 * DAY, 1.0), (TEMP, NOW, 2.0)])
+    assert (await counts(store))["device_metrics"] == 1
 
 
 async def test_a_body_that_is_too_large_is_not_the_points_fault(store: InfluxStore) -> None:
     with pytest.raises(BatchTooLarge):
-        await store.write_points([Point(TEMP, NOW + n, 1.0) for n in range(300_000)])
+        await store.write_points([(TEMP, NOW + n, 1.0) for n in range(300_000)])
 
 
 async def test_a_database_that_was_dropped_is_made_again(
     store: InfluxStore, ask: Ask, database: str
 ) -> None:
-    await store.write_points([Point(TEMP, NOW, 1.0)])  # without prepare: made as well
+    await store.write_points([(TEMP, NOW, 1.0)])  # without prepare: made as well
     ask(f"DROP DATABASE {database}")
     assert await store.latest(Selection(), 0) == []
     ask(f"DROP DATABASE {database}")
-    await store.write_points([Point(TEMP, NOW, 1.0)])
-    assert (await store.counts())["device_metrics"] == 1
+    await store.write_points([(TEMP, NOW, 1.0)])
+    assert (await counts(store))["device_metrics"] == 1
     assert '"168h0m0s"' in ask(f"SHOW RETENTION POLICIES ON {database}")
 
 
@@ -114,8 +115,8 @@ async def test_any_name_of_a_database_is_quoted(influxd: servers.Server, name: s
     url = f"influxdb://{influxd.url}"
     store = InfluxStore(load(Settings, store_url=url, influxdb_bucket=f"{name}{uuid4().hex[:6]}"))
     await store.prepare()
-    await store.write_points([Point(TEMP, NOW, 1.0)])
-    assert (await store.counts())["device_metrics"] == 1
+    await store.write_points([(TEMP, NOW, 1.0)])
+    assert (await counts(store))["device_metrics"] == 1
     await store.close()
 
 
@@ -136,7 +137,7 @@ async def test_events_far_apart_are_looked_up_in_as_many_requests_as_it_takes(
     ]
     for _ in range(2):  # a repeat changes nothing
         await store.write_events(far)
-    assert (await store.counts())["events"] == len(far)
+    assert (await counts(store))["events"] == len(far)
 
 
 async def test_an_event_that_was_moved_says_so_in_a_field(
@@ -182,15 +183,15 @@ async def test_a_database_that_is_away_is_named_and_found_again(
         await store.prepare()
     assert "s3cret" not in str(raised.value)
     with servers.running(server):
-        await store.write_points([Point(TEMP, NOW, 1.0)])
+        await store.write_points([(TEMP, NOW, 1.0)])
         server.kill()
         with pytest.raises(StoreUnavailable, match="is away"):
-            await store.write_points([Point(TEMP, NOW + 1, 1.0)])
+            await store.write_points([(TEMP, NOW + 1, 1.0)])
         with pytest.raises(StoreUnavailable, match="is away"):
             await store.latest(Selection(), 0)
         server.start()
-        await store.write_points([Point(TEMP, NOW + 1, 1.0)])
-        assert (await store.counts())["device_metrics"] == 2
+        await store.write_points([(TEMP, NOW + 1, 1.0)])
+        assert (await counts(store))["device_metrics"] == 2
     await store.close()
 
 
@@ -210,14 +211,14 @@ async def test_with_authentication_on_the_right_user_is_let_in_and_the_wrong_one
 
         admin("CREATE USER admin WITH PASSWORD 'MyStrongPassword888' WITH ALL PRIVILEGES")
         store = InfluxStore(load(Settings, store_url=f"influxdb://{server.url}/{database}"))
-        await store.write_points([Point(TEMP, NOW, 1.0)])
-        assert (await store.counts())["device_metrics"] == 1
+        await store.write_points([(TEMP, NOW, 1.0)])
+        assert (await counts(store))["device_metrics"] == 1
         await store.close()
 
         wrong = InfluxStore(
             load(Settings, store_url=f"influxdb://admin:s3cret@{server.url}/{database}")
         )
-        for ask in (wrong.prepare(), wrong.write_points([Point(TEMP, NOW, 1.0)]), wrong.counts()):
+        for ask in (wrong.prepare(), wrong.write_points([(TEMP, NOW, 1.0)]), counts(wrong)):
             with pytest.raises(StoreDenied, match="authorization failed") as raised:
                 await ask
             assert "s3cret" not in str(raised.value)
@@ -227,8 +228,8 @@ async def test_with_authentication_on_the_right_user_is_let_in_and_the_wrong_one
         admin(f"GRANT ALL ON {database} TO jo")
         plain = InfluxStore(load(Settings, store_url=f"influxdb://jo:jo@{server.url}/{database}"))
         await plain.prepare()  # may not manage, but may read and write
-        await plain.write_points([Point(TEMP, NOW + 1, 1.0)])
-        assert (await plain.counts())["device_metrics"] == 2
+        await plain.write_points([(TEMP, NOW + 1, 1.0)])
+        assert (await counts(plain))["device_metrics"] == 2
         await plain.close()
 
 

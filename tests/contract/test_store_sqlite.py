@@ -12,16 +12,18 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from spindle.errors import InUse, StoreDenied, StoreUnavailable
 from spindle.settings import Settings, load
-from spindle.store.base import EventRow, Point, Selection, Series
+from spindle.store.base import EventRow, Selection, Series
 from spindle.store.sqlite.schema import VERSION
 from spindle.store.sqlite.store import SqliteStore
 from tests.servers import ROOT
+from tests.stored import counts
 
 HOUR = 3600 * 10**9
 NOW = time.time_ns()
@@ -61,10 +63,10 @@ async def test_a_second_writer_of_the_same_file_is_told_who_has_it(file: Path) -
     await first.prepare()
     with pytest.raises(InUse, match=f"pid {os.getpid()}"):
         await second.prepare()
-    await first.write_points([Point(TEMP, NOW, 1.0)])
+    await first.write_points([(TEMP, NOW, 1.0)])
     await first.close()
     await second.prepare()  # the lock went with the first
-    assert (await second.counts())["device_metrics"] == 1
+    assert (await counts(second))["device_metrics"] == 1
     await second.close()
 
 
@@ -88,7 +90,7 @@ async def test_a_writer_that_was_killed_leaves_no_lock_behind(file: Path) -> Non
 
 async def test_a_reader_that_comes_before_the_writer_waits_and_makes_no_file(file: Path) -> None:
     reader = store(file, writing=False)
-    for ask in (reader.prepare, reader.ping, reader.counts):
+    for ask in (reader.prepare, reader.ping, partial(counts, reader)):
         with pytest.raises(StoreUnavailable, match="does not exist yet"):
             await ask()
     assert list(file.parent.iterdir()) == []
@@ -98,9 +100,9 @@ async def test_a_reader_that_comes_before_the_writer_waits_and_makes_no_file(fil
     writer = store(file)
     await writer.prepare()
     await reader.prepare()
-    assert (await reader.counts())["events"] == 0
+    assert (await counts(reader))["events"] == 0
     await writer.close()
-    assert (await reader.counts())["events"] == 0  # and goes on after it
+    assert (await counts(reader))["events"] == 0  # and goes on after it
     await reader.close()
 
 
@@ -108,7 +110,7 @@ async def test_a_reader_cannot_write(file: Path) -> None:
     writer, reader = store(file), store(file, writing=False)
     await writer.prepare()
     with pytest.raises(StoreDenied):
-        await reader.write_points([Point(TEMP, NOW, 1.0)])
+        await reader.write_points([(TEMP, NOW, 1.0)])
     with pytest.raises(StoreDenied, match="readonly"):
         await reader._read(lambda db: db.execute("DELETE FROM points"))  # the connection refuses
     await writer.close()
@@ -134,7 +136,7 @@ async def test_people_see_the_promised_names_and_times(file: Path) -> None:
     writer = store(file)
     await writer.prepare()
     at = 1_769_860_800_000_000_042
-    await writer.write_points([Point(TEMP, at, 41.5)])
+    await writer.write_points([(TEMP, at, 41.5)])
     await writer.write_events([event(1, at)])
     with shell(file) as db:
         metrics = "time, source_device, metric_type, device_id, array_id, value"
@@ -152,16 +154,16 @@ async def test_retention_deletes_what_is_older_and_nothing_else(file: Path) -> N
     writer = store(file, retention_hours=1)
     await writer.prepare()
     gone = Series("DiskUnit", "DiskTemp", "gone", "")
-    old = [Point(s, NOW - HOUR - n, 1.0) for s in (TEMP, gone) for n in range(1, 6_000)]
-    kept = [Point(TEMP, NOW - HOUR + n, 2.0) for n in range(100)]
+    old = [(s, NOW - HOUR - n, 1.0) for s in (TEMP, gone) for n in range(1, 6_000)]
+    kept = [(TEMP, NOW - HOUR + n, 2.0) for n in range(100)]
     await writer.write_points(old + kept)
     await writer.write_events([event(n, NOW - HOUR - 1 - n) for n in range(6_000)] + [event(-1)])
     deleted = await writer.expire(NOW)
     assert deleted == len(old) + 6_000
-    assert await writer.counts() == {"device_metrics": 100, "events": 1}
+    assert await counts(writer) == {"device_metrics": 100, "events": 1}
     assert [item.device_id for item in await writer.latest(Selection(), 0)] == ["disk-1"]
     assert await writer.expire(NOW) == 0
-    await writer.write_points([Point(gone, NOW, 3.0), Point(TEMP, NOW, 3.0)])  # as a new series
+    await writer.write_points([(gone, NOW, 3.0), (TEMP, NOW, 3.0)])  # as a new series
     latest = {item.device_id: item.value for item in await writer.latest(Selection(), 0)}
     assert latest == {"disk-1": 3.0, "gone": 3.0}
     await writer.close()
@@ -170,22 +172,22 @@ async def test_retention_deletes_what_is_older_and_nothing_else(file: Path) -> N
 async def test_retention_takes_turns_with_writes(file: Path) -> None:
     writer = store(file, retention_hours=1)
     await writer.prepare()
-    await writer.write_points([Point(TEMP, NOW - 2 * HOUR - n, 1.0) for n in range(60_000)])
+    await writer.write_points([(TEMP, NOW - 2 * HOUR - n, 1.0) for n in range(60_000)])
     expiring = asyncio.create_task(writer.expire(NOW), name="expire")
     await asyncio.sleep(0)
-    await writer.write_points([Point(TEMP, NOW, 1.0)])
+    await writer.write_points([(TEMP, NOW, 1.0)])
     assert not expiring.done()  # the write did not wait for the end of it
     assert await expiring == 60_000
-    assert (await writer.counts())["device_metrics"] == 1
+    assert (await counts(writer))["device_metrics"] == 1
     await writer.close()
 
 
 async def test_retention_of_nought_hours_keeps_everything(file: Path) -> None:
     writer = store(file, retention_hours=0)
     await writer.prepare()
-    await writer.write_points([Point(TEMP, 1, 1.0)])
+    await writer.write_points([(TEMP, 1, 1.0)])
     assert await writer.expire(NOW) == 0
-    assert (await writer.counts())["device_metrics"] == 1
+    assert (await counts(writer))["device_metrics"] == 1
     await writer.close()
 
 
@@ -198,13 +200,13 @@ async def test_a_full_disk_keeps_the_batch_for_another_try(file: Path) -> None:
         writer._writing.open().execute(f"PRAGMA max_page_count = {pages}")
 
     await writer._write(limit, 20)
-    batch = [Point(TEMP, NOW + n, 1.0) for n in range(20_000)]
+    batch = [(TEMP, NOW + n, 1.0) for n in range(20_000)]
     with pytest.raises(StoreUnavailable, match="disk is full"):
         await writer.write_points(batch)
-    assert (await writer.counts())["device_metrics"] == 0
+    assert (await counts(writer))["device_metrics"] == 0
     await writer._write(limit, 1_000_000)
     await writer.write_points(batch)
-    assert (await writer.counts())["device_metrics"] == 20_000
+    assert (await counts(writer))["device_metrics"] == 20_000
     await writer.close()
 
 
@@ -214,9 +216,9 @@ async def test_another_programs_lock_is_waited_for_and_then_named(file: Path) ->
     with shell(file) as db:
         db.execute("BEGIN IMMEDIATE")
         with pytest.raises(StoreUnavailable, match="locked by another program"):
-            await writer.write_points([Point(TEMP, NOW, 1.0)])
+            await writer.write_points([(TEMP, NOW, 1.0)])
         db.execute("ROLLBACK")
-    await writer.write_points([Point(TEMP, NOW, 1.0)])
+    await writer.write_points([(TEMP, NOW, 1.0)])
     await writer.close()
 
 
@@ -231,7 +233,7 @@ async def test_a_slow_question_holds_up_neither_a_write_nor_another_question(fil
 
     waiting = asyncio.create_task(reader._read(slow), name="slow")
     await asyncio.sleep(0)
-    await writer.write_points([Point(TEMP, NOW, 1.0)])
+    await writer.write_points([(TEMP, NOW, 1.0)])
     assert len(await reader.latest(Selection(), 0)) == 1
     assert not waiting.done()
     released.set()
@@ -254,14 +256,14 @@ async def test_a_question_ends_at_the_time_limit_and_the_next_is_answered(file: 
 async def test_a_file_that_is_replaced_under_writer_and_reader_is_opened_anew(file: Path) -> None:
     writer, reader = store(file), store(file, writing=False)
     await writer.prepare()
-    await writer.write_points([Point(TEMP, NOW, 1.0)])
-    assert (await reader.counts())["device_metrics"] == 1
+    await writer.write_points([(TEMP, NOW, 1.0)])
+    assert (await counts(reader))["device_metrics"] == 1
     for suffix in ("", "-wal", "-shm"):
         Path(f"{file}{suffix}").unlink(missing_ok=True)
     with pytest.raises(StoreUnavailable):
-        await reader.counts()
-    await writer.write_points([Point(TEMP, NOW + 1, 1.0), Point(TEMP, NOW + 2, 1.0)])
-    assert (await reader.counts())["device_metrics"] == 2
+        await counts(reader)
+    await writer.write_points([(TEMP, NOW + 1, 1.0), (TEMP, NOW + 2, 1.0)])
+    assert (await counts(reader))["device_metrics"] == 2
     await writer.close()
     await reader.close()
 
@@ -298,9 +300,9 @@ async def test_a_time_that_does_not_fit_is_refused_whole(file: Path) -> None:
     writer = store(file)
     await writer.prepare()
     with pytest.raises(BatchRefused):
-        await writer.write_points([Point(TEMP, NOW, 1.0), Point(TEMP, 2**63, 1.0)])
-    assert (await writer.counts())["device_metrics"] == 0
+        await writer.write_points([(TEMP, NOW, 1.0), (TEMP, 2**63, 1.0)])
+    assert (await counts(writer))["device_metrics"] == 0
     assert await writer.latest(Selection(), 0) == []
-    await writer.write_points([Point(TEMP, NOW, 1.0)])  # the series id of the refused batch is void
+    await writer.write_points([(TEMP, NOW, 1.0)])  # the series id of the refused batch is void
     assert len(await writer.latest(Selection(), 0)) == 1
     await writer.close()

@@ -13,7 +13,7 @@ from nats.aio.client import Client
 
 from spindle.settings import Settings, load
 from spindle.store import Store, open_store
-from spindle.store.base import Bucket, Point, Selection, Series
+from spindle.store.base import Bucket, Selection, Series
 from spindle.timestamps import NS
 from tests.asking import ask, reading
 from tests.servers import Server
@@ -42,15 +42,13 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
         head = Series("DiskUnit", "CapacityUsed", f"disk-{device}", f"array-{device % 10}")
         await store.write_points(
             [
-                Point(
-                    head, NOW - hours * HOUR, 80.0 - _growth(device) * hours / 24 + hours % 3 / 50
-                )
+                (head, NOW - hours * HOUR, 80.0 - _growth(device) * hours / 24 + hours % 3 / 50)
                 for hours in range(167)
             ]
         )
     worn = Series("DiskUnit", "PercentageUsed", "disk-7", "")
     await store.write_points(
-        [Point(worn, NOW - hours * HOUR, float(int(89 - hours / 24))) for hours in range(167)]
+        [(worn, NOW - hours * HOUR, float(int(89 - hours / 24))) for hours in range(167)]
     )
     yield store
     await store.close()

@@ -15,7 +15,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from spindle.store.base import EventRow, Point, Series
+from spindle.store.base import EventRow, Series
 from tests.asking import reading
 from tests.memory_store import MemoryStore, away
 from tests.servers import ROOT, Server, free_port
@@ -82,7 +82,7 @@ def _read_all(terminal: int) -> str:
 async def shell(nats_server: Server, tmp_path: Path) -> AsyncIterator[Shell]:
     """A reader over a hot disk answers."""
     store, now = MemoryStore(), time.time_ns()
-    await store.write_points([Point(Series("DiskUnit", "DiskTemp", "disk-1", "a-1"), now, 61.5)])
+    await store.write_points([(Series("DiskUnit", "DiskTemp", "disk-1", "a-1"), now, 61.5)])
     await store.write_events(
         [EventRow(now, "e-1", "DiskUnit", "DriveFailure", "disk-1", "a-1", 9, "\x1b[2J[red]")]
     )

@@ -14,7 +14,7 @@ from nats.aio.client import Client
 
 from spindle.settings import Settings, load
 from spindle.store import Store, open_store
-from spindle.store.base import EventRow, Point, Series
+from spindle.store.base import EventRow, Series
 from spindle.timestamps import NS, format_ns
 from tests.asking import ask, parts, reading
 from tests.servers import Server
@@ -42,9 +42,9 @@ async def filled(store_settings: Settings) -> AsyncIterator[Store]:
     """Three disks, of which one grew hot and failed, and a slow cloud."""
     store = open_store(store_settings, writing=True)
     await store.prepare()
-    points = [Point(TEMP, NOW - n * 60 * NS, 61.0 - n) for n in range(15)]
-    points += [Point(COOL, NOW - n * 60 * NS, 30.0) for n in range(15)]
-    points += [Point(DOTTED, NOW - NS, 31.0), Point(IOPS, NOW, 300.0), Point(CLOUD, NOW, 25.0)]
+    points = [(TEMP, NOW - n * 60 * NS, 61.0 - n) for n in range(15)]
+    points += [(COOL, NOW - n * 60 * NS, 30.0) for n in range(15)]
+    points += [(DOTTED, NOW - NS, 31.0), (IOPS, NOW, 300.0), (CLOUD, NOW, 25.0)]
     await store.write_points(points)
     await store.write_events(
         [
@@ -147,7 +147,7 @@ async def test_a_class_too_large_to_compare_reading_by_reading_is_compared_by_st
     fleet = [Series("Fleet", "DiskTemp", f"unit-{n}", "") for n in range(120)]
     await filled.write_points(
         [
-            Point(series, NOW - minutes * 60 * NS, 50.0 if (n, minutes) == (77, 0) else 30.0)
+            (series, NOW - minutes * 60 * NS, 50.0 if (n, minutes) == (77, 0) else 30.0)
             for n, series in enumerate(fleet)
             for minutes in (15, 10, 5, 0)
         ]
@@ -199,7 +199,7 @@ async def test_a_stored_series_is_scored_for_the_question_about_it(
     values = [2 + 0.2 * random.gauss(0, 1) for _ in range(400)]
     values[350:380] = [45 + random.gauss(0, 1) for _ in range(30)]
     await filled.write_points(
-        [Point(slow, NOW - (400 - n) * 5 * NS, value) for n, value in enumerate(values)]
+        [(slow, NOW - (400 - n) * 5 * NS, value) for n, value in enumerate(values)]
     )
     reply = await ask(client, "anomalies", device_id="disk-slow", since_minutes=20)
     (found,) = reply["data"]

@@ -14,7 +14,7 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 from reader.questions.registry import QUERIES
-from spindle.store.base import EventRow, Point, Series
+from spindle.store.base import EventRow, Series
 from spindle.timestamps import NS
 from tests.asking import ask, parts, reading, request
 from tests.memory_store import MemoryStore, away
@@ -28,7 +28,7 @@ DISK = Series("DiskUnit", "DiskTemp", "disk-1", "array-1")
 async def store() -> MemoryStore:
     """A disk that warmed up, and a critical event of it."""
     store, now = MemoryStore(), time.time_ns()
-    await store.write_points([Point(DISK, now - 600 * NS, 30.0), Point(DISK, now - NS, 41.5)])
+    await store.write_points([(DISK, now - 600 * NS, 30.0), (DISK, now - NS, 41.5)])
     event = EventRow(now - NS, "e-1", "DiskUnit", "DriveFailure", "disk-1", "array-1", 9, "boom")
     await store.write_events([event])
     return store

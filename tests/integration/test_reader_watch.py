@@ -25,7 +25,7 @@ from spindle.service.health import Health
 from spindle.service.run import Service
 from spindle.settings import Settings, load
 from spindle.store import Store, open_store
-from spindle.store.base import EventRow, Point, Series
+from spindle.store.base import EventRow, Series
 from spindle.timestamps import NS, format_ns
 from tests.asking import ask, reading
 from tests.servers import Server
@@ -209,7 +209,7 @@ async def test_what_was_missed_is_read_from_the_store_so_that_a_new_watch_is_war
     nats_server: Server, store: Store, world: World
 ) -> None:
     world.next_ns = (time.time_ns() // NS - 290) * NS
-    await store.write_points([Point(DISK, at, value) for at, value in world.values(285)])
+    await store.write_points([(DISK, at, value) for at, value in world.values(285)])
     async with reading(nats_server, store, **WATCHING) as service:
         await all_followed(world.client, 1)
         await until(lambda: (service.registry.get_sample_value("reader_watch_series") or 0) == 1)
@@ -221,7 +221,7 @@ async def test_a_change_of_health_is_published_once_and_not_again_after_a_restar
     nats_server: Server, store: Store, world: World
 ) -> None:
     hot, now = Series("DiskUnit", "DiskTemp", "hot-1", "array-1"), time.time_ns()
-    await store.write_points([Point(hot, now - n * NS, 66.0) for n in range(30)])
+    await store.write_points([(hot, now - n * NS, 66.0) for n in range(30)])
     world.next_ns = now - 5 * NS
     for _ in range(2):
         async with reading(nats_server, store, **WATCHING):
@@ -239,7 +239,7 @@ async def test_a_change_of_health_is_published_once_and_not_again_after_a_restar
     )
     assert "DiskTemp 66 degC" in change["reasons"][0]["message"]
     later = time.time_ns()
-    await store.write_points([Point(hot, later + n * NS // 10, 30.0) for n in range(300)])
+    await store.write_points([(hot, later + n * NS // 10, 30.0) for n in range(300)])
     async with reading(nats_server, store, **WATCHING):
         await all_followed(world.client, 1)
         await world.publish(1)
@@ -251,7 +251,7 @@ async def test_identical_questions_are_answered_by_one_look_into_the_store(
     nats_server: Server, store: Store, world: World
 ) -> None:
     now = time.time_ns()
-    await store.write_points([Point(DISK, now, 2.0)])
+    await store.write_points([(DISK, now, 2.0)])
     async with reading(nats_server, store, reader_cache_seconds=30) as service:
         await ask(world.client, "devices")
         await store.write_events(
@@ -272,7 +272,7 @@ async def test_a_device_that_will_be_full_soon_is_a_warning_with_the_day(
     hours = range(6 * 24)
     await store.write_points(
         [
-            Point(filling, now - h * 3600 * NS, 84 - h * 0.09 + 0.05 * world.random.gauss(0, 1))
+            (filling, now - h * 3600 * NS, 84 - h * 0.09 + 0.05 * world.random.gauss(0, 1))
             for h in hours
         ]
     )

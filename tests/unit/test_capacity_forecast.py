@@ -137,8 +137,8 @@ HEAD = Series("DiskUnit", "CapacityUsed", "a", "")
 
 async def test_the_newest_reading_is_the_value_and_one_ahead_of_the_clock_is_not() -> None:
     ages = range(-7200, 2 * DAY, 60)
-    points = [Point(HEAD, (NOW - age) * NS, 50.0 - age / DAY) for age in ages]
-    at, values = await past([point for point in points if point.time_ns <= NOW * NS])
+    points = [(HEAD, (NOW - age) * NS, 50.0 - age / DAY) for age in ages]
+    at, values = await past([point for point in points if point[1] <= NOW * NS])
     assert (at[-1], values[-1]) == (NOW, 50.0)
     assert made_of(*await past(points)).value == pytest.approx(50.0, abs=900 / DAY)
 
@@ -147,7 +147,7 @@ async def test_the_newest_reading_is_the_value_and_one_ahead_of_the_clock_is_not
 @pytest.mark.parametrize("late", [0, 2_345, 20_000])
 async def test_how_often_a_device_sends_bends_no_trend(every: int, late: int) -> None:
     ages = range(late % every, 30 * DAY, every)
-    at, values = await past([Point(HEAD, (NOW - a) * NS, 80.0 - 1.5 * a / DAY) for a in ages])
+    at, values = await past([(HEAD, (NOW - a) * NS, 80.0 - 1.5 * a / DAY) for a in ages])
     found = forecast(at, values, NOW, horizon_days=30.0)
     assert found.growth == pytest.approx(1.5, rel=0.01)
     assert found.growth_low == pytest.approx(1.5, rel=0.15)
@@ -161,9 +161,7 @@ async def test_a_fleet_of_any_size_is_read_in_a_few_queries(devices: int, querie
     store = MemoryStore()
     heads = [Series("DiskUnit", "CapacityUsed", f"d{n}", "") for n in range(devices)]
     ages = (0, 7200, 3 * DAY, 20 * DAY, 100 * DAY) if devices < 10 else (0, 3 * DAY)
-    await store.write_points(
-        [Point(head, (NOW - age) * NS, 50.0) for head in heads for age in ages]
-    )
+    await store.write_points([(head, (NOW - age) * NS, 50.0) for head in heads for age in ages])
     found = await past_of(store, Selection(metric_type="CapacityUsed"), NOW * NS, 0.0)
     assert store.asked == queries
     assert sum(len(span.steps) for span in found.spans) == devices * len(ages)
@@ -172,9 +170,7 @@ async def test_a_fleet_of_any_size_is_read_in_a_few_queries(devices: int, querie
 
 async def test_no_step_is_sampled_twice_and_none_is_left_out() -> None:
     store = MemoryStore()
-    await store.write_points(
-        [Point(HEAD, at * NS, 50.0) for at in range(NOW - 40 * DAY, NOW + 1, 600)]
-    )
+    await store.write_points([(HEAD, at * NS, 50.0) for at in range(NOW - 40 * DAY, NOW + 1, 600)])
     for hours, cut in ((0.0, 1), (24.0, 0)):
         found = await past_of(store, Selection(), NOW * NS, hours)
         for older, newer in pairwise(found.spans):

@@ -40,7 +40,7 @@ async def incident(devices: int) -> MemoryStore:
         series = Series("DiskUnit", "DiskTemp", name, "")
         for at in range(NOW - 6 * MINUTE, NOW, 5 * NS):
             hot = NOW - 4 * MINUTE <= at < NOW - 2 * MINUTE
-            points.append(Point(series, at, 66.0 if hot else 40.0))
+            points.append((series, at, 66.0 if hot else 40.0))
         events.append(
             EventRow(NOW - 3 * MINUTE, name, "DiskUnit", "DriveFailure", name, "", 9, "hot")
         )
@@ -63,7 +63,7 @@ async def test_events_that_no_reading_explains_do_not_keep_others_from_being_loo
     for n in range(3 * MOST_CLOSER):
         name, kind = f"a-{n:03}", "UnauthorizedAccess" if n % 2 else "DataCorruption"
         series = Series("DiskUnit", "DiskTemp", name, "")
-        await store.write_points([Point(series, at, 40.0) for at in range(NOW - MINUTE, NOW, NS)])
+        await store.write_points([(series, at, 40.0) for at in range(NOW - MINUTE, NOW, NS)])
         told = EventRow(NOW - MINUTE, name, "DiskUnit", kind, name, "", 9, "lost")
         await store.write_events([told])
     for look in range(4):

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spindle.errors import BatchRefused
-from spindle.store.base import EventRow, Point, Series
+from spindle.store.base import EventRow, Series
 from spindle.store.influxdb.lines import event_line, points_body
 
 TEMP = Series("DiskUnit", "DiskTemp", "sda.1", "array-1")
@@ -33,7 +33,7 @@ def event(**given: object) -> EventRow:
 
 
 def test_a_point_is_one_line_with_its_tags_sorted_by_name() -> None:
-    assert points_body([Point(TEMP, 1_700_000_000_123_456_789, 41.25), Point(LONE, 1, 3.0)]) == (
+    assert points_body([(TEMP, 1_700_000_000_123_456_789, 41.25), (LONE, 1, 3.0)]) == (
         b"device_metrics,array_id=array-1,device_id=sda.1,metric_type=DiskTemp,"
         b"source_device=DiskUnit value=41.25 1700000000123456789\n"
         b"device_metrics,device_id=sda,metric_type=DiskTemp,source_device=DiskUnit value=3.0 1"
@@ -45,17 +45,17 @@ def test_a_point_is_one_line_with_its_tags_sorted_by_name() -> None:
     [(1e300, "1e+300"), (-0.0, "-0.0"), (5, "5"), (0.1 + 0.2, "0.30000000000000004")],
 )
 def test_a_value_is_written_as_its_shortest_exact_decimal(value: float, text: str) -> None:
-    assert points_body([Point(LONE, 1, value)]).split(b" ")[1] == f"value={text}".encode()
+    assert points_body([(LONE, 1, value)]).split(b" ")[1] == f"value={text}".encode()
 
 
 def test_a_value_of_numpy_is_written_as_a_number() -> None:
     numpy = pytest.importorskip("numpy")
-    assert points_body([Point(LONE, 1, numpy.float64(0.5))]).endswith(b" value=0.5 1")
+    assert points_body([(LONE, 1, numpy.float64(0.5))]).endswith(b" value=0.5 1")
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False))
 def test_no_digit_of_a_value_is_lost(value: float) -> None:
-    text = points_body([Point(LONE, 1, value)]).split(b" ")[1].removeprefix(b"value=")
+    text = points_body([(LONE, 1, value)]).split(b" ")[1].removeprefix(b"value=")
     assert float(text) == value
 
 

@@ -9,14 +9,14 @@ import re
 from collections.abc import Iterable
 
 from spindle.errors import BatchRefused
-from spindle.store.base import EventRow, PlainPoint
+from spindle.store.base import EventRow, Point
 from spindle.subjects import ARRAY_ID, DEVICE_ID, EVENT_TYPE, EVENTS_MEASUREMENT, SOURCE_DEVICE
 
 _TAG_SPECIALS = re.compile(r"([,= ])")
 _TAG_FORBIDDEN = re.compile(r"[\x00-\x1f\x7f]|\\\Z")  # would end the line, or eat what follows
 
 
-def points_body(points: Iterable[PlainPoint]) -> bytes:
+def points_body(points: Iterable[Point]) -> bytes:
     """One line per point. The heads were made once, and a float's text is its shortest exact one.
 
     A million lines take about a second; with ``influxdb_client.Point`` they take twenty.

@@ -23,7 +23,7 @@ from spindle.store.base import (
     Bucket,
     EventRow,
     Latest,
-    PlainPoint,
+    Point,
     Selection,
     VisitRow,
     VisitSelection,
@@ -72,7 +72,7 @@ class InfluxStore:
     async def ping(self) -> None:
         await self._run(self._readers, self._ping)
 
-    async def write_points(self, points: Sequence[PlainPoint]) -> None:
+    async def write_points(self, points: Sequence[Point]) -> None:
         if points:
             await self._run(
                 self._writers,
@@ -166,13 +166,6 @@ class InfluxStore:
         latest_first = sorted(found, key=lambda one: (one.time_ns, one.visit_id), reverse=True)
         return latest_first[:limit]
 
-    async def counts(self) -> dict[str, int]:
-        metrics, events = await self._queries(influxql.count_metrics(), influxql.count_events())
-        return {
-            "device_metrics": int(metrics[0]["count"]) if metrics else 0,
-            "events": int(events[0]["count"]) if events else 0,
-        }
-
     async def expire(self, now_ns: int) -> int:  # noqa: ARG002 - the protocol's
         """Nothing to do: InfluxDB drops what is older than its retention itself."""
         return 0
@@ -234,7 +227,7 @@ class InfluxStore:
         self._version = version_of(answer)
         return self._version
 
-    def _write_points(self, server: Server, points: Sequence[PlainPoint]) -> None:
+    def _write_points(self, server: Server, points: Sequence[Point]) -> None:
         body = lines.points_body(points)
         with self._first_writes.passing(map(itemgetter(1), points)):
             server.write(body)

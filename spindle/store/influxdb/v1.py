@@ -40,7 +40,7 @@ class V1(Server):
         except StoreDenied as error:
             # A user without administration rights can still use a database that is there.
             try:
-                self.query(influxql.count_events())
+                self.query(influxql.any_event())
             except NotThere:
                 raise error from None
             log.info("the retention of %s is left as it is: %s", database, error)

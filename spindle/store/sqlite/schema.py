@@ -116,7 +116,6 @@ SELECT time_ns, event_id, source_device, event_type, device_id, array_id,
        criticality, event_message
 FROM event_rows {where} ORDER BY time_ns DESC, event_id DESC LIMIT :limit
 """
-COUNTS = "SELECT (SELECT count(*) FROM points), (SELECT count(*) FROM event_rows)"
 
 # Retention: series after series, at most :limit rows at a time.
 NEXT_SERIES = "SELECT id FROM series WHERE id > ? ORDER BY id LIMIT ?"

@@ -23,7 +23,7 @@ from spindle.store.base import (
     Bucket,
     EventRow,
     Latest,
-    PlainPoint,
+    Point,
     Selection,
     VisitRow,
     VisitSelection,
@@ -83,7 +83,7 @@ class SqliteStore:
     async def ping(self) -> None:
         await self._read(lambda db: db.execute("SELECT 1 FROM series LIMIT 1").fetchone())
 
-    async def write_points(self, points: Sequence[PlainPoint]) -> None:
+    async def write_points(self, points: Sequence[Point]) -> None:
         if points:
             await self._write(self._the_writing().write_points, points)
 
@@ -170,10 +170,6 @@ class SqliteStore:
         given = {**which.given, "since": clamped(since_ns), "limit": max(0, limit)}
         sql = visits.sql(which)
         return await self._read(lambda db: [VisitRow(*row) for row in db.execute(sql, given)])
-
-    async def counts(self) -> dict[str, int]:
-        points, events = await self._read(lambda db: db.execute(schema.COUNTS).fetchone())
-        return {"device_metrics": points, "events": events}
 
     async def expire(self, now_ns: int) -> int:
         if not self._retention_ns:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO
 
 from spindle.store import visits
-from spindle.store.base import EventRow, PlainPoint, Series, VisitRow
+from spindle.store.base import EventRow, Point, Series, VisitRow
 from spindle.store.sqlite import file, schema
 
 log = logging.getLogger("spindle.store")
@@ -80,7 +80,7 @@ class Writing:
                 self._forget_connection()
             raise
 
-    def write_points(self, points: Sequence[PlainPoint]) -> None:
+    def write_points(self, points: Sequence[Point]) -> None:
         ids = self._by_object
         with self._transaction() as db:
             try:
