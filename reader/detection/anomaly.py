@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from itertools import groupby
+from operator import attrgetter
 from typing import Any
 
 from reader.detection.detector import WARM_UP, Detector
 from reader.detection.episodes import Episode, Episodes, severity
 from spindle import timestamps
 from spindle.catalog import unit
-from spindle.store.base import Bucket
+from spindle.store.base import Bucket, SeriesKey
 from spindle.timestamps import NS
 
 LEARNT = WARM_UP + 150  #: points before the window, so that what is usual is known when it begins
@@ -19,7 +20,6 @@ COLUMNS = (
     *("device", "source_device", "array_id", "metric_type", "from", "to", "peak_time", "value"),
     *("expected", "unit", "score", "severity", "kind", "lasts", "explanation"),
 )
-SeriesKey = tuple[str, str, str, str]  # source_device, metric_type, device_id, array_id
 
 
 def step_seconds(series: int, window: float, least: float, most_points: int) -> float | None:
@@ -42,7 +42,7 @@ def of_series(
     :param stopped: asked before each series; nobody waits for the answer any more.
     """
     found: list[dict[str, Any]] = []
-    for key, own in groupby(steps, key=_key):
+    for key, own in groupby(steps, key=attrgetter("key")):
         if stopped():
             break
         found += _of_one(key, own, min_score)
@@ -50,7 +50,7 @@ def of_series(
 
 
 def _of_one(key: SeriesKey, steps: Iterable[Bucket], min_score: float) -> list[dict[str, Any]]:
-    metric_type = key[1]
+    metric_type = key.metric_type
     detector, episodes = Detector(), Episodes(metric_type, min_score)
     ended: list[Episode] = []
     for step in steps:
@@ -63,10 +63,6 @@ def _of_one(key: SeriesKey, steps: Iterable[Bucket], min_score: float) -> list[d
             ended.append(end)
     rows = [row(key, each, lasts=False) for each in ended]
     return rows + ([row(key, episodes.open, lasts=True)] if episodes.open else [])
-
-
-def _key(step: Bucket) -> SeriesKey:
-    return step.source_device, step.metric_type, step.device_id, step.array_id
 
 
 def row(key: SeriesKey, episode: Episode, *, lasts: bool) -> dict[str, Any]:

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from reader.detection.anomaly import SeriesKey
-from spindle.store.base import Latest, Selection
+from spindle.store.base import Latest, Selection, SeriesKey
 
 MOST = 400_000  #: series kept, some 60 MB; of a larger fleet the store is asked each time
 
@@ -38,10 +37,7 @@ class Picture:
 
     def base(self, readings: Iterable[Latest]) -> None:
         """What the store says; what it does not know any more is forgotten, but for the newest."""
-        stored = [
-            ((each.source_device, each.metric_type, each.device_id, each.array_id), each)
-            for each in readings
-        ]
+        stored = [(each.key, each) for each in readings]
         since = min((each.time_ns for _, each in stored), default=0)
         known = {key for key, _ in stored}
         self._newest = {

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from itertools import groupby
+from operator import attrgetter
 
 from reader.detection.anomaly import LEARNT
 from reader.watching.followed_shares import Board
 from reader.watching.intake import Reading
 from reader.watching.ownership import share_of
 from spindle.errors import StoreError
-from spindle.store.base import Bucket, Selection, Store
+from spindle.store.base import Selection, Store
 from spindle.timestamps import NS
 
 log = logging.getLogger("reader.watch")
@@ -37,12 +38,8 @@ async def catch_up(store: Store, board: Board, taken: frozenset[int], now_ns: in
     except StoreError as error:
         log.info("the watch begins without the last minutes: %s", error)
         return
-    for key, own in groupby(rows, key=_key):
-        if share_of(key[0], key[2], key[3]) in taken:
+    for key, own in groupby(rows, key=attrgetter("key")):
+        if share_of(key) in taken:
             for each in own:
                 board.take(Reading(key, each.time_ns, each.mean))
             await asyncio.sleep(0)  # answers come first
-
-
-def _key(step: Bucket) -> tuple[str, str, str, str]:
-    return step.source_device, step.metric_type, step.device_id, step.array_id

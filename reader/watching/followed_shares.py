@@ -7,7 +7,6 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from reader.detection.anomaly import SeriesKey
 from reader.health.reasons import Finding, Key
 from reader.lookups.watch_findings import Standing
 from reader.watching import share as shares_
@@ -15,6 +14,7 @@ from reader.watching.intake import Reading
 from reader.watching.ownership import share_of
 from reader.watching.series import Followed
 from reader.watching.share import Row, Share
+from spindle.store.base import SeriesKey
 from spindle.timestamps import NS
 
 log = logging.getLogger("reader.watch")
@@ -53,7 +53,7 @@ class Board:
         if number is None:
             if len(self._numbers) >= _MOST:
                 self._numbers.clear()
-            number = self._numbers[key] = share_of(key[0], key[2], key[3])
+            number = self._numbers[key] = share_of(key)
         share = self.shares.get(number)
         if share is None:
             return

@@ -9,9 +9,9 @@ from typing import NamedTuple
 
 import msgspec
 
-from reader.detection.anomaly import SeriesKey
 from spindle import timestamps
 from spindle.models import NAME_PATTERN
+from spindle.store.base import SeriesKey
 from spindle.wire_metric import PlainMetric
 
 _MOST = 100_000  # series remembered; past it the memory starts anew
@@ -62,7 +62,7 @@ class Intake:
 
     def _known(self, given: tuple[str, str, str | None, str | None]) -> SeriesKey | None:
         source_device, metric_type, device_id, array_id = given
-        key = source_device, metric_type, device_id or source_device, array_id or ""
+        key = SeriesKey(source_device, metric_type, device_id or source_device, array_id or "")
         valid = all(NAME_PATTERN.fullmatch(name) for name in key if name)
         if len(self._keys) >= _MOST:
             self._keys.clear()

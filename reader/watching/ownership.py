@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from math import ceil
 from zlib import crc32
 
+from spindle.store.base import SeriesKey
+
 SHARES = 8
 BEAT_SECONDS = 3.0
 LEASE_SECONDS = 12.0
@@ -69,9 +71,9 @@ class Alive:
         return {reader for reader, (_, at) in self._seen.items() if now - at < LEASE_SECONDS}
 
 
-def share_of(source_device: str, device_id: str, array_id: str) -> int:
-    """The share of a device; an array's members are all in one."""
-    return crc32((array_id or f"{source_device}/{device_id}").encode()) % SHARES
+def share_of(key: SeriesKey) -> int:
+    """The share of a series: of a device, and of an array, all are in one."""
+    return crc32((key.array_id or f"{key.source_device}/{key.device_id}").encode()) % SHARES
 
 
 def due(table: Table, me: str, alive: Iterable[str]) -> frozenset[int]:

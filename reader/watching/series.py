@@ -8,11 +8,11 @@ from typing import Any
 
 import orjson
 
-from reader.detection.anomaly import SeriesKey
 from reader.detection.detector import Detector
 from reader.detection.episodes import Episode, Episodes
 from spindle.catalog import unit
 from spindle.errors import InvalidInput
+from spindle.store.base import SeriesKey
 
 _LEVEL = 1  # of compression: half a millisecond for the largest state, and a fifth of its size
 
@@ -34,7 +34,7 @@ class Followed:
         self.key = key
         self.step = step
         self.detector = Detector()
-        self.episodes = Episodes(key[1])
+        self.episodes = Episodes(key.metric_type)
         self.slot = -1  # number of the step that is being filled
         self.total, self.count = 0.0, 0  # of its readings
         self.minute, self.minute_count = 0.0, 0  # sum and number of readings since last asked
@@ -65,7 +65,7 @@ class Followed:
         return self.episodes.take(time, value, score, self._explain)
 
     def _explain(self) -> Any:
-        metric_type = self.key[1]
+        metric_type = self.key.metric_type
         return self.detector.explain(metric_type, unit(metric_type))
 
     def mean_since(self) -> float | None:
@@ -84,7 +84,7 @@ class Followed:
     def to_bytes(self) -> bytes:
         """The whole state but for the step that is being filled."""
         head = orjson.dumps(
-            {"key": self.key, "step": self.step, "slot": self.slot, **self.episodes.state()}
+            {"key": list(self.key), "step": self.step, "slot": self.slot, **self.episodes.state()}
         )
         return zlib.compress(head + b"\n" + self.detector.to_bytes(), _LEVEL)
 
@@ -97,9 +97,9 @@ class Followed:
         try:
             head, _, body = zlib.decompress(data).partition(b"\n")
             said = orjson.loads(head)
-            source_device, metric_type, device_id, array_id = map(str, said["key"])
-            made = cls((source_device, metric_type, device_id, array_id), step)
-            made.episodes = Episodes.restored(metric_type, said)
+            key = SeriesKey(*map(str, said["key"]))
+            made = cls(key, step)
+            made.episodes = Episodes.restored(key.metric_type, said)
             made.slot, was = int(said["slot"]), float(said["step"])
         except (zlib.error, ValueError, KeyError, TypeError) as error:
             raise InvalidInput("this state of a series is damaged") from error

@@ -10,7 +10,6 @@ from typing import Any
 import orjson
 
 from reader.detection import anomaly
-from reader.detection.anomaly import SeriesKey
 from reader.detection.episodes import CALM, COMES_BACK, Episode, criticality
 from reader.detection.peers import FACTORS, PeerGroup, PeerReason
 from reader.health.reasons import RANK, Finding, Key, State
@@ -18,6 +17,7 @@ from reader.watching.series import Followed
 from spindle import timestamps
 from spindle.catalog import unit
 from spindle.errors import InvalidInput
+from spindle.store.base import SeriesKey
 from spindle.timestamps import NS
 
 MOST_ENDED = 100  #: anomalies of a share that are remembered after their end
@@ -59,7 +59,7 @@ class Share:
 
     def _note(self, key: SeriesKey, began: Episode | None, ended: Episode | None) -> None:
         if began is not None and not self._is_known((key, ""), began):
-            level = criticality(key[1], began)
+            level = criticality(key.metric_type, began)
             row = anomaly.row(key, began, lasts=True) | {"criticality": level, "told": False}
             self.rows[key, ""] = row
             self.changed = True
@@ -114,7 +114,7 @@ class Share:
             )
             load = None if metric_type == LOAD else means.get((array_id, source_device, LOAD))
             for device_id, reason in group.update(now, values, load).items():
-                found[(source_device, metric_type, device_id, array_id), "peer"] = reason
+                found[SeriesKey(source_device, metric_type, device_id, array_id), "peer"] = reason
         self._note_peers(found, now)
 
     def _note_peers(self, found: Mapping[tuple[SeriesKey, str], PeerReason], now: float) -> None:
@@ -131,7 +131,7 @@ class Share:
     def findings(self) -> Iterator[tuple[Key, Finding]]:
         """What lasts, as reasons of a device's health."""
         for (key, _), row in self.rows.items():
-            yield (key[0], key[2]), finding(row)
+            yield (key.source_device, key.device_id), finding(row)
 
     def record(self) -> Row:
         """What all readers should know, fit for JSON."""
@@ -180,7 +180,7 @@ _COLUMNS = {*anomaly.COLUMNS, "criticality", "told"}
 
 
 def _key(row: Mapping[str, Any]) -> SeriesKey:
-    return row["source_device"], row["metric_type"], row["device"], row["array_id"] or ""
+    return SeriesKey(row["source_device"], row["metric_type"], row["device"], row["array_id"] or "")
 
 
 def _is_row(row: object) -> bool:

@@ -19,6 +19,19 @@ def clamped(number: int) -> int:
     return min(max(number, _FIRST_NS), _LAST_NS)
 
 
+class SeriesKey(NamedTuple):
+    """What one time series of ``device_metrics`` is known by.
+
+    :ivar device_id: the unit; the class itself where the publisher named none.
+    :ivar array_id: ``NO_ARRAY`` for a device that belongs to none.
+    """
+
+    source_device: str
+    metric_type: str
+    device_id: str
+    array_id: str
+
+
 class Series:
     """One time series of ``device_metrics``: its tags, and its line-protocol head, made once.
 
@@ -40,9 +53,9 @@ class Series:
         )
 
     @property
-    def key(self) -> tuple[str, str, str, str]:
-        """``(source_device, metric_type, device_id, array_id)``."""
-        return self.source_device, self.metric_type, self.device_id, self.array_id
+    def key(self) -> SeriesKey:
+        """The same four names as a value."""
+        return SeriesKey(self.source_device, self.metric_type, self.device_id, self.array_id)
 
 
 #: One reading: its series, its time in nanoseconds, its value in the metric's unit.
@@ -102,6 +115,11 @@ class Latest:
     time_ns: int
     value: float
 
+    @property
+    def key(self) -> SeriesKey:
+        """Of which series it is."""
+        return SeriesKey(self.source_device, self.metric_type, self.device_id, self.array_id)
+
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
@@ -119,6 +137,11 @@ class Bucket:
     minimum: float
     maximum: float
     count: int
+
+    @property
+    def key(self) -> SeriesKey:
+        """Of which series it is."""
+        return SeriesKey(self.source_device, self.metric_type, self.device_id, self.array_id)
 
 
 @dataclass(frozen=True, slots=True)

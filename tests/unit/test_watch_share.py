@@ -17,10 +17,10 @@ from reader.watching.intake import Intake, Reading
 from reader.watching.series import Followed
 from reader.watching.share import Share, series_name
 from spindle.errors import InvalidInput
-from spindle.store.base import Latest
+from spindle.store.base import Latest, SeriesKey
 from spindle.timestamps import NS
 
-KEY = ("DiskUnit", "Latency", "d1", "a1")
+KEY = SeriesKey("DiskUnit", "Latency", "d1", "a1")
 START = 1_800_000_000.0
 
 
@@ -108,7 +108,7 @@ def test_a_disk_slower_than_its_peers_is_found_beside_them() -> None:
     for minute in range(300):
         now = START + 60 * minute
         for disk in range(6):
-            key = ("DiskUnit", "Latency", f"d{disk}", "a1")
+            key = SeriesKey("DiskUnit", "Latency", f"d{disk}", "a1")
             series = share.series.setdefault(key, Followed(key, 60.0))
             slow = 2.2 if disk == 2 and minute > 150 else 1.0
             share.take(series, now, 3 * slow * made.lognormvariate(0, 0.1))
@@ -125,7 +125,7 @@ def test_the_bound_on_series_is_kept_and_logged_once(caplog: pytest.LogCaptureFi
     board = Board(1.0, 3)
     board.shares = {n: Share(n, 1.0) for n in range(8)}
     for n in range(10):
-        board.take(Reading(("DiskUnit", "IOPs", f"d{n}", ""), int(START) * NS, 1.0))
+        board.take(Reading(SeriesKey("DiskUnit", "IOPs", f"d{n}", ""), int(START) * NS, 1.0))
     assert board.size == 3
     assert caplog.text.count("READER_WATCH_SERIES") == 1
 

@@ -15,6 +15,7 @@ from reader.watching.ownership import (
     share_of,
     without,
 )
+from spindle.store.base import SeriesKey
 
 
 def settle(table: Table, readers: list[str], rounds: int = 4) -> Table:
@@ -71,8 +72,11 @@ def test_a_reader_is_gone_when_its_beat_has_not_changed_on_our_own_clock() -> No
 
 
 def test_members_of_an_array_are_in_one_share_and_devices_alone_are_spread() -> None:
-    assert len({share_of("DiskUnit", f"d{n}", "array1") for n in range(100)}) == 1
-    assert len({share_of("DiskUnit", f"d{n}", "") for n in range(100)}) == SHARES
+    together, alone = (
+        {share_of(SeriesKey("DiskUnit", "IOPs", f"d{n}", array)) for n in range(100)}
+        for array in ("array1", "")
+    )
+    assert (len(together), len(alone)) == (1, SHARES)
 
 
 def test_a_table_that_somebody_broke_is_an_empty_one() -> None:
