@@ -21,8 +21,8 @@ from benchmarks.storage_series import Floats, correlated
 from reader.forecasting.capacity import Samples, readings
 from reader.lookups.capacity_past import Stretch, stretches
 from spindle.settings import Settings, load
-from spindle.store import Store, open_store
-from spindle.store.base import Bucket, Latest, Selection, Series
+from spindle.store.base import Bucket, Latest, Selection, Series, Store
+from spindle.store.registry import open_store
 from spindle.timestamps import NS
 from tests import servers
 

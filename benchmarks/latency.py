@@ -19,8 +19,8 @@ from rich.table import Table
 from benchmarks.points import ENVELOPE, envelopes, ticks
 from spindle import bus, subjects
 from spindle.settings import Settings, load
-from spindle.store import Store, open_store
-from spindle.store.base import Selection
+from spindle.store.base import Selection, Store
+from spindle.store.registry import open_store
 from spindle.timestamps import NS, format_ns
 from tests import servers
 from tests.services import ServiceProcess

@@ -19,8 +19,8 @@ from rich.table import Table
 
 from benchmarks.reader_data import MINUTE, WEEK_SECONDS, device_id, fill
 from spindle.settings import Settings, load
-from spindle.store import open_store
 from spindle.store.base import Selection
+from spindle.store.registry import open_store
 from spindle.timestamps import NS
 from tests import servers
 from tests.services import ServiceProcess

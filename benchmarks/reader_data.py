@@ -8,8 +8,8 @@ import time
 from rich.progress import Progress
 
 from spindle.settings import Settings, load
-from spindle.store import Store, open_store
-from spindle.store.base import Point, Series
+from spindle.store.base import Point, Series, Store
+from spindle.store.registry import open_store
 from spindle.timestamps import NS
 
 METRICS = {"DiskTemp": 35.0, "IOPs": 500.0, "Latency": 2.0, "CapacityUsed": 50.0}

@@ -23,7 +23,8 @@ from reader.watching.session import Watch
 from reader.watching.share_store import Parts
 from spindle import __version__, bus, subjects
 from spindle.service.run import Service
-from spindle.store import Store, open_store
+from spindle.store.base import Store
+from spindle.store.registry import open_store
 
 log = logging.getLogger("reader")
 

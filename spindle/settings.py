@@ -16,11 +16,11 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from spindle.errors import InvalidSettings
 from spindle.models import shown
+from spindle.store import registry
 
 DEFAULT_STORE = "sqlite:///.spindle/spindle.db"
 _REPLICAS = (1, 3, 5)
 _NATS_SCHEMES = ("nats", "tls", "ws", "wss")
-_SCHEMES = ("sqlite", "influxdb", "influxdb+http", "influxdb+https", "http", "https")
 
 
 class Settings(BaseSettings):
@@ -144,14 +144,14 @@ class Settings(BaseSettings):
     @field_validator("store_url")
     @classmethod
     def _known_store(cls, value: str) -> str:
-        if value and not _names_a_store(value):
-            raise ValueError("expected sqlite:///FILE or influxdb://host:port/database")
+        if value:
+            registry.kind_of(value)
         return value
 
     @field_validator("influxdb_host")
     @classmethod
     def _is_an_address(cls, value: str) -> str:
-        if value and not _names_a_store(value if "://" in value else f"http://{value}"):
+        if value and not _is_http(value if "://" in value else f"http://{value}"):
             raise ValueError("expected an address such as http://127.0.0.1:8086")
         return value
 
@@ -183,15 +183,12 @@ def _names_a_server(url: str) -> bool:
     return parts.scheme in _NATS_SCHEMES and bool(host) and " " not in url
 
 
-def _names_a_store(url: str) -> bool:
+def _is_http(url: str) -> bool:
     try:
-        parts = urlsplit(url)
-        host, _port = parts.hostname, parts.port  # a port that is no number raises
+        registry.kind_of(url)
     except ValueError:
         return False
-    if parts.scheme == "sqlite":
-        return url.startswith("sqlite:///") and not url.endswith("/")
-    return parts.scheme in _SCHEMES and bool(host)
+    return urlsplit(url).scheme != "sqlite"
 
 
 _S = TypeVar("_S", bound=Settings)

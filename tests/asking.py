@@ -17,7 +17,7 @@ from reader.main import PARTS, answer_from
 from reader.settings import ReaderSettings
 from spindle.service.health import Health
 from spindle.service.run import Service
-from spindle.store import Store
+from spindle.store.base import Store
 from tests.servers import Server
 from tests.waiting import until
 

@@ -14,6 +14,7 @@ from spindle.store.base import (
     Selection,
     VisitRow,
     VisitSelection,
+    WriteProfile,
 )
 
 
@@ -25,6 +26,7 @@ class MemoryStore:
     """
 
     name = "memory"
+    write_profile = WriteProfile(batch_points=20_000, writes=2)
 
     def __init__(self) -> None:
         self.points: dict[tuple[tuple[str, str, str, str], int], float] = {}

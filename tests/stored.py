@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from spindle.store import Store
-from spindle.store.base import Selection
+from spindle.store.base import Selection, Store
 
 _ALL = 2**62
 _MOST = 10_000_000

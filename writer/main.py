@@ -8,7 +8,6 @@ import time
 from dataclasses import replace
 from functools import partial
 from typing import Any
-from urllib.parse import urlsplit
 
 from nats.aio.client import Client
 
@@ -16,7 +15,8 @@ from spindle import bus, subjects
 from spindle.bus.streams import ACK_WAIT_SECONDS, VISITS_ACK_WAIT_SECONDS
 from spindle.errors import StoreError
 from spindle.service.run import Service
-from spindle.store import Store, open_store
+from spindle.store.base import Store
+from spindle.store.registry import open_store
 from writer.batch import Limits
 from writer.decode import EventDecoder, MetricDecoder
 from writer.metrics import LedgerCollector
@@ -30,8 +30,6 @@ log = logging.getLogger("writer")
 
 PARTS = ("nats", "store", "parking")
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.25, 10.0
-#: Points in one write: fewer commits for SQLite, bodies of about two megabytes for InfluxDB.
-SQLITE_BATCH, INFLUXDB_BATCH = 50_000, 20_000
 EXPIRE_EVERY_SECONDS = 60.0
 
 
@@ -88,13 +86,12 @@ async def prepare(store: Store, service: Service[WriterSettings]) -> None:
 def build(store: Store, visits: Visits, service: Service[WriterSettings]) -> list[Pipeline[Any]]:
     """One pipeline for each stream of what is stored."""
     settings = service.settings
-    sqlite = urlsplit(settings.store).scheme == "sqlite"
-    batch = settings.writer_batch_points or (SQLITE_BATCH if sqlite else INFLUXDB_BATCH)
+    profile = store.write_profile
+    batch = settings.writer_batch_points or profile.batch_points
     limits = Limits(
         batch_points=batch,
         linger=settings.writer_linger_seconds,
-        # SQLite writes one batch at a time; the next one waits at its door.
-        writes=2 if sqlite else settings.writer_connections,
+        writes=settings.writer_connections or profile.writes,
         held_points=4 * batch,
         held_bytes=settings.writer_held_bytes,
         lease=ACK_WAIT_SECONDS,

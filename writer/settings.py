@@ -33,7 +33,7 @@ class WriterSettings(Settings):
         0.1, ge=0, le=60, description="Longest a point waits for others to share its write."
     )
     writer_connections: int = Field(
-        2, ge=1, le=16, description="Writes to InfluxDB under way at once (SQLite takes one)."
+        0, ge=0, le=16, description="Writes to the store under way at once; 0: what suits it."
     )
     writer_held_bytes: int = Field(
         24 * 2**20,

@@ -21,8 +21,7 @@ from nats.js.errors import Error as JetStreamError
 
 from spindle import models, parking, subjects
 from spindle.errors import StoreUnavailable
-from spindle.store import Store
-from spindle.store.base import VisitRow
+from spindle.store.base import Store, VisitRow
 from writer.batch import Mistake
 from writer.decode import decode_objects
 

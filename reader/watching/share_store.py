@@ -24,7 +24,7 @@ from reader.watching.share import PEERS, Share, series_name
 from spindle import subjects
 from spindle.errors import BusUnavailable, InvalidInput, StoreError
 from spindle.service.run import Service
-from spindle.store import Store
+from spindle.store.base import Store
 
 log = logging.getLogger("reader.watch")
 

@@ -190,8 +190,40 @@ class VisitSelection:
         )
 
 
+class StoreSettings(Protocol):
+    """What every store is told: part of ``spindle.settings.Settings``."""
+
+    @property
+    def store(self) -> str:
+        """Its URL."""
+
+    @property
+    def store_timeout_seconds(self) -> float:
+        """How long one request may take."""
+
+    @property
+    def retention_hours(self) -> float:
+        """How long readings are kept; 0 for ever."""
+
+
+@dataclass(frozen=True, slots=True)
+class WriteProfile:
+    """How a store is best written to.
+
+    :ivar batch_points: points in one write.
+    :ivar writes: writes under way at once.
+    """
+
+    batch_points: int
+    writes: int
+
+
 class Store(Protocol):
     """What every store does. Methods raise ``StoreError``s, which carry the decision to take."""
+
+    @property
+    def write_profile(self) -> WriteProfile:
+        """How it is best written to."""
 
     @property
     def name(self) -> str:

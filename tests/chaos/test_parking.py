@@ -20,8 +20,8 @@ from nats.aio.client import Client
 
 from spindle import bus, parking
 from spindle.settings import Settings, load
-from spindle.store import open_store
 from spindle.store.base import VisitRow, VisitSelection
+from spindle.store.registry import open_store
 from spindle.timestamps import format_ns
 from tests import parking_events as events
 from tests.parking_events import Stay

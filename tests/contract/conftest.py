@@ -16,7 +16,8 @@ import pytest
 import urllib3
 
 from spindle.settings import Settings, load
-from spindle.store import Store, open_store
+from spindle.store.base import Store
+from spindle.store.registry import open_store
 from tests import containers
 
 HERE = ("sqlite", "influxd")

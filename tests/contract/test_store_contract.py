@@ -13,8 +13,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from spindle.errors import BatchRefused, StoreUnavailable
-from spindle.store import Store
-from spindle.store.base import Bucket, EventRow, Latest, Selection, Series
+from spindle.store.base import Bucket, EventRow, Latest, Selection, Series, Store
 from tests.stored import counts
 
 S = 10**9

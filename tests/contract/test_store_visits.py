@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from spindle.settings import Settings, load
-from spindle.store import Store, open_store
-from spindle.store.base import EventRow, Selection, VisitRow, VisitSelection
+from spindle.store.base import EventRow, Selection, Store, VisitRow, VisitSelection
+from spindle.store.registry import open_store
 
 S = 10**9
 T0 = (time.time_ns() // (60 * S) - 2) * 60 * S

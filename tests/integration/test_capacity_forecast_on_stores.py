@@ -12,8 +12,8 @@ import pytest
 from nats.aio.client import Client
 
 from spindle.settings import Settings, load
-from spindle.store import Store, open_store
-from spindle.store.base import Bucket, Selection, Series
+from spindle.store.base import Bucket, Selection, Series, Store
+from spindle.store.registry import open_store
 from spindle.timestamps import NS
 from tests.asking import ask, reading
 from tests.servers import Server

@@ -17,8 +17,8 @@ from reader.answering import params
 from reader.questions import parking as parking_questions
 from spindle import bus, parking, subjects
 from spindle.settings import Settings
-from spindle.store import open_store
 from spindle.store.base import VisitSelection
+from spindle.store.registry import open_store
 from tests.servers import Server
 from tests.services import ServiceProcess
 from tests.waiting import until

@@ -13,8 +13,8 @@ import pytest
 from nats.aio.client import Client
 
 from spindle.settings import Settings, load
-from spindle.store import Store, open_store
-from spindle.store.base import EventRow, Series
+from spindle.store.base import EventRow, Series, Store
+from spindle.store.registry import open_store
 from spindle.timestamps import NS, format_ns
 from tests.asking import ask, parts, reading
 from tests.servers import Server

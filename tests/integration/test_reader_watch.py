@@ -24,8 +24,8 @@ from spindle import bus
 from spindle.service.health import Health
 from spindle.service.run import Service
 from spindle.settings import Settings, load
-from spindle.store import Store, open_store
-from spindle.store.base import EventRow, Series
+from spindle.store.base import EventRow, Series, Store
+from spindle.store.registry import open_store
 from spindle.timestamps import NS, format_ns
 from tests.asking import ask, reading
 from tests.servers import Server

@@ -8,19 +8,44 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import unquote, urlencode, urlsplit
 
 import orjson
 import urllib3
+from pydantic import SecretStr
 from urllib3.exceptions import HTTPError, NewConnectionError, SSLError
 from urllib3.exceptions import TimeoutError as HTTPTimeoutError
 
 from spindle.errors import StoreDenied, StoreUnavailable
-from spindle.settings import Settings
+from spindle.store.base import StoreSettings
 from spindle.store.influxdb import answers
 
 CONNECTIONS = 16  # kept open: as many as there are threads that use them
+
+
+class InfluxSettings(StoreSettings, Protocol):
+    """What the InfluxDB store is told."""
+
+    @property
+    def influxdb_bucket(self) -> str:
+        """Bucket or database, where the URL names none."""
+
+    @property
+    def influxdb_org(self) -> str:
+        """Organisation in 2.x."""
+
+    @property
+    def influxdb_token(self) -> SecretStr:
+        """API token of 2.x or 3.x."""
+
+    @property
+    def influxdb_init_username(self) -> str:
+        """User for 1.x, where the URL names none."""
+
+    @property
+    def influxdb_init_password(self) -> SecretStr:
+        """Its password."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +64,7 @@ class Address:
     token: str = field(repr=False)
 
     @classmethod
-    def of(cls, settings: Settings) -> Address:
+    def of(cls, settings: InfluxSettings) -> Address:
         url = urlsplit(settings.store)
         secure = url.scheme in ("https", "influxdb+https")
         host = f"[{url.hostname}]" if ":" in (url.hostname or "") else url.hostname

@@ -17,7 +17,6 @@ from operator import itemgetter
 from typing import Any, TypeVar
 
 from spindle.errors import StoreDenied, StoreUnavailable
-from spindle.settings import Settings
 from spindle.store import event_times, visits
 from spindle.store.base import (
     Bucket,
@@ -27,11 +26,12 @@ from spindle.store.base import (
     Selection,
     VisitRow,
     VisitSelection,
+    WriteProfile,
 )
 from spindle.store.influxdb import influxql, lines, rows
 from spindle.store.influxdb.answers import NotThere
 from spindle.store.influxdb.first_writes import FirstWrites
-from spindle.store.influxdb.http import Address, Answer, Http, checked
+from spindle.store.influxdb.http import Address, Answer, Http, InfluxSettings, checked
 from spindle.store.influxdb.server import Server
 
 log = logging.getLogger("spindle.store")
@@ -45,7 +45,11 @@ T = TypeVar("T")
 class InfluxStore:
     """See ``Store``."""
 
-    def __init__(self, settings: Settings) -> None:
+    #: Bodies of about two megabytes.
+    write_profile = WriteProfile(batch_points=20_000, writes=2)
+
+    def __init__(self, settings: InfluxSettings, *, writing: bool = False) -> None:  # noqa: ARG002
+
         self._address = Address.of(settings)
         self._timeout = settings.store_timeout_seconds
         # Whole hours, at least one: the shortest that InfluxDB takes.

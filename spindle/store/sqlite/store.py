@@ -17,7 +17,6 @@ from typing import Any, TypeVar
 import orjson
 
 from spindle.errors import SpindleError, StoreDenied, StoreUnavailable
-from spindle.settings import Settings
 from spindle.store import visits
 from spindle.store.base import (
     Bucket,
@@ -25,8 +24,10 @@ from spindle.store.base import (
     Latest,
     Point,
     Selection,
+    StoreSettings,
     VisitRow,
     VisitSelection,
+    WriteProfile,
     clamped,
 )
 from spindle.store.sqlite import file, schema
@@ -49,7 +50,10 @@ class SqliteStore:
     :param writing: True for the one process that writes to the file.
     """
 
-    def __init__(self, settings: Settings, *, writing: bool = False) -> None:
+    #: Large batches mean few commits; one is written while the next waits at its door.
+    write_profile = WriteProfile(batch_points=50_000, writes=2)
+
+    def __init__(self, settings: StoreSettings, *, writing: bool = False) -> None:
         self._path = file.path_of(settings.store)
         self._timeout = settings.store_timeout_seconds
         self._retention_ns = int(settings.retention_hours * _NS_PER_HOUR)
