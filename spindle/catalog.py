@@ -1,13 +1,18 @@
-"""What is known of each metric: its unit, plausible range, thresholds, and which way is bad.
+"""What is known of each metric type: unit, plausible range, limits, and how it behaves.
 
-Ranges of the first four are the wire contract's (row 4). Thresholds: drive makers specify an
-operating temperature up to 60 degC and Backblaze and Google see failures rise above 45-50 degC
+A new metric is one line of ``METRICS``; everything else that depends on a metric (limits and their
+hysteresis, recovery after an event, comparison with peers, the dashboard, docs/reference.md)
+follows from its fields. A metric type that is not in the catalogue is stored and shown all the
+same; it has no unit and no limits.
+
+Ranges of the first four are the wire contract's (row 4). Limits: drive makers specify an
+operating temperature up to 60 degC, and Backblaze and Google see failures rise above 45-50 degC
 (Pinheiro et al., FAST '07); a disk that answers slower than 20 ms on average is saturated or
 ailing (fail-slow studies: Gunawi et al., FAST '18); file systems slow down and operators act at
 80-90 % full. PercentageUsed is a drive's own estimate of its wear: 100 where the endurance that its
 maker promises is used up; it may go on, and count to 255 (NVM Express Base Specification 2.0, SMART
 / Health Information, byte 5; ATA device statistics, page 7). IOPs, bytes per second and utilisation
-describe load, not illness: no thresholds.
+describe load, not illness: no limits.
 """
 
 from __future__ import annotations
@@ -17,17 +22,29 @@ from typing import Literal
 
 Direction = Literal["high", "low", "neither"]
 
+#: Seconds of calm after which trouble of any metric is over, if nothing else is said: a link that
+#: is lost every minute answers in time for half of it.
+SETTLES_SECONDS = 60.0
+
 
 @dataclass(frozen=True, slots=True)
 class Metric:
     """One metric type.
 
-    :ivar unit: of every number here, as shown to a person.
+    :ivar unit: of every number here, as shown to users.
     :ivar low: smallest plausible value.
     :ivar high: largest plausible value.
-    :ivar bad: which way is bad; ``neither`` for pure load.
-    :ivar warning: from here on a warning, or None.
-    :ivar critical: from here on critical, or None.
+    :ivar bad: which side is bad; ``neither`` for pure load.
+    :ivar warning: limit from which on a device is in warning, or None.
+    :ivar critical: limit from which on it is critical, or None.
+    :ivar enter_seconds: a limit counts when every reading of so long is past it; 0: at once.
+    :ivar leave_seconds: it no longer counts when every reading of so long is safely well; 0: at
+        once.
+    :ivar leave_by: how far on the well side of a limit is safely well; None for ``leave_share``.
+    :ivar leave_share: the same as a part of the limit.
+    :ivar settles_seconds: calm after which trouble that an event reported is over.
+    :ivar peer_factor: times the median of its peers that load, slot and model may explain; below 1
+        where less is worse; None for a metric that peers do not share.
     """
 
     name: str
@@ -37,22 +54,34 @@ class Metric:
     bad: Direction = "neither"
     warning: float | None = None
     critical: float | None = None
+    enter_seconds: float = 0.0
+    leave_seconds: float = 0.0
+    leave_by: float | None = None
+    leave_share: float = 0.05
+    settles_seconds: float = SETTLES_SECONDS
+    peer_factor: float | None = None
 
 
-def _metrics(*metrics: Metric) -> dict[str, Metric]:
-    return {metric.name: metric for metric in metrics}
-
-
-METRICS = _metrics(
-    Metric("DiskTemp", "degC", 25.0, 60.0, "high", 55.0, 60.0),
-    Metric("IOPs", "/s", 100.0, 1000.0),
-    Metric("Latency", "ms", 0.5, 10.5, "high", 20.0, 100.0),
-    Metric("CapacityUsed", "%", 10.0, 95.0, "high", 90.0, 95.0),
-    Metric("PercentageUsed", "%", 0.0, 255.0, "high", 90.0, 100.0),
-    Metric("ReadBytes", "B/s", 0.0, 1e11),
-    Metric("WriteBytes", "B/s", 0.0, 1e11),
-    Metric("Utilisation", "%", 0.0, 100.0),
-)
+# A sensor's noise and a cooling disk's last degrees are 2 degC; a queue has drained at a quarter
+# below the limit; of the capacity 1 %. A disk's temperature does not come back within a minute, so
+# 20 s of calm are enough. Peers: 1.3 is half the way, nearly, to the least that is called fail-slow
+# (1.5 times); load is shared less evenly than latency is, so only half the peers' IOPs is few. How
+# full a device is may differ for good.
+METRICS = {
+    metric.name: metric
+    for metric in (
+        Metric("DiskTemp", "degC", 25.0, 60.0, "high", 55.0, 60.0, enter_seconds=5.0,
+               leave_seconds=20.0, leave_by=2.0, settles_seconds=20.0, peer_factor=1.3),
+        Metric("IOPs", "/s", 100.0, 1000.0, peer_factor=1 / 2),
+        Metric("Latency", "ms", 0.5, 10.5, "high", 20.0, 100.0, enter_seconds=10.0,
+               leave_seconds=20.0, leave_share=0.25, peer_factor=1.3),
+        Metric("CapacityUsed", "%", 10.0, 95.0, "high", 90.0, 95.0, leave_by=1.0),
+        Metric("PercentageUsed", "%", 0.0, 255.0, "high", 90.0, 100.0),
+        Metric("ReadBytes", "B/s", 0.0, 1e11),
+        Metric("WriteBytes", "B/s", 0.0, 1e11),
+        Metric("Utilisation", "%", 0.0, 100.0),
+    )
+}  # fmt: skip
 
 
 def metric(name: str) -> Metric | None:
@@ -61,6 +90,6 @@ def metric(name: str) -> Metric | None:
 
 
 def unit(name: str) -> str:
-    """The unit of a metric's values, empty where the catalogue does not know the metric."""
+    """The metric's unit as shown to users; empty where the catalogue does not know the metric."""
     known = METRICS.get(name)
     return known.unit if known else ""

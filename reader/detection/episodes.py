@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from reader.detection.detector import ALARM, Explanation
-from reader.health.reasons import State
+from reader.detection.findings import State
 from spindle import catalog
 
 CALM = 12  #: points in a row without an alarm, back where it began, and it is over

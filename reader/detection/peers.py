@@ -19,19 +19,18 @@ away is the same moment again, not another witness.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import asdict, dataclass, fields
 from math import exp, inf, log
 
 from reader.detection import wording
+from spindle import catalog
 
-FACTORS: Mapping[str, float] = {"Latency": 1.3, "DiskTemp": 1.3, "IOPs": 1 / 2}
-"""What slot, load and model may explain, as a factor of the peers' median, by metric.
-
-1.3 is half the way, nearly, to the least that is called fail-slow (1.5 times). Load is shared less
-evenly than latency is, so only half the peers' IOPs is few. How full a device is may differ for
-good.
-"""
+FACTORS: Mapping[str, float] = {
+    metric.name: metric.peer_factor for metric in catalog.METRICS.values() if metric.peer_factor
+}
+"""Metrics that are compared among peers, with the factor of the peers' median that slot, load and
+model may explain."""
 
 LEAST_PEERS = 2
 """Peers without whom there is no median to speak of."""
@@ -189,9 +188,15 @@ class PeerGroup:
         score = max(0.5, evidence / (evidence + EVIDENCE))
         return PeerReason(device, self.metric_type, ratio, peers, member.since, score, text)
 
-    def forget(self, device: str) -> None:
-        """A device has left the group."""
-        self._members.pop(device, None)
+    def keep_only(self, devices: Container[str]) -> None:
+        """Drop the state of every device that is not among these: it has left the group."""
+        for device in [each for each in self._members if each not in devices]:
+            del self._members[device]
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is no state of any device, so that the group can be dropped."""
+        return not self._members
 
     def to_dict(self) -> dict[str, dict[str, float]]:
         """The whole state, fit for JSON."""

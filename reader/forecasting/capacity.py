@@ -9,10 +9,10 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
+from reader.detection.findings import Finding
 from reader.forecasting.forecast import Crossing, Forecast, forecasts
 from reader.forecasting.history import DAY, duration
 from reader.forecasting.models import Floats
-from reader.health.reasons import Finding
 from spindle import catalog, timestamps
 from spindle.store.base import Bucket, Latest
 
@@ -145,7 +145,7 @@ def _or_never(days: float | None) -> float:
 
 def row(name: Name, forecast: Forecast) -> dict[str, Any]:
     """One series' forecast as a flat object; ``message`` says it in a sentence."""
-    unit = _unit(name.metric_type)
+    unit = catalog.unit(name.metric_type)
     return {
         "device_id": name.device_id,
         "source_device": name.source_device,
@@ -168,18 +168,13 @@ def row(name: Name, forecast: Forecast) -> dict[str, Any]:
     }
 
 
-def _unit(metric_type: str) -> str:
-    known = catalog.metric(metric_type)
-    return known.unit if known else ""
-
-
 def _time(seconds: float | None) -> str | None:
     return None if seconds is None else timestamps.format_ns(int(seconds) * timestamps.NS)
 
 
 def sentence(metric_type: str, forecast: Forecast) -> str:
     """``CapacityUsed 66 %, 0.8 % a day: 80 % in 18 days (17 to 19), not 90 % within 30 days.``"""
-    unit = f" {_unit(metric_type)}".rstrip()
+    unit = f" {catalog.unit(metric_type)}".rstrip()
     if forecast.value is None or forecast.growth is None:
         return f"No forecast of {metric_type}: {forecast.reason}."
     start = f"{metric_type} {forecast.value:.3g}{unit}"
@@ -246,7 +241,7 @@ def filling_reason(
         severity,
         now_ns,
         forecast.value,
-        _unit(name.metric_type),
+        catalog.unit(name.metric_type),
         full.level,
         sentence(name.metric_type, forecast),
     )

@@ -1,46 +1,46 @@
-"""Which devices do the newest readings alone not decide, and what was found out of them before?
+"""Which devices have to be looked at closely, and which events such looks found to be over.
 
-A closer look is for few devices of a question, so that its cost is bounded however many are in
-trouble at once. What it finds of an event that is over stays so, and is remembered: the next
-question looks at others.
+For a closer look the last minutes of a device's readings are read from the store. One question
+takes few such looks, so that its cost is bounded however many devices are in trouble at once. An
+event that was found to be over stays so and is remembered: the next question looks at others.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from reader.health import reasons
-from reader.health.evidence import EventId, Evidence, Rules, Unit, event_id
-from reader.health.reasons import Key
-from reader.health.recovery import NO_READING_TELLS
+from reader.detection.findings import DeviceKey
+from reader.health.evidence import EventKey, Evidence, Rules, Unit, event_key
+from reader.health.reasons import ANOMALY
+from reader.health.recovery import NOT_SHOWN_BY_READINGS
 from spindle.store.base import EventRow
 
-_MOST = 10_000  # devices of which it is remembered when they were looked at
+_MOST_REMEMBERED = 10_000  # devices for which the time of the last look is kept
 
 
-class Doubt:
-    """Mutable state of one reader: what its closer looks found.
+class CloseLooks:
+    """Mutable state of one reader.
 
-    :ivar over: events that are over, and when they came.
+    :ivar resolved_events: events that are over, with the time of each in nanoseconds.
     """
 
     def __init__(self) -> None:
-        self.over: dict[EventId, int] = {}
-        self._looked: dict[Key, int] = {}
+        self.resolved_events: dict[EventKey, int] = {}
+        self._last_look_ns: dict[DeviceKey, int] = {}
 
-    def ranked(self, evidence: Evidence, rules: Rules, now_ns: int) -> list[Key]:
-        """Units that the newest readings alone do not decide, those that need more first.
+    def candidates(self, evidence: Evidence, rules: Rules, now_ns: int) -> list[DeviceKey]:
+        """Devices whose newest readings do not decide, the most urgent first.
 
-        First those that an event makes critical though they read well: a look may find that it is
-        over, for nothing else will. Among them those not looked at for longest.
+        The most urgent are those that an event makes critical though their readings are well: only
+        a closer look can find that the event is over. Among them those not looked at for longest.
         """
-        urgency: dict[Key, int] = {}
+        urgency: dict[DeviceKey, int] = {}
         for reading in evidence.readings:
             key = reading.source_device, reading.device_id
-            if evidence.before and key in evidence.before:
+            if evidence.previous_state and key in evidence.previous_state:
                 urgency.setdefault(key, 1)
-            limits = rules.thresholds.of(reading.metric_type, *key)
-            if limits is not None and limits.doubtful(reading.value):
+            limits = rules.thresholds.limits_of(reading.metric_type, *key)
+            if limits is not None and limits.may_hold(reading.value):
                 urgency[key] = 2
         for key in {
             (event.source_device, event.device_id)
@@ -48,28 +48,29 @@ class Doubt:
             if self._may_be_over(event, rules, now_ns)
         }:
             urgency[key] = 3 if urgency.get(key) == 2 else 4
-        looked = self._looked
+        last = self._last_look_ns
         return sorted(
-            urgency, key=lambda key: (-urgency[key], looked.get(key, 0) * (urgency[key] == 4), key)
+            urgency, key=lambda key: (-urgency[key], last.get(key, 0) * (urgency[key] == 4), key)
         )
 
     def _may_be_over(self, event: EventRow, rules: Rules, now_ns: int) -> bool:
         return (
-            rules.counts(event, now_ns)
-            and event.event_type != reasons.ANOMALY
-            and event.event_type not in NO_READING_TELLS
-            and event_id(event) not in self.over
+            rules.is_recent(event, now_ns)
+            and event.event_type != ANOMALY
+            and event.event_type not in NOT_SHOWN_BY_READINGS
+            and event_key(event) not in self.resolved_events
         )
 
-    def looked_at(self, keys: Iterable[Key], now_ns: int) -> None:
-        """These were looked at closely."""
-        if len(self._looked) > _MOST:
-            self._looked.clear()
-        self._looked.update(dict.fromkeys(keys, now_ns))
+    def mark_looked_at(self, keys: Iterable[DeviceKey], now_ns: int) -> None:
+        """Note that these devices are being looked at closely now."""
+        if len(self._last_look_ns) > _MOST_REMEMBERED:
+            self._last_look_ns.clear()
+        self._last_look_ns.update(dict.fromkeys(keys, now_ns))
 
-    def learn(self, units: Iterable[Unit], rules: Rules, now_ns: int) -> None:
-        """Remember which events are over, as long as that matters."""
-        found = {event_id(event): event.time_ns for unit in units for event in unit.over}
+    def remember_resolved(self, units: Iterable[Unit], rules: Rules, now_ns: int) -> None:
+        """Keep the events that a judgement found to be over, as long as they would count."""
+        found = {event_key(e): e.time_ns for unit in units for e in unit.resolved_events}
         if found:
-            least = now_ns - rules.event_ns
-            self.over = {id_: at for id_, at in (self.over | found).items() if at >= least}
+            oldest = now_ns - rules.event_ns
+            both = self.resolved_events | found
+            self.resolved_events = {key: at for key, at in both.items() if at >= oldest}

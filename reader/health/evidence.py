@@ -1,4 +1,4 @@
-"""What goes into a judgement of health, and what comes out. Pure."""
+"""What a judgement of health is made from, and what comes out of it."""
 
 from __future__ import annotations
 
@@ -6,38 +6,39 @@ from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from reader.detection.findings import DeviceKey, Finding, State
 from reader.health.limits import Thresholds
-from reader.health.reasons import Finding, Key, Reason, State
+from reader.health.reasons import Reason
 from spindle.store.base import Bucket, EventRow, Latest
+
+EventKey = tuple[str, str, str]  # source_device, device_id, event_id
+
+
+def event_key(event: EventRow) -> EventKey:
+    """What tells one event from all others."""
+    return event.source_device, event.device_id, event.event_id
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """By what is judged.
+    """The limits and times that devices are judged by.
 
-    :ivar stale_ns: silence after which a device is unknown, if not ``UNKNOWN_INTERVALS`` is longer.
-    :ivar event_ns: how long an event counts whatever the readings say.
+    :ivar stale_ns: silence after which a device is unknown; longer where ten of its usual
+        intervals are.
+    :ivar event_ns: how long a critical event counts where no reading shows that it is over.
     """
 
     thresholds: Thresholds
     stale_ns: int
     event_ns: int
 
-    def counts(self, event: EventRow, now_ns: int) -> bool:
-        """Whether it makes its device critical, if it is not over."""
+    def is_recent(self, event: EventRow, now_ns: int) -> bool:
+        """Whether the event still makes its device critical, unless it is resolved."""
         return now_ns - event.time_ns <= self.event_ns
 
 
-EventId = tuple[str, str, str]  # source_device, device_id, and the event's own
-
-
-def event_id(event: EventRow) -> EventId:
-    """What it is remembered by."""
-    return event.source_device, event.device_id, event.event_id
-
-
-class Before(NamedTuple):
-    """What a unit's state was when it was last looked at, and since when."""
+class PreviousState(NamedTuple):
+    """A device's state when it was last judged, and the time from which it has had it."""
 
     state: State
     since_ns: int
@@ -45,23 +46,25 @@ class Before(NamedTuple):
 
 @dataclass(frozen=True)
 class Evidence:
-    """What is known of some units.
+    """Everything that is known of the devices that are to be judged.
 
     :ivar readings: the newest of each series.
-    :ivar events: of ``CRITICAL_EVENT`` or more, newest first.
-    :ivar steps: the last minutes of the units where ``doubtful`` asks for them: by unit, by metric.
-    :ivar intervals: usual seconds between two readings, where known.
-    :ivar before: units that were not ok.
-    :ivar over: events that were found to be over: what is over stays over.
+    :ivar events: those of criticality ``CRITICAL_EVENT`` or more, newest first.
+    :ivar buckets: the last minutes, by device and metric type, of devices that were looked at
+        closely.
+    :ivar findings: of the watch, the peers and the forecast, by device.
+    :ivar intervals: usual seconds between two readings of a device, where known.
+    :ivar previous_state: of the devices that were not ok when they were last judged.
+    :ivar resolved_events: events that earlier looks found to be over; they stay so.
     """
 
     readings: Sequence[Latest]
     events: Sequence[EventRow] = ()
-    steps: Mapping[Key, Mapping[str, Sequence[Bucket]]] = field(default_factory=dict)
-    findings: Mapping[Key, Sequence[Finding]] = field(default_factory=dict)
-    intervals: Mapping[Key, float] = field(default_factory=dict)
-    before: Mapping[Key, Before] = field(default_factory=dict)
-    over: Container[EventId] = frozenset()
+    buckets: Mapping[DeviceKey, Mapping[str, Sequence[Bucket]]] = field(default_factory=dict)
+    findings: Mapping[DeviceKey, Sequence[Finding]] = field(default_factory=dict)
+    intervals: Mapping[DeviceKey, float] = field(default_factory=dict)
+    previous_state: Mapping[DeviceKey, PreviousState] = field(default_factory=dict)
+    resolved_events: Container[EventKey] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +72,10 @@ class Unit:
     """One device, judged.
 
     :ivar score: 0 (worst) to 100.
-    :ivar since_ns: how long it has been in this state, where known.
-    :ivar last_seen_ns: its newest reading or event.
-    :ivar over: its events that would make it critical, and are over.
+    :ivar since_ns: time from which it has been in this state; None where not known.
+    :ivar last_seen_ns: time of its newest reading or event.
+    :ivar reasons: the worst first.
+    :ivar resolved_events: its recent critical events that are over.
     """
 
     source_device: str
@@ -82,4 +86,4 @@ class Unit:
     since_ns: int | None
     last_seen_ns: int
     reasons: tuple[Reason, ...]
-    over: tuple[EventRow, ...] = ()
+    resolved_events: tuple[EventRow, ...] = ()

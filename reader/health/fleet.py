@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+from reader.detection.findings import RANK
 from reader.health.evidence import Unit
-from reader.health.reasons import RANK
 from reader.health.verdict import newest_of_equals
 from spindle import timestamps
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from statistics import median
 
-from reader.health.reasons import Key
+from reader.detection.findings import DeviceKey
 from spindle.store.base import Bucket
 from spindle.timestamps import NS
 
@@ -42,9 +42,9 @@ class Intervals:
     """What was learnt so far."""
 
     def __init__(self) -> None:
-        self._known: dict[Key, float] = {}  # seconds; 0 where it could not be told
+        self._known: dict[DeviceKey, float] = {}  # seconds; 0 where it could not be told
 
-    def unknown(self, keys: Iterable[Key], most: int) -> list[Key]:
+    def unknown(self, keys: Iterable[DeviceKey], most: int) -> list[DeviceKey]:
         """Some of those not learnt yet."""
         found = []
         for key in keys:
@@ -54,13 +54,13 @@ class Intervals:
                     break
         return found
 
-    def learn(self, key: Key, seconds: float) -> None:
+    def learn(self, key: DeviceKey, seconds: float) -> None:
         """Keep it; the oldest are forgotten when there are too many."""
         while len(self._known) >= _MOST:
             del self._known[next(iter(self._known))]
         self._known[key] = seconds
 
-    def of(self, keys: Iterable[Key]) -> dict[Key, float]:
+    def usual_seconds(self, keys: Iterable[DeviceKey]) -> dict[DeviceKey, float]:
         """Of each device; of one not learnt yet the median of its class."""
         usual: dict[str, float] = {}
         found = {}

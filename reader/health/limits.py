@@ -14,15 +14,6 @@ from typing import Any
 from spindle import catalog
 from spindle.catalog import Direction
 
-#: Seconds that every reading lies past a limit before it counts, and on the well side before it no
-#: longer does. One reading decides where readings come less often.
-ENTER_SECONDS = {"DiskTemp": 5.0, "Latency": 10.0}
-LEAVE_SECONDS = {"DiskTemp": 20.0, "Latency": 20.0}
-#: How far on the well side of a limit that is: a sensor's noise and a cooling disk's last degrees;
-#: a queue that drained; a percent of the capacity. Of other metrics: a twentieth of the limit.
-LEAVE_BY = {"DiskTemp": 2.0, "CapacityUsed": 1.0}
-LEAVE_BY_SHARE = {"Latency": 0.25}
-OTHERS_LEAVE_BY_SHARE = 0.05
 _CACHED = 100_000  # limits of so many metrics of devices
 
 
@@ -42,7 +33,10 @@ class Limit:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Of one metric of one device."""
+    """Both severities of one metric of one device; None where there is none.
+
+    :ivar bad: the side on which values are bad.
+    """
 
     metric_type: str
     unit: str
@@ -51,11 +45,21 @@ class Limits:
     critical: Limit | None
 
     def reached(self, value: float, limit: float) -> bool:
-        """At the limit, or past it."""
+        """Whether the value is at the limit, or past it on the bad side."""
         return value >= limit if self.bad == "high" else value <= limit
 
-    def doubtful(self, value: float) -> bool:
-        """Not better than where a severity ends: what was before decides."""
+    def is_past(self, value: float) -> bool:
+        """Whether the value is at or past any of the limits."""
+        return any(
+            limit is not None and self.reached(value, limit.enter)
+            for limit in (self.warning, self.critical)
+        )
+
+    def may_hold(self, value: float) -> bool:
+        """Whether a severity begins or may still last at this value.
+
+        Between ``leave`` and ``enter`` the readings before this one decide.
+        """
         return any(
             limit is not None and self.reached(value, limit.leave)
             for limit in (self.warning, self.critical)
@@ -73,16 +77,19 @@ class Thresholds:
     words: Mapping[tuple[str, ...], Mapping[str, Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        of = lru_cache(maxsize=_CACHED)(self._limits)
-        object.__setattr__(self, "_of", of)
+        cached = lru_cache(maxsize=_CACHED)(self._limits)
+        object.__setattr__(self, "_cached_limits", cached)
         named = frozenset(place[1] for place in self.words if place[0] == "devices")
         object.__setattr__(self, "_named", named)
 
-    def of(self, metric_type: str, source_device: str, device_id: str) -> Limits | None:
-        """None where nothing is known to be bad: load is no illness."""
+    def limits_of(self, metric_type: str, source_device: str, device_id: str) -> Limits | None:
+        """Limits of one metric of one device.
+
+        :returns: None where nothing is known to be bad: load is no illness.
+        """
         # A device without a word of its own has the limits of its class.
         device = device_id if device_id in self._named else ""  # type: ignore[attr-defined]
-        return self._of(metric_type, source_device, device)  # type: ignore[attr-defined,no-any-return]
+        return self._cached_limits(metric_type, source_device, device)  # type: ignore[attr-defined,no-any-return]
 
     def interval(self, source_device: str, device_id: str) -> float | None:
         """Seconds between two readings, where the file says so."""
@@ -108,26 +115,22 @@ def limits(metric_type: str, said: Mapping[str, Any]) -> Limits | None:
     bad = said.get("bad", metric.bad if metric.bad != "neither" or not said else "high")
     if bad == "neither":
         return None
-    found = {
-        severity: _limit(metric_type, bad, severity, said, getattr(metric, severity))
-        for severity in ("warning", "critical")
-    }
+    found = {severity: _limit(metric, bad, severity, said) for severity in ("warning", "critical")}
     if not any(found.values()):
         return None
     return Limits(metric_type, said.get("unit", metric.unit), bad, **found)
 
 
 def _limit(
-    metric_type: str, bad: Direction, severity: str, said: Mapping[str, Any], known: float | None
+    metric: catalog.Metric, bad: Direction, severity: str, said: Mapping[str, Any]
 ) -> Limit | None:
-    enter = said.get(severity, known)
+    enter = said.get(severity, getattr(metric, severity))
     if enter is None or enter is False:
         return None
-    share = LEAVE_BY_SHARE.get(metric_type, OTHERS_LEAVE_BY_SHARE)
-    by = LEAVE_BY.get(metric_type, abs(enter) * share)
+    by = abs(enter) * metric.leave_share if metric.leave_by is None else metric.leave_by
     return Limit(
         enter,
         said.get(f"leave_{severity}", enter - by if bad == "high" else enter + by),
-        said.get("enter_seconds", ENTER_SECONDS.get(metric_type, 0.0)),
-        said.get("leave_seconds", LEAVE_SECONDS.get(metric_type, 0.0)),
+        said.get("enter_seconds", metric.enter_seconds),
+        said.get("leave_seconds", metric.leave_seconds),
     )

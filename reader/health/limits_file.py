@@ -88,7 +88,7 @@ def _as_meant(thresholds: Thresholds, place: tuple[str, ...]) -> Limits | None:
     """The limits where the file's words apply, to see whether they make sense together."""
     kind, name, metric_type = place if len(place) == 3 else (place[0], "", place[1])
     class_, device = (name, "") if kind == "classes" else ("", name)
-    return thresholds.of(metric_type, class_, device)
+    return thresholds.limits_of(metric_type, class_, device)
 
 
 def mistakes_of(table: Mapping[str, Any]) -> tuple[dict[_Place, dict[str, Any]], list[str]]:

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
+from reader.detection.findings import RANK, DeviceKey, Finding, State
 from reader.health.limits import Limit, Limits
 from spindle import timestamps
 from spindle.store.base import EventRow, Latest
 
-State = Literal["ok", "unknown", "warning", "critical"]
-#: From best to worst.
-RANK: dict[State, int] = {"ok": 0, "unknown": 1, "warning": 2, "critical": 3}
 CRITICAL_EVENT = 8  #: criticality from which an event makes its device critical
 ANOMALY = "Anomaly"  #: type of the events that the reader itself publishes
-Key = tuple[str, str]  # source_device, device_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,54 +36,13 @@ class Reason:
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What somebody else found of a device: the watch, its peers, a forecast.
-
-    :ivar severity: ``ok`` for what is worth a line and no more.
-    :ivar limit: what ``value`` is compared with, None for nothing.
-    :ivar expected: in the metric's unit, where a reading nearer to it than to ``value`` is well.
-    """
-
-    source_device: str
-    device_id: str
-    metric_type: str
-    severity: State
-    since_ns: int
-    value: float | None
-    unit: str
-    limit: float | None
-    message: str
-    expected: float | None = None
-
-    def reason(self, now: float | None = None) -> Reason:
-        """The same as a reason.
-
-        :param now: the metric's newest reading.
-        """
-        since = timestamps.format_ns(self.since_ns)
-        message = self.message
-        if now is not None and self._is_back(now):
-            unit = f" {self.unit}" if self.unit else ""
-            message += f"; {now:.4g}{unit} now, over when it stays so"
-        return Reason(
-            self.source_device, self.device_id, self.metric_type, None, self.value, self.unit,
-            self.limit, self.severity, since, since, message,
-        )  # fmt: skip
-
-    def _is_back(self, now: float) -> bool:
-        if self.expected is None or self.value is None:
-            return False
-        return abs(now - self.expected) < abs(now - self.value)
-
-
 def worst_first(reason: Reason) -> tuple[float, float, float]:
     """Sort key: severity, then readings before what they led to, then by how far past the limit."""
     excess = abs(reason.value / reason.limit) if reason.value and reason.limit else 0.0
     return -RANK[reason.severity], reason.event_type is not None, -excess
 
 
-def of_reading(
+def reading_past_limit(
     reading: Latest, limits: Limits, severity: State, limit: Limit, since_ns: int, now_ns: int
 ) -> Reason:
     """A limit was reached, and has not been left since."""
@@ -113,7 +68,7 @@ def of_reading(
     )  # fmt: skip
 
 
-def of_event(event: EventRow, since_ns: int, severity: State, now_ns: int) -> Reason:
+def critical_event(event: EventRow, since_ns: int, severity: State, now_ns: int) -> Reason:
     """A critical event; severity ``ok`` when what it told of is over."""
     what = f"{event.event_type} of criticality {event.criticality}"
     message = f"{what}: {event.message}" if event.message else what
@@ -126,8 +81,8 @@ def of_event(event: EventRow, since_ns: int, severity: State, now_ns: int) -> Re
     )  # fmt: skip
 
 
-def of_silence(
-    key: Key, last_read_ns: int, now_ns: int, interval: float, severity: State
+def silence(
+    key: DeviceKey, last_read_ns: int, now_ns: int, interval: float, severity: State
 ) -> Reason:
     """No reading for too long.
 
@@ -153,3 +108,19 @@ def duration(ns: int) -> str:
         if seconds >= 2 * size:
             return f"{seconds // size} {name}"
     return f"{seconds} s"
+
+
+def from_finding(finding: Finding, reading: float | None = None) -> Reason:
+    """What the watch, the peers or a forecast found.
+
+    :param reading: the metric's newest reading.
+    """
+    since = timestamps.format_ns(finding.since_ns)
+    message = finding.message
+    if reading is not None and finding.is_well_again(reading):
+        unit = f" {finding.unit}" if finding.unit else ""
+        message += f"; {reading:.4g}{unit} now, over when it stays so"
+    return Reason(
+        finding.source_device, finding.device_id, finding.metric_type, None, finding.value,
+        finding.unit, finding.limit, finding.severity, since, since, message,
+    )  # fmt: skip

@@ -1,12 +1,12 @@
-"""Is what a critical event told of over? Pure.
+"""Whether what a critical event reported is over.
 
-An event says that something happened, not that it is over. Where its device's readings told the
-same story, they also tell its end: a metric that was past a limit when the event came, and has been
-well since for long enough. How long is a matter of the metric. A disk cools and warms slowly, so
-well for as long as the limit itself asks for (``leave_seconds``) is well; a link that is lost every
-minute answers in time for half of it. What went past a limit again within a minute may do so once
-more. An event that no reading told of, and a login that no reading can undo, are not over
-before their time.
+An event says that something happened, not that it has ended. Where the readings of its device
+showed the same trouble, they also show its end: a metric that was past a limit when the event came
+and has been well for long enough since. How long is a matter of the metric
+(``catalog.Metric.settles_seconds``): a disk cools and warms slowly, so that a short calm is enough,
+but a link that is lost every minute answers in time for half of it. A metric that went past a limit
+again within a minute may do so once more. An event that no reading showed, and a login that no
+reading can undo, count until their time is up.
 """
 
 from __future__ import annotations
@@ -17,127 +17,125 @@ from dataclasses import dataclass
 
 from reader.health.hysteresis import PAUSE, usual_gap_ns
 from reader.health.limits import Limits
+from spindle import catalog
 from spindle.store.base import Bucket, EventRow
 from spindle.timestamps import NS
 
-QUIET_NS = 60 * NS  # that a story's metric is well before the story is over
-AROUND_NS = 120 * NS  # so far from an event readings may tell of the same
-#: Metrics that do not come back within a minute: well for so long is enough, at their first fall.
-STEADY_NS = {"DiskTemp": 20 * NS}
-#: What a person did is not undone by readings that are well.
-NO_READING_TELLS = frozenset({"UnauthorizedAccess"})
+CALM_NS = int(catalog.SETTLES_SECONDS * NS)  # a calm that is enough for any metric
+AROUND_NS = 120 * NS  # so far from an event readings may show the same trouble
+#: Types of events that readings cannot show the end of: nothing undoes what a person did.
+NOT_SHOWN_BY_READINGS = frozenset({"UnauthorizedAccess"})
 
 
 @dataclass(frozen=True, slots=True)
-class _Rest:
-    """A stretch of readings that were safely on the well side of every limit.
+class CalmStretch:
+    """A stretch of readings on the well side of every limit; times in nanoseconds.
 
-    :ivar bad: the last reading before it.
-    :ivar begins: its first reading.
-    :ivar ends: its last one.
-    :ivar quiet: how long it has to be for a story to be over.
+    :ivar last_bad: time of the reading before it.
+    :ivar begins: time of its first reading.
+    :ivar ends: time of its last one.
+    :ivar needed: how long it has to last before the trouble is over.
     """
 
-    bad: int
+    last_bad: int
     begins: int
     ends: int
-    quiet: int
+    needed: int
 
-    def ends_it(self, event: EventRow) -> bool:
-        """Whether what an event told of was over at the end of this."""
+    def resolves(self, event: EventRow) -> bool:
+        """Whether what the event reported was over at the end of this stretch."""
         # An event that came when its metric was well already is a hint that more is wrong.
-        quiet = self.quiet if event.time_ns <= self.begins else max(self.quiet, QUIET_NS)
-        return self.ends - max(self.bad, event.time_ns) >= quiet
+        needed = self.needed if event.time_ns <= self.begins else max(self.needed, CALM_NS)
+        return self.ends - max(self.last_bad, event.time_ns) >= needed
 
 
 @dataclass(frozen=True, slots=True)
-class _Story:
-    """What the last minutes of one metric tell.
+class _Course:
+    """How one metric went in the last minutes.
 
-    :ivar past: times of readings past a limit, in order.
-    :ivar rests: between them and after them, in order.
+    :ivar past: times of the readings past a limit, in order.
+    :ivar calm: the stretches between them and after them, in order.
     """
 
     past: Sequence[int]
-    rests: Sequence[_Rest]
+    calm: Sequence[CalmStretch]
 
-    def told(self, event: EventRow) -> int | None:
-        """When a reading first told of the same as an event; None when none did."""
+    def first_sign_of(self, event: EventRow) -> int | None:
+        """Time of the first reading that showed the event's trouble; None when none did."""
         near = bisect_left(self.past, event.time_ns - AROUND_NS)
         if near < len(self.past) and self.past[near] <= event.time_ns + AROUND_NS:
             return self.past[near]
         return None
 
-    def over(self, event: EventRow, told: int) -> bool:
-        """Whether it ended at any time since: what goes wrong later is another story."""
-        return any(rest.bad >= told and rest.ends_it(event) for rest in self.rests)
+    def resolves(self, event: EventRow, sign_ns: int) -> bool:
+        """Whether it ended at any time since the sign; what goes wrong later is other trouble."""
+        return any(each.last_bad >= sign_ns and each.resolves(event) for each in self.calm)
 
 
-class Stories:
-    """What one device's readings tell of its events."""
+class Recovery:
+    """What the last minutes of one device's readings say of its events."""
 
     def __init__(
-        self, steps: Mapping[str, Sequence[Bucket]], limits_of: Callable[[str], Limits | None]
+        self, buckets: Mapping[str, Sequence[Bucket]], limits_of: Callable[[str], Limits | None]
     ) -> None:
-        """:param steps: its last minutes by metric, oldest first."""
-        found = (_story(of, limits_of(metric_type)) for metric_type, of in steps.items())
-        self._stories = [story for story in found if story is not None]
+        """:param buckets: its last minutes by metric type, oldest first."""
+        found = (_course(own, limits_of(name)) for name, own in buckets.items())
+        self._courses = [course for course in found if course is not None]
 
-    def over(self, event: EventRow) -> bool:
-        """Whether readings told of the event, and all that did were well for long enough since."""
-        if event.event_type in NO_READING_TELLS:
+    def resolves(self, event: EventRow) -> bool:
+        """Whether some metric showed the event's trouble, and all that did have recovered."""
+        if event.event_type in NOT_SHOWN_BY_READINGS:
             return False
-        told = [(story, at) for story in self._stories if (at := story.told(event)) is not None]
-        return bool(told) and all(story.over(event, at) for story, at in told)
+        signs = [(course, course.first_sign_of(event)) for course in self._courses]
+        shown = [(course, at) for course, at in signs if at is not None]
+        return bool(shown) and all(course.resolves(event, at) for course, at in shown)
 
 
-def _story(steps: Sequence[Bucket], limits: Limits | None) -> _Story | None:
-    """None where the metric never was past a limit, or was never well: that explains no event."""
+def _course(buckets: Sequence[Bucket], limits: Limits | None) -> _Course | None:
+    """None where the metric was never past a limit, or never well: that explains no event."""
     if limits is None:
         return None
     past: list[int] = []
-    rests: list[_Rest] = []
-    bad: int | None = None  # the last bad reading
-    begins: int | None = None  # of the well ones since then
+    calm: list[CalmStretch] = []
+    last_bad: int | None = None
+    begins: int | None = None  # of the well readings since then
     ends = 0  # the last well one
-    steady = _quiet_ns(limits)
-    quiet = steady
-    before = 0  # time of the step before
-    pause = PAUSE * usual_gap_ns(steps)
-    for step in steps:
-        if bad is not None and step.time_ns - before > pause:  # nobody knows how it was meanwhile
-            rests += _rest(bad, begins, ends, quiet)
-            bad, begins = step.time_ns - pause // PAUSE, None
-        before = step.time_ns
-        worst = step.maximum if limits.bad == "high" else step.minimum
-        if not limits.doubtful(worst):
-            begins, ends = begins or step.time_ns, step.time_ns
+    least = _settling_ns(limits)
+    needed = least
+    before = 0  # time of the bucket before
+    pause = PAUSE * usual_gap_ns(buckets)
+    for bucket in buckets:
+        now = bucket.time_ns
+        if last_bad is not None and now - before > pause:  # nobody knows how it was meanwhile
+            calm += _stretch(last_bad, begins, ends, needed)
+            last_bad, begins = now - pause // PAUSE, None
+        before = now
+        worst = bucket.maximum if limits.bad == "high" else bucket.minimum
+        if not limits.may_hold(worst):
+            begins, ends = begins or now, now
             continue
-        rests += _rest(bad, begins, ends, quiet)
-        if _past(worst, limits):
-            past.append(step.time_ns)
-            if rests and steady <= rests[-1].ends - rests[-1].bad < QUIET_NS:
-                quiet = max(steady, QUIET_NS)  # it seemed to be over, and was not
-        bad, begins = step.time_ns, None
+        calm += _stretch(last_bad, begins, ends, needed)
+        if limits.is_past(worst):
+            past.append(now)
+            if calm and least <= calm[-1].ends - calm[-1].last_bad < CALM_NS:
+                needed = max(least, CALM_NS)  # it seemed to be over, and was not
+        last_bad, begins = now, None
     if not past or not ends:
         return None
-    rests += _rest(bad, begins, ends, quiet)
-    return _Story(past, rests)
+    calm += _stretch(last_bad, begins, ends, needed)
+    return _Course(past, calm)
 
 
-def _rest(bad: int | None, begins: int | None, ends: int, quiet: int) -> list[_Rest]:
-    """The one that is over now, if there was one."""
-    return [] if bad is None or begins is None else [_Rest(bad, begins, ends, quiet)]
+def _stretch(last_bad: int | None, begins: int | None, ends: int, needed: int) -> list[CalmStretch]:
+    """The calm stretch that ends here, if there was one."""
+    if last_bad is None or begins is None:
+        return []
+    return [CalmStretch(last_bad, begins, ends, needed)]
 
 
-def _past(value: float, limits: Limits) -> bool:
-    return any(
-        limit is not None and limits.reached(value, limit.enter)
-        for limit in (limits.warning, limits.critical)
-    )
-
-
-def _quiet_ns(limits: Limits) -> int:
-    """At least as long as the limits themselves ask for."""
+def _settling_ns(limits: Limits) -> int:
+    """How long the metric has to be well: at least as long as its limits themselves ask for."""
+    known = catalog.metric(limits.metric_type)
+    settles = known.settles_seconds if known else catalog.SETTLES_SECONDS
     asked = [limit.leave_seconds for limit in (limits.warning, limits.critical) if limit]
-    return max(STEADY_NS.get(limits.metric_type, QUIET_NS), int(max(asked, default=0.0) * NS))
+    return int(max(settles, *asked, 0.0) * NS)

@@ -1,12 +1,12 @@
 """Is a device well? Pure: readings, critical events and findings in, a verdict out.
 
-A unit is *critical* when a limit of that kind holds (``health_holding``), when it sent an event of
+A unit is *critical* when a limit of that kind holds (``hysteresis``), when it sent an event of
 criticality 8 or more lately, or when a finding says so; *warning* alike, or when no reading came
 for some intervals; *unknown* when none came for many; else *ok*. A class is the worst of its
 members; a member of unknown health is worse than one that is ok: nobody knows that all is well.
 
 An event counts for ``READER_EVENT_MINUTES``, or until readings that told of the same tell that it
-is over (``health_events``).
+is over (``recovery``).
 """
 
 from __future__ import annotations
@@ -16,12 +16,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from reader.health import reasons, recovery
-from reader.health.evidence import Evidence, Rules, Unit, event_id
+from reader.detection.findings import RANK, DeviceKey, State
+from reader.health import reasons as why
+from reader.health import recovery
+from reader.health.evidence import Evidence, Rules, Unit, event_key
 from reader.health.hysteresis import held_since
 from reader.health.limits import Limits
-from reader.health.reasons import RANK, Key, Reason, State, never_heard_of, of_silence, worst_first
-from reader.health.recovery import QUIET_NS, Stories
+from reader.health.reasons import Reason, worst_first
+from reader.health.recovery import CALM_NS, Recovery
 from spindle import timestamps
 from spindle.store.base import EventRow, Latest
 from spindle.timestamps import NS
@@ -42,21 +44,23 @@ _SCORES: Mapping[State, tuple[int, int]] = {
 
 def judge(evidence: Evidence, rules: Rules, now_ns: int) -> list[Unit]:
     """Every unit that the evidence speaks of, by class and name."""
-    read: defaultdict[Key, list[Latest]] = defaultdict(list)
-    happened: defaultdict[Key, list[EventRow]] = defaultdict(list)
+    read: defaultdict[DeviceKey, list[Latest]] = defaultdict(list)
+    happened: defaultdict[DeviceKey, list[EventRow]] = defaultdict(list)
     for reading in evidence.readings:
         read[reading.source_device, reading.device_id].append(reading)
     for event in evidence.events:
-        if event.event_type != reasons.ANOMALY:
+        if event.event_type != why.ANOMALY:
             happened[event.source_device, event.device_id].append(event)
-    more = (happened, evidence.steps, evidence.before, evidence.findings)
-    closer: set[Key] = set().union(*more)
+    needs_more = (happened, evidence.buckets, evidence.previous_state, evidence.findings)
+    closer: set[DeviceKey] = set().union(*needs_more)
     units = []
     for key in sorted(read.keys() | happened.keys()):
         unit = None if key in closer else _plainly_well(key, read[key], rules, now_ns)
         units.append(
             unit
-            or _Case(key, read.get(key, []), happened.get(key, []), evidence, rules, now_ns).unit()
+            or _Judgement(
+                key, read.get(key, []), happened.get(key, []), evidence, rules, now_ns
+            ).unit()
         )
     return units
 
@@ -67,7 +71,9 @@ def all_plainly_well(evidence: Evidence, rules: Rules, now_ns: int) -> list[Unit
     For questions about one device, nearly all of which are about one that is well.
     """
     keys = {(reading.source_device, reading.device_id) for reading in evidence.readings}
-    if evidence.events or any(key in evidence.before or key in evidence.findings for key in keys):
+    if evidence.events or any(
+        key in evidence.previous_state or key in evidence.findings for key in keys
+    ):
         return None
     units = []
     for key in sorted(keys):
@@ -79,13 +85,15 @@ def all_plainly_well(evidence: Evidence, rules: Rules, now_ns: int) -> list[Unit
     return units
 
 
-def _plainly_well(key: Key, readings: Sequence[Latest], rules: Rules, now_ns: int) -> Unit | None:
+def _plainly_well(
+    key: DeviceKey, readings: Sequence[Latest], rules: Rules, now_ns: int
+) -> Unit | None:
     """The unit where nothing speaks against it: what nearly all are, quickly."""
-    of = rules.thresholds.of
+    limits_of = rules.thresholds.limits_of
     newest = readings[0]
     for reading in readings:
-        limits = of(reading.metric_type, *key)
-        if limits is not None and limits.doubtful(reading.value):
+        limits = limits_of(reading.metric_type, *key)
+        if limits is not None and limits.may_hold(reading.value):
             return None
         if reading.time_ns > newest.time_ns:
             newest = reading
@@ -94,12 +102,12 @@ def _plainly_well(key: Key, readings: Sequence[Latest], rules: Rules, now_ns: in
     return Unit(*key, newest.array_id, "ok", 100, None, newest.time_ns, ())
 
 
-class _Case:
-    """One unit's evidence."""
+class _Judgement:
+    """The verdict on one device in the making."""
 
     def __init__(
         self,
-        key: Key,
+        key: DeviceKey,
         readings: Sequence[Latest],
         events: Sequence[EventRow],
         evidence: Evidence,
@@ -109,7 +117,7 @@ class _Case:
         self.key, self.readings, self.events = key, readings, events
         self.evidence, self.rules, self.now_ns = evidence, rules, now_ns
         self.last_read = max((reading.time_ns for reading in readings), default=0)
-        self.over: tuple[EventRow, ...] = ()
+        self.resolved: tuple[EventRow, ...] = ()
         interval = rules.thresholds.interval(*key) or evidence.intervals.get(key, 0.0)
         self.interval = interval
         self.unknown_ns = max(rules.stale_ns, int(UNKNOWN_INTERVALS * interval * NS))
@@ -120,16 +128,16 @@ class _Case:
         reasons: list[Reason] = []
         if silent <= self.unknown_ns:
             for reading in self.readings:
-                reasons += self._of_reading(reading)
+                reasons += self._from_reading(reading)
             newest = {reading.metric_type: reading.value for reading in self.readings}
             reasons += [
-                found.reason(newest.get(found.metric_type))
+                why.from_finding(found, newest.get(found.metric_type))
                 for found in self.evidence.findings.get(self.key, ())
             ]
         if self.readings and silent > self.warn_ns:
             state: State = "unknown" if silent > self.unknown_ns else "warning"
-            reasons.append(of_silence(self.key, self.last_read, self.now_ns, self.interval, state))
-        reasons += self._of_events()
+            reasons.append(why.silence(self.key, self.last_read, self.now_ns, self.interval, state))
+        reasons += self._from_events()
         reasons.sort(key=worst_first)
         state = reasons[0].severity if reasons else "ok"
         return self._as_unit(state, tuple(reasons))
@@ -143,20 +151,26 @@ class _Case:
             for reason in reasons
             if reason.severity == state != "ok" and reason.since
         ]
-        before = self.evidence.before.get(self.key)
+        before = self.evidence.previous_state.get(self.key)
         if before is not None and before.state == state:
             began.append(before.since_ns)
         since = min(began, default=None)
         return Unit(
-            *(*self.key, newest.array_id, state, score(state, reasons), since, last_seen, reasons),
-            over=self.over,
+            *self.key,
+            array_id=newest.array_id,
+            state=state,
+            score=score(state, reasons),
+            since_ns=since,
+            last_seen_ns=last_seen,
+            reasons=reasons,
+            resolved_events=self.resolved,
         )
 
-    def _of_reading(self, reading: Latest) -> list[Reason]:
-        limits = self.rules.thresholds.of(reading.metric_type, *self.key)
+    def _from_reading(self, reading: Latest) -> list[Reason]:
+        limits = self.rules.thresholds.limits_of(reading.metric_type, *self.key)
         if limits is None or self.now_ns - reading.time_ns > self.unknown_ns:
             return []
-        steps = self.evidence.steps.get(self.key, {}).get(reading.metric_type)
+        buckets = self.evidence.buckets.get(self.key, {}).get(reading.metric_type)
         pairs: tuple[tuple[State, Any], ...] = (
             ("critical", limits.critical),
             ("warning", limits.warning),
@@ -164,41 +178,43 @@ class _Case:
         for severity, limit in pairs:
             if limit is None:
                 continue
-            if steps:
-                since = held_since(steps, limits, limit, reading.time_ns)
+            if buckets:
+                since = held_since(buckets, limits, limit, reading.time_ns)
             else:
                 since = self._held_by_one(reading, limits, limit, severity)
             if since is not None:
-                return [reasons.of_reading(reading, limits, severity, limit, since, self.now_ns)]
+                return [
+                    why.reading_past_limit(reading, limits, severity, limit, since, self.now_ns)
+                ]
         return []
 
     def _held_by_one(
         self, reading: Latest, limits: Limits, limit: Any, severity: State
     ) -> int | None:
         """Where only the newest reading is known, what was before decides between the limits."""
-        before = self.evidence.before.get(self.key)
+        before = self.evidence.previous_state.get(self.key)
         was = before is not None and RANK[before.state] >= RANK[severity]
         if limits.reached(reading.value, limit.leave if was else limit.enter):
             return before.since_ns if before is not None and was else reading.time_ns
         return None
 
-    def _of_events(self) -> list[Reason]:
+    def _from_events(self) -> list[Reason]:
         """One reason for all of them: the worst of the newest that count, since the first."""
         if not self.events:
             return []
-        lately = [e for e in self.events if self.rules.counts(e, self.now_ns)]
-        stories = Stories(
-            self.evidence.steps.get(self.key, {}),
-            lambda metric_type: self.rules.thresholds.of(metric_type, *self.key),
+        lately = [e for e in self.events if self.rules.is_recent(e, self.now_ns)]
+        recovery = Recovery(
+            self.evidence.buckets.get(self.key, {}),
+            lambda metric_type: self.rules.thresholds.limits_of(metric_type, *self.key),
         )
-        known = self.evidence.over
-        self.over = tuple(e for e in lately if event_id(e) in known or stories.over(e))
-        counted = [event for event in lately if event not in self.over]
+        known = self.evidence.resolved_events
+        self.resolved = tuple(e for e in lately if event_key(e) in known or recovery.resolves(e))
+        counted = [event for event in lately if event not in self.resolved]
         severity: State = "critical" if counted else "ok"
         among = counted or lately or self.events
-        recent = [e for e in among if among[0].time_ns - e.time_ns <= QUIET_NS]
+        recent = [e for e in among if among[0].time_ns - e.time_ns <= CALM_NS]
         told = max(recent, key=lambda event: (event.criticality, event.time_ns))
-        return [reasons.of_event(told, among[-1].time_ns, severity, self.now_ns)]
+        return [why.critical_event(told, among[-1].time_ns, severity, self.now_ns)]
 
 
 def score(state: State, reasons: Sequence[Reason]) -> int:
@@ -234,7 +250,7 @@ def answer(
     last_seen = max((unit.last_seen_ns for unit in units), default=None)
     reasons = sorted((reason for unit in units for reason in unit.reasons), key=worst_first)
     if not units:
-        never = never_heard_of(source_device or "", device, lookback_hours)
+        never = why.never_heard_of(source_device or "", device, lookback_hours)
         reasons.append(never)
     classes = {unit.source_device for unit in units}
     state = max(counts, key=RANK.__getitem__, default="unknown")

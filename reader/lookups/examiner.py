@@ -13,13 +13,13 @@ from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
+from reader.detection.findings import DeviceKey
 from reader.health import intervals, verdict
-from reader.health.close_looks import Doubt
+from reader.health.close_looks import CloseLooks
 from reader.health.evidence import Evidence, Rules, Unit
 from reader.health.hysteresis import STEP_NS
 from reader.health.intervals import Intervals
 from reader.health.limits import Thresholds
-from reader.health.reasons import Key
 from reader.lookups.batched_latest import Newest
 from reader.lookups.critical_events import RecentEvents
 from reader.lookups.newest_snapshot import Picture
@@ -45,7 +45,7 @@ class Examiner:
     :ivar picture: the newest readings of the fleet, where the watch runs.
     :ivar events: critical ones, shared by questions of the same moment.
     :ivar steps: the last minutes of units, alike.
-    :ivar doubt: what closer looks found.
+    :ivar close_looks: what closer looks found.
     """
 
     settings: ReaderSettings
@@ -55,8 +55,10 @@ class Examiner:
     picture: Picture = field(default_factory=Picture)
     events: RecentEvents = field(default_factory=RecentEvents)
     newest: Newest = field(default_factory=Newest)
-    steps: Recent[Key, list[Bucket]] = field(default_factory=lambda: Recent(_STEPS_SECONDS, 256))
-    doubt: Doubt = field(default_factory=Doubt)
+    steps: Recent[DeviceKey, list[Bucket]] = field(
+        default_factory=lambda: Recent(_STEPS_SECONDS, 256)
+    )
+    close_looks: CloseLooks = field(default_factory=CloseLooks)
 
     @classmethod
     def of(cls, settings: ReaderSettings) -> Examiner:
@@ -65,7 +67,7 @@ class Examiner:
 
     @cached_property
     def rules(self) -> Rules:
-        """By what is judged."""
+        """The limits and times that devices are judged by."""
         settings = self.settings
         return Rules(
             self.thresholds,
@@ -84,7 +86,11 @@ class Examiner:
         readings = await self._readings(store, which, _ago(now_ns, settings.reader_lookback_hours))
         standing = self.standing
         evidence = Evidence(
-            *(readings, events, {}, standing.findings, {}, standing.before, self.doubt.over)
+            readings=readings,
+            events=events,
+            findings=standing.findings,
+            previous_state=standing.before,
+            resolved_events=self.close_looks.resolved_events,
         )
         if which.device_id is not None:
             well = verdict.all_plainly_well(evidence, rules, now_ns)
@@ -96,12 +102,12 @@ class Examiner:
         rules, readings = self.rules, evidence.readings
         closer = await self._closer(store, evidence, now_ns)
         quiet = await self._quiet(store, readings, now_ns)
-        whole = replace(evidence, steps=closer, intervals=quiet)
+        whole = replace(evidence, buckets=closer, intervals=quiet)
         if len(readings) <= _MANY:
             units = verdict.judge(whole, rules, now_ns)
         else:  # in a thread, so that other answers do not wait for it
             units = await asyncio.to_thread(verdict.judge, whole, rules, now_ns)
-        self.doubt.learn(units, rules, now_ns)
+        self.close_looks.remember_resolved(units, rules, now_ns)
         return units
 
     async def _readings(self, store: Store, which: Selection, since_ns: int) -> list[Latest]:
@@ -115,16 +121,16 @@ class Examiner:
 
     async def _closer(
         self, store: Store, evidence: Evidence, now_ns: int
-    ) -> dict[Key, dict[str, list[Bucket]]]:
+    ) -> dict[DeviceKey, dict[str, list[Bucket]]]:
         """The last minutes of the units that need it most."""
-        keys = self.doubt.ranked(evidence, self.rules, now_ns)[:MOST_CLOSER]
+        keys = self.close_looks.candidates(evidence, self.rules, now_ns)[:MOST_CLOSER]
         if not keys:
             return {}
-        self.doubt.looked_at(keys, now_ns)
+        self.close_looks.mark_looked_at(keys, now_ns)
         start = now_ns - min(self.rules.event_ns + verdict.AROUND_NS, _LONGEST_NS)
         end = now_ns + int(self.settings.max_future_seconds * NS) + 1
 
-        def look(key: Key) -> Awaitable[list[Bucket]]:
+        def look(key: DeviceKey) -> Awaitable[list[Bucket]]:
             def ask() -> Awaitable[list[Bucket]]:
                 return store.series(Selection(*key), start, end, STEP_NS, _ROWS)
 
@@ -135,9 +141,9 @@ class Examiner:
 
     async def _quiet(
         self, store: Store, readings: Sequence[Latest], now_ns: int
-    ) -> dict[Key, float]:
+    ) -> dict[DeviceKey, float]:
         """How often the units that were silent for a while used to report."""
-        last: dict[Key, int] = {}
+        last: dict[DeviceKey, int] = {}
         for reading in readings:
             key = reading.source_device, reading.device_id
             last[key] = max(last.get(key, 0), reading.time_ns)
@@ -160,7 +166,7 @@ class Examiner:
         )
         for key, steps in zip(keys, found, strict=True):
             self.intervals.learn(key, intervals.interval_of(steps))
-        return self.intervals.of(quiet)
+        return self.intervals.usual_seconds(quiet)
 
 
 def _ago(now_ns: int, hours: float) -> int:

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from reader.health.evidence import Before
-from reader.health.reasons import Finding, Key
+from reader.detection.findings import DeviceKey, Finding
+from reader.health.evidence import PreviousState
 
 
 @dataclass
@@ -22,5 +22,5 @@ class Standing:
 
     watching: bool = False
     rows: Sequence[Mapping[str, Any]] = ()
-    findings: Mapping[Key, Sequence[Finding]] = field(default_factory=dict)
-    before: Mapping[Key, Before] = field(default_factory=dict)
+    findings: Mapping[DeviceKey, Sequence[Finding]] = field(default_factory=dict)
+    before: Mapping[DeviceKey, PreviousState] = field(default_factory=dict)

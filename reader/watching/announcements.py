@@ -9,8 +9,9 @@ from uuid import UUID, uuid5
 
 import orjson
 
-from reader.health.evidence import Before, Unit
-from reader.health.reasons import ANOMALY, Key
+from reader.detection.findings import DeviceKey
+from reader.health.evidence import PreviousState, Unit
+from reader.health.reasons import ANOMALY
 from spindle import subjects, timestamps
 from spindle.models import MAX_MESSAGE, Event
 
@@ -51,7 +52,9 @@ def event(row: Mapping[str, Any]) -> Notice:
     return Notice(subject, said.to_json(), said.id)
 
 
-def states(units: Iterable[Unit], before: Mapping[Key, Before], now_ns: int) -> dict[Key, Before]:
+def states(
+    units: Iterable[Unit], before: Mapping[DeviceKey, PreviousState], now_ns: int
+) -> dict[DeviceKey, PreviousState]:
     """The units that are not ok, and since when."""
     found = {}
     for unit in units:
@@ -61,11 +64,13 @@ def states(units: Iterable[Unit], before: Mapping[Key, Before], now_ns: int) -> 
         was = before.get(key)
         same = was is not None and was.state == unit.state
         since = was.since_ns if was is not None and same else unit.since_ns or now_ns
-        found[key] = Before(unit.state, since)
+        found[key] = PreviousState(unit.state, since)
     return found
 
 
-def changes(units: Sequence[Unit], before: Mapping[Key, Before], now_ns: int) -> list[Notice]:
+def changes(
+    units: Sequence[Unit], before: Mapping[DeviceKey, PreviousState], now_ns: int
+) -> list[Notice]:
     """One notice for each unit whose state is not what it was."""
     found = []
     for unit in units:

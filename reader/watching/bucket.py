@@ -19,8 +19,8 @@ from nats.js.errors import (
 )
 from nats.js.kv import KeyValue
 
-from reader.health.evidence import Before
-from reader.health.reasons import RANK, Key
+from reader.detection.findings import RANK, DeviceKey
+from reader.health.evidence import PreviousState
 from reader.settings import ReaderSettings
 from reader.watching.ownership import Table
 from spindle import bus, subjects
@@ -137,19 +137,19 @@ def _state(share: int, name: str) -> str:
     return f"state.{share}.{name}"
 
 
-def health_json(states: dict[Key, Before], checked_ns: int) -> dict[str, Any]:
+def health_json(states: dict[DeviceKey, PreviousState], checked_ns: int) -> dict[str, Any]:
     """The devices that are not ok, as they are written."""
     devices = {f"{kind}/{device}": list(before) for (kind, device), before in states.items()}
     return {"checked": checked_ns, "devices": devices}
 
 
-def health_from_json(data: object) -> tuple[dict[Key, Before], int]:
+def health_from_json(data: object) -> tuple[dict[DeviceKey, PreviousState], int]:
     """As they were written, and when; nothing where they cannot be read."""
     if not isinstance(data, dict):
         return {}, 0
-    found: dict[Key, Before] = {}
+    found: dict[DeviceKey, PreviousState] = {}
     for name, (state, since) in data.get("devices", {}).items():
         kind, _, device = name.partition("/")
         if state in RANK:
-            found[kind, device] = Before(state, int(since))
+            found[kind, device] = PreviousState(state, int(since))
     return found, int(data.get("checked", 0))

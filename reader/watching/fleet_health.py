@@ -8,8 +8,8 @@ import time
 
 from nats.aio.client import Client
 
-from reader.health.evidence import Before
-from reader.health.reasons import Finding, Key
+from reader.detection.findings import DeviceKey, Finding
+from reader.health.evidence import PreviousState
 from reader.lookups.examiner import Examiner
 from reader.watching import announcements, forecasts
 from reader.watching.bucket import (
@@ -35,7 +35,7 @@ class FleetLooks:
     def __init__(self, store: Store, client: Client, bucket: Bucket, examiner: Examiner) -> None:
         self._store, self._client, self._bucket = store, client, bucket
         self._examiner = examiner
-        self._states: dict[Key, Before] = {}  # as last written by anybody
+        self._states: dict[DeviceKey, PreviousState] = {}  # as last written by anybody
         self._checked_ns = 0
         self._revision = 0
         self._foretold_revision = 0

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from reader.health.reasons import Finding, Key
+from reader.detection.findings import DeviceKey, Finding
 from reader.lookups.watch_findings import Standing
 from reader.watching import share as shares_
 from reader.watching.intake import Reading
@@ -87,7 +87,7 @@ class Board:
     def show(self, standing: Standing) -> None:
         """Tell the answers what lasts."""
         rows = list(self.rows())
-        found: defaultdict[Key, list[Finding]] = defaultdict(list)
+        found: defaultdict[DeviceKey, list[Finding]] = defaultdict(list)
         for key, finding in shares_.findings_of(row for row in rows if row["lasts"]):
             found[key].append(finding)
         for each in self.forecasts:

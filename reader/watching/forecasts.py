@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from reader.detection.findings import DeviceKey, Finding
 from reader.forecasting import capacity
-from reader.health.reasons import Finding, Key
 from reader.lookups.capacity_past import Past, past_of
 from spindle.store.base import Selection, Store
 from spindle.timestamps import NS
@@ -30,7 +30,7 @@ async def findings(
     return await asyncio.to_thread(_found, past, now_ns, began)
 
 
-def _found(past: Past, now_ns: int, began: dict[Key, int]) -> list[Finding]:
+def _found(past: Past, now_ns: int, began: dict[DeviceKey, int]) -> list[Finding]:
     series = capacity.readings(*past)
     full = capacity.full_at(METRIC, None)
     found = []

@@ -11,8 +11,8 @@ import orjson
 
 from reader.detection import anomaly
 from reader.detection.episodes import CALM, COMES_BACK, Episode, criticality
+from reader.detection.findings import RANK, DeviceKey, Finding, State
 from reader.detection.peers import FACTORS, PeerGroup, PeerReason
-from reader.health.reasons import RANK, Finding, Key, State
 from reader.watching.series import Followed
 from spindle import timestamps
 from spindle.catalog import unit
@@ -128,7 +128,7 @@ class Share:
         for place in [each for each in self.rows if each[1] == "peer" and each not in found]:
             self._end(place, {"to": anomaly.rfc3339(now)})
 
-    def findings(self) -> Iterator[tuple[Key, Finding]]:
+    def findings(self) -> Iterator[tuple[DeviceKey, Finding]]:
         """What lasts, as reasons of a device's health."""
         for (key, _), row in self.rows.items():
             yield (key.source_device, key.device_id), finding(row)
@@ -232,7 +232,7 @@ def rows_of(record: Mapping[str, Any]) -> Iterator[Row]:
         yield from filter(_is_row, record.get(name, ()))
 
 
-def findings_of(rows: Iterable[Mapping[str, Any]]) -> Iterator[tuple[Key, Finding]]:
+def findings_of(rows: Iterable[Mapping[str, Any]]) -> Iterator[tuple[DeviceKey, Finding]]:
     """Rows of a record that last, as reasons by device."""
     for row in rows:
         yield (row["source_device"], row["device"]), finding(row)

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from reader.detection.findings import Finding
 from reader.health import verdict
 from reader.health.evidence import Evidence, Rules
 from reader.health.limits import Thresholds
-from reader.health.reasons import Finding
 from spindle.store.base import Bucket, EventRow, Latest
 from spindle.timestamps import NS
 

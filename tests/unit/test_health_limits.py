@@ -45,37 +45,39 @@ def test_the_most_exact_word_counts_and_what_is_not_said_stays_the_catalogues(
     tmp_path: Path,
 ) -> None:
     thresholds = load(written(tmp_path, GOOD))
-    disk = thresholds.of("DiskTemp", "DiskUnit", "disk-1")
+    disk = thresholds.limits_of("DiskTemp", "DiskUnit", "disk-1")
     assert disk is not None
     assert disk.warning is not None
     assert disk.critical is not None
     assert (disk.warning.enter, disk.warning.leave, disk.critical.enter) == (50, 48, 60)
     assert (disk.warning.enter_seconds, disk.warning.leave_seconds) == (5, 60)
-    seven = thresholds.of("DiskTemp", "DiskUnit", "disk.7")
+    seven = thresholds.limits_of("DiskTemp", "DiskUnit", "disk.7")
     assert seven is not None
     assert seven.critical is None
     assert seven.warning == disk.warning
-    cloud = thresholds.of("Latency", "CloudStorage", "x")
+    cloud = thresholds.limits_of("Latency", "CloudStorage", "x")
     assert cloud is not None
     assert cloud.critical is not None
     assert cloud.critical.enter == 1000
-    assert thresholds.of("Latency", "DiskUnit", "x") == Thresholds().of("Latency", "D", "x")
+    assert thresholds.limits_of("Latency", "DiskUnit", "x") == Thresholds().limits_of(
+        "Latency", "D", "x"
+    )
 
 
 def test_a_metric_that_the_catalogue_does_not_know_may_be_given_limits_and_a_bad_side(
     tmp_path: Path,
 ) -> None:
     thresholds = load(written(tmp_path, GOOD))
-    spare = thresholds.of("Spare", "DiskUnit", "x")
+    spare = thresholds.limits_of("Spare", "DiskUnit", "x")
     assert spare is not None
     assert spare.critical is not None
     assert spare.reached(9, spare.critical.enter)
     assert not spare.reached(11, spare.critical.enter)
     assert spare.critical.leave == 10.5
-    wear = thresholds.of("Wear", "DiskUnit", "x")
+    wear = thresholds.limits_of("Wear", "DiskUnit", "x")
     assert wear is not None
     assert (wear.unit, wear.bad) == ("%", "high")
-    assert thresholds.of("IOPs", "DiskUnit", "x") is None
+    assert thresholds.limits_of("IOPs", "DiskUnit", "x") is None
 
 
 def test_an_interval_may_be_set_for_a_class_and_a_device(tmp_path: Path) -> None:

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
+from reader.detection.findings import DeviceKey, Finding, State
 from reader.health import verdict
-from reader.health.close_looks import Doubt
-from reader.health.evidence import Before, Evidence, Rules
+from reader.health.close_looks import CloseLooks
+from reader.health.evidence import Evidence, PreviousState, Rules
 from reader.health.hysteresis import STEP_NS
 from reader.health.limits import Thresholds
-from reader.health.reasons import Finding, Key, State
 from spindle.store.base import Bucket, EventRow, Latest
 from spindle.timestamps import NS, format_ns
 
@@ -34,7 +34,7 @@ def event(
     )
 
 
-def minutes(values: Sequence[float], metric: str = "DiskTemp") -> dict[Key, Any]:
+def minutes(values: Sequence[float], metric: str = "DiskTemp") -> dict[DeviceKey, Any]:
     """A second between two readings, the last one a second ago."""
     start = NOW - len(values) * NS
     steps = [
@@ -54,7 +54,7 @@ def judged(
 def after(values: Sequence[float], metric: str = "DiskTemp", **more: Any) -> dict[str, Any]:
     """The verdict when these were the last readings."""
     steps = minutes(values, metric)
-    return judged([reading(metric, values[-1])], steps=steps, **more)
+    return judged([reading(metric, values[-1])], buckets=steps, **more)
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ def test_a_limit_is_reached_after_a_while_and_left_at_a_better_value_for_a_while
     assert after(values)["health"] == state
 
 
-def in_steps(values: Sequence[float]) -> dict[Key, Any]:
+def in_steps(values: Sequence[float]) -> dict[DeviceKey, Any]:
     """A reading a second, the last one now, as the store gives them: in steps of five seconds."""
     times = [NOW - (len(values) - 1 - n) * NS for n in range(len(values))]
     steps = []
@@ -142,7 +142,7 @@ def test_one_reading_past_a_limit_says_nothing_wherever_in_a_step_it_falls(
     for after in range(30):
         values = [40.0] * lead + [ill] + [40.0] * after
         steps = in_steps(values)
-        found = judged([reading("DiskTemp", values[-1], age=0)], steps=steps)
+        found = judged([reading("DiskTemp", values[-1], age=0)], buckets=steps)
         assert found["health"] == "ok", after
 
 
@@ -152,7 +152,7 @@ def test_a_limit_is_reached_within_ten_seconds_wherever_in_a_step_it_begins(lead
     for held in range(1, 12):
         values = [40.0] * lead + [66.0] * held
         steps = in_steps(values)
-        states.append(judged([reading("DiskTemp", 66.0, age=0)], steps=steps)["health"])
+        states.append(judged([reading("DiskTemp", 66.0, age=0)], buckets=steps)["health"])
     assert set(states[:4]) == {"ok"}
     assert set(states[9:]) == {"critical"}
 
@@ -175,17 +175,17 @@ def test_a_limit_is_reached_within_ten_seconds_wherever_in_a_step_it_begins(lead
 )
 def test_what_is_well_again_is_not_said_to_be_bad_still(values: list[float], sentence: str) -> None:
     sudden = Thresholds({("metrics", "DiskTemp"): {"enter_seconds": 0.0}})
-    evidence = Evidence([reading("DiskTemp", values[-1])], steps=minutes(values))
+    evidence = Evidence([reading("DiskTemp", values[-1])], buckets=minutes(values))
     (unit,) = verdict.judge(evidence, Rules(sudden, 300 * NS, 900 * NS), NOW)
     assert unit.reasons[0].message == sentence
 
 
 def test_without_a_history_a_device_that_was_ill_stays_so_until_it_is_well_enough() -> None:
-    before = {DISK: Before("critical", NOW - 600 * NS)}
-    found = judged([reading("DiskTemp", 59)], before=before)
+    before = {DISK: PreviousState("critical", NOW - 600 * NS)}
+    found = judged([reading("DiskTemp", 59)], previous_state=before)
     assert (found["health"], found["since"]) == ("critical", format_ns(NOW - 600 * NS))
     assert judged([reading("DiskTemp", 59)])["health"] == "warning"
-    assert judged([reading("DiskTemp", 40)], before=before)["health"] == "ok"
+    assert judged([reading("DiskTemp", 40)], previous_state=before)["health"] == "ok"
 
 
 def test_only_what_the_newest_readings_do_not_decide_needs_a_closer_look() -> None:
@@ -193,7 +193,7 @@ def test_only_what_the_newest_readings_do_not_decide_needs_a_closer_look() -> No
         [reading("DiskTemp", 40, "a"), reading("DiskTemp", 53.5, "b"), reading("IOPs", 9, "c")],
         [event("c"), event("d", age=901)],
     )
-    assert Doubt().ranked(evidence, RULES, NOW) == [("DiskUnit", "c"), ("DiskUnit", "b")]
+    assert CloseLooks().candidates(evidence, RULES, NOW) == [("DiskUnit", "c"), ("DiskUnit", "b")]
 
 
 def test_a_recent_critical_event_makes_its_device_critical_whatever_it_reads() -> None:

@@ -77,4 +77,4 @@ def test_of_a_device_not_looked_at_yet_the_interval_is_that_of_its_class() -> No
         known.learn(("DiskUnit", f"d{n}"), seconds)
     fresh = [("DiskUnit", "new"), ("Cloud", "c")]
     assert known.unknown([("DiskUnit", "d1"), *fresh], 1) == [("DiskUnit", "new")]
-    assert known.of(fresh) == {("DiskUnit", "new"): 10.0, ("Cloud", "c"): 0.0}
+    assert known.usual_seconds(fresh) == {("DiskUnit", "new"): 10.0, ("Cloud", "c"): 0.0}

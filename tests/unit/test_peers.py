@@ -135,12 +135,13 @@ def test_a_restored_state_goes_on_as_if_nothing_had_happened() -> None:
     assert PeerGroup.from_dict("Latency", {"disk1": {"age": 1.0}}).to_dict() == {}
 
 
-def test_a_forgotten_device_is_unknown() -> None:
+def test_of_a_device_that_has_left_the_group_no_state_is_kept() -> None:
     group = PeerGroup("Latency")
     group.update(0.0, {"a": 1.0, "b": 1.0, "c": 1.0})
-    group.forget("a")
-    group.forget("nobody")
-    assert sorted(group.to_dict()) == ["b", "c"]
+    group.keep_only({"b", "c", "newcomer"})
+    assert (sorted(group.to_dict()), group.is_empty) == (["b", "c"], False)
+    group.keep_only(())
+    assert (group.to_dict(), group.is_empty) == ({}, True)
 
 
 def test_ratios_are_said_as_people_say_them() -> None:

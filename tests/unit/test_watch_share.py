@@ -7,8 +7,9 @@ import random
 import orjson
 import pytest
 
-from reader.health.evidence import Before, Evidence, Rules
+from reader.health.evidence import Evidence, PreviousState, Rules
 from reader.health.limits import Thresholds
+from reader.health.reasons import from_finding
 from reader.health.verdict import judge
 from reader.watching import announcements
 from reader.watching.bucket import health_from_json, health_json
@@ -173,7 +174,7 @@ def test_a_change_of_health_is_told_once_with_old_and_new_state_and_reasons() ->
     states = announcements.states(units, {}, now)
     assert announcements.changes(units, states, now) == []
     assert health_from_json(orjson.loads(orjson.dumps(health_json(states, now)))) == (states, now)
-    well = {("DiskUnit", "d2"): Before("warning", 1)}
+    well = {("DiskUnit", "d2"): PreviousState("warning", 1)}
     assert [
         orjson.loads(c.payload)["new_state"] for c in announcements.changes(units[1:], well, now)
     ] == ["critical" if units[1].state == "critical" else "ok"]
@@ -211,8 +212,8 @@ def test_a_finding_knows_what_was_expected_so_that_health_can_say_that_it_is_bac
     ((_, finding),) = share.findings()
     assert finding.expected is not None
     assert 1.5 < finding.expected < 2.5
-    assert finding.reason(41.2).message == finding.message
-    back = finding.reason(2.125).message
+    assert from_finding(finding, 41.2).message == finding.message
+    back = from_finding(finding, 2.125).message
     assert back == f"{finding.message}; 2.125 ms now, over when it stays so"
 
 
