@@ -9,9 +9,9 @@ from random import Random
 import numpy as np
 from numpy.typing import NDArray
 
-from daemon.settings import DaemonSettings
-from daemon.simulator.fault_kinds import KINDS
+from daemon.simulator.faults import KINDS
 from daemon.simulator.fleet import DECIMALS, METRICS, Unit, units
+from daemon.simulator.settings import SimulatorSettings
 from daemon.simulator.source import Simulator
 from spindle.settings import load
 
@@ -78,15 +78,14 @@ def ill(fault: str, arrays: int, days: float, seed: int, hours: tuple[float, flo
 
 def _run(arrays: int, readings: int, seed: int, specs: Sequence[str]) -> History:
     settings = load(
-        DaemonSettings,
+        SimulatorSettings,
         simulated_arrays=arrays,
         simulated_disks_per_array=DISKS,
-        simulated_seed=seed,
         simulated_incident_seconds=0,
         simulated_faults=",".join(specs),
         event_probability=0,
     )
-    simulator, fleet = Simulator(settings), units(arrays, DISKS)
+    simulator, fleet = Simulator(settings, seed), units(arrays, DISKS)
     values = np.empty((readings, len(fleet), len(METRICS)))
     for number in range(readings):
         moment = simulator.step((START + STEP * number) * 10**9)

@@ -30,6 +30,9 @@ class Entry:
 
 #: What one message costs beside its payload: objects, subject, id. Measured, rounded up.
 OVERHEAD_BYTES = 400
+#: Bounds the time that a stream needs to take in a full backlog. Bytes bound the memory, and are
+#: reached first unless the points are tiny.
+MOST_POINTS = 1_000_000
 
 
 class _Lane:
@@ -55,7 +58,7 @@ class Backlog:
         same, its acknowledgement lost: this counts what the daemon gave up on.
     """
 
-    def __init__(self, most_points: int, most_bytes: int) -> None:
+    def __init__(self, most_bytes: int, most_points: int = MOST_POINTS) -> None:
         self._most_points = most_points
         self._most_bytes = most_bytes
         self._lanes: dict[str, _Lane] = {}

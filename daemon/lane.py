@@ -15,6 +15,9 @@ FIRST_PAUSE_SECONDS = 0.25
 LONGEST_PAUSE_SECONDS = 5.0
 #: A stream that refused is called well again after so long without another failure.
 CALM_SECONDS = 3.0
+#: A message not acknowledged for so long is published again. A busy server takes a second or two
+#: to sync its disk; the stream recognises a repeat, so that too early costs no more than its bytes.
+ACK_TIMEOUT_SECONDS = 5.0
 
 
 class Lane:
@@ -24,7 +27,7 @@ class Lane:
     :ivar trouble: why the stream does not take messages, or None.
     """
 
-    def __init__(self, stream: str, ack_timeout: float) -> None:
+    def __init__(self, stream: str, ack_timeout: float = ACK_TIMEOUT_SECONDS) -> None:
         self.stream = stream
         self.trouble: str | None = None
         self._ack_timeout = ack_timeout

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from spindle import subjects
 from spindle.models import DeviceMetric, Event
 
+#: Classes of device.
+DISK, ARRAY = "DiskUnit", "StorageArray"
+
 
 @dataclass(frozen=True, slots=True)
 class Message:

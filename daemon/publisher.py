@@ -22,13 +22,13 @@ from nats.errors import Error as NatsError
 from nats.errors import MaxPayloadError
 
 from daemon.backlog import Backlog, Entry
-from daemon.lane import Lane
+from daemon.lane import ACK_TIMEOUT_SECONDS, Lane
 from daemon.messages import Message
 from daemon.meters import Meters
-from daemon.settings import DaemonSettings
 from spindle import bus, subjects
 from spindle.service.health import Health
 from spindle.service.tasks import cancelled
+from spindle.settings import Settings
 
 log = logging.getLogger("daemon.publisher")
 
@@ -52,11 +52,12 @@ class Publisher:
 
     def __init__(
         self,
-        settings: DaemonSettings,
+        settings: Settings,
         health: Health,
         backlog: Backlog,
         meters: Meters,
         answers: Mapping[str, Answer] | None = None,
+        ack_timeout: float = ACK_TIMEOUT_SECONDS,
     ) -> None:
         """With ``answers``, the requests on these subjects are answered on the same connection."""
         self._settings = settings
@@ -64,7 +65,7 @@ class Publisher:
         self._backlog = backlog
         self._meters = meters
         self._answers = answers or {}
-        self._lanes = {name: Lane(name, settings.daemon_ack_timeout_seconds) for name in STREAMS}
+        self._lanes = {name: Lane(name, ack_timeout) for name in STREAMS}
         self._wake = {name: asyncio.Event() for name in STREAMS}  # a lane may have work
         self._instance = uuid4().hex[:12]  # makes message ids unique to this process
         self._connected = False
@@ -219,7 +220,7 @@ class Publisher:
             self._dropping = True
             log.warning(
                 "the backlog is full at %s points, %s bytes: from now on the oldest are dropped "
-                "(DAEMON_BACKLOG_POINTS, DAEMON_BACKLOG_BYTES)",
+                "(DAEMON_BACKLOG_BYTES)",
                 f"{self._backlog.points:,}",
                 f"{self._backlog.size:,}",
             )

@@ -13,8 +13,8 @@ from typing import Any, NamedTuple, Protocol
 import psutil
 
 from daemon.host.rates import Counters, rates
-from daemon.messages import Message, metric_messages
-from daemon.source import DISK
+from daemon.messages import DISK, Message, metric_messages
+from daemon.source import Source, SourceSettings
 from spindle.models import DeviceMetric
 
 SYSFS = Path("/sys/block")
@@ -46,7 +46,7 @@ class Probe(Protocol):
         """Per drive that has a sensor, degC."""
 
 
-class HostSource:
+class HostSource(Source):
     """Per drive ReadBytes, WriteBytes, IOPs, Latency, Utilisation and DiskTemp, per file system
     CapacityUsed, all as ``DiskUnit`` on an ``arrayId`` that is the host's name.
 
@@ -55,17 +55,18 @@ class HostSource:
     """
 
     name = "host"
+    about = "the drives and file systems of this machine"
 
     def __init__(
-        self, envelope_size: int, probe: Probe | None = None, hostname: str | None = None
+        self, settings: SourceSettings, probe: Probe | None = None, hostname: str | None = None
     ) -> None:
-        self._envelope_size = envelope_size
+        super().__init__(settings)
         self._probe = probe or PsutilProbe()
         self._array_id = valid_name(hostname or socket.gethostname())
-        self._before: Mapping[str, Counters] = {}  # at the last tick
-        self._at = 0.0  # of the last tick, seconds of the monotonic clock
+        self._before: Mapping[str, Counters] = {}  # at the last reading
+        self._at = 0.0  # of the last reading, seconds of the monotonic clock
 
-    def tick(self, now_ns: int, at: float | None = None) -> list[Message]:
+    def read(self, now_ns: int, at: float | None = None) -> list[Message]:
         """What the machine says now.
 
         :param at: the monotonic clock in seconds; given in tests only.
@@ -81,7 +82,7 @@ class HostSource:
             )
             for device, metric_type, value in self._read(monotonic() if at is None else at)
         ]
-        return metric_messages(metrics, self._envelope_size)
+        return metric_messages(metrics, self.envelope_size)
 
     def _read(self, at: float) -> Iterator[tuple[str, str, float]]:
         counters = self._probe.counters()

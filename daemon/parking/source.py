@@ -4,58 +4,78 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import threading
 
 import orjson
 from nats.errors import Error as NatsError
 from nats.js.errors import Error as JetStreamError
+from pydantic import Field
 
 from daemon.messages import Message
 from daemon.parking.lot import PREFIX, Habits, Lot, Passage
-from daemon.settings import DaemonSettings
+from daemon.source import Source, SourceSettings
 from spindle import bus, parking, subjects, timestamps
+from spindle.settings import Settings
 
 log = logging.getLogger("daemon.parking")
 
 PAUSE_SECONDS = 1.0
+#: Of all exits, those of vehicles whose entry nobody saw: what the old platform simulated.
+UNMATCHED_SHARE = 0.2
 
 
-class ParkingSource:
-    """See ``Lot``. It says nothing until it is told who is inside."""
+class ParkingSettings(SourceSettings):
+    """How large the simulated parking lot is, and how busy."""
+
+    parking_capacity: int = Field(
+        200, ge=1, le=1_000_000, description="Vehicles that fit into the simulated parking lot."
+    )
+    parking_stay_minutes: float = Field(
+        75.0, gt=0, le=100_000, description="Median stay in the simulated parking lot, in minutes."
+    )
+    parking_time_factor: float = Field(
+        1.0,
+        gt=0,
+        le=100_000,
+        description="How many times faster than a clock the simulated parking lot runs: "
+        "288 is a day in five minutes.",
+    )
+
+
+class ParkingSource(Source):
+    """The vehicles that pass a lot's gates; see ``Lot``."""
 
     name = "parking"
+    about = "a parking lot that does not exist"
+    settings_type = ParkingSettings
 
-    def __init__(self, settings: DaemonSettings) -> None:
+    def __init__(self, settings: ParkingSettings, seed: int = 1) -> None:
+        super().__init__(settings)
+        self._settings = settings
         habits = Habits(
             capacity=settings.parking_capacity,
             stay_seconds=settings.parking_stay_minutes * 60,
-            unmatched_share=settings.parking_unmatched_share,
+            unmatched_share=UNMATCHED_SHARE,
             factor=settings.parking_time_factor,
         )
-        self._lot = Lot(habits, settings.simulated_seed)
-        self._lock = threading.Lock()  # ticks run on threads
-        self._adopted: list[str] | None = None  # None: nobody has said yet
+        self._lot = Lot(habits, seed)
+        self._adopted: list[str] = []  # plates that an earlier simulation brought in
         self._begun = False
 
-    def adopt(self, plates: list[str]) -> None:
-        """Begin, with these vehicles inside."""
-        with self._lock:
-            self._adopted = plates
+    async def start(self) -> None:
+        """Learn from NATS which vehicles are inside."""
+        self._adopted = await who_is_inside(self._settings)
 
-    def tick(self, now_ns: int) -> list[Message]:
-        """What happened since the last tick."""
-        with self._lock:
-            if self._adopted is None:
-                return []
-            if self._begun:
-                passages = self._lot.step(now_ns)
-            else:
-                self._begun = True
-                passages = self._lot.begin(now_ns, self._adopted)
-            return [message(one) for one in passages]
+    def read(self, now_ns: int) -> list[Message]:
+        """What happened since the last reading."""
+        if self._begun:
+            passages = self._lot.step(now_ns)
+        else:
+            self._begun = True
+            passages = self._lot.begin(now_ns, self._adopted)
+        return [message(one) for one in passages]
 
 
-async def who_is_inside(settings: DaemonSettings) -> list[str]:
+async def who_is_inside(settings: Settings) -> list[str]:
     """Plates that an earlier simulation brought in and not out; waits until NATS answers.
 
     What others published is left alone: it is known by the ids of the entries.

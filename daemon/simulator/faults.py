@@ -1,88 +1,22 @@
-"""The shapes of trouble: what a fault does to one unit's readings, and its events. Pure.
+"""The faults that there are, each of its own severity. Pure.
 
-A fault is a function of the time since it began; it holds no state. ``incidents`` decides when and
-where one happens by itself, ``fault_kinds`` has those that a person can ask for.
+They end as they began: what was hot cools down, what leaked is cleaned up, a drive that died is
+replaced by one that is well. ``KINDS`` are those that a person can ask for, ``CYCLE`` those that
+happen by themselves, in turn.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from random import Random
 
-from daemon.source import ARRAY, DISK
+from daemon.messages import ARRAY, DISK
+from daemon.simulator.fault import Fault, Readings, Span, Trouble
+from daemon.simulator.fleet import METRICS
 from spindle import catalog
 
-
-class Readings(NamedTuple):
-    """What one unit says in one tick, in the catalogue's units."""
-
-    temperature: float
-    iops: float
-    latency: float
-    capacity: float
-
-
-@dataclass(frozen=True, slots=True)
-class Trouble:
-    """An event that a fault brings; ``criticality`` 8-10."""
-
-    event_type: str
-    criticality: int
-    message: str
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """Where in a fault's life a tick lies, in seconds since the fault began.
-
-    :ivar since: the tick before (negative if that was before the fault).
-    :ivar until: this tick.
-    :ivar duration: the fault's whole life.
-    :ivar onset: what the unit would have said at the first tick of it; None where nobody looked.
-    """
-
-    since: float
-    until: float
-    duration: float
-    onset: Readings | None = None
-
-    def strength(self, rise: float) -> float:
-        """From 0 to 1 within ``rise`` seconds, and back to 0 at the end."""
-        fall = min(20.0, self.duration / 4)
-        left = self.duration - self.until
-        return max(0.0, min(1.0, self.until / rise, left / fall if fall else 0.0))
-
-    def strikes(self, first: float, every: float) -> bool:
-        """Something that happens at ``first`` and then ``every`` so often happened in this tick."""
-        if self.until < first:
-            return False
-        return (self.until - first) // every > (self.since - first) // every or self.since < first
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """One kind of trouble; by itself it changes nothing.
-
-    :ivar name: a short name for it.
-    :ivar metric_types: what it shows in; all of them where the unit falls silent.
-    :ivar device_class: the class of device that it befalls, or None for any.
-    """
-
-    name: str
-    metric_types: tuple[str, ...]
-    device_class: str | None = None
-
-    def readings(self, span: Span, healthy: Readings) -> Readings:  # noqa: ARG002
-        """What the unit says instead of what it would say in health."""
-        return healthy
-
-    def trouble(self, span: Span, readings: Readings) -> Trouble | None:  # noqa: ARG002
-        """The event of this tick, if there is one, given what the unit says in it."""
-        return None
-
-    def silent(self, span: Span) -> bool:  # noqa: ARG002
-        """The unit says nothing at all in this tick."""
-        return False
+EVERYTHING = METRICS
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,31 +55,190 @@ class Overheat(Fault):
 
 
 @dataclass(frozen=True, slots=True)
-class FailingDrive(Fault):
-    """A disk answers slower and slower, loses data, then fails commands."""
+class SlowDisk(Fault):
+    """Every answer takes long at once: retries, a bad cable, a saturated controller.
 
-    name: str = "drive_failure"
+    :ivar extra: ms on top of ``times`` the healthy latency.
+    """
+
+    name: str = "slow_disk"
     metric_types: tuple[str, ...] = ("Latency", "IOPs")
-    device_class: str | None = DISK
-    slowest: float = 120.0  # ms, added at the height of it
+    times: float = 5.0
+    extra: float = 20.0
 
     def readings(self, span: Span, healthy: Readings) -> Readings:
-        strength = span.strength(rise=20)
+        strength = span.strength(rise=4)
+        slow = healthy.latency * self.times + self.extra
+        return healthy._replace(
+            latency=healthy.latency + (slow - healthy.latency) * strength,
+            iops=healthy.iops * (1 - 0.6 * strength),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class LatencySpikes(Fault):
+    """Some answers take very long, as where a drive re-reads a weak sector.
+
+    :ivar height: ms of a typical spike.
+    :ivar share: of readings that show one.
+    """
+
+    name: str = "latency_spikes"
+    metric_types: tuple[str, ...] = ("Latency",)
+    height: float = 60.0
+    share: float = 0.25
+
+    def readings(self, span: Span, healthy: Readings) -> Readings:
+        chance = Random(f"{self.height}/{span.until:.3f}")  # text: the same in every process
+        if not 0 < span.until < span.duration or chance.random() >= self.share:
+            return healthy
+        return healthy._replace(latency=healthy.latency + self.height * chance.uniform(0.5, 2))
+
+
+@dataclass(frozen=True, slots=True)
+class IopsCollapse(Fault):
+    """Hardly anything gets through any more, though what does is answered in time.
+
+    :ivar left: share of the healthy rate that is left.
+    """
+
+    name: str = "iops_collapse"
+    metric_types: tuple[str, ...] = ("IOPs",)
+    left: float = 0.06
+
+    def readings(self, span: Span, healthy: Readings) -> Readings:
+        return healthy._replace(iops=healthy.iops * (1 - (1 - self.left) * span.strength(rise=4)))
+
+
+@dataclass(frozen=True, slots=True)
+class CapacityLeak(Fault):
+    """Something writes and never deletes: a runaway log, snapshots that nobody expires.
+
+    :ivar per_minute: % of the capacity.
+    """
+
+    name: str = "capacity_leak"
+    metric_types: tuple[str, ...] = ("CapacityUsed",)
+    per_minute: float = 1.0
+    full: float = 99.5  # %
+
+    def readings(self, span: Span, healthy: Readings) -> Readings:
+        if not 0 < span.until < span.duration:
+            return healthy
+        leaked = healthy.capacity + self.per_minute * span.until / 60
+        return healthy._replace(capacity=max(healthy.capacity, min(leaked, self.full)))
+
+
+@dataclass(frozen=True, slots=True)
+class StuckSensor(Fault):
+    """The temperature sensor repeats what it said when it froze; the disk itself is well."""
+
+    name: str = "stuck_sensor"
+    metric_types: tuple[str, ...] = ("DiskTemp",)
+
+    def readings(self, span: Span, healthy: Readings) -> Readings:
+        if span.onset is None or span.until >= span.duration:
+            return healthy
+        return healthy._replace(temperature=span.onset.temperature)
+
+
+@dataclass(frozen=True, slots=True)
+class Flapping(Fault):
+    """A link that goes down and comes back, again and again; commands wait for it.
+
+    :ivar period: seconds from one loss to the next.
+    :ivar down: seconds of each that the link is away.
+    """
+
+    name: str = "flapping"
+    metric_types: tuple[str, ...] = ("Latency", "IOPs")
+    period: float = 50.0
+    down: float = 20.0
+    wait: float = 150.0  # ms, added to what a command takes
+
+    def readings(self, span: Span, healthy: Readings) -> Readings:
+        up = span.until % self.period >= self.down
+        if up or not 0 < span.until < span.duration:
+            return healthy
+        return healthy._replace(latency=healthy.latency + self.wait, iops=healthy.iops * 0.04)
+
+    def trouble(self, span: Span, readings: Readings) -> Trouble | None:  # noqa: ARG002
+        if span.until >= span.duration or not span.strikes(first=1, every=self.period):
+            return None
+        lost = 1 + int((span.until - 1) // self.period)
+        times = "once" if lost == 1 else f"{lost} times"
+        message = f"the link to the device was lost {times}, commands wait for it"
+        return Trouble("DriveFailure", 8, message)
+
+
+@dataclass(frozen=True, slots=True)
+class Silent(Fault):
+    """The device stops reporting."""
+
+    name: str = "silent"
+    metric_types: tuple[str, ...] = EVERYTHING
+
+    def silent(self, span: Span) -> bool:
+        return 0 <= span.until < span.duration
+
+
+@dataclass(frozen=True, slots=True)
+class DriveFailure(Fault):
+    """A disk answers slower and slower, loses data, fails commands, and may fall silent.
+
+    :ivar slowest: ms, added at the height of it.
+    :ivar rise: seconds to the height; None for a fifth of its life, at most ten minutes.
+    :ivar heard: share of its life after which nothing is heard of it; 1 for never.
+    """
+
+    name: str = "drive_failure"
+    metric_types: tuple[str, ...] = EVERYTHING
+    device_class: str | None = DISK
+    slowest: float = 120.0
+    rise: float | None = None
+    heard: float = 0.6
+
+    def _rise(self, span: Span) -> float:
+        return min(0.2 * span.duration, 600.0) if self.rise is None else self.rise
+
+    def readings(self, span: Span, healthy: Readings) -> Readings:
+        strength = span.strength(self._rise(span))
         return healthy._replace(
             latency=healthy.latency * (1 + 10 * strength) + self.slowest * strength**2,
             iops=healthy.iops * (1 - 0.9 * strength),
         )
 
     def trouble(self, span: Span, readings: Readings) -> Trouble | None:
-        if not span.strikes(first=5, every=7) or (span.until > 25 and readings.latency < 100):
+        rise = self._rise(span)
+        if self.silent(span) or not span.strikes(first=rise / 4, every=max(7.0, rise / 10)):
             return None
+        if span.until > rise and span.strength(rise) < 0.85:
+            return None  # it is over: the drive is being replaced
         answers = f"answers take {readings.latency:.0f} ms"
-        if span.until < 25:
-            sectors = 1 + int(span.until / 4)
-            return Trouble("DataCorruption", 8, f"{sectors} sectors cannot be read, {answers}")
-        if span.until < 60:
+        if span.until < rise:
+            return Trouble("DataCorruption", 8, f"sectors cannot be read, {answers}")
+        if span.until < 0.45 * span.duration:
             return Trouble("DriveFailure", 9, f"commands time out, {answers}")
         return Trouble("DriveFailure", 10, f"the drive is failing: commands time out, {answers}")
+
+    def silent(self, span: Span) -> bool:
+        return self.heard * span.duration <= span.until < span.duration
+
+
+@dataclass(frozen=True, slots=True)
+class FailSlow(Fault):
+    """A disk that does its work, but takes longer for it than its peers under the same load.
+
+    :ivar times: its latency as a multiple of what it would be; 1.5 to 3.
+    """
+
+    name: str = "fail_slow"
+    metric_types: tuple[str, ...] = ("Latency",)
+    times: float = 2.0
+
+    def readings(self, span: Span, healthy: Readings) -> Readings:
+        strength = span.strength(rise=min(600.0, span.duration / 10))
+        return healthy._replace(latency=healthy.latency * (1 + (self.times - 1) * strength))
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,5 +267,45 @@ class Intrusion(Fault):
         return Trouble("UnauthorizedAccess", 9 if span.until < 60 else 10, message)
 
 
-#: In the order in which incidents bring them.
-CYCLE: tuple[Fault, ...] = (Overheat(), FailingDrive(), Intrusion())
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A fault as a person may ask for it.
+
+    :ivar make: draws its severity.
+    :ivar seconds: how long it lasts where nobody says.
+    """
+
+    make: Callable[[Random], Fault]
+    seconds: float
+
+
+def _overheat(random: Random) -> Fault:
+    return Overheat(device_class=None, peak=random.uniform(65, 70), rise=5, first=5)
+
+
+def _slow_disk(random: Random) -> Fault:
+    return SlowDisk(times=random.uniform(3, 6), extra=random.uniform(15, 40))
+
+
+#: By name, in the order in which they are listed.
+KINDS: Mapping[str, Kind] = {
+    "overheat": Kind(_overheat, 300),
+    "slow_disk": Kind(_slow_disk, 600),
+    "latency_spikes": Kind(
+        lambda random: LatencySpikes(
+            height=random.uniform(30, 100), share=random.uniform(0.2, 0.4)
+        ),
+        600,
+    ),
+    "iops_collapse": Kind(lambda random: IopsCollapse(left=random.uniform(0.02, 0.1)), 600),
+    "capacity_leak": Kind(lambda random: CapacityLeak(per_minute=random.uniform(0.2, 2)), 1800),
+    "stuck_sensor": Kind(lambda _: StuckSensor(), 1800),
+    "flapping": Kind(lambda _: Flapping(), 600),
+    "silent": Kind(lambda _: Silent(), 900),
+    "drive_failure": Kind(lambda random: DriveFailure(slowest=random.uniform(80, 200)), 300),
+    "fail_slow": Kind(lambda random: FailSlow(times=random.uniform(1.5, 3)), 3 * 3600),
+    "intrusion": Kind(lambda _: Intrusion(), 180),
+}
+
+#: What happens by itself, in the order in which it comes. The failing drive is watched to its end.
+CYCLE: tuple[Fault, ...] = (Overheat(), DriveFailure(rise=20, heard=1), Intrusion())

@@ -17,7 +17,7 @@ from math import cos, exp, pi, sqrt
 import numpy as np
 from numpy.typing import NDArray
 
-from daemon.source import ARRAY, DISK
+from daemon.messages import ARRAY, DISK
 
 #: Columns of a step's result, and the decimals each is published with.
 METRICS = ("DiskTemp", "IOPs", "Latency", "CapacityUsed")

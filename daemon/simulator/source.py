@@ -3,6 +3,8 @@ that somebody asked for."""
 
 from __future__ import annotations
 
+import logging
+import threading
 from collections.abc import Collection
 from dataclasses import dataclass
 from random import Random
@@ -10,19 +12,26 @@ from typing import Any
 from uuid import UUID
 
 from daemon.messages import Message, event_message
-from daemon.settings import DaemonSettings
-from daemon.simulator import fault_specs
-from daemon.simulator.encoding import Encoder
-from daemon.simulator.fault_kinds import KINDS
-from daemon.simulator.fault_plan import Due, FaultPlan
-from daemon.simulator.fault_specs import FaultSpec
-from daemon.simulator.faults import Readings
+from daemon.simulator import fault_requests
+from daemon.simulator.fault import Readings
+from daemon.simulator.fault_requests import FaultSpec
+from daemon.simulator.faults import KINDS
 from daemon.simulator.fleet import Fleet, Numbers, Unit, units
-from daemon.simulator.incidents import Incident, Timeline
-from daemon.simulator.truth import Phase, truth, truth_message
+from daemon.simulator.messages import Encoder, Phase, truth, truth_message
+from daemon.simulator.plan import Due, FaultPlan, Incident, Timeline
+from daemon.simulator.settings import SimulatorSettings
+from daemon.source import Source
+from spindle import subjects
 from spindle.errors import InvalidInput
 from spindle.models import Event
 
+log = logging.getLogger("daemon.simulator")
+
+#: When the first incident begins: soon enough for whoever tries this for the first time, and late
+#: enough to see the fleet in health before.
+FIRST_INCIDENT_SECONDS = 20.0
+#: Between two incidents, so that each is seen to be over.
+QUIET_SECONDS = 60.0
 #: How likely each criticality from 1 to 7 is, out of 100: small things happen often.
 WEIGHTS = (28, 22, 18, 13, 9, 6, 4)
 #: What a device that is well may report, by event type: criticality 1-3, 4-5, 6-7.
@@ -60,30 +69,35 @@ class Moment:
     due: Due
 
 
-class Simulator:
+class Simulator(Source):
     """Simulated arrays and disks: four metrics of each per tick, now and then an event.
 
     The same settings, first tick and later ticks give the same messages, event ids included; the
     ids differ from one start to the next, so that a restart's events are not taken for repeats.
-    ``inject`` and ``stop`` may be called from another thread than ``tick``.
+    Requests on ``simulation.inject`` begin and end faults, from another thread than ``read``.
     """
 
     name = "simulator"
+    about = "a fleet that does not exist"
+    settings_type = SimulatorSettings
+    answers = (subjects.SIMULATION_INJECT,)
 
-    def __init__(self, settings: DaemonSettings) -> None:
+    def __init__(self, settings: SimulatorSettings, seed: int = 1) -> None:
+        super().__init__(settings)
+        self._lock = threading.Lock()  # held by whoever changes what is below
         arrays, disks = settings.simulated_arrays, settings.simulated_disks_per_array
         self._arrays, self._disks = arrays, disks
-        self._seed = settings.simulated_seed
+        self._seed = seed
         self._event_probability = settings.event_probability
         self._units = units(arrays, disks)
         self._fleet = Fleet(arrays, disks, self._seed)
-        self._encoder = Encoder(self._units, settings.daemon_envelope_size)
+        self._encoder = Encoder(self._units, self.envelope_size)
         timeline = Timeline(
             self._units,
             self._seed,
-            settings.simulated_incident_after_seconds,
+            FIRST_INCIDENT_SECONDS,
             settings.simulated_incident_seconds,
-            settings.simulated_quiet_seconds,
+            QUIET_SECONDS,
         )
         self._plan = FaultPlan(timeline, [self._wanted(spec) for spec in settings.fault_specs])
         self._onsets: dict[int, Readings] = {}  # by unit, what its present fault began with
@@ -91,19 +105,32 @@ class Simulator:
         self._elapsed = 0.0  # seconds from the first tick to the last one
         self._random = Random()  # of the events; seeded at the first tick
 
-    def tick(self, now_ns: int) -> list[Message]:
+    def read(self, now_ns: int) -> list[Message]:
         """Every metric of every unit that reports, the events of this tick, the truth about it."""
-        moment = self.step(now_ns)
+        with self._lock:
+            moment = self.step(now_ns)
         messages = self._encoder.encode(moment.values, now_ns, moment.silent)
         messages += [event_message(event) for event in moment.events]
         return messages + self._truths(moment.due)
 
     def farewell(self, now_ns: int) -> list[Message]:
         """The ends of the faults that are on, which nothing is simulated of any more."""
-        if self._start_ns is None:
-            return []
-        ended = self._plan.end((now_ns - self._start_ns) / 1e9)
+        with self._lock:
+            if self._start_ns is None:
+                return []
+            ended = self._plan.end((now_ns - self._start_ns) / 1e9)
         return self._truths(Due([], [], ended))
+
+    def answer(self, payload: bytes, now_ns: int) -> dict[str, Any]:
+        """Begin or end a fault as one request asks; the truth about it."""
+        wanted = fault_requests.parse_request(payload)
+        if wanted.get("fault") == fault_requests.STOP:
+            done = self.stop(wanted.get("device_id"), now_ns)
+        else:
+            fault, device_id, seconds = (wanted.get(key) for key in fault_requests.KEYS)
+            done = self.inject(fault, device_id, seconds, now_ns)
+        log.info("%s on %s until %s", done["fault"], done["device_id"], done["to"])
+        return done
 
     def step(self, now_ns: int) -> Moment:
         """What a tick would publish, as numbers."""
@@ -123,32 +150,36 @@ class Simulator:
                 silent.add(incident.unit)
         return Moment(values, silent, events, due)
 
-    def inject(self, fault: object, device_id: object, seconds: object, now_ns: int) -> Any:
+    def inject(
+        self, fault: object, device_id: object, seconds: object, now_ns: int
+    ) -> dict[str, Any]:
         """Begin a fault now.
 
-        :param seconds: how long it lasts, as ``fault_specs.duration`` takes it; None for as long as
-            is usual for it.
+        :param seconds: how long it lasts, as ``fault_requests.duration`` takes it; None for as long
+            as is usual for it.
         :returns: the truth about it, see ``truth``.
         :raises InvalidInput: there is no such fault or device, the fault does not befall its class,
             the duration is none, or the device has another fault that was asked for.
         """
-        name = fault_specs.fault_of(fault)
+        name = fault_requests.fault_of(fault)
         unit = self._unit(device_id)
-        lasts = KINDS[name].seconds if seconds is None else fault_specs.duration(seconds)
-        incident = self._wanted(FaultSpec(name, self._units[unit].device_id, 0, lasts), now_ns)
-        try:
-            self._plan.add(incident)
-        except InvalidInput as error:
-            raise InvalidInput(f"{device_id}: {error}") from None
+        lasts = KINDS[name].seconds if seconds is None else fault_requests.duration(seconds)
+        with self._lock:
+            incident = self._wanted(FaultSpec(name, self._units[unit].device_id, 0, lasts), now_ns)
+            try:
+                self._plan.add(incident)
+            except InvalidInput as error:
+                raise InvalidInput(f"{device_id}: {error}") from None
         return truth(incident, self._units[unit], self._origin())
 
-    def stop(self, device_id: object, now_ns: int) -> Any:
+    def stop(self, device_id: object, now_ns: int) -> dict[str, Any]:
         """End the fault of a device now, whoever began it; the truth about it.
 
         :raises InvalidInput: there is no such device, or it has no fault.
         """
         unit = self._unit(device_id)
-        incident = self._plan.stop(unit, (now_ns - self._origin()) / 1e9)
+        with self._lock:
+            incident = self._plan.stop(unit, (now_ns - self._origin()) / 1e9)
         if incident is None:
             raise InvalidInput(f"{device_id} has no fault that could be stopped")
         return truth(incident, self._units[unit], self._origin())
@@ -159,7 +190,7 @@ class Simulator:
         return self._start_ns
 
     def _unit(self, device_id: object) -> int:
-        array, disk = fault_specs.place(device_id, self._arrays, self._disks)
+        array, disk = fault_requests.place(device_id, self._arrays, self._disks)
         return (array - 1) * (self._disks + 1) + disk
 
     def _wanted(self, spec: FaultSpec, now_ns: int | None = None) -> Incident:
@@ -168,7 +199,7 @@ class Simulator:
         begins = spec.after if now_ns is None else (now_ns - self._origin()) / 1e9
         drawn = Random(f"{self._seed}/{spec.fault}/{spec.device_id}/{begins}")
         fault = KINDS[spec.fault].make(drawn)
-        fault_specs.befalls(fault, self._units[index].source_device, spec.device_id)
+        fault_requests.befalls(fault, self._units[index].source_device, spec.device_id)
         return Incident(fault, index, begins, begins + spec.duration, asked_for=True)
 
     def _befall(

@@ -106,7 +106,7 @@ def _checkout(folder: Path) -> Checkout:
     own |= {
         "SPINDLE_MODE": "local",
         "SPINDLE_VENV": sys.prefix,
-        "SIMULATED_INCIDENT_AFTER_SECONDS": "1",
+        "SIMULATED_FAULTS": "overheat:array1-disk2:after=1",
         "CLIENT_POLL_SECONDS": "1",
     }
     return Checkout(folder, own)

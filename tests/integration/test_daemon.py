@@ -19,7 +19,8 @@ from nats.aio.client import Client
 from nats.js.api import RawStreamMsg
 from prometheus_client import CollectorRegistry
 
-from daemon.backlog import Backlog
+from daemon.backlog import MOST_POINTS, Backlog
+from daemon.lane import ACK_TIMEOUT_SECONDS
 from daemon.messages import Message
 from daemon.meters import Meters
 from daemon.publisher import Publisher
@@ -59,12 +60,15 @@ def start(nats_server: Server) -> Start:
     """Starts a publisher at the fresh nats-server, with settings of the test's own."""
 
     @contextlib.asynccontextmanager
-    async def started(**given: object) -> AsyncIterator[Running]:
+    async def started(
+        most_points: int = MOST_POINTS, ack_timeout: float = ACK_TIMEOUT_SECONDS, **given: object
+    ) -> AsyncIterator[Running]:
         given = {"nats_url": f"nats://127.0.0.1:{nats_server.port}", **given}
         settings = load(DaemonSettings, **given)
-        backlog = Backlog(settings.daemon_backlog_points, settings.daemon_backlog_bytes)
+        backlog = Backlog(settings.daemon_backlog_bytes, most_points)
         health, registry = Health("daemon", ["nats", "stream"]), CollectorRegistry()
-        publisher = Publisher(settings, health, backlog, Meters(registry, backlog))
+        meters = Meters(registry, backlog)
+        publisher = Publisher(settings, health, backlog, meters, ack_timeout=ack_timeout)
         task = asyncio.create_task(publisher.run(), name="publisher")
         try:
             yield Running(publisher, backlog, health, registry)
@@ -173,7 +177,7 @@ async def test_a_killed_nats_server_costs_no_point_and_doubles_none(
 async def test_an_overflowing_backlog_drops_the_oldest_counts_exactly_and_says_so_once(
     start: Start, client: Client, nats_server: Server, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with start(daemon_backlog_points=100, daemon_envelope_size=1) as daemon:
+    async with start(most_points=100, daemon_envelope_size=1) as daemon:
         daemon.publisher.put(numbered(1, 10))
         assert await daemon.publisher.drained(20) == 0
         nats_server.kill()
@@ -234,7 +238,7 @@ async def test_streams_that_were_deleted_are_declared_again(start: Start, client
 async def test_what_is_not_acknowledged_in_time_is_published_again_under_the_same_id(
     start: Start, client: Client, nats_server: Server
 ) -> None:
-    async with start(daemon_ack_timeout_seconds=0.5) as daemon:
+    async with start(ack_timeout=0.5) as daemon:
         daemon.publisher.put(numbered(1, 1))
         assert await daemon.publisher.drained(20) == 0
         nats_server.send(signal.SIGSTOP)
@@ -277,7 +281,6 @@ def process(tmp_path: Path, nats_server: Server) -> ServiceProcess:
         tmp_path / "daemon",
         nats_url=f"nats://127.0.0.1:{nats_server.port}",
         generation_interval_seconds=0.1,
-        simulated_incident_after_seconds=0,
         event_probability=1,
         daemon_envelope_size=20,
     )
@@ -351,7 +354,7 @@ async def test_wrong_settings_are_all_named_and_the_exit_code_is_2(
     assert process.process is not None
     assert await asyncio.to_thread(process.process.wait, 20) == 2
     assert process.tail().splitlines() == [
+        "daemon: EVENT_PROBABILITY: given '7', expected less than or equal to 1",
         "daemon: DAEMON_SOURCES: given 'fish', no source is called 'fish': "
         "expected one or more of simulator, host, parking, separated by commas",
-        "daemon: EVENT_PROBABILITY: given '7', expected less than or equal to 1",
     ]

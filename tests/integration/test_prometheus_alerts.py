@@ -57,7 +57,11 @@ def scene(tmp_path: Path) -> Iterator[Scene]:
     own: dict[str, dict[str, object]] = {
         "writer": {"store_timeout_seconds": 1, "writer_batch_points": 100},
         "reader": {"reader_count_seconds": 1, "reader_stale_seconds": 3},
-        "daemon": {"generation_interval_seconds": 0.2, "daemon_backlog_points": 500},
+        "daemon": {
+            "generation_interval_seconds": 0.2,
+            "daemon_backlog_bytes": 2**20,
+            "simulated_disks_per_array": 200,  # which fill it within seconds
+        },
         "gateway": {"gateway_query_timeout_seconds": 0.2},
     }
     with world(tmp_path) as made:

@@ -17,7 +17,7 @@ async def test_a_service_that_is_stopped_just_after_nats_ends_well(
     name: str, tmp_path: Path
 ) -> None:
     server = nats_server(tmp_path / "nats")
-    settings = {"daemon_drain_seconds": 0, "store_url": f"sqlite:///{tmp_path}/store.db"}
+    settings = {"store_url": f"sqlite:///{tmp_path}/store.db"}
     service = ServiceProcess(name, tmp_path / name, nats_url=f"nats://{server.url}", **settings)
     try:
         with running(server):

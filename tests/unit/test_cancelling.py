@@ -137,7 +137,7 @@ class Client:
 async def test_a_publisher_ends(where: str, monkeypatch: pytest.MonkeyPatch) -> None:
     loser = Loser()
     health, registry = Health("daemon"), CollectorRegistry()
-    backlog = Backlog(100, 10_000)
+    backlog = Backlog(10_000, 100)
     one = Publisher(load(DaemonSettings), health, backlog, Meters(registry, backlog))
 
     async def connect(_: Any, __: Any, on_state: Callable[[bool], None]) -> Any:

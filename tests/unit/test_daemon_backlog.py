@@ -56,7 +56,7 @@ def test_over_its_points_it_drops_the_oldest_and_counts_their_points() -> None:
 
 
 def test_over_its_bytes_it_drops_the_oldest() -> None:
-    backlog = Backlog(PLENTY, most_bytes=2 * (OVERHEAD_BYTES + 1))
+    backlog = Backlog(2 * (OVERHEAD_BYTES + 1), PLENTY)
     for text in "abc":
         backlog.add(message(text))
     assert backlog.dropped == 1
@@ -97,7 +97,7 @@ def test_a_message_larger_than_the_whole_backlog_is_dropped_alone() -> None:
 def test_whatever_happens_every_point_is_held_acknowledged_or_counted_as_dropped(
     steps: list[tuple[str, int]], limit: int
 ) -> None:
-    backlog = Backlog(limit, PLENTY)
+    backlog = Backlog(PLENTY, limit)
     flying: list[Entry] = []
     added = acknowledged = 0
     for step, points in steps:

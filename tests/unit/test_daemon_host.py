@@ -13,7 +13,9 @@ import pytest
 from daemon.host.rates import Counters, rates
 from daemon.host.source import FileSystem, HostSource, PsutilProbe, valid_name
 from daemon.messages import Message
+from daemon.source import SourceSettings
 from spindle.models import NAME_PATTERN, DeviceMetric, decode, parse
+from spindle.settings import load
 
 NOW = 1_780_000_000 * 10**9
 ZERO = Counters(0, 0, 0, 0, 0, 0)
@@ -55,7 +57,7 @@ def probe() -> FakeProbe:
 
 @pytest.fixture
 def host(probe: FakeProbe) -> HostSource:
-    return HostSource(500, probe, "the host")
+    return HostSource(load(SourceSettings), probe, "the host")
 
 
 def test_rates_are_differences_of_counters_over_the_time_between() -> None:
@@ -91,9 +93,9 @@ def test_a_counter_that_went_backwards_says_nothing(field: str) -> None:
 
 def test_a_drive_speaks_from_its_second_tick_on(probe: FakeProbe, host: HostSource) -> None:
     probe.drives["sda"] = ZERO
-    assert host.tick(NOW, at=100) == []
+    assert host.read(NOW, at=100) == []
     probe.drives["sda"] = Counters(10, 0, 4096, 0, 20, 10)
-    assert said(host.tick(NOW, at=102)) == {
+    assert said(host.read(NOW, at=102)) == {
         ("sda", "ReadBytes"): 2048.0,
         ("sda", "WriteBytes"): 0.0,
         ("sda", "IOPs"): 5.0,
@@ -106,12 +108,12 @@ def test_a_drive_that_vanishes_and_comes_back_starts_anew(
     probe: FakeProbe, host: HostSource
 ) -> None:
     probe.drives["sda"] = Counters(10, 10, 10, 10, 10, 10)
-    host.tick(NOW, at=1)
+    host.read(NOW, at=1)
     del probe.drives["sda"]
-    assert host.tick(NOW, at=2) == []
+    assert host.read(NOW, at=2) == []
     probe.drives["sda"] = ZERO
-    assert host.tick(NOW, at=3) == []
-    assert ("sda", "IOPs") in said(host.tick(NOW, at=4))
+    assert host.read(NOW, at=3) == []
+    assert ("sda", "IOPs") in said(host.read(NOW, at=4))
 
 
 def test_capacity_and_temperature_are_there_at_the_first_tick(
@@ -119,19 +121,20 @@ def test_capacity_and_temperature_are_there_at_the_first_tick(
 ) -> None:
     probe.systems = [FileSystem("sda1", 42.5)]
     probe.heat = {"sda": 31.0}
-    assert said(host.tick(NOW)) == {("sda1", "CapacityUsed"): 42.5, ("sda", "DiskTemp"): 31.0}
+    assert said(host.read(NOW)) == {("sda1", "CapacityUsed"): 42.5, ("sda", "DiskTemp"): 31.0}
 
 
 def test_one_devices_readings_go_to_its_own_subject(probe: FakeProbe, host: HostSource) -> None:
     probe.systems = [FileSystem("vda.1", 1.0)]
-    assert [message.subject for message in host.tick(NOW)] == ["events.metrics.DiskUnit.vda_1"]
+    assert [message.subject for message in host.read(NOW)] == ["events.metrics.DiskUnit.vda_1"]
     probe.systems.append(FileSystem("vdb", 1.0))
-    assert [message.subject for message in host.tick(NOW)] == ["events.metrics"]
+    assert [message.subject for message in host.read(NOW)] == ["events.metrics"]
 
 
 def test_an_envelope_size_of_one_publishes_plain_objects(probe: FakeProbe) -> None:
     probe.systems = [FileSystem("vda", 1.0), FileSystem("vdb", 2.0)]
-    messages = HostSource(1, probe, "h").tick(NOW)
+    settings = load(SourceSettings, daemon_envelope_size=1)
+    messages = HostSource(settings, probe, "h").read(NOW)
     assert [orjson.loads(message.payload)["deviceId"] for message in messages] == ["vda", "vdb"]
 
 
@@ -230,8 +233,8 @@ def test_file_systems_are_counted_as_df_does_once_per_device_and_images_left_out
 
 
 def test_this_very_machine_can_be_read() -> None:
-    host = HostSource(500)
-    host.tick(NOW)
-    for message in host.tick(NOW):
+    host = HostSource(load(SourceSettings))
+    host.read(NOW)
+    for message in host.read(NOW):
         for item in decode(message.payload):
             parse(DeviceMetric, item, NOW)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from daemon.main import source
-from daemon.settings import SOURCES, DaemonSettings
-from daemon.ticker import Sources, next_due
+from daemon.registry import SOURCES
+from daemon.settings import DaemonSettings
+from daemon.simulator.settings import SimulatorSettings
+from daemon.ticker import SourceHealth, next_due
 from spindle.errors import InvalidSettings
 from spindle.service.health import Health
 from spindle.settings import load
@@ -22,15 +23,15 @@ def test_the_defaults_are_the_documented_ones() -> None:
     settings = load(DaemonSettings)
     assert settings.sources == ("simulator", "host", "parking")
     assert settings.generation_interval_seconds == 1
-    assert settings.event_probability == 0.25
-    assert (settings.simulated_arrays, settings.simulated_disks_per_array) == (2, 6)
-    assert settings.simulated_incident_after_seconds == 20
+    fleet = load(SimulatorSettings)
+    assert (fleet.simulated_arrays, fleet.simulated_disks_per_array) == (2, 6)
+    assert fleet.event_probability == 0.25
     assert settings.daemon_http_port == 9101
 
 
 def test_every_source_that_may_be_chosen_exists() -> None:
     settings = load(DaemonSettings)
-    assert [source(name, settings).name for name in SOURCES] == list(SOURCES)
+    assert [SOURCES[name](settings).name for name in SOURCES] == list(SOURCES)
 
 
 def test_sources_may_be_spaced_and_repeated() -> None:
@@ -53,11 +54,9 @@ def test_a_fleet_beyond_all_measure_is_refused() -> None:
     assert "more than 1,000,000 devices" in mistakes(simulated_arrays=10**6)[0]
 
 
-def test_a_backlog_that_does_not_hold_one_envelope_is_refused() -> None:
-    (mistake,) = mistakes(daemon_backlog_points=10)
-    assert mistake == (
-        "DAEMON_BACKLOG_POINTS: given 10, expected at least DAEMON_ENVELOPE_SIZE (500)"
-    )
+def test_mistakes_in_the_settings_of_several_sources_are_reported_together() -> None:
+    said = mistakes(simulated_arrays=0, parking_capacity=0, daemon_sources="host")
+    assert [each.partition(":")[0] for each in said] == ["SIMULATED_ARRAYS", "PARKING_CAPACITY"]
 
 
 @pytest.mark.parametrize(
@@ -87,11 +86,11 @@ def test_a_failing_source_is_reported_once_and_until_it_works_again(
 ) -> None:
     caplog.set_level("INFO")
     health = Health("daemon", ["sources"])
-    sources = Sources(health, ("simulator", "host"))
+    sources = SourceHealth(health, ("simulator", "host"))
     sources.ok("simulator")
     assert not health.healthy  # the other has not been read yet
     for number in range(3):
-        sources.failed("host", OSError(f"no such device, try {number}"))
+        sources.failed("host", f"cannot be read (OSError: no such device, try {number})")
     assert health.report()["parts"] == {
         "sources": "host cannot be read (OSError: no such device, try 0)"
     }

@@ -11,13 +11,12 @@ from typing import Any
 import orjson
 import pytest
 
-from daemon.injection import Injection
 from daemon.messages import Message
-from daemon.settings import DaemonSettings
-from daemon.simulator.fault_kinds import KINDS
-from daemon.simulator.fault_plan import FaultPlan
+from daemon.requests import reply_to
+from daemon.simulator.faults import KINDS
 from daemon.simulator.fleet import METRICS, units
-from daemon.simulator.incidents import Incident, Timeline
+from daemon.simulator.plan import FaultPlan, Incident, Timeline
+from daemon.simulator.settings import SimulatorSettings
 from daemon.simulator.source import Simulator
 from spindle.catalog import METRICS as CATALOG
 from spindle.errors import InvalidInput
@@ -31,13 +30,13 @@ DISK = "array1-disk3"
 
 def simulator(**given: object) -> Simulator:
     quiet = {"simulated_incident_seconds": 0, "event_probability": 0}
-    return Simulator(load(DaemonSettings, **{**quiet, **given}))
+    return Simulator(load(SimulatorSettings, **{**quiet, **given}))
 
 
 def run(one: Simulator, seconds: float, start: float = 0) -> Iterator[tuple[float, list[Message]]]:
     """(Second, messages) of each tick from ``start`` on, one a second."""
     for number in range(int(start), int(start + seconds)):
-        yield number, one.tick(NOW + number * SECOND)
+        yield number, one.read(NOW + number * SECOND)
 
 
 def values(messages: list[Message], device_id: str) -> dict[str, float]:
@@ -64,7 +63,7 @@ def test_a_fault_begins_at_its_time_and_is_over_at_its_end() -> None:
 
 def test_overheating_is_critical_within_ten_seconds_with_an_event_at_once() -> None:
     one = simulator()
-    one.tick(NOW)
+    one.read(NOW)
     one.inject("overheat", DISK, None, NOW + SECOND // 2)
     ticks = list(run(one, 10, start=1))
     assert values(ticks[-1][1], DISK)["DiskTemp"] > (CATALOG["DiskTemp"].critical or 0)
@@ -88,7 +87,7 @@ def test_the_truth_says_start_and_end_of_each_fault() -> None:
 
 
 def test_the_built_in_incidents_tell_the_truth_too() -> None:
-    one = simulator(simulated_incident_seconds=30, simulated_quiet_seconds=10)
+    one = simulator(simulated_incident_seconds=30)
     told = [(t, truth) for t, tick in run(one, 60) for truth in truths(tick)]
     assert [(t, x["phase"], x["fault"]) for t, x in told[:2]] == [
         (20, "start", "overheat"),
@@ -150,8 +149,8 @@ def test_a_leak_fills_the_device_and_never_beyond_it() -> None:
     leaked = column(sick, "CapacityUsed")[-1] - column(well, "CapacityUsed")[-1]
     assert 1.5 < leaked < 21
     one = simulator(simulated_faults=f"capacity_leak:{DISK}:for=10h")
-    one.tick(NOW)
-    assert values(one.tick(NOW + 9 * 3600 * SECOND), DISK)["CapacityUsed"] == 99.5
+    one.read(NOW)
+    assert values(one.read(NOW + 9 * 3600 * SECOND), DISK)["CapacityUsed"] == 99.5
 
 
 def test_a_stuck_sensor_repeats_what_it_said_when_it_froze() -> None:
@@ -194,16 +193,16 @@ def test_every_fault_ends_in_health_and_is_repeatable(fault: str) -> None:
     given = {"simulated_faults": f"{fault}:{device}:after=1:for=40"}
     again, ill, well = simulator(**given), simulator(**given), simulator()
     for t in range(60):
-        tick = ill.tick(NOW + t * SECOND)
-        assert tick == again.tick(NOW + t * SECOND)
-        healthy = values(well.tick(NOW + t * SECOND), device)
+        tick = ill.read(NOW + t * SECOND)
+        assert tick == again.read(NOW + t * SECOND)
+        healthy = values(well.read(NOW + t * SECOND), device)
         if t < 1 or t > 41:
             assert values(tick, device) == healthy
 
 
 def test_a_device_has_one_fault_at_a_time() -> None:
     one = simulator()
-    one.tick(NOW)
+    one.read(NOW)
     one.inject("overheat", DISK, 60, NOW)
     with pytest.raises(InvalidInput, match=r"it has overheat for 30 s more: stop that one first"):
         one.inject("silent", DISK, 60, NOW + 30 * SECOND)
@@ -215,7 +214,7 @@ def test_a_fault_can_be_stopped_early_and_the_truth_says_when() -> None:
     list(run(one, 5))
     done = one.stop(DISK, NOW + 5 * SECOND)
     assert done["to"] == "2026-05-28T20:26:45Z"
-    tick = one.tick(NOW + 5 * SECOND)
+    tick = one.read(NOW + 5 * SECOND)
     assert len(values(tick, DISK)) == 4
     (told,) = truths(tick)
     assert (told["phase"], told["to"], told["id"]) == ("end", done["to"], done["id"])
@@ -272,13 +271,13 @@ def test_an_incident_gives_way_to_a_fault_on_its_device_and_does_not_come_back()
     assert plan.due(60).going == []
 
 
-def ask(one: Simulator | None, payload: bytes) -> Any:
-    return Injection(one).obey(payload, NOW + SECOND)
+def ask(one: Simulator, payload: bytes) -> Any:
+    return one.answer(payload, NOW + SECOND)
 
 
 def test_a_request_is_one_json_object_with_known_keys() -> None:
     one = simulator()
-    one.tick(NOW)
+    one.read(NOW)
     for payload in (b"", b"overheat", b"[]", b"\xff", b'{"fault":'):
         with pytest.raises(InvalidInput, match="the request is no JSON object: expected"):
             ask(one, payload)
@@ -293,7 +292,10 @@ def test_a_request_is_one_json_object_with_known_keys() -> None:
 
 
 def test_without_a_simulator_the_request_is_refused_with_the_reason() -> None:
-    with pytest.raises(InvalidInput, match="simulator is not among DAEMON_SOURCES"):
-        ask(None, b'{"fault":"silent","device_id":"array1"}')
+    reply = reply_to("simulator", None, b'{"fault":"silent","device_id":"array1"}', NOW)
+    assert reply == {
+        "status": "error",
+        "message": "nothing is done here: simulator is not among DAEMON_SOURCES",
+    }
     with pytest.raises(InvalidInput, match="has not begun yet"):
         ask(simulator(), b'{"fault":"silent","device_id":"array1"}')

@@ -9,11 +9,11 @@ import orjson
 import pytest
 
 from daemon.parking.lot import CURVE, NS, PREFIX, Habits, Lot, Passage
-from daemon.parking.source import ParkingSource
+from daemon.parking.source import ParkingSettings, ParkingSource
 from daemon.settings import DaemonSettings
 from spindle import models
 from spindle.errors import InvalidSettings
-from spindle.settings import load
+from spindle.settings import Settings, load
 
 START = 1_800_000_000 * NS
 HABITS = Habits(capacity=100, stay_seconds=75 * 60, unmatched_share=0.2, factor=288)
@@ -108,11 +108,9 @@ def test_vehicles_that_an_earlier_run_brought_in_leave_in_this_one() -> None:
     assert {one.plate for one in found if one.kind == "exit"} >= {"B-A1", "B-A2"}
 
 
-def test_the_source_waits_to_be_told_who_is_inside_and_then_publishes_the_contracts_json() -> None:
-    source = ParkingSource(load(DaemonSettings, parking_time_factor=5000))
-    assert source.tick(START) == []
-    source.adopt([])
-    messages = source.tick(START) + source.tick(START + NS)
+def test_the_source_publishes_the_contracts_json() -> None:
+    source = ParkingSource(load(ParkingSettings, parking_time_factor=5000))
+    messages = source.read(START) + source.read(START + NS)
     assert {one.stream for one in messages} == {"PARKING"}
     for one in messages:
         data = orjson.loads(one.payload)
@@ -127,5 +125,20 @@ def test_the_source_waits_to_be_told_who_is_inside_and_then_publishes_the_contra
 
 def test_parking_is_simulated_by_default_and_its_settings_are_checked() -> None:
     assert load(DaemonSettings).sources == ("simulator", "host", "parking")
-    with pytest.raises(InvalidSettings, match="PARKING_UNMATCHED_SHARE"):
-        load(DaemonSettings, parking_unmatched_share=1)
+    with pytest.raises(InvalidSettings, match="PARKING_CAPACITY"):
+        load(DaemonSettings, parking_capacity=0)
+
+
+async def test_at_its_start_the_source_takes_over_who_is_inside(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def inside(settings: Settings) -> list[str]:
+        return ["B-A1", "B-A2"]
+
+    monkeypatch.setattr("daemon.parking.source.who_is_inside", inside)
+    source = ParkingSource(load(ParkingSettings, parking_time_factor=5000))
+    await source.start()
+    assert source.read(START) == []
+    left = [one for n in range(1, 120) for one in source.read(START + n * NS)]
+    exits = [orjson.loads(one.payload) for one in left if one.subject == "parking.exit"]
+    assert {one["vehicle_plate"] for one in exits} >= {"B-A1", "B-A2"}

@@ -10,8 +10,8 @@ import orjson
 import pytest
 
 from daemon.messages import Message
-from daemon.settings import DaemonSettings
 from daemon.simulator.fleet import METRICS, Fleet, units
+from daemon.simulator.settings import SimulatorSettings
 from daemon.simulator.source import Simulator
 from spindle.catalog import METRICS as CATALOG
 from spindle.models import DeviceMetric, Event, decode, parse
@@ -22,12 +22,12 @@ SECOND = 10**9
 DAY = 86_400 * SECOND
 
 
-def settings(**given: object) -> DaemonSettings:
-    return load(DaemonSettings, **given)
+def settings(**given: object) -> SimulatorSettings:
+    return load(SimulatorSettings, **given)
 
 
 def run(simulator: Simulator, ticks: int, step: int = SECOND) -> list[list[Message]]:
-    return [simulator.tick(NOW + number * step) for number in range(ticks)]
+    return [simulator.read(NOW + number * step) for number in range(ticks)]
 
 
 def metrics(messages: list[Message]) -> list[DeviceMetric]:
@@ -45,13 +45,13 @@ def test_the_same_seed_start_and_ticks_give_the_same_messages() -> None:
 
 
 def test_another_seed_gives_other_values() -> None:
-    assert run(Simulator(settings()), 1) != run(Simulator(settings(simulated_seed=2)), 1)
+    assert run(Simulator(settings()), 1) != run(Simulator(settings(), seed=2), 1)
 
 
 def test_event_ids_differ_from_one_start_to_the_next() -> None:
     def ids(start: int) -> set[str]:
         simulator = Simulator(settings(event_probability=1))
-        ticks = (simulator.tick(start + number * SECOND) for number in range(20))
+        ticks = (simulator.read(start + number * SECOND) for number in range(20))
         return {event.id for tick in ticks for event in events(tick)}
 
     assert not ids(NOW) & ids(NOW + SECOND)
@@ -137,8 +137,8 @@ def test_an_array_says_the_mean_of_its_disks() -> None:
 
 def test_a_clock_that_steps_back_disturbs_nothing() -> None:
     simulator = Simulator(settings())
-    simulator.tick(NOW)
-    assert len(metrics(simulator.tick(NOW - 3600 * SECOND))) == 56
+    simulator.read(NOW)
+    assert len(metrics(simulator.read(NOW - 3600 * SECOND))) == 56
 
 
 def test_about_a_quarter_of_the_ticks_bring_an_event_of_criticality_1_to_7() -> None:

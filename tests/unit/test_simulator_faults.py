@@ -6,9 +6,10 @@ import itertools
 
 import pytest
 
-from daemon.simulator.faults import CYCLE, FailingDrive, Fault, Intrusion, Overheat, Readings, Span
+from daemon.simulator.fault import Fault, Readings, Span
+from daemon.simulator.faults import CYCLE, Intrusion, Overheat
 from daemon.simulator.fleet import units
-from daemon.simulator.incidents import Timeline
+from daemon.simulator.plan import Timeline
 from spindle.catalog import METRICS
 
 HEALTHY = Readings(temperature=35.0, iops=300.0, latency=2.0, capacity=50.0)
@@ -60,7 +61,7 @@ def test_an_overheating_disk_is_critical_within_15_seconds(healthy: float) -> No
 
 
 def test_a_failing_drive_climbs_beyond_100_ms_corrupts_data_then_fails() -> None:
-    fault = FailingDrive()
+    (fault,) = (each for each in CYCLE if each.name == "drive_failure")
     assert fault.readings(at(20), HEALTHY).latency > 100
     kinds = [kind for _, kind, _ in life(fault)]
     assert kinds == sorted(kinds)  # DataCorruption first, DriveFailure then

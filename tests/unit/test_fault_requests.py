@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from daemon.settings import DaemonSettings
-from daemon.simulator.fault_kinds import KINDS
-from daemon.simulator.fault_specs import FaultSpec, duration, parse_specs, place
+from daemon.simulator.fault_requests import FaultSpec, duration, parse_specs, place
+from daemon.simulator.faults import KINDS
+from daemon.simulator.settings import SimulatorSettings
 from spindle.errors import InvalidInput, InvalidSettings
 from spindle.settings import load
 
@@ -19,7 +20,7 @@ def mistake(**given: object) -> str:
 
 
 def test_a_fault_has_a_device_a_beginning_and_a_length() -> None:
-    settings = load(DaemonSettings, simulated_faults="overheat:array1-disk3:after=30:for=300")
+    settings = load(SimulatorSettings, simulated_faults="overheat:array1-disk3:after=30:for=300")
     assert settings.fault_specs == [FaultSpec("overheat", "array1-disk3", 30, 300)]
 
 

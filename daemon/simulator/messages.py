@@ -1,21 +1,34 @@
-"""Encode a whole fleet's readings at millions of points per second.
+"""What the simulator publishes: readings at millions of points per second, and the truth.
 
 Everything but timestamp and values is the same in every tick, so each message is a template made
 once; a tick fills in one text for the time and lets C format the numbers. Names in a template are
 valid names (no quote, ``%`` or ``@``), values are finite: the result is valid JSON by construction,
 and a test reads it back through the models.
+
+The truth is what the simulator knows and a detector has to find out: one JSON object on
+``simulation.truth`` at the start and one at the end of each fault, ``{id, fault, device_id,
+source_device, array_id, metric_types, asked_for, from, to, phase}``. ``to`` of the first is when it
+is meant to end, of the second when it did. A daemon that stops ends its faults; one that was
+killed, or could not reach NATS while it drained, leaves some without a second: they were on until
+it died, and at the latest until ``to`` of the first.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any, Literal
+
+import orjson
 
 from daemon.messages import Message, metric_subject
 from daemon.simulator.fleet import DECIMALS, METRICS, Numbers, Unit
+from daemon.simulator.plan import Incident
 from spindle import subjects, timestamps
 
 _TIME = b"@"
+
+Phase = Literal["start", "end"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,3 +103,30 @@ def _template(rows: Sequence[tuple[Unit, int]], envelope: bool) -> _Template:
     devices = {(unit.source_device, unit.device_id) for unit, _ in rows}
     subject = metric_subject(devices) if rows else subjects.METRICS
     return _Template(subject, (f"[{body}]" if envelope else body).encode(), len(rows))
+
+
+def truth(incident: Incident, unit: Unit, start_ns: int) -> dict[str, Any]:
+    """A fault as the world may know it.
+
+    :param start_ns: the simulator's first tick.
+    """
+    begins = timestamps.format_ns(start_ns + round(incident.begins * 1e9))
+    return {
+        "id": f"{unit.device_id}/{begins}",
+        "fault": incident.fault.name,
+        "device_id": unit.device_id,
+        "source_device": unit.source_device,
+        "array_id": unit.array_id,
+        "metric_types": list(incident.fault.metric_types),
+        "asked_for": incident.asked_for,
+        "from": begins,
+        "to": timestamps.format_ns(start_ns + round(incident.ends * 1e9)),
+    }
+
+
+def truth_message(incident: Incident, unit: Unit, start_ns: int, phase: Phase) -> Message:
+    """The start or the end of a fault, to be published."""
+    said = {**truth(incident, unit, start_ns), "phase": phase}
+    message_id = f"{said['id']}/{phase}"
+    subject = subjects.SIMULATION_TRUTH
+    return Message(subjects.SIMULATION_STREAM, subject, orjson.dumps(said), 1, message_id)

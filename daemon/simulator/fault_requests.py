@@ -2,6 +2,9 @@
 
 One fault is ``FAULT:DEVICE_ID[:after=DURATION][:for=DURATION]``; a duration is a number of
 seconds, or one with a unit: ``90``, ``90s``, ``5m``, ``2h``, ``1d``.
+
+On ``simulation.inject``, ``{"fault": "overheat", "device_id": "array1-disk3", "for": "5m"}`` begins
+one (``for`` may be missing), ``{"fault": "stop", "device_id": ...}`` ends it.
 """
 
 from __future__ import annotations
@@ -11,17 +14,24 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from random import Random
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from daemon.simulator.fault_kinds import KINDS
-from daemon.simulator.faults import Fault
-from daemon.source import ARRAY, DISK
+import orjson
+
+from daemon.messages import ARRAY, DISK
+from daemon.simulator.fault import Fault
+from daemon.simulator.faults import KINDS
 from spindle.errors import InvalidInput
 from spindle.models import shown
 
 SECONDS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 SHORTEST, LONGEST = 1.0, 30 * 86_400.0
 SYNTAX = "FAULT:DEVICE_ID, with :after=DURATION and :for=DURATION if wanted"
+STOP = "stop"
+KEYS = ("fault", "device_id", "for")
+_EXPECTED = (
+    'expected a JSON object such as {"fault":"overheat","device_id":"array1-disk3","for":"5m"}'
+)
 _DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)([smhd]?)", re.ASCII)
 _DEVICE = re.compile("array([1-9][0-9]{0,6})(?:-disk([1-9][0-9]{0,6}))?", re.ASCII)
 
@@ -162,3 +172,19 @@ def duration(given: object, least: float = SHORTEST) -> float:
             "days, such as 90, 90s, 5m, 2h or 1d"
         )
     return seconds
+
+
+def parse_request(payload: bytes) -> dict[str, Any]:
+    """A request's JSON object, with none but ``KEYS``; their values are not looked at.
+
+    :raises InvalidInput: it is none, or has others.
+    """
+    try:
+        wanted = orjson.loads(payload)
+    except orjson.JSONDecodeError:
+        wanted = None
+    if not isinstance(wanted, dict):
+        raise InvalidInput(f"the request is no JSON object: {_EXPECTED}")
+    if unknown := [shown(key) for key in wanted if key not in KEYS]:
+        raise InvalidInput(f"given {', '.join(unknown)}, expected only {', '.join(KEYS)}")
+    return wanted

@@ -1,0 +1,173 @@
+"""When and where faults happen: those asked for, and incidents that come by themselves. Pure.
+
+Incidents come one at a time, the faults of ``CYCLE`` in turn, seeded; none begins while a fault
+that was asked for is on, and no unit ever has two. Times are seconds since the first tick.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
+from random import Random
+
+from daemon.simulator.fault import Fault, Readings, Span
+from daemon.simulator.faults import CYCLE
+from daemon.simulator.fleet import Unit
+from spindle.errors import InvalidInput
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """A fault that befalls one unit; times are seconds since the simulator's first tick.
+
+    :ivar unit: its index in the fleet.
+    :ivar asked_for: a person wanted it, by setting or on request.
+    """
+
+    fault: Fault
+    unit: int
+    begins: float
+    ends: float
+    asked_for: bool = False
+
+    def span(self, since: float, until: float, onset: Readings | None) -> Span:
+        """Where in its life the tick at ``until`` lies; the tick before it was at ``since``."""
+        return Span(since - self.begins, until - self.begins, self.ends - self.begins, onset)
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """The incidents of one run; everything in seconds since the simulator's first tick.
+
+    :ivar after: when the first begins.
+    :ivar duration: of each; 0 for none at all.
+    :ivar quiet: between two.
+    """
+
+    units: Sequence[Unit]
+    seed: int
+    after: float
+    duration: float
+    quiet: float
+
+    def at(self, now: float, taken: Collection[int] = ()) -> Incident | None:
+        """The incident that lasts at ``now``.
+
+        :param taken: units that have another fault; one after them is chosen instead.
+        :returns: None between two incidents, and where every unit of the class is taken.
+        """
+        if self.duration <= 0 or now < self.after:
+            return None
+        number, elapsed = divmod(now - self.after, self.duration + self.quiet)
+        if elapsed >= self.duration:
+            return None
+        fault = CYCLE[int(number) % len(CYCLE)]
+        unit = self._unit(int(number), fault, taken)
+        if unit is None:
+            return None
+        begins = self.after + number * (self.duration + self.quiet)
+        return Incident(fault, unit, begins, begins + self.duration)
+
+    def _unit(self, number: int, fault: Fault, taken: Collection[int]) -> int | None:
+        random = Random(f"{self.seed}/{number}")  # text: the same choice in every process
+        while self.units[index := random.randrange(len(self.units))].source_device != (
+            fault.device_class
+        ):
+            pass  # there is at least one of each class; a few tries find it
+        following = (*range(index, len(self.units)), *range(index)) if taken else (index,)
+        return next((each for each in following if self._may(each, fault, taken)), None)
+
+    def _may(self, unit: int, fault: Fault, taken: Collection[int]) -> bool:
+        return unit not in taken and self.units[unit].source_device == fault.device_class
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """What a tick has to do.
+
+    :ivar begun: faults whose first tick it is.
+    :ivar going: all that are on, those included.
+    :ivar ended: those that were on or would have been, and are over; ``ends`` is when.
+    """
+
+    begun: list[Incident]
+    going: list[Incident]
+    ended: list[Incident]
+
+
+class FaultPlan:
+    """Every fault of a run."""
+
+    def __init__(self, timeline: Timeline, asked_for: Iterable[Incident] = ()) -> None:
+        self._timeline = timeline
+        self._waiting = list(asked_for)  # not begun
+        self._going: dict[int, Incident] = {}  # by unit
+        self._ended: list[Incident] = []  # since the last tick
+        self._last = -1.0  # when the timeline's last incident began
+
+    def add(self, incident: Incident) -> None:
+        """Take in a fault that somebody asks for; one of the timeline on its unit gives way.
+
+        :raises InvalidInput: the unit has, or will have meanwhile, another that was asked for.
+        """
+        for other in (*self._waiting, *self._going.values()):
+            if other.asked_for and other.unit == incident.unit and _meet(other, incident):
+                raise InvalidInput(
+                    f"it has {other.fault.name} for {other.ends - incident.begins:.0f} s more: "
+                    "stop that one first"
+                )
+        self._waiting.append(incident)
+
+    def stop(self, unit: int, now: float) -> Incident | None:
+        """End the fault of a unit, or drop one that waits; None if it has none."""
+        found = self._going.pop(unit, None)
+        if found is not None:
+            found = replace(found, ends=min(found.ends, max(now, found.begins)))
+            self._ended.append(found)
+            return found
+        found = next((each for each in self._waiting if each.unit == unit), None)
+        if found is not None:
+            self._waiting.remove(found)
+        return found
+
+    def end(self, now: float) -> list[Incident]:
+        """End every fault: those that were on, and those that ended since the last tick."""
+        ended, self._ended = self._ended, []
+        ended += [replace(each, ends=min(each.ends, now)) for each in self._going.values()]
+        self._going, self._waiting = {}, []
+        return ended
+
+    def due(self, now: float) -> Due:
+        """What is on at ``now``; each call is later than the one before."""
+        ended, self._ended = self._ended, []
+        over = [each for each in self._going.values() if each.ends <= now]
+        begun = self._begin_asked_for(now, over)
+        incident = self._timeline.at(now, self._taken())
+        if incident is not None and incident.begins != self._last:
+            self._last = incident.begins
+            # While people look at the fault they asked for, nothing else goes wrong.
+            if not any(each.asked_for for each in self._going.values()):
+                begun.append(incident)
+                self._going[incident.unit] = incident
+        for each in over:
+            if self._going.get(each.unit) is each:
+                del self._going[each.unit]
+        return Due(begun, list(self._going.values()), ended + over)
+
+    def _begin_asked_for(self, now: float, over: list[Incident]) -> list[Incident]:
+        begun = [each for each in self._waiting if each.begins <= now]
+        self._waiting = [each for each in self._waiting if each.begins > now]
+        for incident in begun:
+            before = self._going.get(incident.unit)
+            if before is not None and before not in over:  # the timeline's gives way
+                over.append(replace(before, ends=incident.begins))
+            self._going[incident.unit] = incident
+        return begun
+
+    def _taken(self) -> set[int]:
+        """Units that the timeline must leave alone."""
+        return {*self._going, *(each.unit for each in self._waiting)}
+
+
+def _meet(one: Incident, other: Incident) -> bool:
+    return one.begins < other.ends and other.begins < one.ends
