@@ -27,11 +27,12 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.storage_series import DAY, FAULTS, METRICS, Floats, healthy
-from reader.detection.detector import ALARM, NOVELTY, WARM_UP, Detector, score
+from reader.detection.detector import ALARM, NOVELTY, WARM_UP, Detector
 from reader.detection.novelty import Novelty
 from reader.detection.rhythm import Rhythm
 from reader.detection.stuck import Stuck
 from reader.detection.surge import Surge
+from tools.score import scores
 
 NAB = Path(__file__).resolve().parents[2] / "shared" / "nab"
 MIDNIGHT = 1_750_032_000.0
@@ -81,7 +82,7 @@ def public() -> None:
             values = [float(row["value"]) for row in csv.DictReader(lines)]
         series[name] = ((file.times.astype("int64") / 1e6).tolist(), values)
     began = time.process_time()
-    whole: Scores = {name: np.array(score(*s)) for name, s in series.items()}
+    whole: Scores = {name: np.array(scores(*s)) for name, s in series.items()}
     spent = time.process_time() - began
     parts = {name: views(*s) for name, s in series.items()}
 
@@ -216,7 +217,7 @@ def healthy_fleet(devices: int = 150, days: int = 7) -> None:
 
 def _score_many(values: list[list[float]]) -> float:
     times = [MIDNIGHT + 60.0 * minute for minute in range(DAY)]
-    return sum(max(score(times, series)) for series in values)
+    return sum(max(scores(times, series)) for series in values)
 
 
 def cost() -> None:
@@ -226,7 +227,7 @@ def cost() -> None:
         values = healthy(metric, rng, 14 * DAY).tolist()
         times = [MIDNIGHT + 60.0 * minute for minute in range(14 * DAY)]
         began = time.process_time()
-        score(times, values)
+        scores(times, values)
         spent = (time.process_time() - began) / len(values)
         console.print(f"{metric}: {spent * 1e6:.1f} microseconds a point (CPU time)")
     fleet = [healthy(METRICS[i % 4], rng, DAY).tolist() for i in range(40)]

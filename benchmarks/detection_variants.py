@@ -22,8 +22,9 @@ from rich.table import Table
 
 from benchmarks.detection import NAB, console, scorer
 from benchmarks.storage_series import Floats, Random, correlated
-from reader.detection.detector import ALARM, score
+from reader.detection.detector import ALARM
 from reader.detection.rhythm import BINS, DAY, Rhythm
+from tools.score import scores
 
 Ints = npt.NDArray[np.int64]
 Rows = Callable[[int], Ints]
@@ -117,7 +118,7 @@ def _changed(nab: ModuleType, corpus: Any, pick: Rows, change: Change) -> dict[s
         rows = pick(values.size)
         values = change(values, np.random.default_rng([5, number]))[rows]
         times = (file.times.astype("int64") / 1e6)[rows]
-        found[name] = np.array(score(times.tolist(), values.tolist()))
+        found[name] = np.array(scores(times.tolist(), values.tolist()))
         corpus.files[name] = nab.label(*_relabel(file.window, rows))
     return found
 

@@ -152,7 +152,7 @@ def _values(case: Case, found: Forecast, times: Floats, values: Floats) -> Itera
     line = np.polyfit(times - case.now, values, 1)
     for ahead in found.ahead:
         after = case.now + ahead.days * DAY
-        half = (found.every or 0.0) / 2  # what is foretold is the mean of a step
+        half = (found.step_seconds or 0.0) / 2  # what is foretold is the mean of a step
         there = np.abs(case.times - after) <= half
         actual = float(
             case.values[there].mean() if there.any() else np.interp(after, case.times, case.values)

@@ -15,6 +15,7 @@ from local.nats import Broker
 from local.pipeline import Pipeline
 from local.services import GATEWAY, NATS
 from local.status import Row
+from spindle.timestamps import duration
 
 _PIPE_WIDTH = 240  # nothing is folded for a program
 
@@ -55,14 +56,6 @@ def since(stamp: str, now: float) -> str:
     moment = datetime.fromisoformat(stamp).timestamp()
     form = "%H:%M:%S" if now - moment < 86_400 else "%Y-%m-%d %H:%M"
     return f"{time.strftime(form, time.localtime(moment))} ({duration(now - moment)})"
-
-
-def duration(seconds: float) -> str:
-    """Roughly, as a person says it."""
-    for size, unit in ((86_400, "d"), (3600, "h"), (60, "min")):
-        if seconds >= size:
-            return f"{int(seconds // size)} {unit}"
-    return f"{max(int(seconds), 0)} s"
 
 
 def status_table(rows: Sequence[Row], now: float) -> Table:

@@ -60,6 +60,19 @@ def format_ns(ns: int) -> str:
     return f"{whole}.{fraction:09d}".rstrip("0") + "Z" if fraction else whole + "Z"
 
 
+def duration(seconds: float, *, decimals: bool = False) -> str:
+    """A length of time for people: ``40 s``, ``12 min``, ``3 h``, ``2 days``.
+
+    :param decimals: three digits below ten of a unit, such as ``1.5 h`` or ``2.1 days``; else whole
+        numbers, of minutes from two minutes on, of hours from two hours on, and so on.
+    """
+    for size, name in ((86_400, "days"), (3600, "h"), (60, "min")):
+        count = seconds / size
+        if count >= 2 or (decimals and count >= 1 and name != "days"):
+            return f"{count:.3g} {name}" if decimals and count < 10 else f"{count:.0f} {name}"
+    return f"{max(0.0, seconds):.0f} s"
+
+
 @lru_cache(maxsize=4096)
 def _whole(seconds: int) -> str:
     return (_EPOCH + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%S")

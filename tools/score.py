@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import csv
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from io import StringIO
@@ -106,13 +106,22 @@ def _seconds(text: str) -> float:
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
-def scores(table: Table, advance: Callable[[int], None]) -> list[float]:
-    """The detector's score of each row; ``advance`` hears how many more are done."""
-    update, done = Detector().update, []
-    for start in range(0, len(table.texts), STRIDE):
+def scores(
+    times: Sequence[float],
+    values: Sequence[float],
+    advance: Callable[[int], None] | None = None,
+) -> list[float]:
+    """The score of each point of a series from a fresh detector.
+
+    :param times: seconds since the epoch.
+    :param advance: called now and then with the number of points done since the last call.
+    """
+    update, done = Detector().update, list[float]()
+    for start in range(0, len(times), STRIDE):
         part = slice(start, start + STRIDE)
-        done += [update(t, v) for t, v in zip(table.times[part], table.values[part], strict=True)]
-        advance(len(done) - start)
+        done += [update(t, v) for t, v in zip(times[part], values[part], strict=True)]
+        if advance is not None:
+            advance(len(done) - start)
     return done
 
 
@@ -186,7 +195,7 @@ def _same(one: Path, other: Path) -> bool:
 def _one(source: Path, out: Path | None, picture: Path | None, bar: Progress) -> None:
     table = read(source)
     task = bar.add_task(source.name, total=len(table.texts))
-    found = scores(table, lambda rows: bar.advance(task, rows))
+    found = scores(table.times, table.values, lambda rows: bar.advance(task, rows))
     text = render(table, found)
     if out is None:
         sys.stdout.write(text)

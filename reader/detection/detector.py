@@ -15,7 +15,6 @@ others say "not by chance". How each number was chosen, and what it reaches: doc
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable
 from dataclasses import dataclass
 from math import isfinite
 
@@ -24,6 +23,7 @@ from reader.detection.novelty import Novelty
 from reader.detection.rhythm import Rhythm
 from reader.detection.stuck import Stuck
 from reader.detection.surge import WINDOW, Surge
+from spindle.timestamps import duration
 
 ALARM = 0.5
 """From this score on something is wrong: ruled out as chance, and without precedent."""
@@ -149,7 +149,7 @@ class Detector:
         head = f"{metric} {wording.quantity(value, unit)}"
         expected = self.expected if self.points > 1 else None
         if kind == "surge":
-            text = wording.surge(head, unit, value, self.recent, wording.stretch(self.span))
+            text = wording.surge(head, unit, value, self.recent, duration(self.span))
         elif kind == "rhythm":
             text = wording.rhythm(head, self.rhythm.days)
         elif kind == "stuck":
@@ -183,9 +183,3 @@ class Detector:
 
     def _parts(self) -> dict[str, object]:
         return {"detector": self, **{name: getattr(self, name) for name in state.PARTS}}
-
-
-def score(timestamps: Iterable[float], values: Iterable[float]) -> list[float]:
-    """Scores of a whole series, exactly those of ``update`` point by point."""
-    update = Detector().update
-    return [update(t, v) for t, v in zip(timestamps, values, strict=True)]

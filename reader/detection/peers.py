@@ -23,8 +23,8 @@ from collections.abc import Container, Mapping
 from dataclasses import asdict, dataclass, fields
 from math import exp, inf, log
 
-from reader.detection import wording
 from spindle import catalog
+from spindle.timestamps import duration
 
 FACTORS: Mapping[str, float] = {
     metric.name: metric.peer_factor for metric in catalog.METRICS.values() if metric.peer_factor
@@ -183,7 +183,7 @@ class PeerGroup:
         evidence = EVIDENCE * member.run / member.limit
         text = (
             f"{self.metric_type} {times(ratio)} that of its {peers} peers "
-            f"for {wording.stretch(now - member.since)}"
+            f"for {duration(now - member.since)}"
         )
         score = max(0.5, evidence / (evidence + EVIDENCE))
         return PeerReason(device, self.metric_type, ratio, peers, member.since, score, text)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from spindle.timestamps import duration
+
 SHARES = (99.9, 99.5, 99.0, 98.0, 95.0, 90.0)
 
 
@@ -17,14 +19,6 @@ def number(value: float) -> str:
 
 def quantity(value: float, unit: str) -> str:
     return f"{number(value)} {unit}" if unit else number(value)
-
-
-def stretch(seconds: float) -> str:
-    """A span of time in its natural unit."""
-    for size, name in ((86_400.0, "days"), (3_600.0, "h"), (60.0, "min")):
-        if seconds >= 2 * size or (seconds >= size and name != "days"):
-            return f"{number(round(seconds / size))} {name}"
-    return f"{number(round(seconds))} s"
 
 
 def beyond(value: float, recent: Sequence[float]) -> tuple[float, str, float] | None:
@@ -62,8 +56,8 @@ def rhythm(head: str, days: int) -> str:
 
 def stuck(head: str, seconds: float, longest: float) -> str:
     """:param longest: how long a value stayed the same before, in seconds; 0 for never twice."""
-    before = f"longer than {stretch(longest)}" if longest else "twice in a row"
-    return f"{head} without any change for {stretch(seconds)}; never {before} before"
+    before = f"longer than {duration(longest)}" if longest else "twice in a row"
+    return f"{head} without any change for {duration(seconds)}; never {before} before"
 
 
 def novelty(head: str, unit: str, value: float, low: float, high: float) -> str:

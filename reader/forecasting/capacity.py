@@ -11,10 +11,10 @@ import numpy as np
 
 from reader.detection.findings import Finding
 from reader.forecasting.forecast import Crossing, Forecast, forecasts
-from reader.forecasting.history import DAY, duration
+from reader.forecasting.history import DAY
 from reader.forecasting.models import Floats
 from spindle import catalog, timestamps
-from spindle.store.base import Bucket, Latest
+from spindle.store.base import Bucket, Latest, SeriesKey
 
 FULL = 100.0  # what counts as full of a metric in per cent
 PARTS = (0.8, 0.9, 1.0)  # of full: the levels that are foretold
@@ -22,15 +22,6 @@ WARNING_DAYS = 14.0  # full in so many days is a warning: time enough to order a
 CRITICAL_DAYS = 2.0  # and in so many, critical
 _NS = float(timestamps.NS)
 _ONE = {"days": "a day", "h": "an hour", "min": "a minute", "s": "a second"}
-
-
-class Name(NamedTuple):
-    """Of one series."""
-
-    source_device: str
-    metric_type: str
-    device_id: str
-    array_id: str
 
 
 class Samples(NamedTuple):
@@ -47,16 +38,16 @@ class Samples(NamedTuple):
 
 def readings(
     newest: Iterable[Latest], spans: Sequence[Samples]
-) -> dict[Name, tuple[Floats, Floats]]:
+) -> dict[SeriesKey, tuple[Floats, Floats]]:
     """Times in seconds and values of every series: its samples, and its newest reading.
 
     :param newest: of each series, where it has one that is not later than now.
     :param spans: of all series, oldest first; the last in the shortest steps.
     """
-    found: defaultdict[Name, list[Floats]]
+    found: defaultdict[SeriesKey, list[Floats]]
     found = defaultdict(lambda: [np.empty((0, 2))] * (len(spans) + 1))
     for i, span in enumerate(spans):
-        parts: defaultdict[Name, list[tuple[float, float]]] = defaultdict(list)
+        parts: defaultdict[SeriesKey, list[tuple[float, float]]] = defaultdict(list)
         for step in span.steps:
             parts[_name(step)].append((step.time_ns / _NS, step.mean))
         for name, part in parts.items():
@@ -66,8 +57,8 @@ def readings(
     return {name: _placed(parts, spans) for name, parts in found.items()}
 
 
-def _name(of: Bucket | Latest) -> Name:
-    return Name(of.source_device, of.metric_type, of.device_id, of.array_id)
+def _name(of: Bucket | Latest) -> SeriesKey:
+    return SeriesKey(of.source_device, of.metric_type, of.device_id, of.array_id)
 
 
 def _placed(parts: Sequence[Floats], spans: Sequence[Samples]) -> tuple[Floats, Floats]:
@@ -112,12 +103,12 @@ def full_at(metric_type: str, asked: float | None) -> float | None:
     return FULL
 
 
-def made(
-    series: Mapping[Name, tuple[Floats, Floats]],
+def soonest_first(
+    series: Mapping[SeriesKey, tuple[Floats, Floats]],
     now: float,
     horizon_days: float,
     full: float | None,
-) -> list[tuple[Name, Forecast]]:
+) -> list[tuple[SeriesKey, Forecast]]:
     """Every series' forecast, the soonest full first, then what is not foretold.
 
     :param series: of one metric type.
@@ -129,7 +120,7 @@ def made(
     return sorted(zip(series, found, strict=True), key=_soonest)
 
 
-def _soonest(pair: tuple[Name, Forecast]) -> tuple[float | str, ...]:
+def _soonest(pair: tuple[SeriesKey, Forecast]) -> tuple[float | str, ...]:
     name, forecast = pair
     days: list[float] = []
     for crossing in reversed(forecast.crossings):
@@ -143,7 +134,7 @@ def _or_never(days: float | None) -> float:
     return float("inf") if days is None else days
 
 
-def row(name: Name, forecast: Forecast) -> dict[str, Any]:
+def row(name: SeriesKey, forecast: Forecast) -> dict[str, Any]:
     """One series' forecast as a flat object; ``message`` says it in a sentence."""
     unit = catalog.unit(name.metric_type)
     return {
@@ -162,7 +153,7 @@ def row(name: Name, forecast: Forecast) -> dict[str, Any]:
         "horizon_days": forecast.horizon_days,
         "method": forecast.method,
         "since": _time(forecast.since),
-        "step": forecast.step,
+        "step": forecast.jump,
         "reason": forecast.reason,
         "message": sentence(name.metric_type, forecast),
     }
@@ -178,7 +169,7 @@ def sentence(metric_type: str, forecast: Forecast) -> str:
     if forecast.value is None or forecast.growth is None:
         return f"No forecast of {metric_type}: {forecast.reason}."
     start = f"{metric_type} {forecast.value:.3g}{unit}"
-    after = "" if forecast.step is None else f", since a step of {forecast.step:+.3g}{unit}"
+    after = "" if forecast.jump is None else f", since a step of {forecast.jump:+.3g}{unit}"
     low, high = f"{forecast.growth_low:.2g}", f"{forecast.growth_high:.2g}"
     between = low if low == high else f"{low} to {high}"
     if forecast.verdict == "not_filling":
@@ -191,8 +182,12 @@ def sentence(metric_type: str, forecast: Forecast) -> str:
     if not told and forecast.crossings and forecast.verdict == "filling":
         coming = [c.level for c in forecast.crossings if c.days is None]
         if coming:
-            told = [f"not {coming[0]:g}{unit} within {duration(forecast.horizon_days * DAY)}"]
+            told = [f"not {coming[0]:g}{unit} within {_days(forecast.horizon_days)}"]
     return f"{start}; {', '.join(told)}." if told else f"{start}."
+
+
+def _days(days: float) -> str:
+    return timestamps.duration(days * DAY, decimals=True)
 
 
 def _crossing(crossing: Crossing, unit: str) -> str:
@@ -200,13 +195,13 @@ def _crossing(crossing: Crossing, unit: str) -> str:
     level = f"{crossing.level:g}{unit}"
     if crossing.earliest is None:
         return ""
-    earliest = duration(crossing.earliest * DAY)
+    earliest = _days(crossing.earliest)
     if crossing.days is None:
         return f"{level} in {earliest} at the earliest"
-    middle = duration(crossing.days * DAY)
+    middle = _days(crossing.days)
     if crossing.latest is None:
         return f"{level} in {middle} ({earliest} or later)"
-    latest = duration(crossing.latest * DAY)
+    latest = _days(crossing.latest)
     if earliest == latest:
         return f"{level} in {latest} (give or take less than {_ONE[latest.split(' ')[1]]})"
     if earliest.split(" ")[1:] == latest.split(" ")[1:]:
@@ -214,8 +209,8 @@ def _crossing(crossing: Crossing, unit: str) -> str:
     return f"{level} in {middle} ({earliest} to {latest})"
 
 
-def filling_reason(
-    name: Name,
+def filling_finding(
+    name: SeriesKey,
     forecast: Forecast,
     now_ns: int,
     warning_days: float = WARNING_DAYS,

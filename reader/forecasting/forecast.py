@@ -15,7 +15,7 @@ from typing import Literal
 import numpy as np
 
 from reader.forecasting import history, paths
-from reader.forecasting.history import DAY, Past
+from reader.forecasting.history import DAY, History
 from reader.forecasting.models import Floats
 from reader.forecasting.trend import trends
 
@@ -63,8 +63,8 @@ class Forecast:
     :ivar growth_low: with ``growth_high``, its 80 % interval.
     :ivar crossings: by level, the lowest first; all None where ``verdict`` is ``unknown``.
     :ivar since: beginning of the trend, seconds since the epoch.
-    :ivar every: seconds of the steps that the trend is of; None where there is none.
-    :ivar step: the change of level that the trend begins after, or None.
+    :ivar step_seconds: length of the steps that the trend is of; None where there is none.
+    :ivar jump: the change of level that the trend begins after, or None.
     :ivar horizon_days: how far ahead is spoken of, at most ``history.REACH`` times the past.
     :ivar reason: why nothing can be said, or None.
     """
@@ -78,22 +78,10 @@ class Forecast:
     ahead: tuple[Ahead, ...]
     method: str | None
     since: float | None
-    every: float | None
-    step: float | None
+    step_seconds: float | None
+    jump: float | None
     horizon_days: float
     reason: str | None
-
-
-def forecast(
-    times: Floats,
-    values: Floats,
-    now: float,
-    levels: Sequence[float] = (80.0, 90.0, 100.0),
-    horizon_days: float = 90.0,
-    spoken: Sequence[float] = SPOKEN,
-) -> Forecast:
-    """The forecast of one series; see ``forecasts``."""
-    return forecasts([(times, values)], now, levels, horizon_days, spoken)[0]
 
 
 def forecasts(
@@ -111,7 +99,7 @@ def forecasts(
     :param horizon_days: how far ahead to look.
     :param spoken: days ahead of which the value is foretold too.
     """
-    ready = [history.past(np.asarray(t, float), np.asarray(v, float), now) for t, v in series]
+    ready = [history.prepare(np.asarray(t, float), np.asarray(v, float), now) for t, v in series]
     found: dict[int, Forecast] = {}
     for i, item in enumerate(ready):
         if isinstance(item, str):
@@ -119,7 +107,7 @@ def forecasts(
         elif np.nanmax(item.values) == np.nanmin(item.values):
             found[i] = _constant(item, levels, horizon_days, spoken)
     moving = [
-        (i, item) for i, item in enumerate(ready) if i not in found and isinstance(item, Past)
+        (i, item) for i, item in enumerate(ready) if i not in found and isinstance(item, History)
     ]
     moving.sort(key=lambda pair: -len(pair[1].values))
     for start in range(0, len(moving), _TOGETHER):
@@ -152,23 +140,23 @@ def _unknown(reason: str, values: Floats, levels: Sequence[float], horizon_days:
 
 
 def _constant(
-    item: Past, levels: Sequence[float], horizon_days: float, spoken: Sequence[float]
+    item: History, levels: Sequence[float], horizon_days: float, spoken: Sequence[float]
 ) -> Forecast:
     horizon = _horizon(item, horizon_days)
     crossings = tuple(_crossing(level, item.last, np.full(3, np.inf)) for level in sorted(levels))
     ahead = tuple(Ahead(d, item.last, item.last, item.last) for d in spoken if d <= horizon)
     return Forecast(
         "not_filling", item.last, 0.0, 0.0, 0.0, crossings, ahead,
-        METHOD, item.since, item.seconds, item.step, horizon, None,
+        METHOD, item.since, item.seconds, item.jump, horizon, None,
     )  # fmt: skip
 
 
-def _horizon(item: Past, asked: float) -> float:
+def _horizon(item: History, asked: float) -> float:
     return min(asked, history.REACH * len(item.values) * item.seconds / DAY)
 
 
 def _together(
-    items: Sequence[Past], levels: Sequence[float], asked: float, spoken: Sequence[float]
+    items: Sequence[History], levels: Sequence[float], asked: float, spoken: Sequence[float]
 ) -> Iterator[Forecast]:
     """Filter and draw for several series at once."""
     longest = len(items[0].values)
@@ -200,7 +188,7 @@ def _together(
             tuple(_crossing(x, item.last, w[i]) for x, w in zip(levels, when, strict=True)),
             tuple(_ahead(item, drawn, i, d, horizons[i]) for d in spoken if d <= horizons[i]),
             METHOD + (f", {item.cycle} rhythm" if item.cycle else ""),
-            item.since, item.seconds, item.step, float(horizons[i]), None,
+            item.since, item.seconds, item.jump, float(horizons[i]), None,
         )  # fmt: skip
 
 
@@ -212,7 +200,7 @@ def _growth(level: Floats, part: Floats, days: Floats) -> Floats:
     return np.asarray(np.quantile(rates, paths.QUANTILES, axis=1))
 
 
-def _keep_rising(level: Floats, items: Sequence[Past]) -> None:
+def _keep_rising(level: Floats, items: Sequence[History]) -> None:
     """A counter that never fell will not fall: its paths stay above where it is."""
     for i, item in enumerate(items):
         if item.only_rises:
@@ -226,7 +214,7 @@ def _crossing(level: float, value: float, when: Floats) -> Crossing:
     return Crossing(level, days, earliest, latest)
 
 
-def _ahead(item: Past, drawn: paths.Paths, i: int, days: float, horizon: float) -> Ahead:
+def _ahead(item: History, drawn: paths.Paths, i: int, days: float, horizon: float) -> Ahead:
     """The value in so many days: the paths there, a reading's noise, and the rhythm."""
     at = days / horizon * (paths.POINTS - 1)
     before = min(int(at), paths.POINTS - 2)

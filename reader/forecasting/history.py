@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from math import ceil
 
 import numpy as np
 
 from reader.forecasting.cycle import rhythm
-from reader.forecasting.jumps import last_step, without_spikes
+from reader.forecasting.jumps import last_jump, without_spikes
 from reader.forecasting.models import Floats
+from spindle.timestamps import duration
 
 DAY = 86_400.0
 HOUR = 3600.0
@@ -18,12 +20,19 @@ REACH = 13.0  # a past speaks of the future so many times its own length: a week
 _SILENT = 0.25  # of the past's length: after such a silence it says nothing of today
 _FINEST = 1e-5  # of the readings' range: no noise is believed to be smaller
 _PLACES = (1.0, 10.0, 100.0, 1000.0)  # finer readings are as good as continuous
-_REGIMES = 8  # steps looked for at most, each in a finer view of what came after the one before
+_lasting = partial(duration, decimals=True)
+_REGIMES = 8  # jumps looked for at most, each in a finer view of what came after the one before
 
 
 @dataclass(frozen=True, slots=True)
-class Rung:
-    """A step's length in seconds, for a past of up to so many steps; a cycle that may be in it."""
+class StepSize:
+    """How long the steps are into which readings are averaged.
+
+    :ivar seconds: length of a step.
+    :ivar most: steps of a past, at most; a longer one takes the next size.
+    :ivar period: steps of the cycle that may be in it; 0 for none.
+    :ivar cycle: ``daily``, ``weekly`` or empty.
+    """
 
     seconds: float
     most: int
@@ -32,16 +41,16 @@ class Rung:
 
 
 #: The shorter the past, the finer the steps.
-LADDER = (
-    Rung(900.0, 96, 0, ""),
-    Rung(3600.0, 168, 24, "daily"),
-    Rung(21_600.0, 84, 4, "daily"),
-    Rung(DAY, 180, 7, "weekly"),
+STEP_SIZES = (
+    StepSize(900.0, 96, 0, ""),
+    StepSize(3600.0, 168, 24, "daily"),
+    StepSize(21_600.0, 84, 4, "daily"),
+    StepSize(DAY, 180, 7, "weekly"),
 )
 
 
 @dataclass(frozen=True, slots=True)
-class Past:
+class History:
     """One series, ready for a trend.
 
     :ivar values: steps, oldest first, NaN where there is no reading.
@@ -50,7 +59,7 @@ class Past:
     :ivar ahead: steps from the middle of the last one to now.
     :ivar profile: what the rhythm adds to the steps after the last, or empty.
     :ivar cycle: ``daily``, ``weekly`` or empty.
-    :ivar step: the change of level that it begins after, or None.
+    :ivar jump: the change of level that it begins after, or None.
     :ivar finest: no noise is believed to be smaller.
     :ivar grain: what every reading is a multiple of, 0 where of nothing.
     :ivar last: the newest reading.
@@ -63,7 +72,7 @@ class Past:
     ahead: float
     profile: Floats
     cycle: str
-    step: float | None
+    jump: float | None
     finest: float
     grain: float
     last: float
@@ -81,7 +90,7 @@ class Past:
         return (ceil(level / self.grain - 1e-6) - 0.5) * self.grain
 
 
-def past(times: Floats, values: Floats, now: float) -> Past | str:
+def prepare(times: Floats, values: Floats, now: float) -> History | str:
     """Make ready, or say why it cannot be.
 
     :param times: seconds, in any order; later than ``now`` is left out, the same twice is averaged.
@@ -95,20 +104,20 @@ def past(times: Floats, values: Floats, now: float) -> Past | str:
         reason = _too_little(times, now, changed)
         if reason:
             return reason
-        rung = _rung(now - times[0])
-        end = _end(now, rung)
-        steps = _equal(times, values, end, rung)
+        size = _step_size(now - times[0])
+        end = _end(now, size)
+        steps = _equal(times, values, end, size)
         if np.isfinite(steps).sum() < LEAST:
-            return _few(int(np.isfinite(steps).sum()), rung, changed)
-        profile = rhythm(steps, rung.period) if rung.period else None
+            return _few(int(np.isfinite(steps).sum()), size, changed)
+        profile = rhythm(steps, size.period) if size.period else None
         level = without_spikes(_without(profile, steps))
         swing = 0.0 if profile is None else float(np.ptp(profile))
-        found = last_step(level, float(np.nanmax(steps) - np.nanmin(steps)), swing)
+        found = last_jump(level, float(np.nanmax(steps) - np.nanmin(steps)), swing)
         if found is None:
-            ahead = 0.5 + (now - end) / rung.seconds
-            return _ready(level, values, profile, rung, (end, ahead), changed)
+            ahead = 0.5 + (now - end) / size.seconds
+            return _ready(level, values, profile, size, (end, ahead), changed)
         first, changed = found
-        begins = end - (len(steps) - first) * rung.seconds
+        begins = end - (len(steps) - first) * size.seconds
         later = times >= begins
         times, values = times[later], values[later]
     return "the level changes too often for a trend"
@@ -118,23 +127,23 @@ def _ready(
     level: Floats,
     values: Floats,
     profile: Floats | None,
-    rung: Rung,
+    size: StepSize,
     ends: tuple[float, float],
     changed: float | None,
-) -> Past:
+) -> History:
     end, ahead = ends
     first = int(np.isfinite(level).argmax())
     level = level[first:]
     coming = (
-        np.empty(0) if profile is None else np.roll(profile, -((first + len(level)) % rung.period))
+        np.empty(0) if profile is None else np.roll(profile, -((first + len(level)) % size.period))
     )
-    return Past(
+    return History(
         level,
-        rung.seconds,
-        end - len(level) * rung.seconds,
+        size.seconds,
+        end - len(level) * size.seconds,
         ahead,
         coming,
-        "" if profile is None else rung.cycle,
+        "" if profile is None else size.cycle,
         changed,
         _FINEST * float(np.ptp(values)),
         _grain(values),
@@ -155,35 +164,35 @@ def _grain(values: Floats) -> float:
     return 0.0
 
 
-def _end(now: float, rung: Rung) -> float:
+def _end(now: float, size: StepSize) -> float:
     """Where the last step ends: the hour (or quarter) that is over.
 
     A store's own steps begin on the hour: each then lies in one step here, not across two; and a
     part of a step would say a part of its rhythm.
     """
-    grain = min(rung.seconds, HOUR)
+    grain = min(size.seconds, HOUR)
     return now // grain * grain
 
 
-def _equal(times: Floats, values: Floats, end: float, rung: Rung) -> Floats:
+def _equal(times: Floats, values: Floats, end: float, size: StepSize) -> Floats:
     """Means of steps, oldest first, each as in its middle: where its readings lie to one side of
     that, it is moved by what usually comes between two steps."""
     over = times < end
     times, values = times[over], values[over]
-    back = np.ceil((end - times) / rung.seconds).astype(np.int64) - 1
-    length = min(int(back.max()) + 1, rung.most)
+    back = np.ceil((end - times) / size.seconds).astype(np.int64) - 1
+    length = min(int(back.max()) + 1, size.most)
     kept = back < length
     place = length - 1 - back[kept]
     count = np.maximum(np.bincount(place, minlength=length), 1e-300)
     seen = count >= 1.0
     # About the first value: a sum of large numbers would lose the small differences.
     mean = np.bincount(place, values[kept] - values[0], minlength=length) / count
-    middle = end - (length - np.arange(length) - 0.5) * rung.seconds
+    middle = end - (length - np.arange(length) - 0.5) * size.seconds
     off = np.bincount(place, times[kept] - middle[place], minlength=length) / count
     apart = max(1, length // 4)  # a rhythm and single steps weigh little in the median
     changes = (mean[apart:] - mean[:-apart])[seen[apart:] & seen[:-apart]]
     usual = float(np.median(changes)) / apart if len(changes) else 0.0
-    return np.where(seen, mean - off / rung.seconds * usual + values[0], np.nan)
+    return np.where(seen, mean - off / size.seconds * usual + values[0], np.nan)
 
 
 def _without(profile: Floats | None, steps: Floats) -> Floats:
@@ -195,39 +204,27 @@ def _without(profile: Floats | None, steps: Floats) -> Floats:
     return level
 
 
-def _rung(span: float) -> Rung:
-    return next((rung for rung in LADDER if span < rung.seconds * rung.most), LADDER[-1])
+def _step_size(span: float) -> StepSize:
+    return next((size for size in STEP_SIZES if span < size.seconds * size.most), STEP_SIZES[-1])
 
 
 def _too_little(times: Floats, now: float, changed: float | None) -> str:
     if len(times) == 0:
-        return "no reading" if changed is None else f"no reading since {_step(changed)}"
+        return "no reading" if changed is None else f"no reading since {_the_jump(changed)}"
     span, silent = now - times[0], now - times[-1]
-    if silent > max(_SILENT * span, 2 * LADDER[0].seconds):
-        return f"no reading for {duration(silent)}"
-    if span < (LEAST - 1) * LADDER[0].seconds:
-        began = "readings go back" if changed is None else f"{_step(changed)} was"
-        ago = f"only {duration(span)}" if changed is None else f"only {duration(span)} ago"
-        return f"{began} {ago}; {duration(LEAST * LADDER[0].seconds)} are needed"
+    if silent > max(_SILENT * span, 2 * STEP_SIZES[0].seconds):
+        return f"no reading for {_lasting(silent)}"
+    if span < (LEAST - 1) * STEP_SIZES[0].seconds:
+        began = "readings go back" if changed is None else f"{_the_jump(changed)} was"
+        ago = f"only {_lasting(span)}" + ("" if changed is None else " ago")
+        return f"{began} {ago}; {_lasting(LEAST * STEP_SIZES[0].seconds)} are needed"
     return ""
 
 
-def _few(count: int, rung: Rung, changed: float | None) -> str:
-    since = "" if changed is None else f" since {_step(changed)}"
-    return f"readings in only {count} steps of {duration(rung.seconds)}{since}; {LEAST} are needed"
+def _few(count: int, size: StepSize, changed: float | None) -> str:
+    since = "" if changed is None else f" since {_the_jump(changed)}"
+    return f"readings in only {count} steps of {_lasting(size.seconds)}{since}; {LEAST} are needed"
 
 
-def _step(changed: float) -> str:
+def _the_jump(changed: float) -> str:
     return f"the step of {changed:+.3g}"
-
-
-def duration(seconds: float) -> str:
-    """For people: ``40 min``, ``5 h``, ``12 days``."""
-    for size, name in ((DAY, "days"), (3600.0, "h"), (60.0, "min")):
-        if seconds >= 2 * size or (size < DAY and seconds >= size):
-            return (
-                f"{seconds / size:.3g} {name}"
-                if seconds < 10 * size
-                else f"{seconds / size:.0f} {name}"
-            )
-    return f"{seconds:.0f} s"

@@ -32,7 +32,7 @@ def without_spikes(values: Floats) -> Floats:
     return cleaned
 
 
-def last_step(values: Floats, span: float, swing: float = 0.0) -> tuple[int, float] | None:
+def last_jump(values: Floats, span: float, swing: float = 0.0) -> tuple[int, float] | None:
     """The latest change of level that is no growth.
 
     :param values: steps, oldest first, NaN where there is no reading.
@@ -49,10 +49,10 @@ def last_step(values: Floats, span: float, swing: float = 0.0) -> tuple[int, flo
 
 
 def _largest(kept: Floats, least: float) -> tuple[int, float] | None:
-    """The largest step of so much or more: index of the first reading after it, and the change."""
+    """The largest jump of so much or more: index of the first reading after it, and the change."""
     if len(kept) < 6:
         return None
-    change = kept[2:] - kept[:-2]  # a step inside a bucket is spread over two changes
+    change = kept[2:] - kept[:-2]  # a jump inside a step is spread over two changes
     usual = float(np.median(change))
     size = 1.4826 * float(np.median(np.abs(change - usual)))
     span = float(kept.max() - kept.min())
@@ -71,6 +71,6 @@ def _largest(kept: Floats, least: float) -> tuple[int, float] | None:
 
 
 def _after(kept: Floats, i: int, sign: float) -> int:
-    """Past the step: where one change holds most of it, right there, else past the mixed bucket."""
+    """Past the jump: where one change holds most of it, right there, else past the mixed step."""
     first, second = sign * (kept[i + 1] - kept[i]), sign * (kept[i + 2] - kept[i + 1])
     return i + 1 if first > 0.0 and abs(second) < 0.05 * first else i + 2

@@ -8,6 +8,7 @@ from reader.detection.findings import RANK, DeviceKey, Finding, State
 from reader.health.limits import Limit, Limits
 from spindle import timestamps
 from spindle.store.base import EventRow, Latest
+from spindle.timestamps import NS, duration
 
 CRITICAL_EVENT = 8  #: criticality from which an event makes its device critical
 ANOMALY = "Anomaly"  #: type of the events that the reader itself publishes
@@ -46,12 +47,12 @@ def reading_past_limit(
     reading: Latest, limits: Limits, severity: State, limit: Limit, since_ns: int, now_ns: int
 ) -> Reason:
     """A limit was reached, and has not been left since."""
-    lasting = duration(now_ns - since_ns)
+    lasting = duration((now_ns - since_ns) / NS)
     unit = f" {limits.unit}" if limits.unit else ""
     message = f"{limits.metric_type} {reading.value:.4g}{unit}"
     if limits.reached(reading.value, limit.enter):
         at = "at or above" if limits.bad == "high" else "at or below"
-        how_long = f"for {lasting}" if now_ns - since_ns >= 2 * timestamps.NS else "just now"
+        how_long = f"for {lasting}" if now_ns - since_ns >= 2 * NS else "just now"
         message += f", {at} {limit.enter:g}{unit} ({severity}) {how_long}"
     elif limits.reached(reading.value, limit.leave):
         message += f", not yet safely back from {limit.enter:g}{unit} ({severity})"
@@ -72,7 +73,7 @@ def critical_event(event: EventRow, since_ns: int, severity: State, now_ns: int)
     """A critical event; severity ``ok`` when what it told of is over."""
     what = f"{event.event_type} of criticality {event.criticality}"
     message = f"{what}: {event.message}" if event.message else what
-    ago = duration(now_ns - event.time_ns)
+    ago = duration((now_ns - event.time_ns) / NS)
     message = f"{'over: ' if severity == 'ok' else ''}{message} ({ago} ago)"
     return Reason(
         event.source_device, event.device_id, None, event.event_type, float(event.criticality),
@@ -89,9 +90,9 @@ def silence(
     :param interval: usual seconds between two readings; 0 where not known.
     """
     seen = timestamps.format_ns(last_read_ns)
-    message = f"no reading for {duration(now_ns - last_read_ns)}, last seen {seen[:19]}Z"
+    message = f"no reading for {duration((now_ns - last_read_ns) / NS)}, last seen {seen[:19]}Z"
     if interval:
-        message += f", usually every {duration(int(interval * timestamps.NS))}"
+        message += f", usually every {duration(interval)}"
     return Reason(*key, None, None, None, "", None, severity, seen, seen, message)
 
 
@@ -99,15 +100,6 @@ def never_heard_of(source_device: str, device: str, lookback_hours: float) -> Re
     """Nothing is known of it."""
     message = f"nothing was heard of {device} in the last {lookback_hours:g} h"
     return Reason(source_device, device, None, None, None, "", None, "unknown", None, None, message)
-
-
-def duration(ns: int) -> str:
-    """Such as ``40 s``, ``12 min``, ``3 h``, ``2 d``."""
-    seconds = max(0, ns) // timestamps.NS
-    for size, name in ((86_400, "d"), (3600, "h"), (60, "min")):
-        if seconds >= 2 * size:
-            return f"{seconds // size} {name}"
-    return f"{seconds} s"
 
 
 def from_finding(finding: Finding, reading: float | None = None) -> Reason:

@@ -29,7 +29,7 @@ def _answer(
     full: float | None,
 ) -> list[dict[str, Any]]:
     series = capacity.readings(*past)
-    made = capacity.made(series, now, asked.horizon_days, full)
+    made = capacity.soonest_first(series, now, asked.horizon_days, full)
     return [capacity.row(name, forecast) for name, forecast in made[: asked.limit + 1]]
 
 

@@ -34,9 +34,9 @@ def _found(past: Past, now_ns: int, began: dict[DeviceKey, int]) -> list[Finding
     series = capacity.readings(*past)
     full = capacity.full_at(METRIC, None)
     found = []
-    for name, forecast in capacity.made(series, now_ns / NS, HORIZON_DAYS, full):
+    for name, forecast in capacity.soonest_first(series, now_ns / NS, HORIZON_DAYS, full):
         since = began.get((name.source_device, name.device_id), now_ns)
-        finding = capacity.filling_reason(name, forecast, since)
+        finding = capacity.filling_finding(name, forecast, since)
         if finding is not None:
             found.append(finding)
     return found

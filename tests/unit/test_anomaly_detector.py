@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reader.detection.detector import ALARM, WARM_UP, Detector, score
+from reader.detection.detector import ALARM, WARM_UP, Detector
 from spindle.errors import InvalidInput
+from tools.score import scores
 
 MINUTE, DAY = 60.0, 1440
 ANY = st.floats(allow_nan=True, allow_infinity=True)
@@ -56,15 +57,15 @@ def test_any_points_whatever_are_scored_from_0_to_1(points: list[tuple[float, fl
 def test_a_prefix_gives_the_prefixs_scores_bit_for_bit() -> None:
     values = noise(3000)
     values[2000:2050] = [v + 9 for v in values[2000:2050]]
-    whole = score(times(3000), values)
+    whole = scores(times(3000), values)
     for end in (1, 149, 151, 1999, 2005, 2700):
-        assert score(times(end), values[:end]) == whole[:end]
+        assert scores(times(end), values[:end]) == whole[:end]
 
 
 def test_batch_and_streaming_scores_are_the_same_numbers() -> None:
     values, detector = noise(3000), Detector()
     streamed = [detector.update(t, v) for t, v in zip(times(3000), values, strict=True)]
-    assert streamed == score(times(3000), values)
+    assert streamed == scores(times(3000), values)
     assert max(streamed) > 0.0
 
 
@@ -72,7 +73,7 @@ def test_batch_and_streaming_scores_are_the_same_numbers() -> None:
 def test_a_restored_snapshot_goes_on_with_the_same_numbers(cut: int) -> None:
     values = rhythm(5)
     values[2000:2040] = [v + 200 for v in values[2000:2040]]
-    moments, whole = times(len(values)), score(times(len(values)), values)
+    moments, whole = times(len(values)), scores(times(len(values)), values)
     detector = Detector()
     for moment, value in zip(moments[:cut], values[:cut], strict=True):
         detector.update(moment, value)
@@ -101,27 +102,27 @@ def test_the_state_stays_under_64_kib_however_long_the_series() -> None:
 
 def test_no_score_during_the_warm_up_and_some_after() -> None:
     values = [*noise(WARM_UP - 1), 1e6, *noise(50), 1e9]
-    found = score(times(len(values)), values)
+    found = scores(times(len(values)), values)
     assert max(found[:WARM_UP]) == 0.0
     assert found[-1] > 0.0
 
 
 @pytest.mark.parametrize("value", [0.0, 42.0, -1e9])
 def test_a_constant_series_is_never_unusual(value: float) -> None:
-    assert set(score(times(3000), [value] * 3000)) == {0.0}
+    assert set(scores(times(3000), [value] * 3000)) == {0.0}
 
 
 def test_a_straight_line_is_never_unusual() -> None:
     values = [round(20 + 0.0002 * i, 4) for i in range(5000)]
-    assert max(score(times(5000), values)) < ALARM
+    assert max(scores(times(5000), values)) < ALARM
 
 
 def test_missing_values_score_0_and_change_nothing() -> None:
     values = noise(1000)
     sparse = [x for v in values for x in (v, math.nan, math.inf)]
     moments = [t for t in times(1000) for _ in range(3)]
-    assert score(moments, sparse)[::3] == score(times(1000), values)
-    assert set(score(moments, sparse)[1::3]) == {0.0}
+    assert scores(moments, sparse)[::3] == scores(times(1000), values)
+    assert set(scores(moments, sparse)[1::3]) == {0.0}
 
 
 def test_duplicates_and_steps_backwards_are_no_alarm() -> None:
@@ -129,14 +130,14 @@ def test_duplicates_and_steps_backwards_are_no_alarm() -> None:
     moments[1000:1010] = [moments[1000]] * 10
     moments[2000:2100] = [t - 7200 for t in moments[2000:2100]]
     moments[2500:] = [t - 40 * 86_400 for t in moments[2500:]]
-    assert max(score(moments, values)) < ALARM
+    assert max(scores(moments, values)) < ALARM
 
 
 def test_a_new_level_after_a_long_gap_is_no_surge() -> None:
     values = [*noise(2000), *(v + 100 for v in noise(500))]
     moments = times(2500)
     moments[2000:] = [t + 7 * 86_400 for t in moments[2000:]]
-    assert max(score(moments, values)) < ALARM
+    assert max(scores(moments, values)) < ALARM
 
 
 def test_a_level_shift_is_an_alarm_within_five_points() -> None:
@@ -204,7 +205,7 @@ def test_a_day_that_breaks_the_daily_rhythm_is_an_alarm_though_every_value_is_us
 
 def test_a_daily_rhythm_itself_is_no_alarm() -> None:
     values = rhythm(14)
-    assert max(score(times(len(values)), values)) < ALARM
+    assert max(scores(times(len(values)), values)) < ALARM
 
 
 def test_a_slow_drift_of_a_daily_rhythm_is_an_alarm() -> None:
@@ -217,7 +218,7 @@ def test_repeats_of_a_known_alarm_fade() -> None:
     values = noise(6000)
     for begin in range(2000, 6000, 400):
         values[begin : begin + 20] = [v + 15 for v in values[begin : begin + 20]]
-    found = score(times(6000), values)
+    found = scores(times(6000), values)
     heard = [max(found[b : b + 20]) for b in range(2000, 6000, 400)]
     assert heard[0] >= ALARM
     assert max(heard[2:]) < ALARM
@@ -239,7 +240,7 @@ def test_a_leak_is_heard_within_half_an_hour_though_data_was_moved_away_before(
 ) -> None:
     moved, leak = 2000, 2000 + 60 * hours
     values = filling(leak + 120, {moved: -freed, **{leak + i: 0.2 for i in range(120)}})
-    found = score(times(len(values)), values)
+    found = scores(times(len(values)), values)
     assert max(found[moved : moved + 5]) >= ALARM
     assert max(found[moved + 5 : leak]) < ALARM
     assert max(found[leak : leak + 30]) >= ALARM
@@ -249,7 +250,7 @@ def test_a_leak_is_heard_within_half_an_hour_though_data_was_moved_away_before(
 def test_data_moved_away_every_few_days_is_told_once_or_twice(days: int) -> None:
     length = 28 * DAY
     values = filling(length, dict.fromkeys(range(2000, length, days * DAY), -2.0))
-    found = score(times(length), values)
+    found = scores(times(length), values)
     told = [max(found[at : at + 60]) >= ALARM for at in range(2000, length, days * DAY)]
     assert told[0]
     assert sum(told) <= 2
@@ -258,7 +259,7 @@ def test_data_moved_away_every_few_days_is_told_once_or_twice(days: int) -> None
 
 def test_one_alarm_is_no_flood_of_rows() -> None:
     values = [*noise(2000), *(v + 15 for v in noise(2000))]
-    assert sum(s >= ALARM for s in score(times(4000), values)) <= 6
+    assert sum(s >= ALARM for s in scores(times(4000), values)) <= 6
 
 
 def test_the_explanation_of_a_usual_point_says_so() -> None:

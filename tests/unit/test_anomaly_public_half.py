@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from benchmarks import detection
-from reader.detection.detector import score
+from tools.score import scores
 
 FILES = ("realTraffic/speed_7578.csv", "realAdExchange/exchange-3_cpc_results.csv")
 
@@ -24,5 +24,5 @@ def test_the_scorer_accepts_our_scores_and_finds_the_labelled_windows() -> None:
     for name, file in corpus.files.items():
         rows = (where / "data" / name).read_text().splitlines()[1:]
         values = [float(row.split(",")[1]) for row in rows]
-        found[name] = np.array(score((file.times.astype("int64") / 1e6).tolist(), values))
+        found[name] = np.array(scores((file.times.astype("int64") / 1e6).tolist(), values))
     assert corpus.score(found, nab.PROFILES["standard"]) > 80.0

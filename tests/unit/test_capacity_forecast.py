@@ -9,20 +9,21 @@ import numpy as np
 import pytest
 
 from reader.forecasting import capacity
-from reader.forecasting.capacity import Name, filling_reason, made, row
-from reader.forecasting.forecast import Crossing, Forecast, forecast
+from reader.forecasting.capacity import filling_finding, row, soonest_first
+from reader.forecasting.forecast import Crossing, Forecast
 from reader.forecasting.models import Floats
 from reader.lookups.capacity_past import past_of
-from spindle.store.base import Point, Selection, Series
+from spindle.store.base import Point, Selection, Series, SeriesKey
 from spindle.timestamps import NS
 from tests.memory_store import MemoryStore
+from tests.one_forecast import forecast
 
 NOW = 1_800_012_345
 DAY = 86_400
 
 
-def name(device: str, metric_type: str = "CapacityUsed") -> Name:
-    return Name("DiskUnit", metric_type, device, "array-1")
+def name(device: str, metric_type: str = "CapacityUsed") -> SeriesKey:
+    return SeriesKey("DiskUnit", metric_type, device, "array-1")
 
 
 def rising(start: float, per_day: float, days: float = 7.0) -> tuple[Floats, Floats]:
@@ -44,7 +45,7 @@ def test_the_soonest_full_comes_first_and_the_unknown_last() -> None:
         name("over"): rising(92.0, 0.5),
         name("falling"): rising(50.0, -1.0),
     }
-    found = [key.device_id for key, _ in made(series, NOW, 90.0, 100.0)]
+    found = [key.device_id for key, _ in soonest_first(series, NOW, 90.0, 100.0)]
     assert found[:3] == ["over", "fast", "slow"]
     assert found[-1] == "new"
 
@@ -55,7 +56,9 @@ def test_every_row_has_the_same_keys_and_a_sentence() -> None:
         name("flat"): (rising(50.0, 0.0)[0], np.full(168, 50.0)),
         name("fast"): rising(80.0, 1.0),
     }
-    rows = {key.device_id: row(key, found) for key, found in made(series, NOW, 90.0, 100.0)}
+    rows = {
+        key.device_id: row(key, found) for key, found in soonest_first(series, NOW, 90.0, 100.0)
+    }
     assert rows["new"].keys() == rows["flat"].keys() == rows["fast"].keys()
     assert rows["new"]["message"] == (
         "No forecast of CapacityUsed: readings go back only 1 min; 3 h are needed."
@@ -103,7 +106,8 @@ def test_what_counts_as_full() -> None:
 
 
 def test_a_counter_without_a_limit_has_growth_and_no_levels() -> None:
-    (_, found), = made({name("a", "BytesWritten"): rising(5.0, 2.0)}, NOW, 30.0, None)  # fmt: skip
+    series = {name("a", "BytesWritten"): rising(5.0, 2.0)}
+    ((_, found),) = soonest_first(series, NOW, 30.0, None)
     assert found.crossings == ()
     assert found.growth == pytest.approx(2.0, rel=0.02)
     assert capacity.sentence("BytesWritten", found).startswith("BytesWritten 18.9, growing 2 a day")
@@ -116,7 +120,7 @@ def test_a_counter_without_a_limit_has_growth_and_no_levels() -> None:
 def test_health_hears_of_what_is_full_soon(
     start: float, per_day: float, severity: str | None
 ) -> None:
-    reason = filling_reason(name("a"), made_of(*rising(start, per_day)), NOW * NS)
+    reason = filling_finding(name("a"), made_of(*rising(start, per_day)), NOW * NS)
     assert (reason.severity if reason else None) == severity
     if reason:
         assert (reason.device_id, reason.metric_type, reason.limit) == ("a", "CapacityUsed", 100.0)

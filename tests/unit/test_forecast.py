@@ -7,9 +7,10 @@ import pytest
 
 from reader.forecasting import history, jumps, paths
 from reader.forecasting.cycle import rhythm
-from reader.forecasting.forecast import Forecast, forecast, forecasts
+from reader.forecasting.forecast import Forecast, forecasts
 from reader.forecasting.history import DAY
 from reader.forecasting.models import Floats
+from tests.one_forecast import forecast
 
 NOW = 1_800_012_345.0
 
@@ -85,7 +86,7 @@ def test_a_step_begins_the_trend_anew(change: float) -> None:
     at = times(7, 600)
     values = line(at, 50.0, 0.8) + np.where(at > NOW - 3 * DAY, change, 0.0)
     found = forecast(at, values, NOW)
-    assert found.step == pytest.approx(change, abs=0.5)
+    assert found.jump == pytest.approx(change, abs=0.5)
     assert found.since == pytest.approx(NOW - 3 * DAY, abs=2 * 3600)
     assert found.growth == pytest.approx(0.8, abs=0.1)
 
@@ -112,7 +113,7 @@ def test_growth_in_many_bursts_is_growth_and_no_step() -> None:
     at = times(60, 21_600)
     values = 20.0 + np.cumsum((rng.random(at.size) < 0.1) * rng.exponential(1.0, at.size))
     found = forecast(at, values, NOW)
-    assert found.step is None
+    assert found.jump is None
     assert found.growth == pytest.approx(0.4, abs=0.2)
 
 
@@ -122,7 +123,7 @@ def test_a_spike_of_one_reading_changes_nothing_much() -> None:
     spiked = values.copy()
     spiked[-100] += 30.0
     plain, found = forecast(at, values, NOW), forecast(at, spiked, NOW)
-    assert found.step is None
+    assert found.jump is None
     assert found.growth == pytest.approx(rises(plain), rel=0.1)
 
 
@@ -310,11 +311,11 @@ def test_noise_has_no_rhythm() -> None:
 
 def test_a_step_is_found_where_it_is_and_noise_has_none() -> None:
     rng = np.random.default_rng(3)
-    without = [jumps.last_step(np.cumsum(rng.normal(0.1, 1.0, 90)), 10.0) for _ in range(300)]
+    without = [jumps.last_jump(np.cumsum(rng.normal(0.1, 1.0, 90)), 10.0) for _ in range(300)]
     assert sum(found is not None for found in without) <= 3
     values = np.arange(60.0) * 0.1
     values[40:] -= 10.0
-    found = jumps.last_step(values, 10.0)
+    found = jumps.last_jump(values, 10.0)
     assert found is not None
     assert found == pytest.approx((40, -9.8))
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from reader.detection.detector import score
+from reader.detection.detector import Detector
 from tools.score import app
 
 
@@ -39,7 +39,8 @@ def test_every_row_is_written_in_order_with_its_own_text_and_the_score_in_full(
     before = list(csv.reader((tmp_path / "in.csv").read_text().splitlines()))
     assert rows[0] == ["timestamp", "value", "anomaly_score"]
     assert [row[:2] for row in rows[1:]] == before[1:]
-    found = score([1_767_225_600.0 + 60 * i for i in range(len(values))], values)
+    update = Detector().update
+    found = [update(1_767_225_600.0 + 60 * i, value) for i, value in enumerate(values)]
     assert [float(row[2]) for row in rows[1:]] == found
 
 
