@@ -163,6 +163,11 @@ class Settings(BaseSettings):
         return value
 
     @property
+    def retention_is_set(self) -> bool:
+        """RETENTION_HOURS was given: only then does a database that was there change by it."""
+        return "retention_hours" in self.model_fields_set
+
+    @property
     def store(self) -> str:
         """The store's URL after all rules: STORE_URL, else INFLUXDB_HOST, else SQLite."""
         if self.store_url:

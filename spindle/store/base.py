@@ -205,6 +205,10 @@ class StoreSettings(Protocol):
     def retention_hours(self) -> float:
         """How long readings are kept; 0 for ever."""
 
+    @property
+    def retention_is_set(self) -> bool:
+        """Somebody set it: it is not the default."""
+
 
 @dataclass(frozen=True, slots=True)
 class WriteProfile:

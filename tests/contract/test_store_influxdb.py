@@ -70,6 +70,20 @@ async def test_a_retention_that_was_changed_is_set_again(
         await store.close()
 
 
+@pytest.mark.parametrize("hours", [720, 24])
+async def test_a_retention_that_was_there_stays_unless_ours_is_set(
+    influxd: servers.Server, ask: Ask, database: str, caplog: pytest.LogCaptureFixture, hours: int
+) -> None:
+    ask(f'CREATE DATABASE {database} WITH DURATION {hours}h NAME "theirs"')
+    url = f"influxdb://{influxd.url}/{database}"
+    for changed, shown in ({}, f"{hours}h0m0s"), ({"retention_hours": 168}, "168h0m0s"):
+        store = InfluxStore(load(Settings, store_url=url, **changed))
+        await store.prepare()
+        assert f'"theirs","{shown}"' in ask(f"SHOW RETENTION POLICIES ON {database}")
+        await store.close()
+    assert ("deletes everything in it that is older" in caplog.text) == (hours == 720)
+
+
 async def test_a_database_that_keeps_everything_loses_nothing_to_the_default_retention(
     store: InfluxStore, ask: Ask, database: str, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -79,6 +93,7 @@ async def test_a_database_that_keeps_everything_loses_nothing_to_the_default_ret
     )
     await server.write_points([(TEMP, NOW - 30 * DAY, 1.0)])
     await server.close()
+    caplog.set_level("INFO")
     await store.prepare()
     assert '"autogen","0s"' in ask(f"SHOW RETENTION POLICIES ON {database}")
     assert "left as it is" in caplog.text

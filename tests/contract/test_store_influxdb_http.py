@@ -205,7 +205,6 @@ async def test_2x_gets_a_missing_bucket_with_retention_and_a_missing_mapping(
         "name": "spindle",
         "orgID": BUCKET["orgID"],
         "retentionRules": [{"type": "expire", "everySeconds": 604_800}],
-        "rp": "0",  # the client's default, and the API's
     }
     [mapped] = server.asked("POST", "/api/v2/dbrps")
     assert mapped.json == {
@@ -247,21 +246,22 @@ async def test_2x_that_refuses_another_retention_is_used_as_it_is(start: Start) 
     await store.close()
 
 
-@pytest.mark.parametrize(("held", "patches"), [([], 1), ([[1, 2.0]], 0)])
-async def test_2x_that_keeps_everything_is_limited_only_if_nothing_would_be_lost(
-    start: Start, held: list[object], patches: int
+@pytest.mark.parametrize("rules", [[], [{"type": "expire", "everySeconds": 90 * 86_400}]])
+async def test_2x_keeps_the_retention_that_its_bucket_had_unless_ours_is_set(
+    start: Start, rules: list[object], caplog: pytest.LogCaptureFixture
 ) -> None:
-    series = [{"name": "device_metrics", "columns": ["time", "value"], "values": held}]
-    server, store = start(
-        v2(
-            buckets=Reply(200, {"buckets": [{**BUCKET, "retentionRules": []}]}),
-            query=rows({"statement_id": 0, "series": series if held else []}),
-            patch=Reply(200, BUCKET),
+    for given, patches in ({}, 0), ({"retention_hours": 168}, 1):
+        server, store = start(
+            v2(
+                buckets=Reply(200, {"buckets": [{**BUCKET, "retentionRules": rules}]}),
+                patch=Reply(200, BUCKET),
+            ),
+            **given,
         )
-    )
-    await store.prepare()
-    assert len(server.asked("PATCH", f"/api/v2/buckets/{BUCKET['id']}")) == patches
-    await store.close()
+        await store.prepare()
+        assert len(server.asked("PATCH", f"/api/v2/buckets/{BUCKET['id']}")) == patches
+        assert ("deletes everything in it that is older" in caplog.text) == bool(patches)
+        await store.close()
 
 
 async def test_2x_with_a_token_for_data_alone_is_used_as_it_is(start: Start) -> None:
@@ -278,9 +278,88 @@ async def test_2x_with_a_token_for_data_alone_is_used_as_it_is(start: Start) -> 
 
 
 async def test_2x_without_the_organisation_says_which_setting(start: Start) -> None:
-    _, store = start(v2(buckets=Reply(200, {"buckets": []}), orgs=Reply(200, {"orgs": []})))
+    missing = Reply(404, {"code": "not found", "message": "organization not found"})
+    empty = {"buckets": Reply(200, {"buckets": []}), "orgs": Reply(200, {"orgs": []})}
+    _, store = start(v2(**empty, write=missing, query=missing))
     with pytest.raises(StoreDenied, match=r"our org.*INFLUXDB_ORG"):
         await store.prepare()
+    await store.close()
+
+
+@pytest.mark.parametrize("writes", [Reply(400, {"message": "writing requires points"}), Reply()])
+async def test_2x_with_a_token_that_only_writes_is_written_to(
+    start: Start, writes: Reply, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    unseen = {"buckets": Reply(200, {"buckets": []}), "orgs": Reply(200, {"orgs": []})}
+
+    def write(request: Request) -> Reply:
+        return Reply() if request.body else writes
+
+    server, store = start(v2(**unseen, write=write))
+    await store.prepare()
+    await store.write_points([(TEMP, NOW, 41.5)])
+    assert server.asked("POST", "/api/v2/write")[-1].body == LINE
+    assert "this token cannot see or make bucket spindle" in caplog.text
+    assert "creating bucket" not in caplog.text
+    await store.close()
+
+
+async def test_2x_takes_the_organisation_by_its_id(start: Start) -> None:
+    org = str(BUCKET["orgID"])
+
+    def buckets(request: Request) -> Reply:
+        if request.query.get("orgID") == org:
+            return Reply(200, {"buckets": [BUCKET]})
+        return Reply(404, {"code": "not found", "message": "organization name not found"})
+
+    server, store = start(v2(buckets=buckets), influxdb_org=org)
+    await store.write_points([(TEMP, NOW, 41.5)])
+    assert server.asked("POST", "/api/v2/write")[0].query["org"] == org
+    await store.close()
+
+
+async def test_2x_that_does_not_say_which_of_several_statements_failed_is_asked_one_by_one(
+    start: Start,
+) -> None:
+    made: list[object] = []
+
+    def query(request: Request) -> Reply:
+        if made:
+            found: list[dict[str, object]] = [{"statement_id": n} for n in range(2)]
+            return rows(*found[: request.query["q"].count(";") + 1])
+        error = "not executed" if ";" in request.query["q"] else "database not found: spindle"
+        return rows({"statement_id": 0, "error": error})
+
+    def create(request: Request) -> Reply:
+        made.append(request.json)
+        return Reply(201, BUCKET)
+
+    def buckets(_: Request) -> Reply:
+        # There when the store starts, and deleted after.
+        listings = len(server.asked("GET", "/api/v2/buckets"))
+        return Reply(200, {"buckets": [BUCKET] if listings == 1 else []})
+
+    orgs = Reply(200, {"orgs": [{"id": BUCKET["orgID"], "name": "our org"}]})
+    server, store = start(v2(query=query, buckets=buckets, create=create, orgs=orgs))
+    row = ("DiskUnit", "DriveFailure", "d", "", 5, "")
+    await store.write_events([EventRow(NOW + n * 3600 * 10**9, "id", *row) for n in (0, 1)])
+    assert len(made) == 1
+    await store.close()
+
+
+@pytest.mark.parametrize(("setup", "path"), [(200, "/api/v2/write"), (404, "/write")])
+async def test_what_calls_itself_unknown_is_known_by_what_it_offers(
+    start: Start, setup: int, path: str
+) -> None:
+    script = v2()
+    script.version = "unknown"
+    script.replies[("GET", "/api/v2/setup")] = Reply(setup, {"allowed": False})
+    script.replies[("POST", "/write")] = Reply()
+    script.replies[("POST", "/query")] = rows({"statement_id": 0})
+    server, store = start(script)
+    await store.write_points([(TEMP, NOW, 41.5)])
+    assert len(server.asked("POST", path)) == 1
     await store.close()
 
 
@@ -297,7 +376,7 @@ async def test_3_is_written_to_by_the_compatible_api_and_its_database_made(start
     await store.write_points([(TEMP, NOW, 41.5)])
     [write] = server.asked("POST", "/api/v2/write")
     assert (write.query["bucket"], write.query["precision"]) == ("spindle", "ns")
-    assert write.headers["authorization"] == f"Token {TOKEN}"
+    assert write.headers["authorization"] == f"Bearer {TOKEN}"
     assert write.body == LINE
     assert store.name == "InfluxDB 3.8.0"
     await store.close()

@@ -30,6 +30,10 @@ class NotThere(StoreDenied):
     """404: the database or bucket is missing (made anew once, then it is a denial)."""
 
 
+class NotExecuted(StoreUnavailable):
+    """One of several statements failed, and the answer does not say which or why."""
+
+
 def meaning(status: int, headers: Mapping[str, str], body: bytes, now: datetime) -> StoreError:
     """The error that an answer other than 2xx stands for."""
     said = sentence(body)

@@ -114,8 +114,13 @@ def any_event() -> str:
     return f'SELECT "event_id" FROM {_events()} LIMIT 1'
 
 
-def create_database(name: str) -> str:
-    return f"CREATE DATABASE {identifier(name)}"
+def create_database(name: str, hours: int) -> str:
+    """With its retention (0 hours: for ever) at once: what is half made would keep for ever."""
+    duration = f"{hours:d}h" if hours else "INF"
+    return (
+        f"CREATE DATABASE {identifier(name)} WITH DURATION {duration} REPLICATION 1 "
+        f'SHARD DURATION {shard_hours(hours):d}h NAME "autogen"'
+    )
 
 
 def show_retention(database: str) -> str:
@@ -136,11 +141,6 @@ def shard_hours(retention_hours: int) -> int:
     if 0 < retention_hours < 48:
         return 1
     return 24 if 0 < retention_hours <= 24 * 180 else 168
-
-
-def anything_before(time_ns: int) -> str:
-    """One row if anything older is stored."""
-    return f"SELECT * FROM /.*/ WHERE time < {time_ns:d} LIMIT 1"
 
 
 def rows(result: dict[str, Any]) -> Iterator[dict[str, Any]]:

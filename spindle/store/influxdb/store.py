@@ -17,7 +17,7 @@ from operator import itemgetter
 from typing import Any, TypeVar
 
 from spindle.errors import StoreDenied, StoreUnavailable
-from spindle.store import event_times, visits
+from spindle.store import event_times
 from spindle.store.base import (
     Bucket,
     EventRow,
@@ -28,15 +28,19 @@ from spindle.store.base import (
     VisitSelection,
     WriteProfile,
 )
-from spindle.store.influxdb import influxql, lines, rows
+from spindle.store.influxdb import influxql, lines, rows, visits
 from spindle.store.influxdb.answers import NotThere
 from spindle.store.influxdb.first_writes import FirstWrites
 from spindle.store.influxdb.http import Address, Answer, Http, InfluxSettings, checked
-from spindle.store.influxdb.server import Server
+from spindle.store.influxdb.server import Retention, Server
+from spindle.store.influxdb.v1 import V1
+from spindle.store.influxdb.v2 import V2
+from spindle.store.influxdb.v3 import V3
 
 log = logging.getLogger("spindle.store")
 
 _WRITERS, _READERS = 4, 8  # requests of each kind at once
+_OF_MAJOR: dict[int, type[Server]] = {0: V1, 1: V1, 2: V2}
 _VERSION = re.compile(r"v?(\d+)\.\d+")
 
 T = TypeVar("T")
@@ -51,10 +55,10 @@ class InfluxStore:
     def __init__(self, settings: InfluxSettings, *, writing: bool = False) -> None:  # noqa: ARG002
 
         self._address = Address.of(settings)
-        self._timeout = settings.store_timeout_seconds
         # Whole hours, at least one: the shortest that InfluxDB takes.
-        self._retention_hours = math.ceil(settings.retention_hours)
-        self._http = Http(self._address.base, self._timeout)
+        hours = math.ceil(settings.retention_hours)
+        self._retention = Retention(hours, settings.retention_is_set)
+        self._http = Http(self._address.base, settings.store_timeout_seconds)
         self._writers = ThreadPoolExecutor(_WRITERS, "influxdb-writer")
         self._readers = ThreadPoolExecutor(_READERS, "influxdb-reader")
         self._server: Server | None = (
@@ -182,8 +186,6 @@ class InfluxStore:
     def _close(self) -> None:
         self._writers.shutdown()
         self._readers.shutdown()
-        if self._server is not None:
-            self._server.close()
         self._http.close()
 
     async def _query(self, statement: str) -> list[rows.Row]:
@@ -213,16 +215,17 @@ class InfluxStore:
             if self._server is not None and self._server is not stale:
                 return self._server
             version = self._ping()
-            server = _server_of(version, self._http, self._address, self._timeout)
-            try:
-                server.prepare(self._retention_hours)
-            except BaseException:
-                server.close()
-                raise
+            server = self._server_of(version)(self._http, self._address)
+            server.prepare(self._retention)
             self._server = server
-            if stale is not None:
-                stale.close()
             return server
+
+    def _server_of(self, version: str) -> type[Server]:
+        match = _VERSION.match(version)
+        if match:
+            return _OF_MAJOR.get(int(match[1]), V3)
+        # Built from source it calls itself "unknown" or "dev". Only 2.x has this path.
+        return V2 if self._http.request("GET", "/api/v2/setup").status == 200 else V1
 
     def _ping(self) -> str:
         address = self._address
@@ -272,20 +275,3 @@ def version_of(answer: Answer) -> str:
     if not version:
         raise StoreDenied("what answers there is no InfluxDB: is STORE_URL right?")
     return version.removeprefix("v")
-
-
-def _server_of(version: str, http: Http, address: Address, timeout_seconds: float) -> Server:
-    match = _VERSION.match(version)
-    major = int(match[1]) if match else 2  # 2.x built from source calls itself "dev"
-    # Each version's driver is imported where it is needed: influxdb-client takes 0.3 s.
-    if major <= 1:
-        from spindle.store.influxdb.v1 import V1  # noqa: PLC0415
-
-        return V1(http, address)
-    if major == 2:
-        from spindle.store.influxdb.v2 import V2  # noqa: PLC0415
-
-        return V2(http, address, timeout_seconds)
-    from spindle.store.influxdb.v3 import V3  # noqa: PLC0415
-
-    return V3(http, address, timeout_seconds)

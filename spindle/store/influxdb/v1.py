@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import logging
 import re
-import time
 from typing import Any
 
 from spindle.errors import StoreDenied
 from spindle.store.influxdb import influxql
 from spindle.store.influxdb.answers import NotThere
-from spindle.store.influxdb.http import checked
-from spindle.store.influxdb.server import Server, results
+from spindle.store.influxdb.server import Retention, Server, results, shown_hours
 
 log = logging.getLogger("spindle.store")
 
@@ -25,18 +23,18 @@ class V1(Server):
         return self.address.basic()
 
     def write(self, body: bytes) -> None:
-        fields = {**self._database(), "precision": "ns"}
-        checked(self.http.request("POST", "/write", fields, body, self.headers()))
+        self.post_lines("/write", {**self._database(), "precision": "ns"}, body)
 
-    def close(self) -> None:
-        """Nothing is held: the pool of connections is the store's."""
-
-    def prepare(self, retention_hours: int) -> None:
+    def prepare(self, retention: Retention) -> None:
         database = self.address.database
         try:
-            self._manage(influxql.create_database(database))
-            policies = self._manage(influxql.show_retention(database))
-            self._keep(retention_hours, policies)
+            try:
+                self._keep(retention, self._manage(influxql.show_retention(database)))
+            except NotThere:
+                self._manage(influxql.create_database(database, retention.hours))
+                log.info(
+                    "created database %s, which keeps %s", database, shown_hours(retention.hours)
+                )
         except StoreDenied as error:
             # A user without administration rights can still use a database that is there.
             try:
@@ -50,18 +48,14 @@ class V1(Server):
         answer = self.http.request("POST", "/query", fields, headers=self.headers())
         return results(answer, refusal=StoreDenied)[0]
 
-    def _keep(self, hours: int, policies: list[dict[str, Any]]) -> None:
+    def _keep(self, retention: Retention, policies: list[dict[str, Any]]) -> None:
         default = next((policy for policy in policies if policy["default"]), None)
         if default is None:
             return
-        before = seconds_of(str(default["duration"]))
-        if before == hours * 3600:
-            return
-        if before == 0 and not self.may_shorten(time.time_ns(), hours):
-            return
-        database, name = self.address.database, str(default["name"])
-        self._manage(influxql.alter_retention(database, name, hours))
-        log.info("retention of %s: %s, was %s", database, _shown(hours), default["duration"])
+        before = seconds_of(str(default["duration"])) / 3600
+        if self.may_change(retention, before):
+            database, name = self.address.database, str(default["name"])
+            self._manage(influxql.alter_retention(database, name, retention.hours))
 
 
 def seconds_of(duration: str) -> int:
@@ -71,7 +65,3 @@ def seconds_of(duration: str) -> int:
         return 0
     h, hm, hs, m, ms, s = (int(group or 0) for group in match.groups())
     return h * 3600 + (hm + m) * 60 + hs + ms + s
-
-
-def _shown(hours: int) -> str:
-    return f"{hours} h" if hours else "for ever"

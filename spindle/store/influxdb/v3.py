@@ -8,9 +8,8 @@ import logging
 import orjson
 
 from spindle.errors import BatchRefused, StoreDenied
-from spindle.store.influxdb.client import LineWriter
-from spindle.store.influxdb.http import Address, Http, checked
-from spindle.store.influxdb.server import Server
+from spindle.store.influxdb.http import checked
+from spindle.store.influxdb.server import Retention, Server
 
 log = logging.getLogger("spindle.store")
 
@@ -20,23 +19,13 @@ class V3(Server):
 
     one_statement = True
 
-    def __init__(self, http: Http, address: Address, timeout_seconds: float) -> None:
-        super().__init__(http, address)
-        self._writer = LineWriter(address, timeout_seconds)
-
     def headers(self) -> dict[str, str]:
         return self.address.bearer("Bearer")
 
-    def write(self, body: bytes) -> None:
-        self._writer.write(body)
-
-    def close(self) -> None:
-        self._writer.close()
-
-    def prepare(self, retention_hours: int) -> None:
+    def prepare(self, retention: Retention) -> None:
         wanted = {"db": self.address.database}
-        if retention_hours:
-            wanted["retention_period"] = f"{retention_hours}h"
+        if retention.hours:
+            wanted["retention_period"] = f"{retention.hours}h"
         answer = self.http.request(
             "POST",
             "/api/v3/configure/database",

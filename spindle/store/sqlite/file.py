@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import IO
 
 from spindle.errors import BatchRefused, InUse, StoreDenied, StoreError, StoreUnavailable
-from spindle.store import visits
-from spindle.store.sqlite import schema
+from spindle.store.sqlite import schema, visits
 
 # Pages of the log before it is copied into the file: fewer, larger copies; a commit that copies
 # was seen to take 0.13 s. The log file is cut back to the limit afterwards.

@@ -17,7 +17,6 @@ from typing import Any, TypeVar
 import orjson
 
 from spindle.errors import SpindleError, StoreDenied, StoreUnavailable
-from spindle.store import visits
 from spindle.store.base import (
     Bucket,
     EventRow,
@@ -30,7 +29,7 @@ from spindle.store.base import (
     WriteProfile,
     clamped,
 )
-from spindle.store.sqlite import file, schema
+from spindle.store.sqlite import file, schema, visits
 from spindle.store.sqlite.reading import Reading
 from spindle.store.sqlite.writing import Writing
 

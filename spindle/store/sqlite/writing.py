@@ -11,9 +11,8 @@ from operator import attrgetter, itemgetter
 from pathlib import Path
 from typing import IO
 
-from spindle.store import visits
 from spindle.store.base import EventRow, Point, Series, VisitRow
-from spindle.store.sqlite import file, schema
+from spindle.store.sqlite import file, schema, visits
 
 log = logging.getLogger("spindle.store")
 

@@ -1,10 +1,8 @@
-"""Visits, and how they are written to and read from either store. Pure.
+"""Visits in InfluxDB: points of ``parking_visits``, each at its end. Pure.
 
-In InfluxDB a visit is a point of ``parking_visits`` at its end. Tags: ``lot``, ``status``; fields:
-``plate``, ``entry_time`` and ``exit_time`` (RFC 3339, all nine digits), ``duration_seconds``,
-``id``, ``reason``. Two visits with the same tags that end in the same instant are both kept, by
-the mechanism of ``event_times``. In SQLite it is a row of ``visit_rows``, shown to people by the
-view ``parking_visits``.
+Tags: ``lot``, ``status``; fields: ``plate``, ``entry_time`` and ``exit_time`` (RFC 3339, all nine
+digits), ``duration_seconds``, ``id``, ``reason``. Two visits with the same tags that end in the
+same instant are both kept, by the mechanism of ``event_times``.
 """
 
 # ruff: noqa: S608 - statements are made of constants, numbers and escaped, quoted text
@@ -21,9 +19,6 @@ from spindle.store.influxdb.lines import string_field, tag_value
 from spindle.subjects import LOT, PARKING_VISITS, STATUS
 
 _FIELDS = ("id", "plate", "entry_time", "duration_seconds", "reason", "time_shift_ns", LOT, STATUS)
-
-
-# -- InfluxDB ----------------------------------------------------------------------------------
 
 
 def lines(visits: Sequence[VisitRow], stored: Sequence[Sequence[dict[str, Any]]]) -> str:
@@ -102,45 +97,3 @@ def of_row(row: dict[str, Any]) -> VisitRow:
 
 def _shift(row: dict[str, Any]) -> int:
     return int(row.get("time_shift_ns") or 0)
-
-
-# -- SQLite ------------------------------------------------------------------------------------
-
-SCHEMA = """
-CREATE TABLE IF NOT EXISTS visit_rows (
-    time_ns INTEGER NOT NULL,
-    visit_id TEXT NOT NULL,
-    plate TEXT NOT NULL,
-    lot TEXT NOT NULL,
-    status TEXT NOT NULL,
-    entry_ns INTEGER,
-    reason TEXT NOT NULL,
-    PRIMARY KEY (time_ns, visit_id, lot, status)
-) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS visit_rows_of_plate ON visit_rows (plate, time_ns);
-CREATE VIEW IF NOT EXISTS parking_visits AS
-SELECT strftime('%Y-%m-%dT%H:%M:%S', time_ns / 1000000000, 'unixepoch')
-           || printf('.%09dZ', time_ns % 1000000000) AS exit_time,
-       strftime('%Y-%m-%dT%H:%M:%S', entry_ns / 1000000000, 'unixepoch')
-           || printf('.%09dZ', entry_ns % 1000000000) AS entry_time,
-       plate, lot, status, (time_ns - entry_ns) / 1e9 AS duration_seconds,
-       visit_id AS id, reason, time_ns, entry_ns
-FROM visit_rows;
-"""
-ADD = """
-INSERT INTO visit_rows (time_ns, visit_id, plate, lot, status, entry_ns, reason)
-VALUES (?,?,?,?,?,?,?) ON CONFLICT DO NOTHING
-"""
-NTH_OLD = """
-SELECT time_ns FROM visit_rows WHERE time_ns < :cutoff ORDER BY time_ns LIMIT 1 OFFSET :limit
-"""
-DELETE = "DELETE FROM visit_rows WHERE time_ns < :before"
-
-
-def sql(which: VisitSelection) -> str:
-    """The visits since ``:since``, the latest first; what is selected by is bound."""
-    conditions = ["time_ns >= :since", *(f"{name} = :{name}" for name in which.given)]
-    return (
-        "SELECT time_ns, visit_id, plate, lot, status, entry_ns, reason FROM visit_rows "
-        f"WHERE {' AND '.join(conditions)} ORDER BY time_ns DESC, visit_id DESC LIMIT :limit"
-    )
