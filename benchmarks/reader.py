@@ -193,9 +193,8 @@ class _Asking:
             store_url=store_url,
             reader_watch=watch,
             reader_query_timeout_seconds=60,
-            reader_cache_seconds=0,
-            reader_count_seconds=3600,
         )
+        self._reader.module = "benchmarks.uncached_reader"
         self._client: Client
 
     async def __aenter__(self) -> _Asking:

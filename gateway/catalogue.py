@@ -28,6 +28,7 @@ class Question:
     :ivar parameters: ``[{name, description, allowed, default, schema}]``.
     :ivar reply: what ``data`` is, in words.
     :ivar example: parameters of a typical question.
+    :ivar example_reply: an answer to it, as it is sent; None where the reader tells none.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Question:
     parameters: list[dict[str, Any]] = field(default_factory=list)
     reply: str = ""
     example: Mapping[str, Any] = field(default_factory=dict)
+    example_reply: Any = None
 
 
 def read(info: bytes) -> dict[str, Question]:
@@ -54,11 +56,17 @@ def read(info: bytes) -> dict[str, Question]:
 def _question(name: str, metadata: Mapping[str, str]) -> Question:
     try:
         parameters, example = (orjson.loads(metadata.get(key, "")) for key in ("params", "example"))
+        example_reply = orjson.loads(metadata.get("example_reply", "null"))
     except orjson.JSONDecodeError:
         log.debug("the reader's description of %s is not understood", name)
         return Question(name)
     return Question(
-        name, metadata.get("description", ""), parameters, metadata.get("reply", ""), example
+        name,
+        metadata.get("description", ""),
+        parameters,
+        metadata.get("reply", ""),
+        example,
+        example_reply,
     )
 
 

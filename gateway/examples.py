@@ -1,23 +1,4 @@
-"""Answers as a running pipeline gave them, for the OpenAPI document.
-
-``python -m gateway.examples http://127.0.0.1:5000`` asks each question's own example at a running
-gateway and writes the answers down anew; a test compares their shape with what is answered today.
-"""
-
-from __future__ import annotations
-
-import json
-import sys
-import urllib.error
-import urllib.request
-from pathlib import Path
-from typing import Any
-
-FILE = Path(__file__).parent / "answers.json"
-ROWS = 2  # of a list; the shape is what matters
-
-#: What a reader query answers, by query type.
-ANSWERS: dict[str, dict[str, Any]] = json.loads(FILE.read_text())
+"""Examples of what the gateway's own routes take and answer, for the OpenAPI document."""
 
 VISIT = {
     "vehicle_plate": "KA01AB1234",
@@ -49,37 +30,3 @@ METRICS = """\
 # TYPE matched_events gauge
 matched_events 812.0
 """
-
-
-def main(url: str) -> None:
-    """Write the answers of the gateway at ``url``; a question that fails keeps its old one."""
-    document = json.loads(_ask(f"{url}/openapi.json"))
-    content = document["paths"]["/api/v1/query"]["post"]["requestBody"]["content"]
-    answers = {}
-    for name, example in sorted(content["application/json"]["examples"].items()):
-        try:
-            found = json.loads(_ask(f"{url}/api/v1/query", example["value"]))
-        except urllib.error.HTTPError as error:
-            print(f"{name}: {error.read().decode()}", file=sys.stderr)
-            found = ANSWERS.get(name)
-        if found:
-            answers[name] = _short(found)
-    FILE.write_text(json.dumps(answers, indent=1, ensure_ascii=False) + "\n")
-
-
-def _ask(url: str, body: Any = None) -> bytes:
-    data = None if body is None else json.dumps(body).encode()
-    with urllib.request.urlopen(url, data, timeout=30) as reply:  # noqa: S310 - the user's own URL
-        return bytes(reply.read())
-
-
-def _short(value: Any) -> Any:
-    if isinstance(value, list):
-        return [_short(each) for each in value[:ROWS]]
-    if isinstance(value, dict):
-        return {key: _short(each) for key, each in value.items()}
-    return value
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from gateway import examples
 from gateway.catalogue import Question
 from gateway.replies import JSON, Problem
 from spindle import timestamps
@@ -128,7 +127,7 @@ def _query(path: Mapping[str, Any], questions: Mapping[str, Question]) -> dict[s
 
 
 def _operation(question: Question) -> dict[str, Any]:
-    responses: dict[int | str, Any] = {200: answer(examples.ANSWERS.get(question.name))}
+    responses: dict[int | str, Any] = {200: answer(question.example_reply)}
     responses |= failures(400, 404, 502, 503, 504)
     return {
         "tags": ["questions"],

@@ -12,10 +12,12 @@ from nats.micro.service import EndpointConfig, ServiceConfig
 
 from reader.answering.micro import ConcurrentService, Handler
 from reader.answering.replies import Failure
-from reader.answering.runner import Desk, Metrics
+from reader.answering.runner import Metrics, QuestionRunner
 from reader.lookups.device_gauges import DeviceGauges
 from reader.lookups.examiner import Examiner
-from reader.lookups.store_ready import StoreWatch
+from reader.lookups.newest_snapshot import NewestSnapshot
+from reader.lookups.store_ready import StoreReady
+from reader.lookups.watch_findings import WatchFindings
 from reader.questions import manual
 from reader.questions.registry import QUERIES
 from reader.settings import ReaderSettings
@@ -53,10 +55,10 @@ async def answer_from(store: Store, service: Service[ReaderSettings]) -> None:
         else:
             health.failing("nats", "NATS is away, trying again")
 
-    watch = StoreWatch(store, service)
+    store_ready = StoreReady(store, service)
     async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(watch.run(), name="store watch")
-        gauges = DeviceGauges(store, watch, service)
+        tasks.create_task(store_ready.run(), name="store check")
+        gauges = DeviceGauges(store, store_ready, service)
         tasks.create_task(gauges.run(), name="device gauges")
         client = await service.unless_stopped(
             bus.connect(service.settings, NAME, connection_changed)
@@ -64,15 +66,26 @@ async def answer_from(store: Store, service: Service[ReaderSettings]) -> None:
         if client is None:
             return
         try:
-            metrics, examiner = Metrics(service.registry), Examiner.of(service.settings)
-            desk = Desk(store, watch, client, service.settings, metrics, examiner)
-            parts = Parts(store, watch, client, service, examiner)
-            await _serve(desk, parts)
+            settings = service.settings
+            findings, snapshot = WatchFindings(), NewestSnapshot()
+            examiner = Examiner(settings, settings.thresholds(), findings, snapshot)
+            runner = QuestionRunner(
+                queries=QUERIES,
+                store=store,
+                store_ready=store_ready,
+                client=client,
+                settings=settings,
+                metrics=Metrics(service.registry),
+                examiner=examiner,
+                watch_findings=findings,
+            )
+            parts = Parts(store, store_ready, client, service, examiner, findings, snapshot)
+            await _serve(runner, parts)
         finally:
             await bus.close(client)
 
 
-async def _serve(desk: Desk, parts: Parts) -> None:
+async def _serve(runner: QuestionRunner, parts: Parts) -> None:
     """Answer, and watch, until stopping; what was taken by then is still answered."""
     client, service = parts.client, parts.service
     async with asyncio.TaskGroup() as answers:
@@ -82,7 +95,7 @@ async def _serve(desk: Desk, parts: Parts) -> None:
             name=NAME, version=__version__, description=DESCRIPTION, queue_group=NAME
         )
         micro = ConcurrentService(client, config, answers)
-        for endpoint in endpoints(desk):
+        for endpoint in endpoints(runner):
             await micro.declare(endpoint)
         with contextlib.suppress(NatsError, TimeoutError):  # away again: told when it is back
             await service.unless_stopped(micro.start())
@@ -99,7 +112,7 @@ async def _stop(micro: ConcurrentService) -> None:
         log.warning("NATS is away while stopping: %s", error or type(error).__name__)
 
 
-def endpoints(desk: Desk) -> list[EndpointConfig]:
+def endpoints(runner: QuestionRunner) -> list[EndpointConfig]:
     """``reader.query``, and a subject of its own for every query type."""
     names = ", ".join(QUERIES)
     example = '{"query_type":"device_health","params":{"source_device":"DiskUnit"}}'
@@ -107,7 +120,7 @@ def endpoints(desk: Desk) -> list[EndpointConfig]:
         name="query",
         subject=subjects.READER_QUERY,
         queue_group=NAME,
-        handler=_handler(desk, None),
+        handler=_handler(runner, None),
         metadata={
             "description": "Any question: its query_type and its params.",
             "query_types": names,
@@ -119,16 +132,16 @@ def endpoints(desk: Desk) -> list[EndpointConfig]:
             name=query.name,
             subject=f"{subjects.READER}.{query.name}",
             queue_group=NAME,
-            handler=_handler(desk, query.name),
+            handler=_handler(runner, query.name),
             metadata=manual.metadata(query),
         )
         for query in QUERIES.values()
     ]
 
 
-def _handler(desk: Desk, query_type: str | None) -> Handler:
+def _handler(runner: QuestionRunner, query_type: str | None) -> Handler:
     async def handle(request: Request) -> None:
-        reply = await desk.answer(query_type, request.data)
+        reply = await runner.answer(query_type, request.data)
         if isinstance(reply, Failure):
             await request.respond_error(reply.code, reply.message, reply.body())
             raise ServiceError(reply.code, reply.message)  # so that it is counted

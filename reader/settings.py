@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 from pydantic import Field, field_validator
 
 from reader.health.limits import Thresholds
@@ -13,17 +16,19 @@ from spindle.settings import Settings
 class ReaderSettings(Settings):
     """What the reader needs beyond the shared settings."""
 
+    REMOVED: ClassVar[Mapping[str, str]] = {
+        "READER_CONCURRENCY": "256 questions are answered at the same time",
+        "READER_CACHE_SECONDS": "identical questions share an answer for 1 second",
+        "READER_EVENT_HISTORY_HOURS": "a critical event that is over is named for 4 hours",
+        "READER_STORE_CHECK_SECONDS": "the store is asked every 5 seconds",
+        "READER_COUNT_SECONDS": "devices are counted four times in READER_STALE_SECONDS",
+    }
+
     reader_http_port: int = Field(
         9103, ge=1, le=65535, description="Port of the reader's /healthz and /metrics."
     )
     reader_query_timeout_seconds: float = Field(
         5.0, gt=0, description="How long one question may take; then it is answered with code 504."
-    )
-    reader_concurrency: int = Field(
-        256,
-        ge=1,
-        le=10_000,
-        description="Questions answered at the same time; one more is told busy, code 429.",
     )
     reader_lookback_hours: float = Field(
         24.0,
@@ -43,22 +48,10 @@ class ReaderSettings(Settings):
         description="How long an event of criticality 8 or more keeps its device critical, unless "
         "the device's readings told of the same and have been well again since.",
     )
-    reader_event_history_hours: float = Field(
-        4.0,
-        ge=0,
-        le=8760,
-        description="How long a critical event that is over is still named and costs some score.",
-    )
     reader_thresholds: str = Field(
         "",
         description="TOML file with thresholds of metrics, classes of devices and devices, over "
         "those of the catalogue; see docs/health.md. Empty for none.",
-    )
-    reader_cache_seconds: float = Field(
-        1.0,
-        ge=0,
-        le=60,
-        description="How long the answer to a question also answers identical ones; 0 for not.",
     )
     reader_watch: bool = Field(
         True,
@@ -92,12 +85,6 @@ class ReaderSettings(Settings):
     )
     reader_watch_forecast_seconds: float = Field(
         900.0, ge=1, description="How often the watch foretells when devices will be full."
-    )
-    reader_store_check_seconds: float = Field(
-        5.0, gt=0, description="How often the reader asks its store whether it is there."
-    )
-    reader_count_seconds: float = Field(
-        30.0, gt=0, description="How often the reader counts devices, and those that fell silent."
     )
 
     @field_validator("reader_thresholds")

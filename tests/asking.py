@@ -9,10 +9,13 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import orjson
+import pytest
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.errors import NoRespondersError
 
+from reader.answering import runner
+from reader.lookups import store_ready
 from reader.main import PARTS, answer_from
 from reader.settings import ReaderSettings
 from spindle.service.health import Health
@@ -24,23 +27,29 @@ from tests.waiting import until
 
 @contextlib.asynccontextmanager
 async def reading(
-    server: Server, store: Store, **given: Any
+    server: Server,
+    store: Store,
+    *,
+    check_seconds: float = 0.05,
+    shared_seconds: float = 0.0,
+    most_at_once: int = 256,
+    **given: Any,
 ) -> AsyncIterator[Service[ReaderSettings]]:
     """A reader that answers from the store, until the block ends."""
-    given = {
-        "reader_store_check_seconds": 0.05,
-        "reader_cache_seconds": 0,
-        "reader_watch": False,
-    } | given
-    settings = ReaderSettings(nats_url=f"nats://127.0.0.1:{server.port}", **given)
+    url = f"nats://127.0.0.1:{server.port}"
+    settings = ReaderSettings(nats_url=url, **({"reader_watch": False} | given))
     service = Service("reader", settings, Health("reader", PARTS))
-    async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(answer_from(store, service), name="reader")
-        try:
-            await until(lambda: parts(service)["nats"] == "ok")
-            yield service
-        finally:
-            service.stopping.set()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(store_ready, "CHECK_SECONDS", check_seconds)
+        patch.setattr(runner, "SHARED_SECONDS", shared_seconds)
+        patch.setattr(runner, "MOST_AT_ONCE", most_at_once)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(answer_from(store, service), name="reader")
+            try:
+                await until(lambda: parts(service)["nats"] == "ok")
+                yield service
+            finally:
+                service.stopping.set()
 
 
 def parts(service: Service[Any]) -> dict[str, str]:

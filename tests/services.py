@@ -23,6 +23,7 @@ class ServiceProcess:
 
     def __init__(self, name: str, folder: Path, **settings: object) -> None:
         self.name = name
+        self.module = name  # what ``python -m`` runs
         self.folder = folder
         self.port = free_port()
         self.log = folder / f"{name}-{self.port}.log"
@@ -36,8 +37,9 @@ class ServiceProcess:
         env |= {"PYTHONPATH": str(ROOT), **self.settings}
         self.folder.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as log:
+            command = [sys.executable, "-m", self.module]
             self.process = subprocess.Popen(
-                [sys.executable, "-m", self.name], cwd=self.folder, env=env, stdout=log, stderr=log
+                command, cwd=self.folder, env=env, stdout=log, stderr=log
             )
         if wait:
             self.wait_healthy()

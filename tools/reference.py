@@ -12,6 +12,7 @@ from local.layout import ROOT
 from local.services import SERVICES
 from local.settings import ComposeSettings, LocalSettings
 from reader.questions import manual
+from reader.questions.registry import QUERIES
 from spindle import subjects
 from spindle.bus import streams
 from spindle.settings import Settings, load
@@ -81,7 +82,7 @@ def reference() -> str:
         _STORAGE,
         "## Questions\n\nAsked on `reader.query`, or each on its own subject `reader.<query_type>` "
         "with the params as payload.\n",
-        manual.markdown(),
+        manual.markdown(QUERIES.values()),
         _metrics(),
         _EXIT_CODES,
     ]

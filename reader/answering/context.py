@@ -1,4 +1,4 @@
-"""What a question is: where its answer comes from, what the answer is, and how it is declared."""
+"""What a question is, what its handler works with, and what an answer is."""
 
 from __future__ import annotations
 
@@ -8,20 +8,23 @@ from typing import Any, Generic, TypeVar
 
 from nats.aio.client import Client
 
-from reader.answering import params
+from reader.answering.params import Params
 from reader.lookups.examiner import Examiner
+from reader.lookups.watch_findings import WatchFindings
 from reader.settings import ReaderSettings
 from spindle.store.base import Store
 from spindle.timestamps import NS
 
-P = TypeVar("P", bound=params.Params)
+P = TypeVar("P", bound=Params)
 
 
 @dataclass(frozen=True, slots=True)
-class Sources:
-    """Where answers come from, at the moment of one question.
+class QueryContext:
+    """What a handler works with, at the moment of one question.
 
-    :ivar examiner: judges health.
+    :ivar now_ns: that moment, in nanoseconds since the epoch.
+    :ivar examiner: judges the health of devices.
+    :ivar watch_findings: the anomalies that the watch knows of.
     """
 
     store: Store
@@ -29,24 +32,25 @@ class Sources:
     settings: ReaderSettings
     now_ns: int
     examiner: Examiner
+    watch_findings: WatchFindings
 
     def ago(self, seconds: float) -> int:
-        """So many seconds ago, in nanoseconds since the epoch."""
+        """The time so many seconds ago, in nanoseconds since the epoch."""
         return max(0, self.now_ns - int(seconds * NS))
 
     @property
     def end_ns(self) -> int:
-        """Past the latest timestamp that is accepted now: clocks differ."""
+        """Just after the latest timestamp that is accepted now; devices' clocks may be ahead."""
         return self.now_ns + int(self.settings.max_future_seconds * NS) + 1
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What was found.
+    """What a handler found out.
 
-    :ivar data: a list or an object, always the same of the two for one query type.
-    :ivar beside: what the reply carries beside ``data``.
-    :ivar truncated: the list goes on where ``data`` ends.
+    :ivar data: a list or an object; one query type always answers with the same of the two.
+    :ivar beside: further keys of the reply, beside ``data``.
+    :ivar truncated: there are more rows than ``data`` holds.
     """
 
     data: list[dict[str, Any]] | dict[str, Any]
@@ -54,14 +58,16 @@ class Answer:
     truncated: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Query(Generic[P]):
-    """One query type.
+    """One query type, as its file in ``reader/questions`` declares it.
 
     :ivar description: one sentence.
-    :ivar reply: what ``data`` is, for the manual.
-    :ivar example: params of a typical question.
-    :ivar needs_store: False where the store plays no part in the answer.
+    :ivar params: the class that its parameters are parsed into.
+    :ivar reply: what ``data`` holds, in words, for the manual.
+    :ivar example: parameters of a typical question.
+    :ivar example_reply: JSON of an answer to it: every key, and one row of each list.
+    :ivar needs_store: False where the answer does not come from the store.
     """
 
     name: str
@@ -69,5 +75,6 @@ class Query(Generic[P]):
     params: type[P]
     reply: str
     example: Mapping[str, Any]
-    handler: Callable[[Sources, P], Awaitable[Answer]]
+    example_reply: str
+    handler: Callable[[QueryContext, P], Awaitable[Answer]]
     needs_store: bool = True

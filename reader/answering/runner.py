@@ -1,11 +1,11 @@
-"""Answer one question within its budget: so many at once, and none for ever."""
+"""Answers questions: a bounded number at the same time, each within a time limit."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import orjson
@@ -13,12 +13,12 @@ from nats.aio.client import Client
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from reader.answering import params, replies
-from reader.answering.context import Answer, Query, Sources
+from reader.answering.context import Answer, Query, QueryContext
 from reader.answering.replies import Failure, TimedOut
-from reader.lookups.answer_cache import AnswerCache
 from reader.lookups.examiner import Examiner
-from reader.lookups.store_ready import StoreWatch
-from reader.questions import registry
+from reader.lookups.single_flight import SingleFlight
+from reader.lookups.store_ready import StoreReady
+from reader.lookups.watch_findings import WatchFindings
 from reader.settings import ReaderSettings
 from spindle.errors import Busy, InvalidQuery
 from spindle.models import shown
@@ -26,6 +26,15 @@ from spindle.store.base import Store
 
 log = logging.getLogger("reader")
 
+Queries = Mapping[str, Query[Any]]
+
+#: Questions answered at the same time. Each holds rows in memory; beyond a few hundred, one machine
+#: answers none of them sooner, and a caller does better to ask again than to wait for its time-out.
+MOST_AT_ONCE = 256
+#: An answer also serves identical questions for so long: several dashboards that refresh together
+#: cost one query, and a person does not see the difference.
+SHARED_SECONDS = 1.0
+_SHARED_ANSWERS, _SHARED_BYTES = 10_000, 32 * 2**20
 _HEADROOM = 4096  # bytes of a message that are not the reply: subject and headers
 
 
@@ -58,31 +67,38 @@ class Metrics:
         )
 
 
-class Desk:
-    """Where questions arrive as bytes and leave answered."""
+class QuestionRunner:
+    """Takes questions as bytes and gives their replies as bytes."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - wired in one place, by name
         self,
+        *,
+        queries: Queries,
         store: Store,
-        watch: StoreWatch,
+        store_ready: StoreReady,
         client: Client,
         settings: ReaderSettings,
         metrics: Metrics,
         examiner: Examiner,
+        watch_findings: WatchFindings,
         now_ns: Callable[[], int] = time.time_ns,
     ) -> None:
+        self._queries = queries
         self._store = store
-        self._watch = watch
+        self._store_ready = store_ready
         self._client = client
         self._settings = settings
         self._metrics = metrics
         self._examiner = examiner
+        self._watch_findings = watch_findings
         self._now_ns = now_ns
-        self._cache = AnswerCache(settings.reader_cache_seconds)
+        self._shared = SingleFlight[tuple[str, params.Params], bytes](
+            SHARED_SECONDS, _SHARED_ANSWERS, _SHARED_BYTES
+        )
         self._in_progress = 0  # questions being answered now
 
     async def answer(self, name: str | None, payload: bytes) -> bytes | Failure:
-        """The reply's payload, or why there is none; never raises for what was asked.
+        """The reply's payload, or why there is none. A wrong question never raises.
 
         :param name: the query type where the subject says it; None where the payload does.
         """
@@ -90,7 +106,7 @@ class Desk:
         started = time.perf_counter()
         reply: bytes | Failure
         try:
-            query, given = _question(name, payload)
+            query, given = question(self._queries, name, payload)
             label = query.name
             reply = await self._within_budget(query, given)
         except Exception as error:
@@ -105,23 +121,16 @@ class Desk:
     async def _within_budget(self, query: Query[Any], given: object) -> bytes:
         asked = params.parse(query.name, query.params, given)
         if query.needs_store:
-            self._watch.require()
-        question = query.name, asked
-        known = self._cache.known(question)
-        if known is not None:
+            self._store_ready.require()
+        same = query.name, asked
+        if self._shared.has(same):
             self._metrics.cached.inc()
-            return known
-        on_its_way = self._cache.on_its_way(question)
-        if on_its_way is not None:
-            self._metrics.cached.inc()
-            return await asyncio.shield(on_its_way)
-        return await self._cache.answer(question, lambda: self._find(query, asked))
+        return await self._shared.get(same, lambda: self._reply(query, asked))
 
-    async def _find(self, query: Query[Any], asked: params.Params) -> bytes:
-        most = self._settings.reader_concurrency
-        if self._in_progress >= most:
+    async def _reply(self, query: Query[Any], asked: params.Params) -> bytes:
+        if self._in_progress >= MOST_AT_ONCE:
             self._metrics.busy.inc()
-            raise Busy(f"busy: {most} questions are being answered; ask again in a moment")
+            raise Busy(f"busy: {MOST_AT_ONCE} questions are being answered; ask again in a moment")
         self._in_progress += 1
         self._metrics.in_progress.set(self._in_progress)
         try:
@@ -133,10 +142,17 @@ class Desk:
 
     async def _within_time(self, query: Query[Any], asked: params.Params) -> Answer:
         limit = self._settings.reader_query_timeout_seconds
-        sources = Sources(self._store, self._client, self._settings, self._now_ns(), self._examiner)
+        context = QueryContext(
+            self._store,
+            self._client,
+            self._settings,
+            self._now_ns(),
+            self._examiner,
+            self._watch_findings,
+        )
         try:
             async with asyncio.timeout(limit) as budget:
-                return await query.handler(sources, asked)
+                return await query.handler(context, asked)
         except TimeoutError:
             if not budget.expired():
                 raise
@@ -146,29 +162,40 @@ class Desk:
             ) from None
 
 
-def _question(name: str | None, payload: bytes) -> tuple[Query[Any], object]:
-    """What is asked, and its parameters as they were sent.
+def question(queries: Queries, name: str | None, payload: bytes) -> tuple[Query[Any], object]:
+    """Which query is asked, and its parameters as they were sent.
 
+    :param name: the query type where the subject says it; None where the payload does.
     :raises InvalidQuery: the payload is not what the subject takes.
     """
     if name is not None:
-        query = registry.find(name)
+        query = named(queries, name)
         return query, _decode(payload, f"{name}: params") if payload.strip() else None
-    question = _decode(payload, "the question") if payload.strip() else {}
-    if not isinstance(question, dict):
+    asked = _decode(payload, "the question") if payload.strip() else {}
+    if not isinstance(asked, dict):
         raise InvalidQuery(
             'the question: expected a JSON object such as {"query_type":"devices","params":{}}, '
-            f"given {shown(question)}"
+            f"given {shown(asked)}"
         )
-    extra = question.keys() - {"query_type", "params"}
-    if "query_type" not in question:
-        raise InvalidQuery(f"query_type: missing, expected one of {', '.join(registry.QUERIES)}")
-    query = registry.find(question["query_type"])
-    if extra:
+    if "query_type" not in asked:
+        raise InvalidQuery(f"query_type: missing, expected one of {', '.join(queries)}")
+    query = named(queries, asked["query_type"])
+    if extra := asked.keys() - {"query_type", "params"}:
         raise InvalidQuery(
             f"{query.name}: unknown key {shown(min(extra))}; allowed are query_type and params"
         )
-    return query, question.get("params")
+    return query, asked.get("params")
+
+
+def named(queries: Queries, name: object) -> Query[Any]:
+    """The query type of that name.
+
+    :raises InvalidQuery: with the list of those that exist.
+    """
+    query = queries.get(name) if isinstance(name, str) else None
+    if query is None:
+        raise InvalidQuery(f"query_type: given {shown(name)}, expected one of {', '.join(queries)}")
+    return query
 
 
 def _decode(payload: bytes, what: str) -> object:

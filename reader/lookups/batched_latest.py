@@ -3,6 +3,9 @@
 Many questions about one device each, in the same moment, cost one query of the store instead of
 one each: a question that comes while a query is on its way waits for it, and goes with all that
 wait by then. One alone is asked for at once; a slow query holds up none for long.
+
+``aiodataloader`` was tried: it begins a query at every turn of the event loop, also while another
+is on its way, so that questions which come one after the other share none.
 """
 
 from __future__ import annotations
@@ -21,8 +24,8 @@ MOST = 64  #: devices of one query
 Asker = asyncio.Future[list[Latest]]
 
 
-class Newest:
-    """Mutable: who waits, and what is on its way."""
+class BatchedLatest:
+    """Mutable: who waits, and the queries on their way."""
 
     def __init__(self) -> None:
         self._waiting: dict[str, list[Asker]] = {}  # by device, the longest waiting first
@@ -31,10 +34,10 @@ class Newest:
         self._asked = 0.0  # when the last of them began
         self._again: asyncio.TimerHandle | None = None  # looks whether it takes too long
 
-    async def of(self, store: Store, device_id: str, since_ns: int) -> list[Latest]:
+    async def readings(self, store: Store, device_id: str, since_ns: int) -> list[Latest]:
         """The newest reading of every series of a device.
 
-        :param since_ns: nearly the same in every question.
+        :param since_ns: nearly the same in every question; the earliest of a batch counts.
         :raises StoreError: the store could not be asked.
         """
         self._since_ns = min(since_ns, self._since_ns) if self._waiting else since_ns

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from prometheus_client import CollectorRegistry, Gauge
 
-from reader.lookups.store_ready import StoreWatch
+from reader.lookups.store_ready import StoreReady
 from reader.settings import ReaderSettings
 from spindle.errors import StoreError
 from spindle.service.run import Service
@@ -16,6 +16,10 @@ from spindle.store.base import Latest, Selection, Store
 from spindle.timestamps import NS
 
 log = logging.getLogger("reader")
+
+#: Between two counts, each of which reads the whole fleet: a quarter of READER_STALE_SECONDS, so
+#: that a silence shows soon after it is one, but within these bounds.
+LEAST_SECONDS, MOST_SECONDS = 0.5, 30.0
 
 
 def count(readings: Iterable[Latest], stale_before_ns: int) -> tuple[int, int]:
@@ -30,9 +34,11 @@ def count(readings: Iterable[Latest], stale_before_ns: int) -> tuple[int, int]:
 class DeviceGauges:
     """Owns ``reader_devices`` and ``reader_devices_stale``; every reader shows the same."""
 
-    def __init__(self, store: Store, watch: StoreWatch, service: Service[ReaderSettings]) -> None:
+    def __init__(
+        self, store: Store, store_ready: StoreReady, service: Service[ReaderSettings]
+    ) -> None:
         self._store = store
-        self._watch = watch
+        self._store_ready = store_ready
         self._service = service
         registry: CollectorRegistry = service.registry
         self._devices = Gauge(
@@ -46,15 +52,16 @@ class DeviceGauges:
 
     async def run(self) -> None:
         """Until the service stops."""
-        while await self._service.pause(self._service.settings.reader_count_seconds):
+        quarter = self._service.settings.reader_stale_seconds / 4
+        while await self._service.pause(min(max(quarter, LEAST_SECONDS), MOST_SECONDS)):
             try:
                 await self._look()
-            except StoreError as error:  # the store watch tells it; the last counts stay
+            except StoreError as error:  # StoreReady tells it; the last counts stay
                 log.debug("devices not counted: %s", error)
 
     async def _look(self) -> None:
         settings = self._service.settings
-        self._watch.require()
+        self._store_ready.require()
         now = time.time_ns()
         since = max(0, now - int(settings.reader_lookback_hours * 3600 * NS))
         readings = await self._store.latest(Selection(), since)

@@ -1,4 +1,4 @@
-"""Gather from the store what a judgement of health needs: a bounded number of queries.
+"""Judges devices, from what it reads of them in a bounded number of queries of the store.
 
 Two for any number of devices (one where the watch runs; of one device, shared with others that are
 asked about in the same moment), and then at most ``MOST_CLOSER`` for those
@@ -20,19 +20,21 @@ from reader.health.evidence import Evidence, Rules, Unit
 from reader.health.hysteresis import STEP_NS
 from reader.health.intervals import Intervals
 from reader.health.limits import Thresholds
-from reader.lookups.batched_latest import Newest
-from reader.lookups.critical_events import RecentEvents
-from reader.lookups.newest_snapshot import Picture
-from reader.lookups.single_flight import Recent
-from reader.lookups.watch_findings import Standing
+from reader.lookups.batched_latest import BatchedLatest
+from reader.lookups.critical_events import CriticalEvents
+from reader.lookups.newest_snapshot import NewestSnapshot
+from reader.lookups.single_flight import SingleFlight
+from reader.lookups.watch_findings import WatchFindings
 from reader.settings import ReaderSettings
 from spindle.store.base import Bucket, Latest, Selection, Store
 from spindle.timestamps import NS
 
 MOST_CLOSER = 16  #: devices of one question whose last minutes are looked at
 MOST_LEARNT = 8  #: devices of one question whose interval is learnt
+#: A critical event that is over is named in the reasons for half a shift, and costs some score.
+EVENT_HISTORY_HOURS = 4.0
 _LONGEST_NS = 120 * 60 * NS  # that is looked at closely
-_STEPS_SECONDS = 1.0  # that a look at a unit's last minutes is good for
+_LAST_MINUTES_SECONDS = 1.0  # that a look at a device's last minutes is good for
 _MANY = 4_000  # readings that take some 20 ms to judge
 _ROWS = 20_000  # of one device's last minutes
 
@@ -41,29 +43,25 @@ _ROWS = 20_000  # of one device's last minutes
 class Examiner:
     """What a reader knows for judging, beside what the store says.
 
-    :ivar standing: what the watch found: see ``standing``.
-    :ivar picture: the newest readings of the fleet, where the watch runs.
+    :ivar watch_findings: what the watch found; empty where none runs.
+    :ivar snapshot: the newest readings of the fleet, kept up to date by the watch.
     :ivar events: critical ones, shared by questions of the same moment.
-    :ivar steps: the last minutes of units, alike.
+    :ivar latest: newest readings of single devices, alike.
+    :ivar last_minutes: readings of single devices, alike.
     :ivar close_looks: what closer looks found.
     """
 
     settings: ReaderSettings
     thresholds: Thresholds = field(default_factory=Thresholds)
+    watch_findings: WatchFindings = field(default_factory=WatchFindings)
+    snapshot: NewestSnapshot = field(default_factory=NewestSnapshot)
     intervals: Intervals = field(default_factory=Intervals)
-    standing: Standing = field(default_factory=Standing)
-    picture: Picture = field(default_factory=Picture)
-    events: RecentEvents = field(default_factory=RecentEvents)
-    newest: Newest = field(default_factory=Newest)
-    steps: Recent[DeviceKey, list[Bucket]] = field(
-        default_factory=lambda: Recent(_STEPS_SECONDS, 256)
+    events: CriticalEvents = field(default_factory=CriticalEvents)
+    latest: BatchedLatest = field(default_factory=BatchedLatest)
+    last_minutes: SingleFlight[DeviceKey, list[Bucket]] = field(
+        default_factory=lambda: SingleFlight(_LAST_MINUTES_SECONDS, 256)
     )
     close_looks: CloseLooks = field(default_factory=CloseLooks)
-
-    @classmethod
-    def of(cls, settings: ReaderSettings) -> Examiner:
-        """With the thresholds of the settings' file."""
-        return cls(settings, settings.thresholds())
 
     @cached_property
     def rules(self) -> Rules:
@@ -81,15 +79,14 @@ class Examiner:
         :raises StoreError: the store could not be asked.
         """
         settings, rules = self.settings, self.rules
-        hours = max(settings.reader_event_history_hours, settings.reader_event_minutes / 60)
-        events = await self.events.of(store, which, _ago(now_ns, hours))
+        hours = max(EVENT_HISTORY_HOURS, settings.reader_event_minutes / 60)
+        events = await self.events.select(store, which, _ago(now_ns, hours))
         readings = await self._readings(store, which, _ago(now_ns, settings.reader_lookback_hours))
-        standing = self.standing
         evidence = Evidence(
             readings=readings,
             events=events,
-            findings=standing.findings,
-            previous_state=standing.before,
+            findings=self.watch_findings.lasting,
+            previous_state=self.watch_findings.previous_states,
             resolved_events=self.close_looks.resolved_events,
         )
         if which.device_id is not None:
@@ -112,10 +109,10 @@ class Examiner:
 
     async def _readings(self, store: Store, which: Selection, since_ns: int) -> list[Latest]:
         """The newest of each series; of one device the store is asked, which is always right."""
-        if which.device_id is None and self.picture.complete:
-            return self.picture.readings(which, since_ns)
+        if which.device_id is None and self.snapshot.complete:
+            return self.snapshot.readings(which, since_ns)
         if which.device_id is not None:
-            found = await self.newest.of(store, which.device_id, since_ns)
+            found = await self.latest.readings(store, which.device_id, since_ns)
             return [each for each in found if which.source_device in (None, each.source_device)]
         return await store.latest(which, since_ns)
 
@@ -134,7 +131,7 @@ class Examiner:
             def ask() -> Awaitable[list[Bucket]]:
                 return store.series(Selection(*key), start, end, STEP_NS, _ROWS)
 
-            return self.steps.of(key, ask)
+            return self.last_minutes.get(key, ask)
 
         found = await asyncio.gather(*map(look, keys))
         return {key: _by_metric(steps) for key, steps in zip(keys, found, strict=True)}

@@ -14,10 +14,10 @@ from spindle.store.base import Latest, Selection, SeriesKey
 MOST = 400_000  #: series kept, some 60 MB; of a larger fleet the store is asked each time
 
 
-class Picture:
-    """Mutable.
+class NewestSnapshot:
+    """The newest reading of each series. Mutable.
 
-    :ivar complete: the store was asked, and the stream followed since.
+    :ivar complete: the store was asked for all of them, and the stream followed since.
     """
 
     def __init__(self) -> None:
@@ -25,7 +25,7 @@ class Picture:
         self.complete = False
 
     def take(self, key: SeriesKey, time_ns: int, value: float) -> None:
-        """A reading, in any order."""
+        """Take a reading from the stream; they may come in any order."""
         known = self._newest.get(key)
         if known is None:
             if len(self._newest) < MOST:
@@ -35,8 +35,12 @@ class Picture:
         elif time_ns >= known[0]:
             self._newest[key] = time_ns, value
 
-    def base(self, readings: Iterable[Latest]) -> None:
-        """What the store says; what it does not know any more is forgotten, but for the newest."""
+    def replace_by(self, readings: Iterable[Latest]) -> None:
+        """Begin anew from what the store says.
+
+        Series that the store does not know any more are forgotten, unless their newest reading came
+        only now: the store may not have it yet.
+        """
         stored = [(each.key, each) for each in readings]
         since = min((each.time_ns for _, each in stored), default=0)
         known = {key for key, _ in stored}
@@ -47,12 +51,12 @@ class Picture:
         for key, each in stored:
             self.take(key, each.time_ns, each.value)
 
-    def lost(self) -> None:
+    def mark_incomplete(self) -> None:
         """The stream is not followed any more."""
         self.complete = False
 
     def readings(self, which: Selection, since_ns: int) -> list[Latest]:
-        """As ``Store.latest`` gives them, in no order."""
+        """Selected readings as ``Store.latest`` gives them, in no order."""
         wanted = (which.source_device, which.metric_type, which.device_id, which.array_id)
         every = all(each is None for each in wanted)
         return [

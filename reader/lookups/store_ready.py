@@ -1,4 +1,4 @@
-"""Know whether the store is there: wait for it at the start, look again now and then."""
+"""Whether the store is there: waited for at the start, asked again now and then."""
 
 from __future__ import annotations
 
@@ -12,9 +12,11 @@ from spindle.store.base import Store
 log = logging.getLogger("reader")
 
 FIRST_PAUSE_SECONDS = 0.25
+#: Soon enough for /healthz, and one small query in so long is nothing to a store.
+CHECK_SECONDS = 5.0
 
 
-class StoreWatch:
+class StoreReady:
     """Owns the health part ``store``."""
 
     def __init__(self, store: Store, service: Service[ReaderSettings]) -> None:
@@ -23,7 +25,7 @@ class StoreWatch:
         self._waiting_for = "it has not answered yet"  # why it is not ready; empty once it was
 
     def require(self) -> None:
-        """Go on only when the store has been there.
+        """Go on only if the store has answered at least once.
 
         :raises StoreUnavailable: with why it has not been reached so far.
         """
@@ -33,9 +35,8 @@ class StoreWatch:
     async def run(self) -> None:
         """Until the service stops."""
         pause = FIRST_PAUSE_SECONDS
-        longest = self._service.settings.reader_store_check_seconds
         while True:
-            pause = min(pause * 2, longest) if not await self._look() else longest
+            pause = CHECK_SECONDS if await self._look() else min(pause * 2, CHECK_SECONDS)
             if not await self._service.pause(pause):
                 return
 

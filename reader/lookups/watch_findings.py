@@ -1,4 +1,4 @@
-"""What the watch has found and still stands, as every reader knows it. Pure."""
+"""What the watch has found, as answers and judgements of health use it. No I/O, no clock."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from reader.health.evidence import PreviousState
 
 
 @dataclass
-class Standing:
-    """Filled by the watch; empty where there is none.
+class WatchFindings:
+    """Filled by the watch; empty where none runs.
 
-    :ivar watching: the watch runs, so that ``rows`` are all there is.
-    :ivar rows: anomalies that last or lasted lately, as ``anomalies`` shows them.
-    :ivar findings: those that last, by device.
-    :ivar before: devices that were not ok when the watch last looked.
+    :ivar watching: the watch runs, so that ``rows`` are complete.
+    :ivar rows: anomalies that last or ended lately, as ``anomalies`` shows them.
+    :ivar lasting: the findings that still last, by device.
+    :ivar previous_states: devices that were not ok when the watch last judged the fleet.
     """
 
     watching: bool = False
     rows: Sequence[Mapping[str, Any]] = ()
-    findings: Mapping[DeviceKey, Sequence[Finding]] = field(default_factory=dict)
-    before: Mapping[DeviceKey, PreviousState] = field(default_factory=dict)
+    lasting: Mapping[DeviceKey, Sequence[Finding]] = field(default_factory=dict)
+    previous_states: Mapping[DeviceKey, PreviousState] = field(default_factory=dict)

@@ -1,84 +1,125 @@
-"""What was unusual: a few series are scored on the spot, of a fleet the watch knows."""
+"""``anomalies``: what was unusual; a few series are scored on the spot, a fleet by the watch."""
 
 from __future__ import annotations
 
 import asyncio
 from threading import Event
-from typing import Any
+from typing import Annotated, Any
 
-from reader.answering import params
-from reader.answering.context import Answer, Query, Sources
+from pydantic import Field
+
+from reader.answering.context import Answer, Query, QueryContext
+from reader.answering.params import DeviceParams, Number, Whole
 from reader.detection import anomaly
 from reader.detection.anomaly import LEARNT
+from reader.detection.detector import ALARM
 from spindle.errors import InvalidQuery
+from spindle.models import Name
 from spindle.store.base import Bucket, Selection
 from spindle.timestamps import NS
 
 _MOST_POINTS = 60_000  # scored for one question: about a second
-_LAST_ROW = 100_000  # of one answer of the store
+_MOST_ROWS = 100_000  # of one answer of the store
 
 
-async def _anomalies(at: Sources, asked: params.AnomaliesParams) -> Answer:
+class AnomaliesParams(DeviceParams):
+    """Parameters of ``anomalies``."""
+
+    array_id: Name | None = Field(None, description="the array that devices belong to")
+    metric_type: Name | None = Field(None, description="one metric, such as Latency; default all")
+    since_minutes: Annotated[Number, Field(gt=0, le=1440)] = Field(
+        60.0, description="how far back, in minutes"
+    )
+    min_score: Annotated[Number, Field(gt=0, le=1)] = Field(
+        ALARM, description="least score: from 0.5 on it is ruled out as chance"
+    )
+    limit: Annotated[Whole, Field(ge=1, le=10_000)] = Field(
+        100, description="at most so many, the highest scores first"
+    )
+
+
+async def _anomalies(context: QueryContext, asked: AnomaliesParams) -> Answer:
     window = asked.since_minutes * 60
-    standing = at.examiner.standing
+    watch = context.watch_findings
     which = Selection(asked.source_device, asked.device_id, asked.array_id, asked.metric_type)
-    least = at.settings.reader_watch_step_seconds
-    everything = which == Selection(metric_type=asked.metric_type)
-    step = None
-    if not (everything and standing.watching):
-        series = len(await at.store.latest(which, at.ago(window)))
-        step = anomaly.step_seconds(series, window, least, _MOST_POINTS)
-        if step is None and not standing.watching:
-            raise InvalidQuery(
-                f"anomalies: {series} series are too many to score at once, and the watch does not "
-                "run; give device_id or array_id"
-            )
+    step = await _step_seconds(context, which, window)
     if step is None:
-        found, source = [dict(row) for row in standing.rows], "watch"
+        rows, source = [dict(row) for row in watch.rows], "watch"
     else:
-        found, source = await _scored(at, which, window, step, asked.min_score), "store"
-        found += [dict(row) for row in standing.rows if row["kind"] == "peer"]
-    rows = anomaly.chosen(
-        found,
-        (at.now_ns / NS) - window,
+        rows, source = await _scored(context, which, window, step, asked.min_score), "store"
+        rows += [dict(row) for row in watch.rows if row["kind"] == "peer"]
+    chosen = anomaly.chosen(
+        rows,
+        (context.now_ns / NS) - window,
         asked.min_score,
         source_device=asked.source_device,
         device=asked.device_id,
         array_id=asked.array_id,
         metric_type=asked.metric_type,
     )
-    beside = {"source": source, "step_seconds": least if step is None else step}
-    return Answer(rows[: asked.limit], beside, truncated=len(rows) > asked.limit)
+    shortest = context.settings.reader_watch_step_seconds
+    beside = {"source": source, "step_seconds": shortest if step is None else step}
+    return Answer(chosen[: asked.limit], beside, truncated=len(chosen) > asked.limit)
+
+
+async def _step_seconds(context: QueryContext, which: Selection, window: float) -> float | None:
+    """How long the steps are that are scored now; None where the watch's record is the answer.
+
+    :raises InvalidQuery: there are too many series to score, and no watch runs.
+    """
+    watching = context.watch_findings.watching
+    if watching and which == Selection(metric_type=which.metric_type):
+        return None
+    series = len(await context.store.latest(which, context.ago(window)))
+    shortest = context.settings.reader_watch_step_seconds
+    step = anomaly.step_seconds(series, window, shortest, _MOST_POINTS)
+    if step is None and not watching:
+        raise InvalidQuery(
+            f"anomalies: {series} series are too many to score at once, and the watch does not "
+            "run; give device_id or array_id"
+        )
+    return step
 
 
 async def _scored(
-    at: Sources, which: Selection, window: float, step: float, min_score: float
+    context: QueryContext, which: Selection, window: float, step: float, min_score: float
 ) -> list[dict[str, Any]]:
     step_ns = int(step * NS)
-    start = at.ago(window + LEARNT * step) // step_ns * step_ns
-    steps = await at.store.series(which, start, at.end_ns, step_ns, _LAST_ROW)
-    return await _in_a_thread(steps, min_score)
+    start = context.ago(window + LEARNT * step) // step_ns * step_ns
+    buckets = await context.store.series(which, start, context.end_ns, step_ns, _MOST_ROWS)
+    return await _in_a_thread(buckets, min_score)
 
 
-async def _in_a_thread(steps: list[Bucket], min_score: float) -> list[dict[str, Any]]:
+async def _in_a_thread(buckets: list[Bucket], min_score: float) -> list[dict[str, Any]]:
     """Scoring takes a second at most; when nobody waits any more, it stops."""
     given_up = Event()
     try:
-        return await asyncio.to_thread(anomaly.of_series, steps, min_score, given_up.is_set)
+        return await asyncio.to_thread(anomaly.of_series, buckets, min_score, given_up.is_set)
     finally:
         given_up.set()
 
 
+_EXAMPLE_REPLY = """
+{"status": "success", "data": [{"device": "array1-disk3", "source_device": "DiskUnit",
+"array_id": "array1", "metric_type": "DiskTemp", "from": "2026-11-23T05:26:15Z",
+"to": "2026-11-23T05:26:55Z", "peak_time": "2026-11-23T05:26:50Z", "value": 68.88,
+"expected": 32.7936, "unit": "degC", "score": 0.8598, "severity": "warning", "kind": "surge",
+"lasts": true, "explanation": "DiskTemp 68.88 degC; 99 % of the last 1 h lay below 33.79 degC"}],
+"source": "store", "step_seconds": 5.0}
+"""
+
 QUESTIONS: tuple[Query[Any], ...] = (
     Query(
-        "anomalies",
-        "What was unusual lately, in which metric of which device, and why; the worst first.",
-        params.AnomaliesParams,
-        "a list of {device, source_device, array_id, metric_type, from, to, peak_time, value, "
-        "expected, unit, score, severity, kind, lasts, explanation}, the highest score first, and "
-        "beside it `source`: store where the readings were scored for this question, watch where "
-        "the fleet's record answers; and `step_seconds`, the length of a point",
-        {"device_id": "array1-disk3", "since_minutes": 60},
-        _anomalies,
+        name="anomalies",
+        description="What was unusual lately, in which metric of which device, and why; the worst "
+        "first.",
+        params=AnomaliesParams,
+        reply="a list of {device, source_device, array_id, metric_type, from, to, peak_time, "
+        "value, expected, unit, score, severity, kind, lasts, explanation}, the highest score "
+        "first, and beside it `source`: store where the readings were scored for this question, "
+        "watch where the fleet's record answers; and `step_seconds`, the length of a point",
+        example={"device_id": "array1-disk3", "since_minutes": 60},
+        example_reply=_EXAMPLE_REPLY,
+        handler=_anomalies,
     ),
 )

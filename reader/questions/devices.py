@@ -1,95 +1,98 @@
-"""Questions about devices: which there are, which are in trouble, and why."""
+"""``devices``: which devices are known, with their latest readings."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import Annotated, Any
 
-from reader.answering import params
-from reader.answering.context import Answer, Query, Sources
-from reader.health import fleet, verdict
-from reader.questions import alert_rows, device_rows
-from spindle.store.base import Selection
+from pydantic import Field
 
-_SUMMARISED = 10_000  # events that the summary of alerts counts at most
+from reader.answering.context import Answer, Query, QueryContext
+from reader.answering.params import DeviceParams, Minutes, Whole
+from spindle import catalog, timestamps
+from spindle.models import Name
+from spindle.store.base import EventRow, Latest, Selection
+
 _EVENT_ONLY = 2_000  # newest events looked through for devices that send no metrics
 
 
-async def _alerts_critical(at: Sources, asked: params.AlertsParams) -> Answer:
-    page_end = asked.offset + asked.limit
-    found = await at.store.events(
-        Selection(asked.source_device, asked.device_id),
-        at.ago(asked.since_minutes * 60),
-        asked.min_criticality,
-        limit=max(_SUMMARISED, page_end) + 1,
+class DevicesParams(DeviceParams):
+    """Parameters of ``devices``."""
+
+    array_id: Name | None = Field(None, description="the array that devices belong to")
+    since_minutes: Minutes | None = Field(
+        None, description="seen in the last so many minutes; default READER_LOOKBACK_HOURS"
     )
-    page = found[asked.offset : page_end]
-    return Answer(
-        alert_rows.rows(page), {"summary": alert_rows.summary(found)}, page_end < len(found)
+    limit: Annotated[Whole, Field(ge=1, le=10_000)] = Field(
+        1000, description="at most so many devices"
     )
 
 
-async def _device_health(at: Sources, asked: params.HealthParams) -> Answer:
-    which = Selection(asked.source_device, asked.device_id)
-    units = await at.examiner.examine(at.store, which, at.now_ns)
-    hours = at.settings.reader_lookback_hours
-    return Answer(verdict.answer(asked.device, asked.source_device, units, hours))
-
-
-async def _fleet_health(at: Sources, asked: params.FleetParams) -> Answer:
+async def _devices(context: QueryContext, asked: DevicesParams) -> Answer:
     which = Selection(asked.source_device, asked.device_id, asked.array_id)
-    units = await at.examiner.examine(at.store, which, at.now_ns)
-    return Answer(fleet.answer(units, asked.state, asked.limit))
+    minutes = asked.since_minutes or context.settings.reader_lookback_hours * 60
+    since = context.ago(minutes * 60)
+    readings = await context.store.latest(which, since)
+    events = await context.store.events(which, since, limit=_EVENT_ONLY)
+    devices = rows(readings, events)
+    return Answer(devices[: asked.limit], truncated=len(devices) > asked.limit)
 
 
-async def _devices(at: Sources, asked: params.DevicesParams) -> Answer:
-    which = Selection(asked.source_device, asked.device_id, asked.array_id)
-    minutes = asked.since_minutes or at.settings.reader_lookback_hours * 60
-    since = at.ago(minutes * 60)
-    readings = await at.store.latest(which, since)
-    events = await at.store.events(which, since, limit=_EVENT_ONLY)
-    found = device_rows.rows(readings, events)
-    return Answer(found[: asked.limit], truncated=len(found) > asked.limit)
+def rows(readings: Iterable[Latest], events: Iterable[EventRow]) -> list[dict[str, Any]]:
+    """``[{device_id, source_device, array_id, last_seen, metrics}]`` by class, then device.
 
+    ``metrics`` holds per metric type ``{value, unit, time}``. A device that has sent only events is
+    there too, with no metrics.
+    """
+    seen: defaultdict[tuple[str, str], list[Latest | EventRow]] = defaultdict(list)
+    for reading in readings:
+        seen[reading.source_device, reading.device_id].append(reading)
+    for event in events:
+        seen[event.source_device, event.device_id].append(event)
+    return [_row(*key, seen[key]) for key in sorted(seen)]
+
+
+def _row(source_device: str, device_id: str, heard: list[Latest | EventRow]) -> dict[str, Any]:
+    heard.sort(key=lambda item: item.time_ns)  # so that the newest of each metric wins
+    arrays = [item.array_id for item in heard if item.array_id]
+    return {
+        "device_id": device_id,
+        "source_device": source_device,
+        "array_id": arrays[-1] if arrays else None,
+        "last_seen": timestamps.format_ns(heard[-1].time_ns),
+        "metrics": {
+            reading.metric_type: {
+                "value": reading.value,
+                "unit": catalog.unit(reading.metric_type),
+                "time": timestamps.format_ns(reading.time_ns),
+            }
+            for reading in heard
+            if isinstance(reading, Latest)
+        },
+    }
+
+
+_EXAMPLE_REPLY = """
+{"status": "success", "data": [{"device_id": "array1-disk1", "source_device": "DiskUnit",
+"array_id": "array1", "last_seen": "2026-11-23T05:26:56.003020285Z",
+"metrics": {"CapacityUsed": {"value": 54.3231, "unit": "%",
+"time": "2026-11-23T05:26:56.003020285Z"}, "DiskTemp": {"value": 32.21, "unit": "degC",
+"time": "2026-11-23T05:26:56.003020285Z"}, "IOPs": {"value": 447.3, "unit": "/s",
+"time": "2026-11-23T05:26:56.003020285Z"}, "Latency": {"value": 2.911, "unit": "ms",
+"time": "2026-11-23T05:26:56.003020285Z"}}}]}
+"""
 
 QUESTIONS: tuple[Query[Any], ...] = (
     Query(
-        "alerts_critical",
-        "Critical events of the last minutes, newest first, and how many each class had.",
-        params.AlertsParams,
-        "a list of {time, event_id, source_device, event_type, criticality, device_id, "
-        "array_id, event_message}, and beside it `summary`: a list of {source_device, "
-        "critical_event_count}",
-        {"since_minutes": 60, "min_criticality": 8},
-        _alerts_critical,
-    ),
-    Query(
-        "device_health",
-        "Is a device, or the worst of a class of devices, ok, warning, critical or unknown?",
-        params.HealthParams,
-        "{device, health, score, since, source_device, last_seen, counts, reasons}, reasons worst "
-        "first: a list of {source_device, device, metric_type, event_type, value, unit, limit, "
-        "severity, time, since, message}",
-        {"source_device": "DiskUnit"},
-        _device_health,
-    ),
-    Query(
-        "fleet_health",
-        "Which devices and arrays are in trouble, the worst first, and how many are well?",
-        params.FleetParams,
-        "{health, devices_known, counts, listed, matching, devices, arrays}: devices a list of "
-        "{device, source_device, array_id, health, score, since, last_seen, reasons}, arrays one "
-        "of {array_id, health, score, counts, worst, message}; an array is as well as the worst "
-        "of its members",
-        {"limit": 10},
-        _fleet_health,
-    ),
-    Query(
-        "devices",
-        "What is known: every device with when it was last seen and its latest readings.",
-        params.DevicesParams,
-        "a list of {device_id, source_device, array_id, last_seen, metrics}, metrics holding "
+        name="devices",
+        description="What is known: every device with when it was last seen and its latest "
+        "readings.",
+        params=DevicesParams,
+        reply="a list of {device_id, source_device, array_id, last_seen, metrics}, metrics holding "
         "{value, unit, time} per metric type",
-        {"source_device": "DiskUnit"},
-        _devices,
+        example={"source_device": "DiskUnit"},
+        example_reply=_EXAMPLE_REPLY,
+        handler=_devices,
     ),
 )

@@ -1,27 +1,116 @@
-"""Questions about Spindle itself."""
+"""``ledger``: the writers' ledgers of every point, added up."""
 
 from __future__ import annotations
 
+import asyncio
+from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
-from reader.answering import params
-from reader.answering.context import Answer, Query, Sources
-from reader.questions import ledger_rows
+import orjson
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+
+from reader.answering.context import Answer, Query, QueryContext
+from reader.answering.params import Params
+from spindle import subjects
+
+#: How long to wait for the first writer, and for others after one has answered.
+FIRST_SECONDS, OTHERS_SECONDS = 2.0, 0.15
+_ADDED = ("received", "stored", "duplicates", "in_flight")
+_OF_THE_STREAM = ("pending", "unacknowledged", "stream_messages", "stream_bytes")
 
 
-async def _ledger(at: Sources, _asked: params.Params) -> Answer:
-    return Answer(ledger_rows.total(await ledger_rows.gather(at.nats)))
+async def _ledger(context: QueryContext, _asked: Params) -> Answer:
+    return Answer(total(await gather(context.nats)))
 
+
+async def gather(client: Client) -> list[dict[str, Any]]:
+    """What every running writer reports; empty when none answers within ``FIRST_SECONDS``."""
+    reports: list[dict[str, Any]] = []
+    more = asyncio.Event()
+
+    async def collect(message: Msg) -> None:
+        if message.data:  # empty: the broker says that nobody listens
+            reports.append(orjson.loads(message.data))
+        more.set()
+
+    inbox = client.new_inbox()
+    subscription = await client.subscribe(inbox, cb=collect)
+    try:
+        await client.publish(subjects.WRITER_LEDGER, reply=inbox)
+        patience = FIRST_SECONDS
+        while await _within(more, patience) and reports:
+            patience = OTHERS_SECONDS
+    finally:
+        await subscription.unsubscribe()
+    return reports
+
+
+async def _within(event: asyncio.Event, seconds: float) -> bool:
+    try:
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    except TimeoutError:
+        return False
+    event.clear()
+    return True
+
+
+def total(reports: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """``{writers, received, stored, duplicates, dead_lettered, in_flight, pending,
+    adds_up, broker_fsync, streams}``: points since each writer's start; ``pending``: messages.
+    """
+    streams: dict[str, dict[str, Any]] = {}
+    for report in reports:
+        for name, ledger in report["streams"].items():
+            _add(streams.setdefault(name, {"stream": name}), ledger)
+    rows = [streams[name] for name in sorted(streams)]
+    summed: dict[str, Any] = {"stream": ""}
+    for row in rows:
+        _add(summed, row)
+    return {
+        "writers": len(reports),
+        **{name: summed.get(name, 0) for name in (*_ADDED, "dead_lettered")},
+        "pending": sum(row.get("pending", 0) for row in rows),
+        "adds_up": all(row["adds_up"] for row in rows) and bool(reports),
+        "broker_fsync": reports[0]["broker_fsync"] if reports else "unknown",
+        "streams": rows,
+    }
+
+
+def _add(row: dict[str, Any], ledger: dict[str, Any]) -> None:
+    for name in _ADDED:
+        row[name] = row.get(name, 0) + ledger[name]
+    dead = ledger["dead_lettered"]
+    by_reason = Counter(row.get("dead_lettered_by_reason", {}))
+    by_reason.update(dead if isinstance(dead, dict) else ledger["dead_lettered_by_reason"])
+    row["dead_lettered_by_reason"] = dict(by_reason)
+    row["dead_lettered"] = by_reason.total()
+    row["adds_up"] = row["received"] == row["stored"] + row["dead_lettered"] + row["in_flight"]
+    for name in _OF_THE_STREAM:  # every writer sees the same stream
+        if name in ledger:
+            row[name] = max(row.get(name, 0), ledger[name])
+
+
+_EXAMPLE_REPLY = """
+{"status": "success", "data": {"writers": 1, "received": 6116, "stored": 6116, "duplicates": 0,
+"in_flight": 0, "dead_lettered": 0, "pending": 0, "adds_up": true, "broker_fsync": "always",
+"streams": [{"stream": "EVENTS", "received": 11, "stored": 11, "duplicates": 0, "in_flight": 0,
+"dead_lettered_by_reason": {}, "dead_lettered": 0, "adds_up": true, "pending": 0,
+"unacknowledged": 0, "stream_messages": 0, "stream_bytes": 0}]}}
+"""
 
 QUESTIONS: tuple[Query[Any], ...] = (
     Query(
-        "ledger",
-        "What became of every point: received = stored + dead_lettered + in_flight.",
-        params.Params,
-        "{writers, received, stored, duplicates, dead_lettered, in_flight, pending, adds_up, "
+        name="ledger",
+        description="What became of every point: received = stored + dead_lettered + in_flight.",
+        params=Params,
+        reply="{writers, received, stored, duplicates, dead_lettered, in_flight, pending, adds_up, "
         "broker_fsync, streams}, in points since each writer's start (pending: messages)",
-        {},
-        _ledger,
+        example={},
+        example_reply=_EXAMPLE_REPLY,
+        handler=_ledger,
         needs_store=False,
     ),
 )

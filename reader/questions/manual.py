@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import orjson
@@ -10,7 +10,6 @@ from pydantic_core import PydanticUndefined
 
 from reader.answering import params
 from reader.answering.context import Query
-from reader.questions.registry import QUERIES
 from spindle import subjects
 
 #: What pydantic calls a bound that stands behind a validator of our own.
@@ -52,12 +51,13 @@ def metadata(query: Query[Any]) -> dict[str, str]:
         "params": orjson.dumps(parameters(query)).decode(),
         "reply": query.reply,
         "example": orjson.dumps(query.example).decode(),
+        "example_reply": orjson.dumps(orjson.loads(query.example_reply)).decode(),
     }
 
 
-def markdown() -> str:
+def markdown(queries: Iterable[Query[Any]]) -> str:
     """The questions as a section of the manual."""
-    return "\n".join(_section(query) for query in QUERIES.values())
+    return "\n".join(_section(query) for query in queries)
 
 
 def _section(query: Query[Any]) -> str:

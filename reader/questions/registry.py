@@ -1,39 +1,31 @@
-"""Every question the reader answers, declared once.
+"""Every question that the reader answers, found in the files of this folder.
 
-Dispatch, the sentences of refusals, the micro endpoints and their metadata and the manual are all
-made from ``QUERIES``: a new question is one more entry in ``QUESTIONS`` of a room ``answers_*``.
+A file declares its questions in ``QUESTIONS``; NATS subjects, the endpoints and their metadata, the
+manual and, through the metadata, the HTTP routes are all made from them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import pkgutil
+from collections.abc import Iterator, Mapping
+from importlib import import_module
 from typing import Any
 
+from reader import questions
 from reader.answering.context import Query
-from reader.questions import anomalies, capacity, devices, ledger, parking, series
-from spindle.errors import InvalidQuery
-from spindle.models import shown
-
-_ROOMS = (
-    devices,
-    anomalies,
-    capacity,
-    series,
-    parking,
-    ledger,
-)
-
-QUERIES: Mapping[str, Query[Any]] = {
-    query.name: query for room in _ROOMS for query in room.QUESTIONS
-}
 
 
-def find(name: object) -> Query[Any]:
-    """The query type of that name.
+def _declared() -> Iterator[Query[Any]]:
+    for name in sorted(each.name for each in pkgutil.iter_modules(questions.__path__)):
+        yield from getattr(import_module(f"{questions.__name__}.{name}"), "QUESTIONS", ())
 
-    :raises InvalidQuery: with the list of what exists.
-    """
-    query = QUERIES.get(name) if isinstance(name, str) else None
-    if query is None:
-        raise InvalidQuery(f"query_type: given {shown(name)}, expected one of {', '.join(QUERIES)}")
-    return query
+
+def _by_name() -> dict[str, Query[Any]]:
+    queries: dict[str, Query[Any]] = {}
+    for query in _declared():
+        if queries.setdefault(query.name, query) is not query:
+            raise ValueError(f"two questions are called {query.name}")
+    return queries
+
+
+QUERIES: Mapping[str, Query[Any]] = _by_name()

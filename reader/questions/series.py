@@ -1,62 +1,81 @@
-"""Questions about readings over time."""
+"""``series``: the readings of a device over time."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable
+from typing import Annotated, Any, ClassVar
 
-from reader.answering import params
-from reader.answering.context import Answer, Query, Sources
-from reader.questions import series_rows, temperature
-from spindle.store.base import Selection
+from pydantic import Field
+
+from reader.answering.context import Answer, Query, QueryContext
+from reader.answering.params import LONGEST_MINUTES, DeviceParams, Minutes, Number, Whole
+from spindle import timestamps
+from spindle.catalog import unit
+from spindle.models import Name
+from spindle.store.base import Bucket, Selection
 from spindle.timestamps import NS
 
-_RAW_UNITS = 50  # a class of more units is compared by steps, not reading by reading
-_MOST_STEPS = 100_000  # rows of one answer of the store
+
+class SeriesParams(DeviceParams):
+    """Parameters of ``series``."""
+
+    needs_device: ClassVar[bool] = True
+
+    metric_type: Name | None = Field(None, description="one metric, such as DiskTemp; default all")
+    since_minutes: Minutes = Field(60.0, description="how far back, in minutes")
+    every_seconds: Annotated[Number, Field(ge=0, le=LONGEST_MINUTES * 60)] = Field(
+        60.0, description="length of a step in seconds; 0 for the readings themselves"
+    )
+    limit: Annotated[Whole, Field(ge=1, le=50_000)] = Field(
+        5000, description="at most so many steps in all"
+    )
 
 
-async def _anomaly_temperature(at: Sources, asked: params.TemperatureParams) -> Answer:
-    which = Selection(asked.source_device, asked.device_id, None, temperature.METRIC)
-    start = at.ago(asked.window_minutes * 60)
-    units = len(await at.store.latest(which, start))
-    steps = []
-    if units <= _RAW_UNITS:
-        steps = await at.store.series(which, start, at.end_ns, None, _MOST_STEPS)
-    if units > _RAW_UNITS or len(steps) == _MOST_STEPS:
-        per_unit = max(2, min(60, _MOST_STEPS // max(1, units) - 1))
-        every = max(1, (at.now_ns - start) // per_unit)
-        steps = await at.store.series(which, start, at.end_ns, every, _MOST_STEPS)
-    return Answer(temperature.answer(asked.device, steps, asked.threshold, asked.window_minutes))
-
-
-async def _series(at: Sources, asked: params.SeriesParams) -> Answer:
-    which = Selection(asked.source_device, asked.device_id, None, asked.metric_type)
-    steps = await at.store.series(
-        which,
-        at.ago(asked.since_minutes * 60),
-        at.end_ns,
+async def _series(context: QueryContext, asked: SeriesParams) -> Answer:
+    buckets = await context.store.series(
+        Selection(asked.source_device, asked.device_id, None, asked.metric_type),
+        context.ago(asked.since_minutes * 60),
+        context.end_ns,
         max(1, int(asked.every_seconds * NS)) if asked.every_seconds else None,
         limit=asked.limit + 1,
     )
-    return Answer(series_rows.rows(steps[: asked.limit]), truncated=len(steps) > asked.limit)
+    return Answer(rows(buckets[: asked.limit]), truncated=len(buckets) > asked.limit)
 
+
+def rows(buckets: Iterable[Bucket]) -> list[dict[str, Any]]:
+    """One flat object per bucket, in the order given; ``time`` is where the bucket begins."""
+    return [
+        {
+            "time": timestamps.format_ns(bucket.time_ns),
+            "device_id": bucket.device_id,
+            "source_device": bucket.source_device,
+            "array_id": bucket.array_id or None,
+            "metric_type": bucket.metric_type,
+            "unit": unit(bucket.metric_type),
+            "mean": bucket.mean,
+            "min": bucket.minimum,
+            "max": bucket.maximum,
+            "count": bucket.count,
+        }
+        for bucket in buckets
+    ]
+
+
+_EXAMPLE_REPLY = """
+{"status": "success", "data": [{"time": "2026-11-23T04:26:00Z", "device_id": "array1-disk1",
+"source_device": "DiskUnit", "array_id": "array1", "metric_type": "DiskTemp", "unit": "degC",
+"mean": 32.51, "min": 32.51, "max": 32.51, "count": 1}]}
+"""
 
 QUESTIONS: tuple[Query[Any], ...] = (
     Query(
-        "anomaly_temperature",
-        "Has the temperature of a device, or of any in a class, risen too much?",
-        params.TemperatureParams,
-        "{device, initial_temp, latest_temp, ratio, anomaly, reason, source_device, "
-        "devices_compared, devices_anomalous}; nulls and a reason where readings are too few",
-        {"source_device": "DiskUnit", "threshold": 1.3, "window_minutes": 20},
-        _anomaly_temperature,
-    ),
-    Query(
-        "series",
-        "A device's readings over time: mean, least and most of each step.",
-        params.SeriesParams,
-        "a list of {time, device_id, source_device, array_id, metric_type, unit, mean, min, "
+        name="series",
+        description="A device's readings over time: mean, least and most of each step.",
+        params=SeriesParams,
+        reply="a list of {time, device_id, source_device, array_id, metric_type, unit, mean, min, "
         "max, count}, oldest first within each series",
-        {"source_device": "DiskUnit", "metric_type": "DiskTemp", "every_seconds": 60},
-        _series,
+        example={"source_device": "DiskUnit", "metric_type": "DiskTemp", "every_seconds": 60},
+        example_reply=_EXAMPLE_REPLY,
+        handler=_series,
     ),
 )

@@ -1,4 +1,4 @@
-"""Has a temperature risen too much? Pure: the ratio of the latest to the initial ``DiskTemp``.
+"""``anomaly_temperature``: the ratio of the latest to the first ``DiskTemp`` in a window.
 
 Of a class of devices each unit is compared with itself, and the one that rose most is the answer.
 """
@@ -8,11 +8,42 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any, ClassVar
 
-from spindle.store.base import Bucket
+from pydantic import Field
+
+from reader.answering.context import Answer, Query, QueryContext
+from reader.answering.params import DeviceParams, Minutes, Number
+from spindle.store.base import Bucket, Selection
 
 METRIC = "DiskTemp"
+_RAW_UNITS = 50  # a class of more units is compared by buckets, not reading by reading
+_MOST_ROWS = 100_000  # of one answer of the store
+
+
+class TemperatureParams(DeviceParams):
+    """Parameters of ``anomaly_temperature``."""
+
+    needs_device: ClassVar[bool] = True
+
+    threshold: Annotated[Number, Field(gt=0, le=1000)] = Field(
+        1.3, description="ratio of latest to initial temperature from which it is an anomaly"
+    )
+    window_minutes: Minutes = Field(20.0, description="how far back, in minutes")
+
+
+async def _anomaly_temperature(context: QueryContext, asked: TemperatureParams) -> Answer:
+    which = Selection(asked.source_device, asked.device_id, None, METRIC)
+    start = context.ago(asked.window_minutes * 60)
+    units = len(await context.store.latest(which, start))
+    buckets: list[Bucket] = []
+    if units <= _RAW_UNITS:
+        buckets = await context.store.series(which, start, context.end_ns, None, _MOST_ROWS)
+    if units > _RAW_UNITS or len(buckets) == _MOST_ROWS:
+        per_unit = max(2, min(60, _MOST_ROWS // max(1, units) - 1))
+        every = max(1, (context.now_ns - start) // per_unit)
+        buckets = await context.store.series(which, start, context.end_ns, every, _MOST_ROWS)
+    return Answer(answer(asked.device, buckets, asked.threshold, asked.window_minutes))
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,3 +112,23 @@ def answer(
 def _too_little(device: str, steps: Sequence[Bucket], window_minutes: float) -> str:
     found = f"only one {METRIC} reading" if steps else f"no {METRIC} reading"
     return f"{found} of {device} in the last {window_minutes:g} minutes; two are needed"
+
+
+_EXAMPLE_REPLY = """
+{"status": "success", "data": {"device": "array1-disk3", "initial_temp": 32.63,
+"latest_temp": 68.81, "ratio": 2.1088, "anomaly": true, "reason": null, "source_device": "DiskUnit",
+"devices_compared": 12, "devices_anomalous": 1}}
+"""
+
+QUESTIONS: tuple[Query[Any], ...] = (
+    Query(
+        name="anomaly_temperature",
+        description="Has the temperature of a device, or of any in a class, risen too much?",
+        params=TemperatureParams,
+        reply="{device, initial_temp, latest_temp, ratio, anomaly, reason, source_device, "
+        "devices_compared, devices_anomalous}; nulls and a reason where readings are too few",
+        example={"source_device": "DiskUnit", "threshold": 1.3, "window_minutes": 20},
+        example_reply=_EXAMPLE_REPLY,
+        handler=_anomaly_temperature,
+    ),
+)

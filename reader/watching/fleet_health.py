@@ -6,11 +6,8 @@ import contextlib
 import logging
 import time
 
-from nats.aio.client import Client
-
 from reader.detection.findings import DeviceKey, Finding
 from reader.health.evidence import PreviousState
-from reader.lookups.examiner import Examiner
 from reader.watching import announcements, forecasts
 from reader.watching.bucket import (
     FORECASTS,
@@ -20,7 +17,8 @@ from reader.watching.bucket import (
     health_from_json,
     health_json,
 )
-from spindle.store.base import Selection, Store
+from reader.watching.share_store import Parts
+from spindle.store.base import Selection
 from spindle.timestamps import NS
 
 log = logging.getLogger("reader.watch")
@@ -32,9 +30,9 @@ OLD_NS = 5 * FRESH_NS  # what was written longer ago says nothing of now
 class FleetLooks:
     """Owns the bucket's ``health`` while this reader follows the first share."""
 
-    def __init__(self, store: Store, client: Client, bucket: Bucket, examiner: Examiner) -> None:
-        self._store, self._client, self._bucket = store, client, bucket
-        self._examiner = examiner
+    def __init__(self, parts: Parts, bucket: Bucket) -> None:
+        self._store, self._client, self._bucket = parts.store, parts.client, bucket
+        self._examiner, self._findings = parts.examiner, parts.findings
         self._states: dict[DeviceKey, PreviousState] = {}  # as last written by anybody
         self._checked_ns = 0
         self._revision = 0
@@ -45,7 +43,7 @@ class FleetLooks:
         data, self._revision = await self._bucket.get(HEALTH)
         self._states, self._checked_ns = health_from_json(data)
         fresh = time.time_ns() - self._checked_ns <= OLD_NS
-        self._examiner.standing.before = self._states if fresh else {}
+        self._findings.previous_states = self._states if fresh else {}
 
     async def forecasts(self) -> list[Finding]:
         """What was foretold last, by whomever."""
@@ -77,6 +75,6 @@ class FleetLooks:
             await self._bucket.write(HEALTH, health_json(states, now_ns), self._revision)
         except Overtaken:
             return  # another reader tells it
-        self._examiner.standing.before = states
+        self._findings.previous_states = states
         for change in changes:
             await self._client.publish(change.subject, change.payload)

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from reader.detection.findings import DeviceKey, Finding
-from reader.lookups.watch_findings import Standing
+from reader.lookups.watch_findings import WatchFindings
 from reader.watching import share as shares_
 from reader.watching.intake import Reading
 from reader.watching.ownership import share_of
@@ -84,7 +84,7 @@ class Board:
             if number not in self.shares:
                 yield from shares_.rows_of(record)
 
-    def show(self, standing: Standing) -> None:
+    def show(self, findings: WatchFindings) -> None:
         """Tell the answers what lasts."""
         rows = list(self.rows())
         found: defaultdict[DeviceKey, list[Finding]] = defaultdict(list)
@@ -92,4 +92,4 @@ class Board:
             found[key].append(finding)
         for each in self.forecasts:
             found[each.source_device, each.device_id].append(each)
-        standing.rows, standing.findings = rows, found
+        findings.rows, findings.lasting = rows, found

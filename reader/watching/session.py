@@ -73,7 +73,7 @@ class Watch:
                 self._told_away = True
             except* Exception as group:  # a fault of the watch must not silence the answers
                 log.error("the watch begins anew after a fault of its own", exc_info=group)
-            self._parts.examiner.standing.watching = False
+            self._parts.findings.watching = False
             if not await service.pause(ownership.BEAT_SECONDS):
                 return
 
@@ -98,7 +98,7 @@ class _Session:
         client = self._parts.client
         self._bucket = await Bucket.open(client, self._settings)
         self._keeper = Keeper(self._parts, self._bucket, self._board)
-        looks = FleetLooks(self._parts.store, client, self._bucket, self._parts.examiner)
+        looks = FleetLooks(self._parts, self._bucket)
         subscriptions = [
             await client.subscribe(subject, cb=self._hear)
             for subject in (subjects.METRICS, f"{subjects.METRICS}.>")
@@ -111,7 +111,7 @@ class _Session:
                 tasks.create_task(self._picture_until_stopped(), name="watch picture")
                 tasks.create_task(self._foretell_until_stopped(looks), name="watch forecasts")
         finally:
-            self._parts.examiner.picture.lost()
+            self._parts.snapshot.mark_incomplete()
             for subscription in subscriptions:
                 with contextlib.suppress(*AWAY):
                     await subscription.unsubscribe()
@@ -124,7 +124,7 @@ class _Session:
         # Not renewed in time: another reader may follow these shares by now.
         scored = time.monotonic() <= self._held_until
         for reading in self._intake.readings(message.data, latest):
-            self._parts.examiner.picture.take(*reading)
+            self._parts.snapshot.take(*reading)
             if scored:
                 self._board.take(reading)
 
@@ -153,7 +153,7 @@ class _Session:
                 share.changed = share.changed or bool(share.rows)
         for number in list(board.shares):
             await self._keeper.settle(number)
-        board.show(self._parts.examiner.standing)
+        board.show(self._parts.findings)
         self._measure()
 
     def _measure(self) -> None:
@@ -161,7 +161,7 @@ class _Session:
         metrics.series.set(board.size)
         metrics.points.inc(board.points)
         board.points = 0
-        metrics.anomalies.set(sum(1 for row in self._parts.examiner.standing.rows if row["lasts"]))
+        metrics.anomalies.set(sum(1 for row in self._parts.findings.rows if row["lasts"]))
 
     async def _beat(self) -> None:
         """Renew the lease, give and take shares, and read what the others found."""
@@ -193,7 +193,7 @@ class _Session:
             if number not in self._board.shares:
                 record, _ = await self._bucket.get(record_key(number))
                 self._board.records[number] = record if isinstance(record, dict) else {}
-        self._parts.examiner.standing.watching = True
+        self._parts.findings.watching = True
 
     async def _leave(self) -> None:
         """Save what time allows, and let the others take over at once."""
@@ -206,8 +206,8 @@ class _Session:
         await self._bucket.write("shares", ownership.without(table, self._me).to_json(), revision)
 
     async def _picture_until_stopped(self) -> None:
-        """Read the newest readings from the store now and then: see ``picture``."""
-        service, examiner = self._parts.service, self._parts.examiner
+        """Read the newest readings from the store now and then: see ``NewestSnapshot``."""
+        service, snapshot = self._parts.service, self._parts.snapshot
         going = True
         while going:
             started = time.monotonic()
@@ -215,12 +215,12 @@ class _Session:
             since = max(0, time.time_ns() - int(hours * 3600 * NS))
             pause = PICTURE_SECONDS
             try:
-                self._parts.store_watch.require()
-                examiner.picture.base(await self._parts.store.latest(Selection(), since))
+                self._parts.store_ready.require()
+                snapshot.replace_by(await self._parts.store.latest(Selection(), since))
                 pause = max(PICTURE_SECONDS, 20 * (time.monotonic() - started))
             except StoreError as error:
                 log.debug("the picture of the fleet is not brought up to date: %s", error)
-                pause = TICK_SECONDS if not examiner.picture.complete else PICTURE_SECONDS
+                pause = TICK_SECONDS if not snapshot.complete else PICTURE_SECONDS
             going = await service.pause(pause)
 
     async def _foretell_until_stopped(self, looks: FleetLooks) -> None:
@@ -233,7 +233,7 @@ class _Session:
                 continue
             due = time.monotonic() + settings.reader_watch_forecast_seconds
             try:
-                self._parts.store_watch.require()
+                self._parts.store_ready.require()
                 await looks.foretell(time.time_ns(), settings.retention_hours)
             except StoreError as error:
                 log.debug("nothing is foretold: %s", error)
@@ -246,7 +246,7 @@ class _Session:
                 continue
             started = time.monotonic()
             try:
-                self._parts.store_watch.require()
+                self._parts.store_ready.require()
                 await looks.look(time.time_ns())
             except StoreError as error:  # the store watch tells it; the last look stays
                 log.debug("the fleet's health is not judged: %s", error)

@@ -13,7 +13,9 @@ from nats.errors import Error as NatsError
 from nats.js.errors import ServiceUnavailableError
 
 from reader.lookups.examiner import Examiner
-from reader.lookups.store_ready import StoreWatch
+from reader.lookups.newest_snapshot import NewestSnapshot
+from reader.lookups.store_ready import StoreReady
+from reader.lookups.watch_findings import WatchFindings
 from reader.settings import ReaderSettings
 from reader.watching import announcements, ownership
 from reader.watching.bucket import Bucket, Overtaken, record_key
@@ -39,10 +41,12 @@ class Parts:
     """What the watch stands on."""
 
     store: Store
-    store_watch: StoreWatch
+    store_ready: StoreReady
     client: Client
     service: Service[ReaderSettings]
     examiner: Examiner
+    findings: WatchFindings
+    snapshot: NewestSnapshot
 
 
 class Keeper:
@@ -73,7 +77,7 @@ class Keeper:
                     log.debug("a saved state is not used: %s", error)
             board.shares[number] = share
         with contextlib.suppress(StoreError):
-            self._parts.store_watch.require()
+            self._parts.store_ready.require()
             await catch_up(self._parts.store, board, taken, time.time_ns())
         for share in board.shares.values():  # not before: what began lately is not in the states
             share.drop_orphans()

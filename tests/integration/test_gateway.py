@@ -16,7 +16,6 @@ import pytest
 from nats.aio.client import Client
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 
-from gateway.examples import ANSWERS
 from spindle import subjects
 from tests.http_calls import call
 from tests.integration.gateway_world import World, world
@@ -261,17 +260,39 @@ def test_every_question_of_the_reader_is_in_the_openapi_document(gateway: str) -
     assert examples["application/json"]["examples"].keys() == QUERIES.keys()
 
 
+def shape(value: Any) -> Any:
+    """Keys and kinds; of a list its first row; numbers are alike, and null fits everything."""
+    if isinstance(value, dict):
+        return {key: shape(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [shape(value[0])] if value else []
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return "number" if number else type(value).__name__
+
+
+def fits(example: Any, answer: Any) -> bool:
+    """Whether two shapes agree, as far as both say something."""
+    if "NoneType" in (example, answer) or [] in (example, answer):
+        return True
+    if isinstance(example, dict) and isinstance(answer, dict):
+        return example.keys() == answer.keys() and all(fits(example[k], answer[k]) for k in answer)
+    if isinstance(example, list) and isinstance(answer, list):
+        return fits(example[0], answer[0])
+    return bool(example == answer)
+
+
 def test_the_examples_of_answers_have_the_shape_of_todays_answers(gateway: str) -> None:
-    """``python -m gateway.examples`` writes them anew."""
-    assert {"alerts_critical", "device_health", "anomaly_temperature"} <= ANSWERS.keys()
-    query = call(f"{gateway}/openapi.json").json["paths"]["/api/v1/query"]["post"]
+    document = call(f"{gateway}/openapi.json").json
+    query = document["paths"]["/api/v1/query"]["post"]
     questions = query["requestBody"]["content"]["application/json"]["examples"]
-    for name, example in ANSWERS.items():
-        answer = call(f"{gateway}/api/v1/query", questions[name]["value"]).json
-        assert answer.keys() | {"truncated"} == example.keys() | {"truncated"}, name
+    assert {"alerts_critical", "device_health", "anomaly_temperature"} <= questions.keys()
+    for name, question in questions.items():
+        reply = document["paths"][f"/api/v1/{name}"]["get"]["responses"]["200"]
+        example = reply["content"]["application/json"]["example"]
+        answer = call(f"{gateway}/api/v1/query", question["value"]).json
+        answer.pop("truncated", None)
+        assert fits(shape(example), shape(answer)), (name, shape(example), shape(answer))
         assert type(answer["data"]) is type(example["data"]), name
-        if isinstance(answer["data"], dict):
-            assert answer["data"].keys() == example["data"].keys(), name
 
 
 def test_the_documentation_page_asks_nothing_of_other_machines(gateway: str) -> None:

@@ -56,7 +56,7 @@ def scene(tmp_path: Path) -> Iterator[Scene]:
     (tmp_path / "rules.yml").write_text(yaml.safe_dump(rules))
     own: dict[str, dict[str, object]] = {
         "writer": {"store_timeout_seconds": 1, "writer_batch_points": 100},
-        "reader": {"reader_count_seconds": 1, "reader_stale_seconds": 3},
+        "reader": {"reader_stale_seconds": 3},
         "daemon": {
             "generation_interval_seconds": 0.2,
             "daemon_backlog_bytes": 2**20,

@@ -182,7 +182,7 @@ async def test_a_question_that_takes_too_long_is_answered_with_504(
 async def test_one_question_too_many_is_told_busy_and_none_is_lost(
     nats_server: Server, store: MemoryStore, client: Client
 ) -> None:
-    async with reading(nats_server, store, reader_concurrency=2) as service:
+    async with reading(nats_server, store, most_at_once=2) as service:
         await ask(client, "devices")
         store.slow = asyncio.Event()
         async with asyncio.TaskGroup() as tasks:
@@ -219,7 +219,7 @@ async def test_while_the_store_is_away_questions_get_503_and_healthz_says_why(
 async def test_a_fault_of_the_reader_is_code_500_without_its_text_and_the_log_has_it(
     nats_server: Server, store: MemoryStore, client: Client, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with reading(nats_server, store, reader_store_check_seconds=60) as service:
+    async with reading(nats_server, store, check_seconds=60) as service:
         await until(lambda: service.health.healthy)
         store.failing = RuntimeError("secret path")
         message = await request(client, "reader.devices", b"")
@@ -250,7 +250,7 @@ async def test_several_readers_share_the_questions_and_each_is_answered_once(
 async def test_a_hundred_questions_at_once_are_all_answered(
     nats_server: Server, store: MemoryStore, client: Client
 ) -> None:
-    async with reading(nats_server, store, reader_concurrency=100):
+    async with reading(nats_server, store, most_at_once=100):
         await ask(client, "devices")
         replies = await asyncio.gather(*(ask(client, "devices") for _ in range(100)))
     assert [reply["status"] for reply in replies] == ["success"] * 100

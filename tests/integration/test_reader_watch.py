@@ -252,7 +252,7 @@ async def test_identical_questions_are_answered_by_one_look_into_the_store(
 ) -> None:
     now = time.time_ns()
     await store.write_points([(DISK, now, 2.0)])
-    async with reading(nats_server, store, reader_cache_seconds=30) as service:
+    async with reading(nats_server, store, shared_seconds=30) as service:
         await ask(world.client, "devices")
         await store.write_events(
             [EventRow(now, "e", "DiskUnit", "DriveFailure", "disk-9", "", 9, "")]

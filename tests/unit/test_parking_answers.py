@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from reader.questions import parking_rows
-from reader.questions.registry import find
+from reader.questions import parking, parking_visits
+from reader.questions.registry import QUERIES
 from spindle.errors import InvalidQuery
 from spindle.parking import Inside, key_of, plate_of
 from spindle.store.base import VisitRow
@@ -22,19 +22,19 @@ def visit(entry: int | None, exit_: int, status: str = "matched") -> VisitRow:
 def test_occupancy_counts_those_who_left_since_and_those_still_inside() -> None:
     visits = [visit(-100, 15), visit(5, 25), visit(None, 12, "unmatched"), visit(20, 30, "manual")]
     inside = [Inside("B-2", NOON + 10 * NS, "e", None)]
-    times = parking_rows.step_times(NOON, NOON + 35 * NS, 10 * NS)
-    assert [row["inside"] for row in parking_rows.occupancy(visits, inside, times)] == [1, 3, 3, 1]
-    assert parking_rows.occupancy([], [], times)[0] == {"time": "2027-01-15T08:00:00Z", "inside": 0}
+    times = parking.step_times(NOON, NOON + 35 * NS, 10 * NS)
+    assert [row["inside"] for row in parking.occupancy(visits, inside, times)] == [1, 3, 3, 1]
+    assert parking.occupancy([], [], times)[0] == {"time": "2027-01-15T08:00:00Z", "inside": 0}
 
 
 def test_steps_are_aligned_to_the_epoch_and_do_not_pass_the_end() -> None:
-    assert list(parking_rows.step_times(11, 29, 10)) == [20]
-    assert list(parking_rows.step_times(10, 30, 10)) == [10, 20, 30]
+    assert list(parking.step_times(11, 29, 10)) == [20]
+    assert list(parking.step_times(10, 30, 10)) == [10, 20, 30]
 
 
 def test_a_summary_counts_visits_and_describes_stays() -> None:
     visits = [visit(-n, 0) for n in range(1, 101)] + [visit(None, 1, "unmatched")]
-    found = parking_rows.summary(visits)
+    found = parking_visits.summary(visits)
     assert (found["visits"], found["matched"], found["unmatched"], found["manual"]) == (
         101, 100, 1, 0,
     )  # fmt: skip
@@ -43,14 +43,14 @@ def test_a_summary_counts_visits_and_describes_stays() -> None:
 
 
 def test_a_summary_of_nothing_has_nulls_and_of_one_visit_its_stay() -> None:
-    assert parking_rows.summary([])["p95_stay_seconds"] is None
-    assert parking_rows.summary([])["visits"] == 0
-    assert parking_rows.summary([visit(0, 7)])["p95_stay_seconds"] == 7
+    assert parking_visits.summary([])["p95_stay_seconds"] is None
+    assert parking_visits.summary([])["visits"] == 0
+    assert parking_visits.summary([visit(0, 7)])["p95_stay_seconds"] == 7
 
 
 def test_who_came_last_is_listed_first() -> None:
     vehicles = [Inside("B-1", NOON, "e1", None), Inside("B-2", NOON + NS, "e2", "west")]
-    assert parking_rows.inside_rows(vehicles, NOON + 2 * NS) == [
+    assert parking.inside_rows(vehicles, NOON + 2 * NS) == [
         {
             "vehicle_plate": "B-2",
             "entry_date_time": "2027-01-15T08:00:01Z",
@@ -67,8 +67,8 @@ def test_who_came_last_is_listed_first() -> None:
 
 
 def test_a_vehicle_that_is_not_inside_keeps_the_shape_of_the_answer() -> None:
-    found = parking_rows.vehicle("B-1", None, [visit(0, 7)], NOON)
-    there = parking_rows.vehicle("B-1", Inside("B-1", NOON, "e", None), [], NOON)
+    found = parking.vehicle("B-1", None, [visit(0, 7)], NOON)
+    there = parking.vehicle("B-1", Inside("B-1", NOON, "e", None), [], NOON)
     assert found.keys() == there.keys()
     assert (found["inside"], there["inside"]) == (False, True)
     assert found["entry_date_time"] is None
@@ -91,7 +91,7 @@ def test_wrong_parameters_are_answered_with_what_is_allowed(
     from reader.answering.params import parse
 
     with pytest.raises(InvalidQuery, match=said):
-        parse(query, find(query).params, params)
+        parse(query, QUERIES[query].params, params)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 
 from reader.answering import replies
 from reader.answering.context import Answer
-from reader.questions import alert_rows, device_rows, manual, series_rows, temperature
+from reader.questions import alerts, devices, manual, series, temperature
 from reader.questions.registry import QUERIES
 from spindle.errors import Busy, InvalidInput, InvalidQuery, StoreDenied, StoreUnavailable
 from spindle.store.base import Bucket, EventRow, Latest
@@ -74,7 +74,7 @@ def test_a_temperature_that_began_at_zero_has_no_ratio_and_says_so() -> None:
 
 def test_alerts_keep_all_nine_digits_of_their_time() -> None:
     event = EventRow(NOW, "e-1", "DiskUnit", "DriveFailure", "disk-1", "", 9, "")
-    assert alert_rows.rows([event]) == [
+    assert alerts.rows([event]) == [
         {
             "time": "2027-01-15T08:00:00.123456789Z",
             "event_id": "e-1",
@@ -93,7 +93,7 @@ def test_the_summary_counts_per_class_the_most_first() -> None:
         EventRow(NOW, str(n), source, "DriveFailure", source, "", 9, "")
         for n, source in enumerate(["A", "B", "B"])
     ]
-    assert alert_rows.summary(events) == [
+    assert alerts.summary(events) == [
         {"source_device": "B", "critical_event_count": 2},
         {"source_device": "A", "critical_event_count": 1},
     ]
@@ -105,7 +105,7 @@ def test_a_device_is_listed_with_its_latest_readings_units_and_when_it_was_last_
         Latest("DiskUnit", "Strange", "disk-1", "array-1", NOW, 7),
     ]
     event = EventRow(NOW, "e", "CloudStorage", "UnauthorizedAccess", "bucket-1", "", 3, "")
-    cloud, disk = device_rows.rows(latest, [event])
+    cloud, disk = devices.rows(latest, [event])
     assert (cloud["device_id"], cloud["metrics"]) == ("bucket-1", {})
     assert (disk["array_id"], disk["last_seen"]) == ("array-1", "2027-01-15T08:00:00.123456789Z")
     assert disk["metrics"]["DiskTemp"]["value"] == 40.5
@@ -115,7 +115,7 @@ def test_a_device_is_listed_with_its_latest_readings_units_and_when_it_was_last_
 
 def test_a_step_tells_mean_least_most_and_how_many() -> None:
     step = Bucket("DiskUnit", "DiskTemp", "disk-1", "", NOW, 40.0, 39.0, 41.5, 60)
-    (row,) = series_rows.rows([step])
+    (row,) = series.rows([step])
     assert (row["mean"], row["min"], row["max"], row["count"]) == (40.0, 39.0, 41.5, 60)
     assert (row["unit"], row["array_id"]) == ("degC", None)
 
@@ -164,7 +164,7 @@ def test_a_whole_answer_does_not_speak_of_truncation() -> None:
 
 
 def test_the_manual_names_every_query_with_every_parameter() -> None:
-    text = manual.markdown()
+    text = manual.markdown(QUERIES.values())
     for query in QUERIES.values():
         assert f"### `{query.name}`" in text
         assert all(f"| `{name}` |" in text for name in query.params.model_fields)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from reader.questions.ledger_rows import total
+from reader.questions.ledger import total
 
 
 def report(

@@ -9,7 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reader.answering import params
-from reader.questions.registry import QUERIES, find
+from reader.answering.runner import named
+from reader.questions.alerts import AlertsParams
+from reader.questions.registry import QUERIES
+from reader.questions.temperature import TemperatureParams
 from spindle.errors import InvalidQuery
 from spindle.models import NAME_PATTERN
 
@@ -51,15 +54,15 @@ def test_any_json_is_either_understood_or_refused_in_one_short_plain_sentence(
 
 def test_numbers_may_be_written_as_strings() -> None:
     asked = params.parse(
-        "alerts_critical", params.AlertsParams, {"since_minutes": "7.5", "min_criticality": "9"}
+        "alerts_critical", AlertsParams, {"since_minutes": "7.5", "min_criticality": "9"}
     )
     assert (asked.since_minutes, asked.min_criticality) == (7.5, 9)
 
 
 def test_the_defaults_are_those_of_the_contract() -> None:
-    alerts = params.parse("alerts_critical", params.AlertsParams, None)
+    alerts = params.parse("alerts_critical", AlertsParams, None)
     assert (alerts.since_minutes, alerts.min_criticality) == (15, 8)
-    temperature = params.parse("t", params.TemperatureParams, {"source_device": "DiskUnit"})
+    temperature = params.parse("t", TemperatureParams, {"source_device": "DiskUnit"})
     assert (temperature.threshold, temperature.window_minutes) == (1.3, 20)
 
 
@@ -86,25 +89,25 @@ def test_a_wrong_parameter_is_named_with_what_was_given_and_what_is_allowed(
     wrong: object, sentence: str
 ) -> None:
     with pytest.raises(InvalidQuery) as refused:
-        params.parse("alerts_critical", params.AlertsParams, wrong)
+        params.parse("alerts_critical", AlertsParams, wrong)
     assert sentence in str(refused.value)
     assert len(str(refused.value)) < 400
 
 
 def test_every_mistake_is_told_at_once() -> None:
     with pytest.raises(InvalidQuery, match=r"since_minutes: .*; min_criticality: "):
-        params.parse("q", params.AlertsParams, {"since_minutes": 0, "min_criticality": 0})
+        params.parse("q", AlertsParams, {"since_minutes": 0, "min_criticality": 0})
 
 
 @pytest.mark.parametrize("query_type", ["device_health", "anomaly_temperature", "series"])
 def test_a_question_about_a_device_says_which(query_type: str) -> None:
     with pytest.raises(InvalidQuery, match="give source_device or device_id"):
-        params.parse(query_type, find(query_type).params, {})
-    params.parse(query_type, find(query_type).params, {"device_id": "disk-7"})
+        params.parse(query_type, QUERIES[query_type].params, {})
+    params.parse(query_type, QUERIES[query_type].params, {"device_id": "disk-7"})
 
 
 def test_an_unknown_query_type_is_answered_with_the_list_of_those_that_exist() -> None:
     with pytest.raises(InvalidQuery) as refused:
-        find("device_helth")
+        named(QUERIES, "device_helth")
     assert "given 'device_helth'" in str(refused.value)
     assert all(name in str(refused.value) for name in QUERIES)

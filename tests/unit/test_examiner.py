@@ -25,7 +25,7 @@ async def test_an_event_that_counts_for_an_hour_is_over_when_the_readings_of_tha
         NOW - 39 * MINUTE, "e", "DiskUnit", "DriveFailure", "disk-1", "", 9, "temperature"
     )
     await store.write_events([told])
-    examiner = Examiner.of(load(ReaderSettings, reader_event_minutes=60))
+    examiner = Examiner(load(ReaderSettings, reader_event_minutes=60))
     (unit,) = await examiner.examine(store, Selection(), NOW)
     assert (unit.state, unit.reasons[0].severity) == ("ok", "ok")
 
@@ -50,7 +50,7 @@ async def incident(devices: int) -> MemoryStore:
 
 
 async def test_of_an_incident_of_many_devices_each_is_found_to_be_over_within_a_few_looks() -> None:
-    store, examiner = await incident(5 * MOST_CLOSER), Examiner.of(load(ReaderSettings))
+    store, examiner = await incident(5 * MOST_CLOSER), Examiner(load(ReaderSettings))
     ill = []
     for look in range(6):
         units = await examiner.examine(store, Selection(), NOW + look * NS)
@@ -59,7 +59,7 @@ async def test_of_an_incident_of_many_devices_each_is_found_to_be_over_within_a_
 
 
 async def test_events_that_no_reading_explains_do_not_keep_others_from_being_looked_at() -> None:
-    store, examiner = await incident(8), Examiner.of(load(ReaderSettings))
+    store, examiner = await incident(8), Examiner(load(ReaderSettings))
     for n in range(3 * MOST_CLOSER):
         name, kind = f"a-{n:03}", "UnauthorizedAccess" if n % 2 else "DataCorruption"
         series = Series("DiskUnit", "DiskTemp", name, "")

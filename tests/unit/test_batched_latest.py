@@ -8,7 +8,7 @@ from typing import cast
 import pytest
 
 from reader.lookups import batched_latest as module
-from reader.lookups.batched_latest import AT_ONCE, MOST, Newest
+from reader.lookups.batched_latest import AT_ONCE, MOST, BatchedLatest
 from spindle.errors import StoreUnavailable
 from spindle.store.base import Latest, Selection, Store
 
@@ -35,9 +35,11 @@ class SlowStore:
         ]
 
 
-def asking(newest: Newest, store: SlowStore, *devices: str) -> list[asyncio.Task[list[Latest]]]:
+def asking(
+    newest: BatchedLatest, store: SlowStore, *devices: str
+) -> list[asyncio.Task[list[Latest]]]:
     return [
-        asyncio.create_task(newest.of(cast("Store", store), device, 100 + n))
+        asyncio.create_task(newest.readings(cast("Store", store), device, 100 + n))
         for n, device in enumerate(devices)
     ]
 
@@ -50,13 +52,15 @@ async def settle() -> None:
 async def test_who_asks_in_the_same_moment_is_answered_by_one_query_each_with_its_own() -> None:
     store = SlowStore()
     store.go.set()
-    found = await asyncio.gather(*asking(Newest(), store, "disk-1", "disk-2", "disk-1", "other"))
+    found = await asyncio.gather(
+        *asking(BatchedLatest(), store, "disk-1", "disk-2", "disk-1", "other")
+    )
     assert store.asked == [(("disk-1", "disk-2", "other"), 100)]
     assert [[one.value for one in each] for each in found] == [[1, 1], [2, 2], [1, 1], []]
 
 
 async def test_one_alone_is_asked_for_at_once_and_later_ones_go_together() -> None:
-    store, newest = SlowStore(), Newest()
+    store, newest = SlowStore(), BatchedLatest()
     tasks = asking(newest, store, "disk-0")
     await settle()
     assert store.asked == [(("disk-0",), 100)]
@@ -73,7 +77,7 @@ async def test_a_query_that_takes_long_does_not_hold_up_the_next_but_there_are_n
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(module, "PATIENCE_SECONDS", 0.001)
-    store, newest = SlowStore(), Newest()
+    store, newest = SlowStore(), BatchedLatest()
     tasks = []
     for n in range(AT_ONCE + 3):
         tasks += asking(newest, store, f"disk-{n}")
@@ -85,7 +89,7 @@ async def test_a_query_that_takes_long_does_not_hold_up_the_next_but_there_are_n
 
 
 async def test_a_failure_is_told_to_all_who_waited_for_it_and_not_kept() -> None:
-    store, newest = SlowStore(), Newest()
+    store, newest = SlowStore(), BatchedLatest()
     store.error = StoreUnavailable("away")
     tasks = asking(newest, store, "disk-1", "disk-2", "disk-1")
     await settle()
@@ -99,7 +103,7 @@ async def test_a_failure_is_told_to_all_who_waited_for_it_and_not_kept() -> None
 
 
 async def test_who_gives_up_disturbs_nobody() -> None:
-    store, newest = SlowStore(), Newest()
+    store, newest = SlowStore(), BatchedLatest()
     impatient, patient, other = asking(newest, store, "disk-1", "disk-1", "disk-2")
     await settle()
     impatient.cancel()

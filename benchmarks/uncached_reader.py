@@ -1,0 +1,14 @@
+"""The reader, but each question is answered anew, and nothing else asks the store meanwhile."""
+
+from __future__ import annotations
+
+from reader.answering import runner
+from reader.lookups import device_gauges
+from reader.main import PARTS, main
+from reader.settings import ReaderSettings
+from spindle.service.run import run
+
+if __name__ == "__main__":
+    runner.SHARED_SECONDS = 0.0
+    device_gauges.LEAST_SECONDS = device_gauges.MOST_SECONDS = 3600.0
+    run("reader", ReaderSettings, main, PARTS, lambda settings: settings.reader_http_port, [])

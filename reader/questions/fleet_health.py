@@ -1,0 +1,64 @@
+"""``fleet_health``: which devices and arrays are in trouble."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from reader.answering.context import Answer, Query, QueryContext
+from reader.answering.params import DeviceParams, Whole
+from reader.health import fleet
+from spindle.models import Name
+from spindle.store.base import Selection
+
+
+class FleetParams(DeviceParams):
+    """Parameters of ``fleet_health``."""
+
+    array_id: Name | None = Field(None, description="the array that devices belong to")
+    state: Literal["ok", "unknown", "warning", "critical"] | None = Field(
+        None, description="list devices in this state; default all that are not ok"
+    )
+    limit: Annotated[Whole, Field(ge=1, le=1000)] = Field(
+        20, description="at most so many devices, and so many arrays"
+    )
+
+
+async def _fleet_health(context: QueryContext, asked: FleetParams) -> Answer:
+    which = Selection(asked.source_device, asked.device_id, asked.array_id)
+    units = await context.examiner.examine(context.store, which, context.now_ns)
+    return Answer(fleet.answer(units, asked.state, asked.limit))
+
+
+_EXAMPLE_REPLY = """
+{"status": "success", "data": {"health": "critical", "devices_known": 14, "counts": {"ok": 13,
+"unknown": 0, "warning": 0, "critical": 1}, "listed": 1, "matching": 1,
+"devices": [{"device": "array1-disk3", "source_device": "DiskUnit", "array_id": "array1",
+"health": "critical", "score": 19, "since": "2026-11-23T05:26:15Z",
+"last_seen": "2026-11-23T05:26:56.003020285Z", "reasons": [{"source_device": "DiskUnit",
+"device": "array1-disk3", "metric_type": "DiskTemp", "event_type": null, "value": 68.81,
+"unit": "degC", "limit": 60.0, "severity": "critical", "time": "2026-11-23T05:26:56.003020285Z",
+"since": "2026-11-23T05:26:15Z",
+"message": "DiskTemp 68.81 degC, at or above 60 degC (critical) for 41 s"}]}],
+"arrays": [{"array_id": "array1", "health": "critical", "score": 19, "counts": {"ok": 6,
+"unknown": 0, "warning": 0, "critical": 1}, "worst": "array1-disk3",
+"message": "1 critical of 7 devices, worst array1-disk3: DiskTemp 68.81 degC, at or above 60 degC \
+(critical) for 41 s"}]}}
+"""
+
+QUESTIONS: tuple[Query[Any], ...] = (
+    Query(
+        name="fleet_health",
+        description="Which devices and arrays are in trouble, the worst first, and how many are "
+        "well?",
+        params=FleetParams,
+        reply="{health, devices_known, counts, listed, matching, devices, arrays}: devices a list "
+        "of {device, source_device, array_id, health, score, since, last_seen, reasons}, arrays "
+        "one of {array_id, health, score, counts, worst, message}; an array is as well as the "
+        "worst of its members",
+        example={"limit": 10},
+        example_reply=_EXAMPLE_REPLY,
+        handler=_fleet_health,
+    ),
+)
