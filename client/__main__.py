@@ -13,8 +13,8 @@ import typer
 from client import deadletters_cli
 from client import inject as injection
 from client import query as question
+from client.main import PARTS, main
 from client.settings import ClientSettings
-from client.watch import PARTS, main
 from spindle.errors import InvalidInput, InvalidSettings
 from spindle.service.run import run
 from spindle.settings import load

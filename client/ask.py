@@ -13,6 +13,7 @@ from nats.errors import TimeoutError as NatsTimeoutError
 
 from spindle.errors import SpindleError
 
+TIMEOUT_SECONDS = 10.0  #: for one answer; promised, so no setting
 CODE_HEADER = "Nats-Service-Error-Code"
 
 

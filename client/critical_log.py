@@ -7,20 +7,16 @@ written after the log, so after a crash between the two the log's own lines make
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import logging
-import os
 from collections.abc import Iterable, Iterator
-from io import BufferedWriter
 from pathlib import Path
 
 import orjson
 
 from client import summary
+from client.append_file import AppendFile
 from client.summary import CriticalEvent, Key
 from spindle import timestamps
-from spindle.errors import InUse
 
 log = logging.getLogger("client")
 
@@ -31,14 +27,11 @@ class CriticalLog:
     """The log and its memory. Blocking: called from a thread, by one caller at a time."""
 
     def __init__(self, path: Path, max_bytes: int, backups: int) -> None:
-        self._path = path
-        self._max_bytes = max_bytes
-        self._backups = backups
-        self._state_path = path.with_name(path.name + ".state")
+        self._file = AppendFile(path, max_bytes, backups, "CLIENT_OUTPUT")
+        self._state_path = self._file.beside(".state")
         self._written: dict[Key, int] = {}  # events in the log -> when they happened
         self._last_poll_ns: int | None = None  # when the reader last answered
         self._saved_ns = 0  # the last poll that the state file knows of
-        self._lock: BufferedWriter | None = None
 
     @property
     def last_poll_ns(self) -> int | None:
@@ -51,25 +44,15 @@ class CriticalLog:
         :raises InUse: another client writes to it.
         :raises OSError: it cannot be read.
         """
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        lock = self._path.with_name(self._path.name + ".lock").open("ab")
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            lock.close()
-            raise InUse(
-                f"another client writes to {self._path}; stop it, or set CLIENT_OUTPUT"
-            ) from None
-        self._lock = lock
+        self._file.lock()
         self._drop_torn_line()
         self._recover()
 
     def close(self) -> None:
         """Save what is remembered, and let another process have the log."""
-        if self._lock is not None:
+        if self._file.is_locked:
             self._save()
-            self._lock.close()
-            self._lock = None
+        self._file.unlock()
 
     def write(self, events: Iterable[CriticalEvent], now_ns: int) -> list[CriticalEvent]:
         """Append one summary of those events that were never written.
@@ -80,7 +63,9 @@ class CriticalLog:
         new = {event.key: event for event in events if event.key not in self._written}
         fresh = sorted(new.values(), key=lambda event: (event.time_ns, event.key))
         if fresh:
-            self._append(summary.render(fresh, now_ns).encode())
+            block = summary.render(fresh, now_ns).encode()
+            self._file.rotate(len(block))
+            self._file.append(block)
             self._written.update((event.key, event.time_ns) for event in fresh)
         self._last_poll_ns = now_ns
         if fresh or now_ns - self._saved_ns >= SAVE_EVERY_NS:
@@ -92,47 +77,21 @@ class CriticalLog:
         for key in [key for key, time_ns in self._written.items() if time_ns < before_ns]:
             del self._written[key]
 
-    def _append(self, block: bytes) -> None:
-        with contextlib.suppress(FileNotFoundError):
-            self._rotate(self._path.stat().st_size + len(block))
-        with self._path.open("ab", buffering=0) as file:
-            before = file.tell()
-            try:
-                while block:  # on a disk that fills up a part is written, then the rest fails
-                    block = block[file.write(block) :]
-                os.fsync(file.fileno())
-            except OSError:
-                file.truncate(before)  # all of a summary or nothing
-                raise
-
-    def _rotate(self, size: int) -> None:
-        if not self._max_bytes or size <= self._max_bytes:
-            return
-        for number in range(self._backups - 1, 0, -1):
-            with contextlib.suppress(FileNotFoundError):
-                self._backup(number).replace(self._backup(number + 1))
-        self._path.replace(self._backup(1))
-
-    def _backup(self, number: int) -> Path:
-        return self._path.with_name(f"{self._path.name}.{number}")
-
     def _drop_torn_line(self) -> None:
         """Cut off a last line that a crash left without its end: its event is written anew."""
-        try:
-            content = self._path.read_bytes()
-        except FileNotFoundError:
+        if not self._file.size:
             return
+        content = self._file.path.read_bytes()
         end = content.rfind(b"\n") + 1
         if end != len(content):
-            os.truncate(self._path, end)
+            self._file.cut(end)
 
     def _recover(self) -> None:
         self._read_state()
         newest = 0
-        for path in (self._path, *map(self._backup, range(1, self._backups + 1))):
-            if path.is_file():
-                self._written.update(summary.read_back(_lines(path)))
-                newest = max(newest, summary.newest_summary_ns(_lines(path)) or 0)
+        for path in self._file.files():
+            self._written.update(summary.read_back(_lines(path)))
+            newest = max(newest, summary.newest_summary_ns(_lines(path)) or 0)
         if newest > (self._last_poll_ns or 0):
             self._last_poll_ns = newest
 
@@ -155,7 +114,7 @@ class CriticalLog:
             "last_poll": timestamps.format_ns(self._last_poll_ns),
             "written": [[*key, time_ns] for key, time_ns in self._written.items()],
         }
-        temporary = self._state_path.with_name(self._state_path.name + ".new")
+        temporary = self._file.beside(".state.new")
         try:
             temporary.write_bytes(orjson.dumps(state))
             temporary.replace(self._state_path)

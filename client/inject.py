@@ -15,7 +15,7 @@ from nats.errors import TimeoutError as NatsTimeoutError
 from rich.console import Console
 
 from client import query
-from client.ask import ReaderAway, Refused, understand
+from client.ask import TIMEOUT_SECONDS, ReaderAway, Refused, understand
 from client.settings import ClientSettings
 from spindle import bus, subjects
 from spindle.errors import InvalidInput
@@ -76,13 +76,12 @@ async def _ask(settings: ClientSettings, wanted: Mapping[str, str]) -> dict[str,
         answer = await client.request(
             subjects.SIMULATION_INJECT,
             orjson.dumps(wanted),
-            timeout=settings.client_request_timeout_seconds,
+            timeout=TIMEOUT_SECONDS,
         )
     except NoRespondersError:
         raise ReaderAway("no daemon answers; is it started?") from None
     except NatsTimeoutError:
-        seconds = settings.client_request_timeout_seconds
-        raise ReaderAway(f"the daemon did not answer within {seconds:g} s") from None
+        raise ReaderAway(f"the daemon did not answer within {TIMEOUT_SECONDS:g} s") from None
     except NatsError as error:
         raise ReaderAway(f"NATS did not take the request: {error}") from None
     finally:

@@ -12,20 +12,14 @@ from __future__ import annotations
 
 import contextlib
 import csv
-import fcntl
 import io
-import logging
-import os
 import sqlite3
 from collections.abc import Sequence
-from io import BufferedWriter
 from pathlib import Path
 
+from client.append_file import AppendFile
 from spindle import timestamps
-from spindle.errors import InUse
 from spindle.models import ParkingSummary
-
-log = logging.getLogger("client")
 
 HEADER = (
     "vehicle_plate",
@@ -34,6 +28,9 @@ HEADER = (
     "duration_seconds",
     "status",
 )
+#: Of one file, and how many renamed ones are kept. 100 MB are some million visits, which a
+#: spreadsheet still opens.
+MAX_BYTES, BACKUPS = 100_000_000, 10
 REMEMBERED = 1_000_000  #: ids, some 60 bytes each
 
 _SCHEMA = """
@@ -70,10 +67,8 @@ class ParkingCsv:
     """The file and its memory. Blocking: called from a thread, by one caller at a time."""
 
     def __init__(self, path: Path, max_bytes: int, backups: int) -> None:
-        self._path = path
-        self._max_bytes = max_bytes
-        self._backups = backups
-        self._lock: BufferedWriter | None = None
+        self._file = AppendFile(path, max_bytes, backups, "CLIENT_PARKING_OUTPUT")
+        self._state_path = self._file.beside(".state")
         self._state: sqlite3.Connection | None = None
 
     def open(self) -> None:
@@ -82,30 +77,19 @@ class ParkingCsv:
         :raises InUse: another client writes to it.
         :raises OSError: it cannot be used.
         """
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        lock = self._beside(".lock").open("ab")
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            lock.close()
-            raise InUse(
-                f"another client writes to {self._path}; stop it, or set CLIENT_PARKING_OUTPUT"
-            ) from None
-        self._lock = lock
+        self._file.lock()
         try:
             self._state = self._open_state()
             self._mend(self._state)
         except sqlite3.Error as error:
-            raise OSError(f"{self._beside('.state')}: {error}") from None
+            raise OSError(f"{self._state_path}: {error}") from None
 
     def close(self) -> None:
         """Let another process have the file."""
         if self._state is not None:
             self._state.close()
             self._state = None
-        if self._lock is not None:
-            self._lock.close()
-            self._lock = None
+        self._file.unlock()
 
     def write(self, visits: Sequence[ParkingSummary]) -> int:
         """Append those visits that were never written; how many.
@@ -120,16 +104,11 @@ class ParkingCsv:
             if fresh:
                 self._append(self._state, fresh)
         except sqlite3.Error as error:
-            raise OSError(f"{self._beside('.state')}: {error}") from None
+            raise OSError(f"{self._state_path}: {error}") from None
         return len(fresh)
 
-    def _beside(self, ending: str) -> Path:
-        return self._path.with_name(self._path.name + ending)
-
     def _open_state(self) -> sqlite3.Connection:
-        state = sqlite3.connect(
-            self._beside(".state"), isolation_level=None, check_same_thread=False
-        )
+        state = sqlite3.connect(self._state_path, isolation_level=None, check_same_thread=False)
         state.execute("PRAGMA journal_mode = WAL")
         state.execute("PRAGMA synchronous = FULL")
         state.executescript(_SCHEMA)
@@ -141,10 +120,10 @@ class ParkingCsv:
         if pending is None:
             return
         start, size, first = pending
-        length = self._path.stat().st_size if self._path.exists() else 0
+        length = self._file.size
         if start <= length < start + size:
             if length > start:
-                os.truncate(self._path, start)
+                self._file.cut(start)
             state.execute("BEGIN IMMEDIATE")
             state.execute("DELETE FROM written WHERE number >= ?", (first,))
             state.execute("DELETE FROM append")
@@ -160,23 +139,18 @@ class ParkingCsv:
 
     def _append(self, state: sqlite3.Connection, visits: Sequence[ParkingSummary]) -> None:
         rows = render([row(visit) for visit in visits])
-        self._rotate(len(rows))
-        start = self._path.stat().st_size if self._path.exists() else 0
+        self._file.rotate(len(rows))
+        start = self._file.size
         block = b"" if start else render([HEADER])
         if start and not self._ends_with_a_line(start):  # edited by hand
             block = b"\n"
         block += rows
         self._remember(state, visits, start, len(block))
-        with self._path.open("ab", buffering=0) as file:
-            while block:  # on a disk that fills up a part is written, then the rest fails
-                block = block[file.write(block) :]
-            os.fsync(file.fileno())
-        if not start:
-            _sync_folder(self._path.parent)
+        self._file.append(block)
         state.execute("DELETE FROM append")
 
     def _ends_with_a_line(self, size: int) -> bool:
-        with self._path.open("rb") as file:
+        with self._file.path.open("rb") as file:
             file.seek(size - 1)
             return file.read(1) == b"\n"
 
@@ -197,24 +171,3 @@ class ParkingCsv:
             with contextlib.suppress(sqlite3.Error):
                 state.execute("ROLLBACK")
             raise
-
-    def _rotate(self, more: int) -> None:
-        """Rename the file when it would grow too long; the oldest of its predecessors goes."""
-        if not self._max_bytes or not self._path.exists():
-            return
-        size = self._path.stat().st_size
-        if not size or size + more <= self._max_bytes:
-            return
-        for number in range(self._backups - 1, 0, -1):
-            with contextlib.suppress(FileNotFoundError):
-                self._beside(f".{number}").replace(self._beside(f".{number + 1}"))
-        self._path.replace(self._beside(".1"))
-
-
-def _sync_folder(folder: Path) -> None:
-    """So that the name of a new file survives a power cut, too."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

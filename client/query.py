@@ -14,7 +14,7 @@ from nats.aio.client import Client
 from rich.console import Console
 
 from client import report
-from client.ask import ReaderAway, ReaderSilent, Refused, ask
+from client.ask import TIMEOUT_SECONDS, ReaderAway, ReaderSilent, Refused, ask
 from client.settings import ClientSettings
 from spindle import bus
 from spindle.errors import InvalidInput, SpindleError
@@ -98,7 +98,7 @@ async def _ask(
                     settings.nats_subject_request,
                     query_type,
                     params,
-                    settings.client_request_timeout_seconds,
+                    TIMEOUT_SECONDS,
                 )
             except ReaderSilent:
                 raise

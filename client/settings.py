@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 from pydantic import Field, field_validator
 
 from spindle import subjects
@@ -10,6 +13,12 @@ from spindle.settings import Settings
 
 class ClientSettings(Settings):
     """What the client needs beyond the shared settings."""
+
+    REMOVED: ClassVar[Mapping[str, str]] = {
+        "CLIENT_PARKING_MAX_BYTES": "100 MB, always",
+        "CLIENT_PARKING_BACKUPS": "10 renamed files, always",
+        "CLIENT_REQUEST_TIMEOUT_SECONDS": "10 seconds, always",
+    }
 
     nats_subject_request: str = Field(
         subjects.READER_QUERY, description="Subject on which the client asks the reader."
@@ -41,21 +50,6 @@ class ClientSettings(Settings):
         "parking_summary.csv",
         min_length=1,
         description="CSV file that parking visits are appended to, each once.",
-    )
-    client_parking_max_bytes: int = Field(
-        100_000_000,
-        ge=0,
-        description="Size at which CLIENT_PARKING_OUTPUT is renamed and a new one begun, with "
-        "its header; 0 for never.",
-    )
-    client_parking_backups: int = Field(
-        10,
-        ge=1,
-        le=1000,
-        description="How many renamed files are kept: CLIENT_PARKING_OUTPUT.1 is newest.",
-    )
-    client_request_timeout_seconds: float = Field(
-        10.0, gt=0, description="How long the client waits for an answer of the reader, in seconds."
     )
     client_http_port: int = Field(
         9104, ge=1, le=65535, description="Port of the client's /healthz and /metrics."

@@ -21,7 +21,7 @@ now as server-sent events. Every failure is `{"status": "error", "message": "one
 """
 
 
-def build(parts: routes.Parts) -> FastAPI:
+def build(deps: routes.RouteDeps) -> FastAPI:
     """The application, without what stands before it (``guard``)."""
     app: FastAPI = FastAPIOffline(
         redoc_url=None,
@@ -34,11 +34,11 @@ def build(parts: routes.Parts) -> FastAPI:
     app.add_exception_handler(HTTPException, _http_failure)
     app.add_exception_handler(Failed, _failed)
     app.add_exception_handler(Exception, _fault)
-    routes.add_operations(app, parts)
-    routes.add_visits(app, parts)
-    routes.add_live(app, parts)
-    routes.add_questions(app, parts)
-    _describe(app, parts)
+    routes.add_operations(app, deps)
+    routes.add_visits(app, deps)
+    routes.add_live(app, deps)
+    routes.add_questions(app, deps)
+    _describe(app, deps)
     return app
 
 
@@ -66,12 +66,12 @@ async def _http_failure(request: Request, error: Exception) -> Response:
     return Failed(error.status_code, message, headers=error.headers).response()
 
 
-def _describe(app: FastAPI, parts: routes.Parts) -> None:
+def _describe(app: FastAPI, deps: routes.RouteDeps) -> None:
     """The document is made anew whenever the reader tells other questions."""
     own: Callable[[], dict[str, Any]] = app.openapi
-    token = bool(parts.settings.gateway_token.get_secret_value())
+    token = bool(deps.settings.gateway_token.get_secret_value())
 
     def document() -> dict[str, Any]:
-        return openapi.with_questions(own(), parts.catalogue.questions, token)
+        return openapi.with_questions(own(), deps.catalogue.questions, token)
 
     app.openapi = document  # type: ignore[method-assign]

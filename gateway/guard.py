@@ -7,25 +7,26 @@ import hmac
 import logging
 import math
 import time
+from collections import OrderedDict
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gateway.metrics import Metrics
-from gateway.ratelimit import RateLimit
+from gateway.metrics import RequestMetrics
 from gateway.replies import Failed
 from gateway.settings import GatewaySettings
 
 log = logging.getLogger("gateway")
 
 OPEN = "/healthz"  #: answered without a token
+MOST_ADDRESSES = 10_000  # that the rate limit remembers
 PROBES = ("/healthz", "/readyz", "/metrics")  #: not counted against an address: machines ask them
 
 
 class Watched:
     """The outermost layer: counts and times every request, and logs a fault."""
 
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, metrics: RequestMetrics) -> None:
         self._app = app
         self._metrics = metrics
 
@@ -111,3 +112,31 @@ class Guard:
 def _digest(token: str) -> bytes:
     """Tokens are compared by digests of one length, so that time tells nothing of theirs."""
     return hashlib.sha256(token.encode("utf-8", "surrogateescape")).digest()
+
+
+class RateLimit:
+    """A token bucket per client address; the least recently seen is forgotten.
+
+    :param per_second: tokens that come back; 0 for no limit at all.
+    :param burst: tokens of a full bucket.
+    """
+
+    def __init__(self, per_second: float, burst: int) -> None:
+        self._per_second = per_second
+        self._burst = float(burst)
+        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()  # tokens, as of when
+
+    def wait(self, address: str, now: float) -> float:
+        """Seconds until the address may ask again; 0 when it may now, which takes a token.
+
+        :param now: seconds on a clock that does not step.
+        """
+        if not self._per_second:
+            return 0.0
+        tokens, since = self._buckets.pop(address, (self._burst, now))
+        tokens = min(self._burst, tokens + (now - since) * self._per_second)
+        allowed = tokens >= 1
+        self._buckets[address] = (tokens - allowed, now)
+        if len(self._buckets) > MOST_ADDRESSES:
+            self._buckets.popitem(last=False)
+        return 0.0 if allowed else (1 - tokens) / self._per_second

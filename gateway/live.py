@@ -10,8 +10,8 @@ import orjson
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
-from gateway import sse
-from gateway.hub import Hub
+from gateway import stream
+from gateway.stream import Hub
 from spindle import models, subjects
 from spindle.errors import InvalidInput
 from spindle.models import Event, ParkingSummary
@@ -85,6 +85,6 @@ class Live:
             if not len(self._hub):
                 return
             for data in decode(message.data, time.time_ns() + self._future_ns):
-                self._hub.send(kind, sse.frame(kind, data))
+                self._hub.send(kind, stream.frame(kind, data))
 
         return handle

@@ -7,20 +7,21 @@ import asyncio
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
-from gateway import api, routes
+from gateway import api, routes, stream
 from gateway.catalogue import Catalogue
 from gateway.guard import Guard, Watched
-from gateway.hub import Hub
 from gateway.link import Link
 from gateway.live import Live
-from gateway.metrics import Metrics, ParkingCollector
+from gateway.manual_visits import ManualVisits
+from gateway.metrics import ParkingCollector, RequestMetrics
 from gateway.questions import Questions
 from gateway.server import bind, server
 from gateway.settings import GatewaySettings
-from gateway.visits import Visits
+from gateway.stream import Hub
 from spindle import bus
 from spindle.service.run import Service
 
+QUERY_SECONDS = 10.0  # that the reader may take to answer
 PARTS = ("nats", "reader")
 READER_SECONDS = 5.0  # between two looks at the reader
 READER_AWAY_SECONDS = 1.0  # the same while it is away
@@ -31,7 +32,7 @@ async def main(service: Service[GatewaySettings]) -> None:
     settings = service.settings
     socket = bind(settings.host, settings.gateway_http_port)
     link = Link()
-    hub = Hub(settings.gateway_streams_max, settings.gateway_stream_queue)
+    hub = Hub(stream.MOST_LISTENERS, stream.QUEUE_SIZE)
     catalogue = Catalogue(link, service.health)
     http = server(application(service, link, hub, catalogue))
     async with asyncio.TaskGroup() as tasks:
@@ -50,18 +51,18 @@ def application(
     settings = service.settings
     parking = ParkingCollector(link)
     service.registry.register(parking)
-    parts = routes.Parts(
+    deps = routes.RouteDeps(
         settings,
         service.health,
         service.registry,
         link,
         catalogue,
-        Questions(link, catalogue, settings.gateway_query_timeout_seconds),
-        Visits(link, settings),
+        Questions(link, catalogue, QUERY_SECONDS),
+        ManualVisits(link, settings),
         parking,
         hub,
     )
-    app: ASGIApp = Guard(api.build(parts), settings)
+    app: ASGIApp = Guard(api.build(deps), settings)
     if settings.origins:
         app = CORSMiddleware(
             app,
@@ -69,7 +70,7 @@ def application(
             allow_methods=["GET", "POST"],
             allow_headers=["Authorization", "Content-Type", "Idempotency-Key"],
         )
-    return Watched(app, Metrics(service.registry, hub))
+    return Watched(app, RequestMetrics(service.registry, hub))
 
 
 async def _talk_to_nats(

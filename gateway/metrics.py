@@ -11,9 +11,9 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from gateway.hub import Hub
 from gateway.link import Link
 from gateway.replies import Failed
+from gateway.stream import Hub
 from spindle.parking import LATENCY_BOUNDS, Totals, read_totals
 
 log = logging.getLogger("gateway")
@@ -21,7 +21,7 @@ log = logging.getLogger("gateway")
 READ_SECONDS = 0.5  # well within the time that Prometheus gives a scrape
 
 
-class Metrics:
+class RequestMetrics:
     """Requests by route and status, their time, and who listens to the stream."""
 
     def __init__(self, registry: CollectorRegistry, hub: Hub) -> None:

@@ -15,21 +15,22 @@ from starlette.responses import PlainTextResponse, Response
 
 from gateway import examples, live, openapi
 from gateway.catalogue import Catalogue
-from gateway.hub import Hub
 from gateway.link import NATS_AWAY, Link
+from gateway.manual_visits import ManualVisits
 from gateway.metrics import ParkingCollector
 from gateway.questions import Questions, from_query_string
 from gateway.replies import JSON, Failed, away
 from gateway.settings import GatewaySettings
-from gateway.sse import EventStream
-from gateway.visits import Visits
+from gateway.stream import HEARTBEAT_SECONDS, EventStream, Hub
 from spindle.errors import Busy
 from spindle.models import shown
 from spindle.service.health import Health
 
+BODY_SECONDS = 10.0  # that a client may take to send its request body
+
 
 @dataclass(frozen=True)
-class Parts:
+class RouteDeps:
     """What the routes are made of."""
 
     settings: GatewaySettings
@@ -38,7 +39,7 @@ class Parts:
     link: Link
     catalogue: Catalogue
     questions: Questions
-    visits: Visits
+    visits: ManualVisits
     parking: ParkingCollector
     hub: Hub
 
@@ -67,7 +68,7 @@ async def _body(request: Request, settings: GatewaySettings) -> bytes:
     """
     most, found = settings.gateway_max_body_bytes, bytearray()
     try:
-        async with asyncio.timeout(settings.gateway_body_timeout_seconds):
+        async with asyncio.timeout(BODY_SECONDS):
             async for chunk in request.stream():
                 found += chunk
                 if len(found) > most:
@@ -77,16 +78,15 @@ async def _body(request: Request, settings: GatewaySettings) -> bytes:
                         headers={"Connection": "close"},
                     )
     except TimeoutError:
-        seconds = settings.gateway_body_timeout_seconds
         raise Failed(
-            408, f"the body did not come within {seconds:g} s", headers={"Connection": "close"}
+            408, f"the body did not come within {BODY_SECONDS:g} s", headers={"Connection": "close"}
         ) from None
     except ClientDisconnect:
         raise Failed(400, "the body broke off") from None
     return bytes(found)
 
 
-def add_operations(app: FastAPI, parts: Parts) -> None:
+def add_operations(app: FastAPI, deps: RouteDeps) -> None:
     """``/healthz``, ``/readyz``, ``/metrics``."""
     tags: list[Any] = ["operations"]
 
@@ -100,7 +100,7 @@ def add_operations(app: FastAPI, parts: Parts) -> None:
         },
     )
     async def healthz() -> Response:
-        health = parts.health
+        health = deps.health
         return Response(
             orjson.dumps(health.report()), 200 if health.healthy else 503, media_type=JSON
         )
@@ -115,9 +115,9 @@ def add_operations(app: FastAPI, parts: Parts) -> None:
         },
     )
     async def readyz() -> Response:
-        if not parts.link.is_up:
+        if not deps.link.is_up:
             raise away(NATS_AWAY)
-        return Response(orjson.dumps(parts.health.report()), media_type=JSON)
+        return Response(orjson.dumps(deps.health.report()), media_type=JSON)
 
     @app.get(
         "/metrics",
@@ -130,16 +130,16 @@ def add_operations(app: FastAPI, parts: Parts) -> None:
         },
     )
     async def metrics() -> Response:
-        await parts.parking.refresh()
-        return Response(generate_latest(parts.registry), media_type=CONTENT_TYPE_LATEST)
+        await deps.parking.refresh()
+        return Response(generate_latest(deps.registry), media_type=CONTENT_TYPE_LATEST)
 
 
-def add_visits(app: FastAPI, parts: Parts) -> None:
+def add_visits(app: FastAPI, deps: RouteDeps) -> None:
     """``POST /save_summary``."""
     key = openapi.parameter(
         "header",
         "Idempotency-Key",
-        "Makes repeating the request harmless for GATEWAY_IDEMPOTENCY_HOURS.",
+        "Makes repeating the request harmless for a day.",
         "visit-2026-01-31-17",
         pattern="^[!-~]{1,255}$",
     )
@@ -157,8 +157,8 @@ def add_visits(app: FastAPI, parts: Parts) -> None:
         openapi_extra=key | openapi.body(openapi.VISIT_BODY, visit=examples.VISIT),
     )
     async def save_summary(request: Request) -> Response:
-        body = await _body(request, parts.settings)
-        saved = await parts.visits.save(body, request.headers.get("idempotency-key"))
+        body = await _body(request, deps.settings)
+        saved = await deps.visits.save(body, request.headers.get("idempotency-key"))
         reply = {
             "status": "accepted",
             "id": saved.id,
@@ -167,7 +167,7 @@ def add_visits(app: FastAPI, parts: Parts) -> None:
         return Response(orjson.dumps(reply), 202, media_type=JSON)
 
 
-def add_live(app: FastAPI, parts: Parts) -> None:
+def add_live(app: FastAPI, deps: RouteDeps) -> None:
     """``/api/v1/stream``."""
     names = ", ".join(live.KINDS)
 
@@ -191,9 +191,7 @@ def add_live(app: FastAPI, parts: Parts) -> None:
         wanted = frozenset(each for each in given.split(",") if each)
         if unknown := wanted - set(live.KINDS):
             raise Failed(400, f"kinds: given {shown(min(unknown))}, expected some of {names}")
-        return _Streamed(
-            EventStream(parts.hub, wanted, parts.settings.gateway_stream_heartbeat_seconds)
-        )
+        return _Streamed(EventStream(deps.hub, wanted, HEARTBEAT_SECONDS))
 
 
 class _Streamed(Response):
@@ -213,7 +211,7 @@ class _Streamed(Response):
             await away(str(busy)).response()(scope, receive, send)
 
 
-def add_questions(app: FastAPI, parts: Parts) -> None:
+def add_questions(app: FastAPI, deps: RouteDeps) -> None:
     """``POST /api/v1/query`` and ``/api/v1/<query_type>``."""
     failures = openapi.failures(400, 404, 408, 413, 502, 503, 504)
 
@@ -225,7 +223,7 @@ def add_questions(app: FastAPI, parts: Parts) -> None:
         openapi_extra=openapi.body(openapi.QUESTION_BODY),
     )
     async def query(request: Request) -> Response:
-        return await parts.questions.ask(await _body(request, parts.settings) or b"{}")
+        return await deps.questions.ask(await _body(request, deps.settings) or b"{}")
 
     @app.get(
         "/api/v1/{query_type}",
@@ -239,4 +237,4 @@ def add_questions(app: FastAPI, parts: Parts) -> None:
     async def question(request: Request) -> Response:
         query_type = request.path_params["query_type"]
         asked = from_query_string(query_type, request.query_params.multi_items())
-        return await parts.questions.ask(asked, query_type)
+        return await deps.questions.ask(asked, query_type)

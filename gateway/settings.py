@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Mapping
+from typing import ClassVar
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
@@ -11,6 +13,16 @@ from spindle.settings import Settings
 
 class GatewaySettings(Settings):
     """What the gateway needs beyond the shared settings."""
+
+    REMOVED: ClassVar[Mapping[str, str]] = {
+        "GATEWAY_BODY_TIMEOUT_SECONDS": "10 seconds, always",
+        "GATEWAY_PUBLISH_TIMEOUT_SECONDS": "5 seconds, always",
+        "GATEWAY_QUERY_TIMEOUT_SECONDS": "10 seconds, always",
+        "GATEWAY_IDEMPOTENCY_HOURS": "24 hours, always",
+        "GATEWAY_STREAMS_MAX": "100 clients, always",
+        "GATEWAY_STREAM_QUEUE": "256 messages, always",
+        "GATEWAY_STREAM_HEARTBEAT_SECONDS": "15 seconds, always",
+    }
 
     gateway_http_port: int = Field(
         5000, ge=1, le=65535, description="Port on which the gateway answers everything."
@@ -49,30 +61,6 @@ class GatewaySettings(Settings):
     )
     gateway_max_body_bytes: int = Field(
         65_536, ge=256, le=8_000_000, description="Largest request body taken."
-    )
-    gateway_body_timeout_seconds: float = Field(
-        10.0, gt=0, description="How long a client may take to send its request body."
-    )
-    gateway_publish_timeout_seconds: float = Field(
-        5.0, gt=0, description="How long NATS may take to acknowledge a visit."
-    )
-    gateway_query_timeout_seconds: float = Field(
-        10.0, gt=0, description="How long the reader may take to answer."
-    )
-    gateway_idempotency_hours: float = Field(
-        24.0, gt=0, description="How long an Idempotency-Key is remembered, in hours."
-    )
-    gateway_streams_max: int = Field(
-        100, ge=1, description="Most clients of /api/v1/stream at the same time."
-    )
-    gateway_stream_queue: int = Field(
-        256,
-        ge=1,
-        description="Messages that wait for one client of /api/v1/stream; one that is slower "
-        "still is dropped.",
-    )
-    gateway_stream_heartbeat_seconds: float = Field(
-        15.0, gt=0, description="How long a quiet /api/v1/stream waits before it sends a comment."
     )
 
     @field_validator("gateway_cors_origins")

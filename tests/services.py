@@ -16,6 +16,13 @@ from pathlib import Path
 from tests.servers import ROOT, free_port
 
 START_SECONDS = 30.0
+_WITH_CONSTANTS = """\
+import importlib, runpy, sys
+for module, name, value in {changes!r}:
+    setattr(importlib.import_module(module), name, value)
+sys.argv = ["{name}"]
+runpy.run_module("{name}", run_name="__main__", alter_sys=True)
+"""
 
 
 class ServiceProcess:
@@ -29,6 +36,7 @@ class ServiceProcess:
         self.log = folder / f"{name}-{self.port}.log"
         self.settings = {key.upper(): str(value) for key, value in settings.items()}
         self.settings[f"{name.upper()}_HTTP_PORT"] = str(self.port)
+        self.constants: dict[str, object] = {}  # "module.NAME" -> value, for a shorter test
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self, *, wait: bool = True) -> None:
@@ -37,12 +45,17 @@ class ServiceProcess:
         env |= {"PYTHONPATH": str(ROOT), **self.settings}
         self.folder.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as log:
-            command = [sys.executable, "-m", self.module]
             self.process = subprocess.Popen(
-                command, cwd=self.folder, env=env, stdout=log, stderr=log
+                self._command(), cwd=self.folder, env=env, stdout=log, stderr=log
             )
         if wait:
             self.wait_healthy()
+
+    def _command(self) -> list[str]:
+        if not self.constants:
+            return [sys.executable, "-m", self.module]
+        changes = [(*name.rsplit(".", 1), value) for name, value in self.constants.items()]
+        return [sys.executable, "-c", _WITH_CONSTANTS.format(name=self.module, changes=changes)]
 
     def wait_healthy(self) -> None:
         deadline = time.monotonic() + START_SECONDS

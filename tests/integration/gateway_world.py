@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import json
 import signal
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -27,13 +27,24 @@ class World:
         self.nats = nats
         self._started: list[ServiceProcess] = []
 
-    def start(self, name: str, *, wait: bool = True, **settings: object) -> ServiceProcess:
-        """One more service; stopped with the world."""
+    def start(
+        self,
+        name: str,
+        *,
+        wait: bool = True,
+        constants: Mapping[str, object] | None = None,
+        **settings: object,
+    ) -> ServiceProcess:
+        """One more service; stopped with the world.
+
+        :param constants: ``module.NAME`` -> what it is instead, for a shorter test.
+        """
         shared = {
             "nats_url": f"nats://127.0.0.1:{self.nats.port}",
             "store_url": f"sqlite:///{self.folder}/spindle.db",
         }
         service = ServiceProcess(name, self.folder, **{**shared, **settings})
+        service.constants.update(constants or {})
         self._started.append(service)
         service.start(wait=wait)
         return service

@@ -46,9 +46,11 @@ def client(settings: Settings, tmp_path: Path) -> Any:
         "client",
         tmp_path / "client",
         nats_url=settings.nats_url,
-        client_parking_max_bytes=3000,
-        client_parking_backups=50,
     )
+    process.constants |= {
+        "client.parking_csv.MAX_BYTES": 3000,
+        "client.parking_csv.BACKUPS": 50,
+    }
     yield process
     process.stop()
 

@@ -11,6 +11,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -54,7 +55,7 @@ def scene(tmp_path: Path) -> Iterator[Scene]:
         for rule in group["rules"]:
             rule.pop("for", None)  # a test has no five minutes
     (tmp_path / "rules.yml").write_text(yaml.safe_dump(rules))
-    own: dict[str, dict[str, object]] = {
+    own: dict[str, dict[str, Any]] = {
         "writer": {"store_timeout_seconds": 1, "writer_batch_points": 100},
         "reader": {"reader_stale_seconds": 3},
         "daemon": {
@@ -62,7 +63,7 @@ def scene(tmp_path: Path) -> Iterator[Scene]:
             "daemon_backlog_bytes": 2**20,
             "simulated_disks_per_array": 200,  # which fill it within seconds
         },
-        "gateway": {"gateway_query_timeout_seconds": 0.2},
+        "gateway": {"constants": {"gateway.main.QUERY_SECONDS": 0.2}},
     }
     with world(tmp_path) as made:
         services = {name: made.start(name, wait=False, **more) for name, more in own.items()}

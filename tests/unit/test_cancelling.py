@@ -18,8 +18,7 @@ from daemon.messages import Message
 from daemon.meters import Meters
 from daemon.publisher import Publisher
 from daemon.settings import DaemonSettings
-from gateway.hub import Hub
-from gateway.sse import EventStream
+from gateway.stream import EventStream, Hub
 from spindle import bus
 from spindle.bus import connection
 from spindle.service import tasks

@@ -10,9 +10,9 @@ from rich.console import Console
 
 from client import report
 from client.ask import Refused, understand
+from client.critical_poller import rows, window_minutes
 from client.query import parse_params
 from client.settings import ClientSettings
-from client.watch import rows, window_minutes
 from spindle.errors import InvalidInput, InvalidSettings
 from spindle.settings import load
 from spindle.timestamps import NS

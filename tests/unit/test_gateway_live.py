@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway import live, sse
+from gateway import live, stream
 from spindle import timestamps
 
 LATEST = timestamps.parse("2026-02-01T00:00:00Z")
@@ -63,4 +63,4 @@ def test_no_payload_at_all_can_break_the_stream(payload: bytes) -> None:
     """A frame is two lines and an empty one, whatever was sent."""
     for decode in (live.critical_events, live.visits, live.health_changes):
         for data in decode(payload, LATEST):
-            assert sse.frame("visit", data).count(b"\n") == 3
+            assert stream.frame("visit", data).count(b"\n") == 3

@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway import ratelimit
-from gateway.ratelimit import RateLimit
+from gateway import guard
+from gateway.guard import RateLimit
 
 
 def test_a_burst_passes_and_then_one_for_each_token_that_comes_back() -> None:
@@ -31,9 +31,9 @@ def test_zero_is_no_limit() -> None:
 
 def test_memory_is_bounded_however_many_addresses_come() -> None:
     limit = RateLimit(per_second=1, burst=1)
-    for number in range(ratelimit.MOST_ADDRESSES + 500):
+    for number in range(guard.MOST_ADDRESSES + 500):
         limit.wait(str(number), 0.0)
-    assert len(limit._buckets) == ratelimit.MOST_ADDRESSES
+    assert len(limit._buckets) == guard.MOST_ADDRESSES
 
 
 @given(

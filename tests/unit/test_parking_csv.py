@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from client import parking_csv
+from client.append_file import AppendFile
 from client.parking_csv import ParkingCsv
 from spindle import timestamps
 from spindle.errors import InUse
@@ -180,8 +181,8 @@ def test_killed_at_any_point_each_visit_is_there_once(
 def crash_at(patch: pytest.MonkeyPatch, path: Path, point: int, torn: int) -> None:
     """End the process before or after one of the steps of an append, some bytes short."""
     steps: list[tuple[str, bool]] = [
-        ("_rotate", False),
-        ("_rotate", True),
+        ("rotate", False),
+        ("rotate", True),
         ("_remember", False),
         ("_remember", True),
     ]
@@ -196,7 +197,8 @@ def crash_at(patch: pytest.MonkeyPatch, path: Path, point: int, torn: int) -> No
         patch.setattr(os, "fsync", fsync)
         return
     name, after = steps[point]
-    original: Callable[..., None] = getattr(ParkingCsv, name)
+    where: type[AppendFile | ParkingCsv] = AppendFile if name == "rotate" else ParkingCsv
+    original: Callable[..., None] = getattr(where, name)
 
     def crashing(*arguments: object) -> None:
         if after:
@@ -204,4 +206,4 @@ def crash_at(patch: pytest.MonkeyPatch, path: Path, point: int, torn: int) -> No
         raise Crash
 
     static = name == "_remember"
-    patch.setattr(ParkingCsv, name, staticmethod(crashing) if static else crashing)
+    patch.setattr(where, name, staticmethod(crashing) if static else crashing)

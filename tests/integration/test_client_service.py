@@ -83,10 +83,10 @@ def client(nats_server: Server, tmp_path: Path) -> Any:
         tmp_path / "client",
         nats_url=f"nats://127.0.0.1:{nats_server.port}",
         client_poll_seconds=0.05,
-        client_request_timeout_seconds=1,
         client_log_max_bytes=2000,
         client_log_backups=50,
     )
+    process.constants["client.critical_poller.TIMEOUT_SECONDS"] = 1.0
     yield process
     process.stop()
     print(process.tail())  # pytest shows it beside a failure
@@ -237,7 +237,7 @@ async def test_stopped_the_client_exits_0_even_while_a_question_is_unanswered(
         heard.append(msg)
 
     await silent.subscribe("reader.query", cb=hear)
-    client.settings["CLIENT_REQUEST_TIMEOUT_SECONDS"] = "60"
+    client.constants["client.critical_poller.TIMEOUT_SECONDS"] = 60.0
     client.start(wait=False)
     await until(lambda: bool(heard))
     assert await asyncio.to_thread(client.stop) == 0

@@ -1,4 +1,4 @@
-"""The client's service: ask for critical events again and again, and write each down once."""
+"""Ask the reader for critical events again and again, and write each down once."""
 
 from __future__ import annotations
 
@@ -6,35 +6,28 @@ import asyncio
 import logging
 import time
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from nats.aio.client import Client
 from prometheus_client import CollectorRegistry, Counter
 
-from client.ask import ReaderAway, Refused, ask
+from client.ask import TIMEOUT_SECONDS, ReaderAway, Refused, ask
 from client.critical_log import CriticalLog
-from client.parking_csv import ParkingCsv
 from client.settings import ClientSettings
 from client.summary import CriticalEvent, from_row
-from client.visits import Visits
-from spindle import bus
 from spindle.service.run import Service
 from spindle.timestamps import NS
 
 log = logging.getLogger("client")
 
-PARTS = ("nats", "reader", "parking")
 QUERY_TYPE = "alerts_critical"
 LONGEST_MINUTES = 5_256_000.0  # ten years: the longest window the reader takes
 LAST_OFFSET = 90_000  # the last page the reader turns to
-REOPEN_SECONDS = 2.0
-AWAY_SECONDS = 1.0  # until a reader that did not answer is asked again: it may be starting
 SLACK_NS = 3600 * NS  # how far the reader's clock may differ before an event is forgotten too soon
 
 
-class Metrics:
-    """The client's own Prometheus metrics."""
+class PollMetrics:
+    """Polls and what came of them, for Prometheus."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.polls = Counter("client_polls_total", "Polls of the reader", registry=registry)
@@ -46,71 +39,7 @@ class Metrics:
         )
 
 
-async def main(service: Service[ClientSettings]) -> None:
-    """Poll until told to stop."""
-    settings = service.settings
-    critical_log = CriticalLog(
-        Path(settings.client_output), settings.client_log_max_bytes, settings.client_log_backups
-    )
-    visits = ParkingCsv(
-        Path(settings.client_parking_output),
-        settings.client_parking_max_bytes,
-        settings.client_parking_backups,
-    )
-    try:
-        if await _opened(service, "CLIENT_OUTPUT", critical_log, "output") and await _opened(
-            service, "CLIENT_PARKING_OUTPUT", visits, "parking"
-        ):
-            await _connected(service, critical_log, visits)
-    finally:
-        await asyncio.to_thread(critical_log.close)
-        await asyncio.to_thread(visits.close)
-
-
-async def _opened(
-    service: Service[ClientSettings], setting: str, file: CriticalLog | ParkingCsv, part: str
-) -> bool:
-    """Whether the file was opened before a stop: one that cannot be is tried again and again."""
-    while True:
-        try:
-            await asyncio.to_thread(file.open)
-        except OSError as error:
-            await asyncio.to_thread(file.close)  # or its lock would be in our own way
-            service.health.failing(part, f"{setting} cannot be used: {error}")
-        else:
-            return True
-        if not await service.pause(REOPEN_SECONDS):
-            return False
-
-
-async def _connected(
-    service: Service[ClientSettings], critical_log: CriticalLog, visits: ParkingCsv
-) -> None:
-    def connection_changed(connected: bool) -> None:
-        if connected:
-            service.health.ok("nats")
-        else:
-            service.health.failing("nats", "NATS is away, trying again")
-
-    client = await service.unless_stopped(
-        bus.connect(service.settings, "client", connection_changed)
-    )
-    if client is None:
-        return
-    try:
-        watch = Watch(service, client, critical_log)
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(Visits(service, client, visits).run(), name="parking")
-            while True:
-                answered = await watch.poll()
-                pause = service.settings.client_poll_seconds
-                if not await service.pause(pause if answered else min(pause, AWAY_SECONDS)):
-                    break
-    finally:
-        await bus.close(client)
-
-
-class Watch:
+class CriticalPoller:
     """Polls the reader; owns the health parts ``reader`` and ``output``."""
 
     def __init__(
@@ -119,7 +48,7 @@ class Watch:
         self._service = service
         self._client = client
         self._log = critical_log
-        self._metrics = Metrics(service.registry)
+        self._metrics = PollMetrics(service.registry)
 
     async def poll(self) -> bool:
         """Ask once, and write down what is new; whether the reader answered.
@@ -164,7 +93,7 @@ class Watch:
                 settings.nats_subject_request,
                 QUERY_TYPE,
                 params,
-                settings.client_request_timeout_seconds,
+                TIMEOUT_SECONDS,
             )
             page = rows(reply)
             events += page

@@ -27,6 +27,8 @@ from spindle.timestamps import NS
 log = logging.getLogger("gateway")
 
 LONGEST_KEY = 255
+PUBLISH_SECONDS = 5.0  # that NATS may take to acknowledge a visit
+KEYS_KEPT_SECONDS = 24 * 3600.0  # whoever repeats a request does so within a day
 _KEY_SPACE = uuid.UUID("5f1c8f2e-3e0f-4b64-9a0e-3f6f4b1d2a77")  # ids made of Idempotency-Keys
 _DONE = b" saved"
 #: What a caller may say of a visit; its id and status are the gateway's.
@@ -66,7 +68,7 @@ def checked_key(key: str) -> str:
     return key
 
 
-class Visits:
+class ManualVisits:
     """Publishes visits, each once for its Idempotency-Key."""
 
     def __init__(self, link: Link, settings: GatewaySettings) -> None:
@@ -86,7 +88,7 @@ class Visits:
         name = checked_key(key) if key is not None else None
         visit_id = str(uuid.uuid5(_KEY_SPACE, name) if name else uuid.uuid4())
         saved = parsed.model_copy(update={"id": visit_id})
-        js = self._link.client.jetstream(timeout=settings.gateway_publish_timeout_seconds)
+        js = self._link.client.jetstream(timeout=PUBLISH_SECONDS)
         try:
             if name is None:
                 await _publish(js, saved)
@@ -139,7 +141,7 @@ async def open_keys(js: JetStreamContext, settings: GatewaySettings) -> KeyValue
     config = KeyValueConfig(
         bucket=subjects.GATEWAY_KEYS_BUCKET,
         description="Idempotency-Keys and what they came with",
-        ttl=settings.gateway_idempotency_hours * 3600,
+        ttl=KEYS_KEPT_SECONDS,
         replicas=settings.stream_replicas,
     )
     try:

@@ -30,8 +30,8 @@ PAUSE_SECONDS = 1.0
 TROUBLE = (NatsError, JetStreamError, TimeoutError)
 
 
-class Visits:
-    """Takes visits; owns the health part ``parking``."""
+class VisitCsvTask:
+    """Takes visits from their stream; owns the health part ``parking``."""
 
     def __init__(
         self, service: Service[ClientSettings], client: Client, output: ParkingCsv
