@@ -1,9 +1,9 @@
 """Server-sent events (WHATWG HTML, section 9.2): who listens, and the response that each gets.
 
-A listener that is too slow is dropped, not buffered without end. sse-starlette 3.7 was tried in place
-of ``EventStream``: it has no queue per listener, drops a client that does not read only when a send
-times out, with a traceback in the log, and did not notice a stop (it looks for the server behind the
-handler of SIGTERM, which here is the service's): stopping took the whole grace of five seconds.
+A listener that is too slow is dropped, not buffered without end. sse-starlette 3.7 was tried in
+place of ``EventStream``: it has no queue per listener, drops a client that does not read only when
+a send times out, with a traceback in the log, and did not notice a stop (it looks for the server
+behind the handler of SIGTERM, which here is the service's): that took the whole five seconds.
 """
 
 from __future__ import annotations
