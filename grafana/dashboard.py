@@ -27,7 +27,7 @@ from spindle.subjects import DEVICE_METRICS, EVENTS_MEASUREMENT
 FILE = Path(__file__).parent / "dashboards" / "spindle.json"
 COLUMNS = 24
 
-#: The catalogue's units, as Grafana calls them.
+#: What Grafana calls units of the catalogue that it knows; others are shown as they are.
 _UNITS = {"degC": "celsius", "ms": "ms", "%": "percent", "/s": "iops", "B/s": "Bps"}
 _CHOSEN = '"source_device" =~ /^$source_device$/ AND "device_id" =~ /^$device_id$/'
 _CRITICAL = 8
@@ -159,7 +159,7 @@ def _metric(name: str, width: int, title: str = "") -> Panel:
     steps: list[tuple[float | None, str]] = [(None, GREEN)]
     if known.warning is not None and known.critical is not None:
         steps += [(known.warning, YELLOW), (known.critical, RED)]
-    unit = "iops" if name == "IOPs" else _UNITS[known.unit]
+    unit = _UNITS.get(known.unit, f"suffix: {known.unit}")
     query = _over_time(f"= '{name}'")
     return lines(
         title or name, [influxql(query, "$tag_device_id")], width, unit, steps=tuple(steps)

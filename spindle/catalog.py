@@ -61,6 +61,14 @@ class Metric:
     settles_seconds: float = SETTLES_SECONDS
     peer_factor: float | None = None
 
+    def leave(self, limit: float, bad: Direction | None = None) -> float:
+        """Where a value is safely on the well side of a limit.
+
+        :param bad: which side is bad, where it is not the catalogue's.
+        """
+        by = abs(limit) * self.leave_share if self.leave_by is None else self.leave_by
+        return limit + by if (bad or self.bad) == "low" else limit - by
+
 
 # A sensor's noise and a cooling disk's last degrees are 2 degC; a queue has drained at a quarter
 # below the limit; of the capacity 1 %. A disk's temperature does not come back within a minute, so

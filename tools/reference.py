@@ -13,7 +13,7 @@ from local.services import SERVICES
 from local.settings import ComposeSettings, LocalSettings
 from reader.questions import manual
 from reader.questions.registry import QUERIES
-from spindle import subjects
+from spindle import catalog, subjects
 from spindle.bus import streams
 from spindle.settings import Settings, load
 from tools.env_example import fields_of, shown
@@ -61,6 +61,18 @@ time, and `time_shift_ns` says by how much, so that two of one nanosecond are bo
 `device_metrics` and `events` are views with these columns.
 """
 
+_METRIC_TYPES = """\
+## Metric types
+
+Others are accepted, stored and shown too; what follows is known of these. A limit counts once every
+reading of the first of the two times is past it, and no longer once every reading of the second is
+better than where it is over. What a critical event reported is over when the metric was well for
+the time under *calm*. Peers are the devices of one class in one array: past this many times their
+median a device stands out.
+
+| metric type | unit | usual range | warning | critical | counts after / ends after | calm | peers |
+|---|---|---|---|---|---|---|---|"""
+
 _KINDS = {
     "Counter": "counter",
     "CounterMetricFamily": "counter",
@@ -80,6 +92,7 @@ def reference() -> str:
         _settings(),
         _subjects(),
         _STORAGE,
+        _metric_types(),
         "## Questions\n\nAsked on `reader.query`, or each on its own subject `reader.<query_type>` "
         "with the params as payload.\n",
         manual.markdown(QUERIES.values()),
@@ -138,6 +151,26 @@ def _subjects() -> str:
             f"A dead letter's headers: {', '.join(headers)}.\n",
         ]
     )
+
+
+def _metric_types() -> str:
+    """The catalogue: a metric's line there is all that has to be written for it."""
+    rows = [
+        f"| `{metric.name}` | {metric.unit} | {metric.low:g} to {metric.high:g} "
+        f"| {_limit(metric, metric.warning)} | {_limit(metric, metric.critical)} "
+        f"| {metric.enter_seconds:g} s / {metric.leave_seconds:g} s | {metric.settles_seconds:g} s "
+        f"| {f'{metric.peer_factor:g} times' if metric.peer_factor else ''} |"
+        for metric in catalog.METRICS.values()
+    ]
+    return "\n".join([_METRIC_TYPES, *rows, ""])
+
+
+def _limit(metric: catalog.Metric, limit: float | None) -> str:
+    if limit is None or metric.bad == "neither":
+        return ""
+    leave = metric.leave(limit)
+    side = ("from", "below") if metric.bad == "high" else ("down from", "above")
+    return f"{side[0]} {limit:g}, over {side[1]} {leave:g}"
 
 
 def _metrics() -> str:

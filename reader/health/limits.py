@@ -127,10 +127,9 @@ def _limit(
     enter = said.get(severity, getattr(metric, severity))
     if enter is None or enter is False:
         return None
-    by = abs(enter) * metric.leave_share if metric.leave_by is None else metric.leave_by
     return Limit(
         enter,
-        said.get(f"leave_{severity}", enter - by if bad == "high" else enter + by),
+        said.get(f"leave_{severity}", metric.leave(enter, bad)),
         said.get("enter_seconds", metric.enter_seconds),
         said.get("leave_seconds", metric.leave_seconds),
     )
