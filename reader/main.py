@@ -21,8 +21,9 @@ from reader.lookups.watch_findings import WatchFindings
 from reader.questions import manual
 from reader.questions.registry import QUERIES
 from reader.settings import ReaderSettings
+from reader.watching.bucket import Overtaken
 from reader.watching.session import Watch
-from reader.watching.share_store import Parts
+from reader.watching.share_store import AWAY, Parts
 from spindle import __version__, bus, subjects
 from spindle.service.run import Service
 from spindle.store.base import Store
@@ -57,9 +58,9 @@ async def answer_from(store: Store, service: Service[ReaderSettings]) -> None:
 
     store_ready = StoreReady(store, service)
     async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(store_ready.run(), name="store check")
+        tasks.create_task(service.supervise("store check", store_ready.run), name="store check")
         gauges = DeviceGauges(store, store_ready, service)
-        tasks.create_task(gauges.run(), name="device gauges")
+        tasks.create_task(service.supervise("device gauges", gauges.run), name="device gauges")
         client = await service.unless_stopped(
             bus.connect(service.settings, NAME, connection_changed)
         )
@@ -90,7 +91,8 @@ async def _serve(runner: QuestionRunner, parts: Parts) -> None:
     client, service = parts.client, parts.service
     async with asyncio.TaskGroup() as answers:
         if service.settings.reader_watch:
-            answers.create_task(Watch(parts).run(), name="watch")
+            watch = service.supervise("watch", Watch(parts).run, expected=(*AWAY, Overtaken))
+            answers.create_task(watch, name="watch")
         config = ServiceConfig(
             name=NAME, version=__version__, description=DESCRIPTION, queue_group=NAME
         )

@@ -57,25 +57,13 @@ class Watch:
         self._settings = parts.service.settings
         self._metrics = Metrics(parts.service.registry)
         self._me = f"{socket.gethostname()}-{os.getpid()}-{uuid4().hex[:8]}"
-        self._told_away = False  # one line for one trouble
 
     async def run(self) -> None:
-        """Until the service stops."""
-        service = self._parts.service
-        while not service.stopping.is_set():
-            try:
-                await _Session(self._parts, self._metrics, self._me).run()
-                self._told_away = False
-            except* (*AWAY, Overtaken) as group:
-                error = group.exceptions[0]
-                if not self._told_away:
-                    log.warning("the watch waits for NATS: %s", error or type(error).__name__)
-                self._told_away = True
-            except* Exception as group:  # a fault of the watch must not silence the answers
-                log.error("the watch begins anew after a fault of its own", exc_info=group)
+        """Follow until the service stops, or NATS does not do its part: then to be run again."""
+        try:
+            await _Session(self._parts, self._metrics, self._me).run()
+        finally:
             self._parts.findings.watching = False
-            if not await service.pause(ownership.BEAT_SECONDS):
-                return
 
 
 class _Session:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 import orjson
-from prometheus_client import CollectorRegistry, make_wsgi_app
+from prometheus_client import CollectorRegistry, Counter, make_wsgi_app
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
@@ -58,6 +58,29 @@ class Service(Generic[S]):
 
     def __post_init__(self) -> None:
         self.registry.register(_PartsCollector(self.name, self.health))
+        self._restarts = Counter(
+            f"{self.name}_task_restarts",
+            "Starts of a task that had ended before the service was told to stop",
+            ["task"],
+            registry=self.registry,
+        )
+
+    async def supervise(
+        self,
+        name: str,
+        work: Callable[[], Coroutine[Any, Any, None]],
+        *,
+        expected: tuple[type[Exception], ...] = (),
+    ) -> None:
+        """Keep a long-running task going until the service stops: see ``tasks.supervise``."""
+        await tasks.supervise(
+            name,
+            work,
+            stopping=self.stopping,
+            health=self.health,
+            restarts=self._restarts,
+            expected=expected,
+        )
 
     async def pause(self, seconds: float) -> bool:
         """Sleep, but not past a stop; True while the service goes on.

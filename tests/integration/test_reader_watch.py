@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import random
+import shutil
+import signal
 import time
 import zlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,15 +21,16 @@ from nats.js.errors import NotFoundError
 
 from reader.main import PARTS, answer_from
 from reader.settings import ReaderSettings
-from reader.watching import ownership, session
+from reader.watching import bucket, ownership, session
 from spindle import bus
+from spindle.service import tasks
 from spindle.service.health import Health
 from spindle.service.run import Service
 from spindle.settings import Settings, load
 from spindle.store.base import EventRow, Series, Store
 from spindle.store.registry import open_store
 from spindle.timestamps import NS, format_ns
-from tests.asking import ask, reading
+from tests.asking import ask, parts, reading
 from tests.servers import Server
 from tests.waiting import until
 
@@ -292,3 +295,54 @@ async def test_a_device_that_will_be_full_soon_is_a_warning_with_the_day(
     (reason,) = found["reasons"]
     assert (reason["metric_type"], reason["limit"]) == ("CapacityUsed", 100)
     assert "100 % in 7" in reason["message"]
+
+
+async def freeze(server: Server, _: Client) -> None:
+    server.send(signal.SIGSTOP)
+    await asyncio.sleep(2.0)
+    server.send(signal.SIGCONT)
+
+
+async def delete_the_bucket(_: Server, client: Client) -> None:
+    await client.jetstream().delete_key_value("reader_watch")
+
+
+async def empty(server: Server, client: Client) -> None:
+    server.kill()
+    shutil.rmtree(server.log.parent / "jetstream")
+    server.start()
+    await until(lambda: client.is_connected)
+
+
+@pytest.mark.parametrize("harm", [freeze, delete_the_bucket, empty])
+async def test_the_watch_goes_on_whatever_happened_to_nats(
+    nats_server: Server,
+    store: Store,
+    world: World,
+    monkeypatch: pytest.MonkeyPatch,
+    harm: Callable[[Server, Client], Awaitable[None]],
+) -> None:
+    monkeypatch.setattr(bucket, "_TIMEOUT_SECONDS", 0.5)  # so that two seconds are long
+    monkeypatch.setattr(tasks, "STEADY_SECONDS", 1.0)
+    async with reading(nats_server, store, **WATCHING) as service:
+        await all_followed(world.client, 1)
+        await world.publish(1)
+        await until(lambda: followed(service) == 1)
+        await harm(nats_server, world.client)
+        await asyncio.sleep(2.0)
+        await all_followed(world.client, 1)
+        before = followed(service)
+
+        async def heard() -> bool:
+            await world.publish(1)
+            return followed(service) > before
+
+        deadline = time.monotonic() + 15
+        while not await heard():
+            assert time.monotonic() < deadline, parts(service)
+            await asyncio.sleep(0.1)
+        restarts = service.registry.get_sample_value(
+            "reader_task_restarts_total", {"task": "watch"}
+        )
+        assert (restarts or 0) >= 1
+        await until(lambda: service.health.healthy)
