@@ -1,6 +1,6 @@
-"""From which value on a metric is bad, when that begins and when it is over. Pure.
+"""From which value on a metric is bad, when that begins and when it is over.
 
-The catalogue's thresholds, and over them what ``READER_THRESHOLDS`` says (``health_file``): of a
+The catalogue's thresholds, and over them what ``READER_THRESHOLDS`` says (``limits_file``): of a
 metric, of a metric of a class of devices, of a metric of one device; the most exact word counts.
 """
 

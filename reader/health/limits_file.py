@@ -1,7 +1,5 @@
 """The file of thresholds: what may stand in it, and the sentence for what may not.
 
-Pure but for ``load``.
-
 ::
 
     [metrics.DiskTemp]             # of every device
@@ -22,39 +20,58 @@ Pure but for ``load``.
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable, Mapping
-from math import isfinite
+from copy import deepcopy
+from functools import reduce
+from operator import getitem
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
 
 from reader.health.limits import Limits, Thresholds
 from spindle.errors import InvalidSettings
-from spindle.models import NAME_EXPECTED, NAME_PATTERN, shown
+from spindle.models import Name, shown
 
-_Place = tuple[str, ...]
-_Check = tuple[Callable[[Any], bool], str]
-
-
-def _number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
+_Place = tuple[str, ...]  # where in the file: the tables' names, and a key
 
 
-_NUMBER: _Check = (_number, "a number")
-_LIMIT: _Check = (lambda v: v is False or _number(v), "a number, or false for none")
-_SECONDS: _Check = (lambda v: _number(v) and 0 <= v <= 900, "seconds from 0 to 900")
-_OF_METRIC: Mapping[str, _Check] = {
-    "warning": _LIMIT,
-    "critical": _LIMIT,
-    "leave_warning": _NUMBER,
-    "leave_critical": _NUMBER,
-    "enter_seconds": _SECONDS,
-    "leave_seconds": _SECONDS,
-    "bad": (lambda v: v in ("high", "low"), "high or low"),
-    "unit": (lambda v: isinstance(v, str) and len(v) <= 20, "a text of up to 20 characters"),
-}
-_OF_DEVICES: Mapping[str, _Check] = {
-    "interval_seconds": (lambda v: _number(v) and 0 < v <= 86_400, "seconds above 0, to 86400"),
-}
+class _Table(BaseModel):
+    model_config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
+
+
+class MetricTable(_Table):
+    """What may be said of a metric; the descriptions are what an error names as expected."""
+
+    warning: float | Literal[False] | None = Field(None, description="a number, or false for none")
+    critical: float | Literal[False] | None = Field(None, description="a number, or false for none")
+    leave_warning: float | None = Field(None, description="a number")
+    leave_critical: float | None = Field(None, description="a number")
+    enter_seconds: float | None = Field(None, ge=0, le=900, description="seconds from 0 to 900")
+    leave_seconds: float | None = Field(None, ge=0, le=900, description="seconds from 0 to 900")
+    bad: Literal["high", "low"] | None = Field(None, description="high or low")
+    unit: str | None = Field(None, max_length=20, description="a text of up to 20 characters")
+
+
+class DeviceTable(_Table):
+    """What may be said of a device or a class of devices, beside the tables of its metrics."""
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[Name, MetricTable] = Field(init=False)
+    interval_seconds: float | None = Field(
+        None, gt=0, le=86_400, description="seconds above 0, to 86400"
+    )
+
+
+class ThresholdsFile(_Table):
+    """The whole file."""
+
+    metrics: dict[Name, MetricTable] = {}
+    classes: dict[Name, DeviceTable] = {}
+    devices: dict[Name, DeviceTable] = {}
+
+
+_FIELDS = {**MetricTable.model_fields, **DeviceTable.model_fields}
 
 
 def load(path: str) -> Thresholds:
@@ -71,88 +88,80 @@ def load(path: str) -> Thresholds:
         raise InvalidSettings([f"it cannot be read: {reason}"]) from None
     except tomllib.TOMLDecodeError as error:
         raise InvalidSettings([f"it is not TOML: {error}"]) from None
-    words, mistakes = mistakes_of(table)
-    thresholds = Thresholds(words)
-    mistakes += [
+    file, mistakes = _checked(table)
+    thresholds = Thresholds(_by_place(file))
+    told = [
         f"{'.'.join(place)}: {wrong}"
-        for place in words
-        if place[-1] and not any(mistake.startswith(".".join(place)) for mistake in mistakes)
+        for place in thresholds.words
+        if place[-1] and not any(each[: len(place)] == place for each in mistakes)
         for wrong in what_is_wrong(_as_meant(thresholds, place))
     ]
-    if mistakes:
-        raise InvalidSettings(mistakes)
+    if mistakes or told:
+        raise InvalidSettings([*mistakes.values(), *told])
     return thresholds
 
 
-def _as_meant(thresholds: Thresholds, place: tuple[str, ...]) -> Limits | None:
+def _checked(table: dict[str, Any]) -> tuple[ThresholdsFile, dict[_Place, str]]:
+    """What of the file is good, so that the rest of its mistakes are found too, and what is not."""
+    try:
+        return ThresholdsFile.model_validate(table), {}
+    except ValidationError as error:
+        mistakes = dict(_mistake(item) for item in error.errors())
+    good = deepcopy(table)
+    for place in sorted(mistakes, key=len, reverse=True):  # what is inside first
+        del reduce(getitem, place[:-1], good)[place[-1]]
+    return ThresholdsFile.model_validate(good), mistakes
+
+
+def _mistake(item: ErrorDetails) -> tuple[_Place, str]:
+    """Where it is, and its sentence."""
+    kind, *inside = map(str, item["loc"])
+    if not inside:
+        return (kind,), f"{shown(kind)}: expected tables metrics, classes or devices"
+    # What pydantic adds to the place, such as which type of a union did not fit, is left out.
+    depth = 2 if kind == "metrics" or inside[1:2] == ["interval_seconds"] else 3
+    place = (kind, *(part for part in inside[:depth] if part != "[key]"))
+    where = ".".join(place)
+    where = where if where.isprintable() else shown(where)
+    given = f"given {shown(item['input'])}"
+    if item["type"] == "value_error":  # a name; given is the name itself
+        return place, f"{where}: {given}, {item['msg'].removeprefix('Value error, ')}"
+    if item["type"] == "extra_forbidden":
+        return (
+            place,
+            f"{where}: there is no such key, expected {', '.join(MetricTable.model_fields)}",
+        )
+    if item["type"] != "model_type":
+        return place, f"{where}: {given}, expected {_FIELDS[place[-1]].description}"
+    if len(place) == 3:
+        expected = "interval_seconds or the table of a metric"
+        return place, f"{where}: there is no such key, expected {expected}"
+    return place, f"{where}: {given}, expected a table"
+
+
+def _by_place(file: ThresholdsFile) -> dict[_Place, dict[str, Any]]:
+    """What the file says as ``Thresholds`` takes it."""
+    words: dict[_Place, dict[str, Any]] = {}
+    for kind, tables in file.model_dump(exclude_unset=True).items():
+        for name, said in tables.items():
+            if kind == "metrics":
+                words[kind, name] = said
+                continue
+            own = said.keys() & DeviceTable.model_fields.keys()
+            words[kind, name, ""] = {key: said[key] for key in own}
+            words |= {(kind, name, each): said[each] for each in said.keys() - own}
+    return words
+
+
+def _as_meant(thresholds: Thresholds, place: _Place) -> Limits | None:
     """The limits where the file's words apply, to see whether they make sense together."""
     kind, name, metric_type = place if len(place) == 3 else (place[0], "", place[1])
     class_, device = (name, "") if kind == "classes" else ("", name)
     return thresholds.limits_of(metric_type, class_, device)
 
 
-def mistakes_of(table: Mapping[str, Any]) -> tuple[dict[_Place, dict[str, Any]], list[str]]:
-    """What the file says, by place, and what is wrong with it."""
-    words: dict[_Place, dict[str, Any]] = {}
-    mistakes: list[str] = []
-    for kind, inside in table.items():
-        if kind not in ("metrics", "classes", "devices") or not isinstance(inside, Mapping):
-            mistakes.append(f"{shown(kind)}: expected tables metrics, classes or devices")
-            continue
-        for name, said in inside.items():
-            place = (kind, name)
-            if wrong := _not_a_table(place, said):
-                mistakes.append(wrong)
-            elif kind == "metrics":
-                words[place] = _checked(place, said, _OF_METRIC, mistakes)
-            else:
-                _of_devices(place, said, words, mistakes)
-    return words, mistakes
-
-
-def _of_devices(
-    place: _Place,
-    said: Mapping[str, Any],
-    words: dict[_Place, dict[str, Any]],
-    mistakes: list[str],
-) -> None:
-    plain = {key: value for key, value in said.items() if not isinstance(value, Mapping)}
-    words[*place, ""] = _checked(place, plain, _OF_DEVICES, mistakes)
-    for metric_type, of_metric in said.items():
-        if isinstance(of_metric, Mapping):
-            inner = (*place, metric_type)
-            if wrong := _not_a_table(inner, of_metric):
-                mistakes.append(wrong)
-            else:
-                words[inner] = _checked(inner, of_metric, _OF_METRIC, mistakes)
-
-
-def _not_a_table(place: _Place, said: object) -> str:
-    where = ".".join(place)
-    if NAME_PATTERN.fullmatch(place[-1]) is None:
-        return f"{shown(where)}: given {shown(place[-1])}, expected {NAME_EXPECTED}"
-    if not isinstance(said, Mapping):
-        return f"{where}: given {shown(said)}, expected a table"
-    return ""
-
-
-def _checked(
-    place: _Place, said: Mapping[str, Any], keys: Mapping[str, _Check], mistakes: list[str]
-) -> dict[str, Any]:
-    good = {}
-    for key, value in said.items():
-        where = f"{'.'.join(place)}.{key}" if key.isprintable() else ".".join(place)
-        if key not in keys:
-            mistakes.append(f"{where}: there is no such key, expected {', '.join(keys)}")
-        elif not keys[key][0](value):
-            mistakes.append(f"{where}: given {shown(value)}, expected {keys[key][1]}")
-        else:
-            good[key] = value
-    return good
-
-
 def what_is_wrong(limits: Limits | None) -> list[str]:
-    """Whether the limits of a metric make sense together."""
+    """Sentences about limits of one metric that do not make sense together."""
     if limits is None:
         return []
     wrong = []

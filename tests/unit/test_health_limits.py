@@ -104,6 +104,10 @@ interval_seconds = -1
 enter_seconds = 1e9
 [devices]
 disk-1 = 7
+[devices.disk-2]
+interval = 60
+[devices.disk-2."a b"]
+warning = true
 """
 
 
@@ -121,6 +125,8 @@ def test_every_mistake_in_the_file_is_told_at_once_with_its_place(tmp_path: Path
         "classes.DiskUnit.interval_seconds: given -1, expected seconds above 0",
         "classes.DiskUnit.DiskTemp.enter_seconds: given 1000000000.0, expected seconds",
         "devices.disk-1: given 7, expected a table",
+        "devices.disk-2.interval: there is no such key, expected interval_seconds or the table of",
+        "devices.disk-2.a b: given 'a b', expected 1 to 128 letters",
     ):
         assert sentence in told
 
