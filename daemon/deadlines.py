@@ -8,6 +8,7 @@ same is not asked a second time.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -50,7 +51,7 @@ class Watched(Generic[T]):
         self.stuck: dict[str, str] = {}
 
     def results(self, calls: Mapping[str, Callable[[], T]]) -> dict[str, T]:
-        """By name, what the calls returned that did so in time; the others' errors are dropped.
+        """By name, what the calls returned that did so in time, without an OSError or ValueError.
 
         All of them run at once, so that together they take no longer than the deadline.
         """
@@ -66,7 +67,9 @@ class Watched(Generic[T]):
             except TimeoutError:
                 continue
             del self._hanging[name]
-            if since == began and future.exception() is None:  # a late answer is an old one
-                found[name] = future.result()
+            with contextlib.suppress(OSError, ValueError):
+                value = future.result()
+                if since == began:  # a late answer is an old one
+                    found[name] = value
         self.stuck = dict.fromkeys(self._hanging, f"has not answered for {self._deadline:g} s")
         return found

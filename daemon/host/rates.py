@@ -10,6 +10,7 @@ class Counters(NamedTuple):
 
     :ivar io_ms: time that reads and writes took, summed over them.
     :ivar busy_ms: time in which at least one was under way; None where the platform has no count.
+    :ivar disk: which disk counts; another one counts anew.
     """
 
     reads: int
@@ -18,13 +19,16 @@ class Counters(NamedTuple):
     write_bytes: int
     io_ms: int
     busy_ms: int | None
+    disk: str = ""
 
 
 def rates(before: Counters, after: Counters, seconds: float) -> dict[str, float]:
-    """By metric type; empty where a counter went backwards.
+    """By metric type; empty where a counter went backwards, or another disk counts.
 
     Latency is milliseconds per completed I/O, and absent where none was completed.
     """
+    if before.disk != after.disk:
+        return {}
     fields = zip(before[:5], after[:5], strict=True)
     reads, writes, read_bytes, write_bytes, io_ms = (new - old for old, new in fields)
     if min(reads, writes, read_bytes, write_bytes, io_ms) < 0:

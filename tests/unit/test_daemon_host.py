@@ -10,8 +10,10 @@ import orjson
 import psutil
 import pytest
 
+from daemon.drives import Drives, valid_name
+from daemon.host.probe import FileSystem, PsutilProbe
 from daemon.host.rates import Counters, rates
-from daemon.host.source import FileSystem, HostSource, PsutilProbe, valid_name
+from daemon.host.source import HostSource
 from daemon.messages import Message
 from daemon.source import SourceSettings
 from spindle.models import NAME_PATTERN, DeviceMetric, decode, parse
@@ -28,6 +30,8 @@ class FakeProbe:
         self.drives: dict[str, Counters] = {}
         self.systems: list[FileSystem] = []
         self.heat: dict[str, float] = {}
+        self.ids: dict[str, str] = {}
+        self.stuck: dict[str, str] = {}
 
     def counters(self) -> dict[str, Counters]:
         return dict(self.drives)
@@ -37,6 +41,9 @@ class FakeProbe:
 
     def temperatures(self) -> dict[str, float]:
         return self.heat
+
+    def identify(self, name: str) -> str | None:
+        return self.ids.get(name)
 
 
 def said(messages: list[Message]) -> dict[tuple[str, str], float]:
@@ -85,10 +92,11 @@ def test_utilisation_never_passes_100_percent() -> None:
     assert rates(ZERO, ZERO._replace(busy_ms=1100), seconds=1)["Utilisation"] == 100.0
 
 
-@pytest.mark.parametrize("field", Counters._fields)
+@pytest.mark.parametrize("field", Counters._fields[:-1])
 def test_a_counter_that_went_backwards_says_nothing(field: str) -> None:
     before = Counters(5, 5, 5, 5, 5, 5)
-    assert rates(before, before._replace(**{field: 4}), seconds=1) == {}
+    after = before._replace(**{field: 4})  # type: ignore[arg-type]
+    assert rates(before, after, seconds=1) == {}
 
 
 def test_a_drive_speaks_from_its_second_tick_on(probe: FakeProbe, host: HostSource) -> None:
@@ -96,11 +104,11 @@ def test_a_drive_speaks_from_its_second_tick_on(probe: FakeProbe, host: HostSour
     assert host.read(NOW, at=100) == []
     probe.drives["sda"] = Counters(10, 0, 4096, 0, 20, 10)
     assert said(host.read(NOW, at=102)) == {
-        ("sda", "ReadBytes"): 2048.0,
-        ("sda", "WriteBytes"): 0.0,
-        ("sda", "IOPs"): 5.0,
-        ("sda", "Latency"): 2.0,
-        ("sda", "Utilisation"): 0.5,
+        ("the-host-sda", "ReadBytes"): 2048.0,
+        ("the-host-sda", "WriteBytes"): 0.0,
+        ("the-host-sda", "IOPs"): 5.0,
+        ("the-host-sda", "Latency"): 2.0,
+        ("the-host-sda", "Utilisation"): 0.5,
     }
 
 
@@ -113,7 +121,7 @@ def test_a_drive_that_vanishes_and_comes_back_starts_anew(
     assert host.read(NOW, at=2) == []
     probe.drives["sda"] = ZERO
     assert host.read(NOW, at=3) == []
-    assert ("sda", "IOPs") in said(host.read(NOW, at=4))
+    assert ("the-host-sda", "IOPs") in said(host.read(NOW, at=4))
 
 
 def test_capacity_and_temperature_are_there_at_the_first_tick(
@@ -121,12 +129,17 @@ def test_capacity_and_temperature_are_there_at_the_first_tick(
 ) -> None:
     probe.systems = [FileSystem("sda1", 42.5)]
     probe.heat = {"sda": 31.0}
-    assert said(host.read(NOW)) == {("sda1", "CapacityUsed"): 42.5, ("sda", "DiskTemp"): 31.0}
+    assert said(host.read(NOW)) == {
+        ("the-host-sda1", "CapacityUsed"): 42.5,
+        ("the-host-sda", "DiskTemp"): 31.0,
+    }
 
 
 def test_one_devices_readings_go_to_its_own_subject(probe: FakeProbe, host: HostSource) -> None:
     probe.systems = [FileSystem("vda.1", 1.0)]
-    assert [message.subject for message in host.read(NOW)] == ["events.metrics.DiskUnit.vda_1"]
+    assert [message.subject for message in host.read(NOW)] == [
+        "events.metrics.DiskUnit.the-host-vda_1"
+    ]
     probe.systems.append(FileSystem("vdb", 1.0))
     assert [message.subject for message in host.read(NOW)] == ["events.metrics"]
 
@@ -135,7 +148,7 @@ def test_an_envelope_size_of_one_publishes_plain_objects(probe: FakeProbe) -> No
     probe.systems = [FileSystem("vda", 1.0), FileSystem("vdb", 2.0)]
     settings = load(SourceSettings, daemon_envelope_size=1)
     messages = HostSource(settings, probe, "h").read(NOW)
-    assert [orjson.loads(message.payload)["deviceId"] for message in messages] == ["vda", "vdb"]
+    assert [orjson.loads(message.payload)["deviceId"] for message in messages] == ["h-vda", "h-vdb"]
 
 
 @pytest.mark.parametrize(
@@ -170,11 +183,13 @@ Raw = namedtuple("Raw", "read_count write_count read_bytes write_bytes read_time
 def test_only_whole_drives_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     raw = Raw(1, 2, 3, 4, 5, 6)
     names = ("sda", "sda1", "sr0", "loop0", "zram0", "dm-0", "nvme0n1", "nvme0n1p1")
-    monkeypatch.setattr(psutil, "disk_io_counters", lambda perdisk: dict.fromkeys(names, raw))
+    monkeypatch.setattr(
+        psutil, "disk_io_counters", lambda perdisk, nowrap: dict.fromkeys(names, raw)
+    )
     root = sysfs(tmp_path, "sda", "nvme0n1", "sr0", others=("loop0", "zram0", "dm-0"))
-    assert PsutilProbe(root).counters() == {
-        "nvme0n1": Counters(1, 2, 3, 4, 11, None),
-        "sda": Counters(1, 2, 3, 4, 11, None),
+    assert PsutilProbe(Drives(root)).counters() == {
+        "nvme0n1": Counters(1, 2, 3, 4, 11, None, "None/"),
+        "sda": Counters(1, 2, 3, 4, 11, None, "None/"),
     }
 
 
@@ -182,12 +197,12 @@ def test_without_sysfs_every_drive_that_psutil_names_is_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     raw = Raw(1, 2, 3, 4, 5, 6)
-    monkeypatch.setattr(psutil, "disk_io_counters", lambda perdisk: {"disk0": raw})
-    assert list(PsutilProbe(tmp_path / "none").counters()) == ["disk0"]
+    monkeypatch.setattr(psutil, "disk_io_counters", lambda perdisk, nowrap: {"disk0": raw})
+    assert list(PsutilProbe(Drives(tmp_path / "none")).counters()) == ["disk0"]
 
 
 def test_a_machine_without_counters_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(psutil, "disk_io_counters", lambda perdisk: None)
+    monkeypatch.setattr(psutil, "disk_io_counters", lambda perdisk, nowrap: None)
     assert PsutilProbe().counters() == {}
 
 
@@ -200,7 +215,7 @@ def test_each_drive_has_the_temperature_of_its_own_sensor(tmp_path: Path) -> Non
     ):
         (root / path).parent.mkdir(parents=True)
         (root / path).write_text(text)
-    assert PsutilProbe(root).temperatures() == {"sda": 31.0, "nvme0n1": 44.85}
+    assert PsutilProbe(Drives(root)).temperatures() == {"sda": 31.0, "nvme0n1": 44.85}
 
 
 def test_file_systems_are_counted_as_df_does_once_per_device_and_images_left_out(
@@ -238,3 +253,27 @@ def test_this_very_machine_can_be_read() -> None:
     for message in host.read(NOW):
         for item in decode(message.payload):
             parse(DeviceMetric, item, NOW)
+
+
+def test_a_counter_that_starts_anew_between_two_ticks_gives_no_spike(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the kernel's own file: psutil's nowrap would add the new counter to the old one."""
+
+    def counted(sectors: int) -> None:
+        line = f"8 16 sdb 2100 0 {sectors} 900 2100 0 {sectors} 900 0 4000 1800\n"
+        (tmp_path / "diskstats").write_text(line)
+
+    monkeypatch.setattr(psutil, "PROCFS_PATH", str(tmp_path))
+    probe = PsutilProbe(Drives(sysfs(tmp_path / "block", "sdb")))
+    counted(4_000_000_000)
+    before = probe.counters()["sdb"]
+    counted(4_000_001_000)
+    assert rates(before, probe.counters()["sdb"], seconds=10)["ReadBytes"] == 51_200
+    counted(16_000_000)
+    assert rates(before, probe.counters()["sdb"], seconds=10) == {}
+
+
+def test_another_disk_under_the_same_name_starts_anew_though_it_has_counted_more() -> None:
+    before = ZERO._replace(disk="naa.1/7")
+    assert rates(before, Counters(9, 9, 9, 9, 9, 9, "naa.2/8"), seconds=1) == {}

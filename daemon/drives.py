@@ -1,0 +1,127 @@
+"""Which block devices are drives, and who a drive is, by what Linux shows without root.
+
+``/dev/sdX`` is a label that moves to another drive when cables are swapped or the kernel finds them
+in another order. A drive's own name is its World Wide Name (``naa.``, ``eui.``), else its model and
+serial number. A virtual disk has neither, and is known by its host alone.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+SYSFS = Path("/sys/block")
+UDEV = Path("/run/udev/data")
+
+#: Block devices that are no drives: made of other devices or of memory, served by another machine,
+#: for media that come and go, the paths below an NVMe multipath drive, an eMMC's boot areas.
+_NO_DRIVE = re.compile(
+    r"(loop|ram|zram|dm-|md|nbd|drbd|bcache|zd|sr|fd)\d.*|nvme\d+c\d+n\d+.*|mmcblk\d+(boot|rpmb|gp).*"
+)
+_WWN = re.compile(r"(naa|eui)\.([0-9a-f]{16,32})")
+#: Virtual disks whose "serial number" is the same on every host, such as QEMU's QM00001.
+_VIRTUAL = re.compile(r"qemu|vbox|virtual|vmware", re.IGNORECASE)
+#: What bridges and makers write where there is no serial number.
+_NO_SERIAL = re.compile(r"0*|f*|x*|0?123456789[0abcdef]*|none|n/?a|unknown|deadbeef", re.IGNORECASE)
+
+
+def is_drive(name: str) -> bool:
+    """Whether a block device of that name may be a drive, or a part of one."""
+    return _NO_DRIVE.fullmatch(name) is None
+
+
+def valid_name(name: str) -> str:
+    """A name the wire contract accepts; what it does not allow becomes ``-``."""
+    return re.sub(r"[^A-Za-z0-9._:-]", "-", name).lstrip("._:-")[:128] or "unnamed"
+
+
+def drive_id(wwn: str, model: str, serial: str) -> str | None:
+    """The ``deviceId`` of a drive, the same on every host; None where it has no name of its own.
+
+    :param wwn: such as ``naa.5000c500a1b2c3d4`` or ``eui.0025385b71b0a1b2``; empty if unknown.
+    """
+    found = _WWN.fullmatch(wwn.strip().lower())
+    if found is not None and len(set(found[2][1:])) > 1:  # 5000000000000000 is nobody's
+        return found[0]
+    model, serial = (" ".join(text.split()) for text in (model, serial))
+    if not model or _NO_SERIAL.fullmatch(serial) or _VIRTUAL.search(model):
+        return None
+    return valid_name(re.sub(r"[^A-Za-z0-9._-]+", "-", f"{model}-{serial}"))
+
+
+class Drives:
+    """The drives of this machine as sysfs and udev show them."""
+
+    def __init__(self, sysfs: Path = SYSFS, udev: Path = UDEV) -> None:
+        self._sysfs = sysfs
+        self._udev = udev
+
+    def whole(self, names: list[str]) -> list[str]:
+        """Those of the names that are whole drives, where the platform shows that at all."""
+        drives = sorted(name for name in names if is_drive(name))
+        real = [name for name in drives if (self._sysfs / name / "device").exists()]
+        there = [name for name in drives if (self._sysfs / name).exists()]
+        return real or there or drives
+
+    def names(self) -> list[str]:
+        """The whole drives that there are."""
+        found = self._sysfs.iterdir() if self._sysfs.is_dir() else ()
+        return self.whole([path.name for path in found])
+
+    def folder(self, name: str) -> Path:
+        """Where sysfs shows a drive."""
+        return self._sysfs / name
+
+    def identify(self, name: str) -> str | None:
+        """The id of a drive, or of a partition as ``<id of its drive>-part<number>``.
+
+        None for whatever has none of its own.
+        """
+        if (self._sysfs / name).is_dir():
+            return self._identify(name) if is_drive(name) else None
+        if "/" in name:
+            return None
+        for folder in self._sysfs.glob(f"*/{name}"):
+            drive, number = self.identify(folder.parent.name), _text(folder / "partition")
+            return f"{drive}-part{number}" if drive and number else None
+        return None
+
+    def instance(self, name: str) -> str:
+        """Changes whenever another disk, or the same one anew, is called ``name``."""
+        return f"{self.identify(name)}/{_text(self._sysfs / name / 'diskseq')}"
+
+    def _identify(self, name: str) -> str | None:
+        drive = self._sysfs / name
+        known = self._by_udev(_text(drive / "dev"))
+        wwn = _text(drive / "wwid") or _text(drive / "device/wwid")  # NVMe; SCSI and SATA
+        if _WWN.fullmatch(wwn.lower()) is None:
+            wwn = known.get("ID_WWN", "").replace("0x", "naa.", 1)
+        model = _text(drive / "device/model") or _text(drive / "device/name")  # the latter: eMMC
+        serial = _text(drive / "device/serial") or _page_80(drive / "device/vpd_pg80")
+        return drive_id(
+            wwn,
+            known.get("ID_MODEL", "") or model,
+            known.get("ID_SERIAL_SHORT", "") or serial,
+        )
+
+    def _by_udev(self, number: str) -> Mapping[str, str]:
+        lines = _text(self._udev / f"b{number}").splitlines() if number else []
+        pairs = (line[2:].partition("=") for line in lines if line.startswith("E:"))
+        return {key: value for key, _, value in pairs}
+
+
+def _text(path: Path) -> str:
+    """What a small file says; empty where it is not there or cannot be read."""
+    try:
+        return path.read_text(errors="replace").strip("\0 \n\t")
+    except OSError:
+        return ""
+
+
+def _page_80(path: Path) -> str:
+    """A SCSI drive's serial number: page 80 of its vital product data, after a head of 4 bytes."""
+    try:
+        return path.read_bytes()[4:].decode("ascii", "ignore").strip("\0 ")
+    except OSError:
+        return ""
