@@ -77,7 +77,7 @@ _EXAMPLE_REPLY = """
 "summary": [{"source_device": "DiskUnit", "critical_event_count": 5}]}
 """
 
-QUESTIONS: tuple[Query[Any], ...] = (
+QUESTIONS = (
     Query(
         name="alerts_critical",
         description="Critical events of the last minutes, newest first, and how many each class "

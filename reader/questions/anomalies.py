@@ -108,7 +108,7 @@ _EXAMPLE_REPLY = """
 "source": "store", "step_seconds": 5.0}
 """
 
-QUESTIONS: tuple[Query[Any], ...] = (
+QUESTIONS = (
     Query(
         name="anomalies",
         description="What was unusual lately, in which metric of which device, and why; the worst "

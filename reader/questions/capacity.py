@@ -63,7 +63,7 @@ _EXAMPLE_REPLY = """
 "message": "CapacityUsed 71.7 %, growing 0.17 % a day; 80 % in 50 days (50 to 50 days)."}]}
 """
 
-QUESTIONS: tuple[Query[Any], ...] = (
+QUESTIONS = (
     Query(
         name="capacity_forecast",
         description="When will it be full? Days until 80, 90 and 100 %, the soonest full first.",

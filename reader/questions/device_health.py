@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from reader.answering.context import Answer, Query, QueryContext
 from reader.answering.params import DeviceParams
@@ -33,7 +33,7 @@ _EXAMPLE_REPLY = """
 "message": "DiskTemp 68.81 degC, at or above 60 degC (critical) for 41 s"}]}}
 """
 
-QUESTIONS: tuple[Query[Any], ...] = (
+QUESTIONS = (
     Query(
         name="device_health",
         description="Is a device, or the worst of a class of devices, ok, warning, critical or "

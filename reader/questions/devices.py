@@ -83,7 +83,7 @@ _EXAMPLE_REPLY = """
 "time": "2026-11-23T05:26:56.003020285Z"}}}]}
 """
 
-QUESTIONS: tuple[Query[Any], ...] = (
+QUESTIONS = (
     Query(
         name="devices",
         description="What is known: every device with when it was last seen and its latest "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -47,7 +47,7 @@ _EXAMPLE_REPLY = """
 (critical) for 41 s"}]}}
 """
 
-QUESTIONS: tuple[Query[Any], ...] = (
+QUESTIONS = (
     Query(
         name="fleet_health",
         description="Which devices and arrays are in trouble, the worst first, and how many are "

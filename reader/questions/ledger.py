@@ -101,7 +101,7 @@ _EXAMPLE_REPLY = """
 "unacknowledged": 0, "stream_messages": 0, "stream_bytes": 0}]}}
 """
 
-QUESTIONS: tuple[Query[Any], ...] = (
+QUESTIONS = (
     Query(
         name="ledger",
         description="What became of every point: received = stored + dead_lettered + in_flight.",

@@ -168,7 +168,7 @@ _OCCUPANCY_REPLY = """
 {"status": "success", "data": [{"time": "2026-11-23T04:30:00Z", "inside": 19}]}
 """
 
-QUESTIONS: tuple[Query[Any], ...] = (
+QUESTIONS = (
     Query(
         name="parking_inside",
         description="The vehicles inside now, who came last first.",

@@ -103,7 +103,7 @@ _SUMMARY_REPLY = """
 "mean_stay_seconds": 3166.1055, "median_stay_seconds": 2781.982, "p95_stay_seconds": 6227.8539}}
 """
 
-QUESTIONS: tuple[Query[Any], ...] = (
+QUESTIONS = (
     Query(
         name="parking_visits",
         description="Past visits, the latest first; of an unmatched one only the exit is known.",

@@ -67,7 +67,7 @@ _EXAMPLE_REPLY = """
 "mean": 32.51, "min": 32.51, "max": 32.51, "count": 1}]}
 """
 
-QUESTIONS: tuple[Query[Any], ...] = (
+QUESTIONS = (
     Query(
         name="series",
         description="A device's readings over time: mean, least and most of each step.",

@@ -120,7 +120,7 @@ _EXAMPLE_REPLY = """
 "devices_compared": 12, "devices_anomalous": 1}}
 """
 
-QUESTIONS: tuple[Query[Any], ...] = (
+QUESTIONS = (
     Query(
         name="anomaly_temperature",
         description="Has the temperature of a device, or of any in a class, risen too much?",

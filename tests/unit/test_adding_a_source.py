@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from tests.servers import ROOT
+from tests.repo_copy import repo_copy, run, shown_in_contributing
 
 READ = """
 import asyncio
@@ -42,28 +38,13 @@ MANUAL = "from tools.env_example import env_example; print(env_example())"
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
-    """A copy of what is in git, with the example of CONTRIBUTING.md added."""
-    listed = subprocess.run(
-        ["git", "ls-files", "-z", "*.py"], cwd=ROOT, capture_output=True, check=True
-    )
-    for name in os.fsdecode(listed.stdout).split("\0"):
-        if name and (ROOT / name).is_file():
-            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-            (tmp_path / name).write_bytes((ROOT / name).read_bytes())
-    return tmp_path
-
-
-def run(folder: Path, *words: str, **settings: str) -> subprocess.CompletedProcess[str]:
-    env = {"PATH": os.environ["PATH"], "PYTHONPATH": str(folder), **settings}
-    return subprocess.run(
-        [sys.executable, *words], cwd=folder, env=env, capture_output=True, text=True, check=False
-    )
+    """What is in git, to add the example of CONTRIBUTING.md to."""
+    return repo_copy(tmp_path)
 
 
 def add(folder: Path) -> list[Path]:
     """Follow CONTRIBUTING.md; the files touched."""
-    section = (ROOT / "CONTRIBUTING.md").read_text().partition("## Add a source")[2]
-    source, entry = re.findall(r"```python\n(.*?)```", section, re.DOTALL)[:2]
+    source, entry = shown_in_contributing("Add a source")[:2]
     made = folder / "daemon" / "weather" / "source.py"
     made.parent.mkdir()
     made.write_text(source)

@@ -178,3 +178,8 @@ def test_the_example_of_every_query_is_a_valid_question(name: str) -> None:
 def test_metadata_of_an_endpoint_is_text_alone() -> None:
     for query in QUERIES.values():
         assert all(isinstance(value, str) for value in manual.metadata(query).values())
+
+
+def test_what_is_told_of_all_questions_is_far_smaller_than_a_message_may_be() -> None:
+    told = orjson.dumps([manual.metadata(query) for query in QUERIES.values()])
+    assert len(told) < 100_000, "one reply to $SRV.INFO carries it, and NATS takes 1 MiB"
