@@ -18,7 +18,7 @@ from array import array
 from dataclasses import dataclass
 from math import isfinite
 
-from reader.detection import state, wording
+from reader.detection import detector_state, wording
 from reader.detection.novelty import Novelty
 from reader.detection.rhythm import Rhythm
 from reader.detection.stuck import Stuck
@@ -169,7 +169,7 @@ class Detector:
 
     def to_bytes(self) -> bytes:
         """The whole state; a detector restored from it gives the same scores, bit for bit."""
-        return state.dump(self._parts())
+        return detector_state.dump(self._parts())
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Detector:
@@ -178,8 +178,8 @@ class Detector:
         :raises InvalidInput: the bytes are of another version or damaged.
         """
         detector = cls()
-        state.load(data, detector._parts())
+        detector_state.load(data, detector._parts())
         return detector
 
     def _parts(self) -> dict[str, object]:
-        return {"detector": self, **{name: getattr(self, name) for name in state.PARTS}}
+        return {"detector": self, **{name: getattr(self, name) for name in detector_state.PARTS}}

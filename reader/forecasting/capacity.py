@@ -1,4 +1,4 @@
-"""Forecasts as answers show them, each with its sentence, and as health takes them. Pure."""
+"""Forecasts as answers show them, each with its sentence, and as health takes them."""
 
 from __future__ import annotations
 

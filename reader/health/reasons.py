@@ -1,4 +1,4 @@
-"""Why a device is not well, each reason with its sentence. Pure."""
+"""Why a device is not well, each reason with its sentence."""
 
 from __future__ import annotations
 

@@ -1,34 +1,31 @@
-"""Is a device well? Pure: readings, critical events and findings in, a verdict out.
+"""Is a device well? Readings, critical events and findings in, a judged unit with its reasons out.
 
 A unit is *critical* when a limit of that kind holds (``hysteresis``), when it sent an event of
-criticality 8 or more lately, or when a finding says so; *warning* alike, or when no reading came
-for some intervals; *unknown* when none came for many; else *ok*. A class is the worst of its
-members; a member of unknown health is worse than one that is ok: nobody knows that all is well.
+criticality 8 or more lately, or when a finding says so. It is in *warning* for the same causes of
+less weight, or when no reading came for some of its usual intervals, and *unknown* when none came
+for many. Else it is *ok*.
 
-An event counts for ``READER_EVENT_MINUTES``, or until readings that told of the same tell that it
-is over (``recovery``).
+An event counts for ``READER_EVENT_MINUTES``, or until readings that showed the same trouble show
+that it is over (``recovery``).
 """
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
-from typing import Any
 
 from reader.detection.findings import RANK, DeviceKey, State
 from reader.health import reasons as why
 from reader.health import recovery
 from reader.health.evidence import Evidence, Rules, Unit, event_key
 from reader.health.hysteresis import held_since
-from reader.health.limits import Limits
+from reader.health.limits import Limit, Limits
 from reader.health.reasons import Reason, worst_first
 from reader.health.recovery import CALM_NS, Recovery
 from spindle import timestamps
 from spindle.store.base import EventRow, Latest
 from spindle.timestamps import NS
 
-MOST_REASONS = 20  # an answer names the worst so many; its counts are of all
 AROUND_NS = recovery.AROUND_NS
 WARN_INTERVALS, UNKNOWN_INTERVALS = 3, 10  # without a reading
 WARN_SHARE = 0.25  # of the time after which a silent device is unknown it is a warning
@@ -43,7 +40,7 @@ _SCORES: Mapping[State, tuple[int, int]] = {
 
 
 def judge(evidence: Evidence, rules: Rules, now_ns: int) -> list[Unit]:
-    """Every unit that the evidence speaks of, by class and name."""
+    """Every unit that the evidence speaks of, in the order of class and device id."""
     read: defaultdict[DeviceKey, list[Latest]] = defaultdict(list)
     happened: defaultdict[DeviceKey, list[EventRow]] = defaultdict(list)
     for reading in evidence.readings:
@@ -66,7 +63,7 @@ def judge(evidence: Evidence, rules: Rules, now_ns: int) -> list[Unit]:
 
 
 def all_plainly_well(evidence: Evidence, rules: Rules, now_ns: int) -> list[Unit] | None:
-    """What ``judge`` says where the newest readings alone show every unit to be well; else None.
+    """What ``judge`` says when the newest readings alone show every unit to be well; else None.
 
     For questions about one device, nearly all of which are about one that is well.
     """
@@ -88,7 +85,7 @@ def all_plainly_well(evidence: Evidence, rules: Rules, now_ns: int) -> list[Unit
 def _plainly_well(
     key: DeviceKey, readings: Sequence[Latest], rules: Rules, now_ns: int
 ) -> Unit | None:
-    """The unit where nothing speaks against it: what nearly all are, quickly."""
+    """The unit when its newest readings alone show it to be well (nearly all are); else None."""
     limits_of = rules.thresholds.limits_of
     newest = readings[0]
     for reading in readings:
@@ -171,11 +168,9 @@ class _Judgement:
         if limits is None or self.now_ns - reading.time_ns > self.unknown_ns:
             return []
         buckets = self.evidence.buckets.get(self.key, {}).get(reading.metric_type)
-        pairs: tuple[tuple[State, Any], ...] = (
-            ("critical", limits.critical),
-            ("warning", limits.warning),
-        )
-        for severity, limit in pairs:
+        by_severity: dict[State, Limit | None]
+        by_severity = {"critical": limits.critical, "warning": limits.warning}
+        for severity, limit in by_severity.items():
             if limit is None:
                 continue
             if buckets:
@@ -189,9 +184,12 @@ class _Judgement:
         return []
 
     def _held_by_one(
-        self, reading: Latest, limits: Limits, limit: Any, severity: State
+        self, reading: Latest, limits: Limits, limit: Limit, severity: State
     ) -> int | None:
-        """Where only the newest reading is known, what was before decides between the limits."""
+        """Since when the limit holds, where only the newest reading is known.
+
+        Between ``leave`` and ``enter`` the previous state decides.
+        """
         before = self.evidence.previous_state.get(self.key)
         was = before is not None and RANK[before.state] >= RANK[severity]
         if limits.reached(reading.value, limit.leave if was else limit.enter):
@@ -199,7 +197,7 @@ class _Judgement:
         return None
 
     def _from_events(self) -> list[Reason]:
-        """One reason for all of them: the worst of the newest that count, since the first."""
+        """One reason for all events: the worst of the newest, since the first of all."""
         if not self.events:
             return []
         lately = [e for e in self.events if self.rules.is_recent(e, self.now_ns)]
@@ -230,38 +228,3 @@ def score(state: State, reasons: Sequence[Reason]) -> int:
     if state != "ok" and first.value and first.limit:
         cost += 10 * min(1.0, abs(first.value / first.limit - 1))
     return round(max(least, most - cost))
-
-
-def newest_of_equals(unit: Unit) -> tuple[float, ...]:
-    """Sort key of units: worst first; of those about as bad, what began last first."""
-    return -RANK[unit.state], unit.score // 10, -(unit.since_ns or 0)
-
-
-def answer(
-    device: str, source_device: str | None, units: Sequence[Unit], lookback_hours: float
-) -> dict[str, Any]:
-    """``{device, health, score, since, source_device, last_seen, counts, reasons}``.
-
-    Row 13 is ``device`` and ``health``.
-
-    :param device: what was asked about: a class or one unit.
-    """
-    counts = Counter(unit.state for unit in units)
-    last_seen = max((unit.last_seen_ns for unit in units), default=None)
-    reasons = sorted((reason for unit in units for reason in unit.reasons), key=worst_first)
-    if not units:
-        never = why.never_heard_of(source_device or "", device, lookback_hours)
-        reasons.append(never)
-    classes = {unit.source_device for unit in units}
-    state = max(counts, key=RANK.__getitem__, default="unknown")
-    since = min((u.since_ns for u in units if u.state == state and u.since_ns), default=None)
-    return {
-        "device": device,
-        "health": state,
-        "score": min((unit.score for unit in units if unit.state == state), default=0),
-        "since": None if since is None else timestamps.format_ns(since),
-        "source_device": source_device or (classes.pop() if len(classes) == 1 else None),
-        "last_seen": None if last_seen is None else timestamps.format_ns(last_seen),
-        "counts": {state: counts[state] for state in RANK},
-        "reasons": [asdict(reason) for reason in reasons[:MOST_REASONS]],
-    }

@@ -17,7 +17,7 @@ from reader.detection.findings import DeviceKey
 from reader.health import intervals, verdict
 from reader.health.close_looks import CloseLooks
 from reader.health.evidence import Evidence, Rules, Unit
-from reader.health.hysteresis import STEP_NS
+from reader.health.hysteresis import BUCKET_NS
 from reader.health.intervals import Intervals
 from reader.health.limits import Thresholds
 from reader.lookups.batched_latest import BatchedLatest
@@ -129,7 +129,7 @@ class Examiner:
 
         def look(key: DeviceKey) -> Awaitable[list[Bucket]]:
             def ask() -> Awaitable[list[Bucket]]:
-                return store.series(Selection(*key), start, end, STEP_NS, _ROWS)
+                return store.series(Selection(*key), start, end, BUCKET_NS, _ROWS)
 
             return self.last_minutes.get(key, ask)
 
@@ -155,7 +155,7 @@ class Examiner:
                     Selection(*key),
                     last[key] - intervals.SPAN_NS,
                     last[key] + 1,
-                    intervals.STEP_NS,
+                    intervals.BUCKET_NS,
                     _ROWS,
                 )
                 for key in keys

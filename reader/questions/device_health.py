@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from reader.answering.context import Answer, Query, QueryContext
 from reader.answering.params import DeviceParams
-from reader.health import verdict
+from reader.health import summary
 from spindle.store.base import Selection
 
 
@@ -20,7 +20,7 @@ async def _device_health(context: QueryContext, asked: HealthParams) -> Answer:
     which = Selection(asked.source_device, asked.device_id)
     units = await context.examiner.examine(context.store, which, context.now_ns)
     hours = context.settings.reader_lookback_hours
-    return Answer(verdict.answer(asked.device, asked.source_device, units, hours))
+    return Answer(summary.of_device(asked.device, asked.source_device, units, hours))
 
 
 _EXAMPLE_REPLY = """

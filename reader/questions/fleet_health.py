@@ -8,7 +8,7 @@ from pydantic import Field
 
 from reader.answering.context import Answer, Query, QueryContext
 from reader.answering.params import DeviceParams, Whole
-from reader.health import fleet
+from reader.health import summary
 from spindle.models import Name
 from spindle.store.base import Selection
 
@@ -28,7 +28,7 @@ class FleetParams(DeviceParams):
 async def _fleet_health(context: QueryContext, asked: FleetParams) -> Answer:
     which = Selection(asked.source_device, asked.device_id, asked.array_id)
     units = await context.examiner.examine(context.store, which, context.now_ns)
-    return Answer(fleet.answer(units, asked.state, asked.limit))
+    return Answer(summary.of_fleet(units, asked.state, asked.limit))
 
 
 _EXAMPLE_REPLY = """

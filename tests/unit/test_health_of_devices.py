@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from reader.detection.findings import DeviceKey, Finding, State
-from reader.health import verdict
+from reader.health import summary, verdict
 from reader.health.close_looks import CloseLooks
 from reader.health.evidence import Evidence, PreviousState, Rules
-from reader.health.hysteresis import STEP_NS
+from reader.health.hysteresis import BUCKET_NS
 from reader.health.limits import Thresholds
 from spindle.store.base import Bucket, EventRow, Latest
 from spindle.timestamps import NS, format_ns
@@ -48,7 +48,7 @@ def judged(
     readings: Sequence[Latest], events: Sequence[EventRow] = (), **more: Any
 ) -> dict[str, Any]:
     units = verdict.judge(Evidence(readings, events, **more), RULES, NOW)
-    return verdict.answer("DiskUnit", "DiskUnit", units, 24)
+    return summary.of_device("DiskUnit", "DiskUnit", units, 24)
 
 
 def after(values: Sequence[float], metric: str = "DiskTemp", **more: Any) -> dict[str, Any]:
@@ -123,8 +123,8 @@ def in_steps(values: Sequence[float]) -> dict[DeviceKey, Any]:
     """A reading a second, the last one now, as the store gives them: in steps of five seconds."""
     times = [NOW - (len(values) - 1 - n) * NS for n in range(len(values))]
     steps = []
-    for begin in sorted({time // STEP_NS * STEP_NS for time in times}):
-        own = [v for time, v in zip(times, values, strict=True) if 0 <= time - begin < STEP_NS]
+    for begin in sorted({time // BUCKET_NS * BUCKET_NS for time in times}):
+        own = [v for time, v in zip(times, values, strict=True) if 0 <= time - begin < BUCKET_NS]
         steps.append(
             Bucket(
                 *("DiskUnit", "DiskTemp", "disk-1", "array-1", begin),
@@ -286,14 +286,14 @@ def test_a_finding_whose_value_is_back_says_so(now: float, said: str) -> None:
 
 
 def test_a_device_never_heard_of_is_unknown() -> None:
-    found = verdict.answer("disk-77", None, [], 24)
+    found = summary.of_device("disk-77", None, [], 24)
     assert (found["device"], found["health"], found["score"]) == ("disk-77", "unknown", 0)
     assert found["reasons"][0]["message"] == "nothing was heard of disk-77 in the last 24 h"
     assert found["counts"] == {"ok": 0, "unknown": 0, "warning": 0, "critical": 0}
 
 
 def test_the_reply_has_the_same_keys_whatever_the_verdict() -> None:
-    never = verdict.answer("disk-77", None, [], 24)
+    never = summary.of_device("disk-77", None, [], 24)
     found = judged([reading("DiskTemp", 66)])
     assert found.keys() == never.keys()
     assert found["reasons"][0].keys() == never["reasons"][0].keys()
@@ -313,5 +313,5 @@ def test_the_score_tells_the_states_apart_and_worse_is_lower() -> None:
 def test_an_answer_about_ten_thousand_ill_devices_names_the_worst_only() -> None:
     found = judged([reading("DiskTemp", 60 + n / 1000, f"disk-{n}") for n in range(10_000)])
     assert found["counts"]["critical"] == 10_000
-    assert len(found["reasons"]) == verdict.MOST_REASONS
+    assert len(found["reasons"]) == summary.MOST_REASONS
     assert found["reasons"][0]["device"] == "disk-9999"

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from reader.health import fleet, verdict
+from reader.health import summary, verdict
 from reader.health.evidence import Evidence, Rules, Unit
-from reader.health.intervals import STEP_NS, Intervals, interval_of
+from reader.health.intervals import BUCKET_NS, Intervals, interval_of
 from reader.health.limits import Thresholds
 from spindle.store.base import Bucket, EventRow, Latest
 from spindle.timestamps import NS
@@ -22,7 +22,7 @@ def units(*readings: Latest, events: tuple[EventRow, ...] = ()) -> list[Unit]:
 
 
 def test_the_worst_comes_first_with_its_reasons_and_those_that_are_well_are_counted() -> None:
-    found = fleet.answer(
+    found = summary.of_fleet(
         units(disk("d1", 30), disk("d2", 56), disk("d3", 70), disk("d4", 30, age=200)), None, 20
     )
     assert [row["device"] for row in found["devices"]] == ["d3", "d2", "d4"]
@@ -32,33 +32,33 @@ def test_the_worst_comes_first_with_its_reasons_and_those_that_are_well_are_coun
 
 
 def test_of_devices_about_as_bad_the_one_that_fell_ill_last_comes_first() -> None:
-    found = fleet.answer(units(disk("d1", 66, age=50), disk("d2", 66, age=2)), None, 20)
+    found = summary.of_fleet(units(disk("d1", 66, age=50), disk("d2", 66, age=2)), None, 20)
     assert [row["device"] for row in found["devices"]] == ["d2", "d1"]
 
 
 def test_an_array_is_as_well_as_the_worst_of_its_members_which_stay_as_they_are() -> None:
     array = Latest("StorageArray", "DiskTemp", "a1", "a1", NOW, 30.0)
-    found = fleet.answer(
+    found = summary.of_fleet(
         units(array, disk("d1", 70), disk("d2", 30), disk("d3", 30, "a2")), None, 20
     )
     assert [row["device"] for row in found["devices"]] == ["d1"]
     (row,) = found["arrays"]
     assert (row["array_id"], row["health"], row["worst"]) == ("a1", "critical", "d1")
     assert row["message"].startswith("1 critical of 3 devices, worst d1: DiskTemp 70 degC")
-    well = fleet.answer(units(disk("d1", 30)), "ok", 20)
+    well = summary.of_fleet(units(disk("d1", 30)), "ok", 20)
     assert [row["message"] for row in well["arrays"]] == ["all 1 devices are well"]
 
 
 def test_a_state_and_a_limit_narrow_what_is_listed_and_not_what_is_counted() -> None:
     five_warm = units(*(disk(f"d{n}", 56) for n in range(5)), disk("hot", 70))
-    found = fleet.answer(five_warm, "warning", 2)
+    found = summary.of_fleet(five_warm, "warning", 2)
     assert (len(found["devices"]), found["listed"], found["matching"]) == (2, 2, 5)
     assert found["counts"]["critical"] == 1
 
 
 def steps(metric: str, *counts: int) -> list[Bucket]:
     return [
-        Bucket("DiskUnit", metric, "d1", "", n * STEP_NS, 1.0, 1.0, 1.0, count)
+        Bucket("DiskUnit", metric, "d1", "", n * BUCKET_NS, 1.0, 1.0, 1.0, count)
         for n, count in enumerate(counts)
         if count
     ]

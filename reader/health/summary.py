@@ -1,4 +1,4 @@
-"""How is the fleet? Pure: judged units in, counts, arrays and the worst of them out."""
+"""Judged units summed up: one device or class, or the whole fleet with its arrays."""
 
 from __future__ import annotations
 
@@ -8,14 +8,53 @@ from dataclasses import asdict
 from typing import Any
 
 from reader.detection.findings import RANK
+from reader.health import reasons as why
 from reader.health.evidence import Unit
-from reader.health.verdict import newest_of_equals
 from spindle import timestamps
 
-REASONS_EACH = 5  # of each device that is listed
+MOST_REASONS = 20  # of one device or class, the worst first; the counts are of all
+REASONS_EACH = 5  # of each device of the fleet that is listed
 
 
-def answer(units: Sequence[Unit], state: str | None, limit: int) -> dict[str, Any]:
+def worst_first(unit: Unit) -> tuple[float, ...]:
+    """Sort key of units: worst first; of those about as bad, what began last first."""
+    return -RANK[unit.state], unit.score // 10, -(unit.since_ns or 0)
+
+
+def of_device(
+    device: str, source_device: str | None, units: Sequence[Unit], lookback_hours: float
+) -> dict[str, Any]:
+    """``{device, health, score, since, source_device, last_seen, counts, reasons}``.
+
+    A class is as well as the worst of its members; a member of unknown health is worse than one
+    that is ok, for nobody knows that all is well.
+
+    :param device: what was asked about: a class or one unit.
+    :param units: its members, or the one; none where nothing was heard of it.
+    :param lookback_hours: for how long was looked.
+    """
+    counts = Counter(unit.state for unit in units)
+    last_seen = max((unit.last_seen_ns for unit in units), default=None)
+    reasons = sorted((reason for unit in units for reason in unit.reasons), key=why.worst_first)
+    if not units:
+        never = why.never_heard_of(source_device or "", device, lookback_hours)
+        reasons.append(never)
+    classes = {unit.source_device for unit in units}
+    state = max(counts, key=RANK.__getitem__, default="unknown")
+    since = min((u.since_ns for u in units if u.state == state and u.since_ns), default=None)
+    return {
+        "device": device,
+        "health": state,
+        "score": min((unit.score for unit in units if unit.state == state), default=0),
+        "since": None if since is None else timestamps.format_ns(since),
+        "source_device": source_device or (classes.pop() if len(classes) == 1 else None),
+        "last_seen": None if last_seen is None else timestamps.format_ns(last_seen),
+        "counts": {state: counts[state] for state in RANK},
+        "reasons": [asdict(reason) for reason in reasons[:MOST_REASONS]],
+    }
+
+
+def of_fleet(units: Sequence[Unit], state: str | None, limit: int) -> dict[str, Any]:
     """``{health, devices_known, counts, arrays, devices}``, arrays and devices worst first.
 
     :param state: only devices and arrays in this state are listed; None for those not ok.
@@ -23,7 +62,7 @@ def answer(units: Sequence[Unit], state: str | None, limit: int) -> dict[str, An
     """
     counts = Counter(unit.state for unit in units)
     chosen = [unit for unit in units if _wanted(unit.state, state)]
-    chosen.sort(key=newest_of_equals)
+    chosen.sort(key=worst_first)
     arrays = [row for row in _arrays(units) if _wanted(row["health"], state)]
     return {
         "health": max(counts, key=RANK.__getitem__, default="unknown"),
@@ -31,7 +70,7 @@ def answer(units: Sequence[Unit], state: str | None, limit: int) -> dict[str, An
         "counts": {name: counts[name] for name in RANK},
         "listed": min(limit, len(chosen)),
         "matching": len(chosen),
-        "devices": [_device(unit) for unit in chosen[:limit]],
+        "devices": [_listed(unit) for unit in chosen[:limit]],
         "arrays": arrays[:limit],
     }
 
@@ -40,7 +79,7 @@ def _wanted(state: str, asked: str | None) -> bool:
     return state != "ok" if asked is None else state == asked
 
 
-def _device(unit: Unit) -> dict[str, Any]:
+def _listed(unit: Unit) -> dict[str, Any]:
     return {
         "device": unit.device_id,
         "source_device": unit.source_device,
@@ -59,10 +98,10 @@ def _arrays(units: Sequence[Unit]) -> list[dict[str, Any]]:
     for unit in units:
         if unit.array_id:
             members[unit.array_id].append(unit)
-    worst = {name: min(own, key=newest_of_equals) for name, own in members.items()}
+    worst = {name: min(own, key=worst_first) for name, own in members.items()}
     return [
         _array(name, worst[name], members[name])
-        for name in sorted(members, key=lambda each: (newest_of_equals(worst[each]), each))
+        for name in sorted(members, key=lambda each: (worst_first(worst[each]), each))
     ]
 
 
