@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nats.aio.client import Client
@@ -15,6 +15,7 @@ from client.ask import TIMEOUT_SECONDS, ReaderAway, Refused, ask
 from client.critical_log import CriticalLog
 from client.settings import ClientSettings
 from client.summary import CriticalEvent, from_row
+from spindle import timestamps
 from spindle.service.run import Service
 from spindle.timestamps import NS
 
@@ -22,7 +23,7 @@ log = logging.getLogger("client")
 
 QUERY_TYPE = "alerts_critical"
 LONGEST_MINUTES = 5_256_000.0  # ten years: the longest window the reader takes
-LAST_OFFSET = 90_000  # the last page the reader turns to
+PAGE = 10_000  # events asked for at once; the reader's own bound
 SLACK_NS = 3600 * NS  # how far the reader's clock may differ before an event is forgotten too soon
 
 
@@ -85,6 +86,7 @@ class CriticalPoller:
         params: dict[str, Any] = {
             "since_minutes": window_minutes(settings, now_ns, self._log.last_poll_ns),
             "min_criticality": settings.client_min_criticality,
+            "limit": PAGE,
         }
         events: list[CriticalEvent] = []
         while True:
@@ -97,9 +99,9 @@ class CriticalPoller:
             )
             page = rows(reply)
             events += page
-            if not page or not reply.get("truncated") or len(events) > LAST_OFFSET:
+            if not page or not reply.get("truncated"):
                 return events
-            params["offset"] = len(events)
+            params |= next_page(params, page)
 
 
 def rows(reply: Mapping[str, Any]) -> list[CriticalEvent]:
@@ -113,6 +115,20 @@ def rows(reply: Mapping[str, Any]) -> list[CriticalEvent]:
         return [from_row(row) for row in reply["data"]]
     except (ValueError, TypeError) as error:
         raise Refused(f"the answer to {QUERY_TYPE} is not understood: {error}") from None
+
+
+def next_page(params: Mapping[str, Any], page: Sequence[CriticalEvent]) -> dict[str, Any]:
+    """``until`` and ``offset`` of the page after this one, which is not empty.
+
+    Pages go by time, so that events that come meanwhile shift nothing, and the last of a hundred
+    thousand costs no more than the first; the offset is for events of the very same instant.
+    """
+    last_ns = page[-1].time_ns
+    offset = sum(event.time_ns == last_ns for event in page)
+    until = timestamps.format_ns(last_ns)
+    if offset == len(page) and params.get("until") == until:
+        offset += params["offset"]
+    return {"until": until, "offset": offset}
 
 
 def window_minutes(settings: ClientSettings, now_ns: int, last_poll_ns: int | None) -> float:

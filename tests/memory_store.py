@@ -92,13 +92,19 @@ class MemoryStore:
         return [Bucket(*key, step, v, v, v, 1) for (key, step), v in first.items()][:limit]
 
     async def events(
-        self, which: Selection, since_ns: int, min_criticality: int = 1, limit: int = 10_000
+        self,
+        which: Selection,
+        since_ns: int,
+        min_criticality: int = 1,
+        limit: int = 10_000,
+        end_ns: int | None = None,
     ) -> list[EventRow]:
         await self._query()
         found = [
             row
             for row in self.rows
             if row.time_ns >= since_ns
+            and (end_ns is None or row.time_ns < end_ns)
             and row.criticality >= min_criticality
             and _selected(which, (row.source_device, "", row.device_id, row.array_id))
         ]

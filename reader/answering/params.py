@@ -9,10 +9,19 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar, Literal, TypeVar, get_args, get_origin
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
+from spindle import timestamps
 from spindle.errors import InvalidQuery
 from spindle.models import NAME_EXPECTED, PLATE_EXPECTED, Name, Plate, shown
 
@@ -29,6 +38,13 @@ def _number(value: object) -> object:
     return value
 
 
+def _time(value: str) -> str:
+    timestamps.parse(value)  # raises ValueError
+    return value
+
+
+#: A time as text: what a caller got in an answer goes back as it is, all nine digits.
+Time = Annotated[str, Field(max_length=40), AfterValidator(_time)]
 Whole = Annotated[int, BeforeValidator(_number)]
 Number = Annotated[float, BeforeValidator(_number)]
 Minutes = Annotated[Number, Field(gt=0, le=LONGEST_MINUTES)]
@@ -103,6 +119,8 @@ def allowed(field: FieldInfo) -> str:
     if get_origin(kind) is Literal:
         return f"one of {', '.join(get_args(kind))}"
     if kind is str:
+        if Time in get_args(field.annotation):
+            return timestamps.EXPECTED
         return PLATE_EXPECTED if Plate in get_args(field.annotation) else NAME_EXPECTED
     noun = "a whole number" if kind is int else "a number"
     low, high = bounds.get("ge"), bounds.get("le")

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from reader.answering.context import Answer, Query, QueryContext
-from reader.answering.params import DeviceParams, Minutes, Whole
+from reader.answering.params import DeviceParams, Minutes, Time, Whole
 from spindle import timestamps
 from spindle.store.base import EventRow, Selection
 
@@ -26,8 +26,13 @@ class AlertsParams(DeviceParams):
     limit: Annotated[Whole, Field(ge=1, le=10_000)] = Field(
         1000, description="at most so many events, the newest first"
     )
+    until: Time | None = Field(
+        None,
+        description="only events up to this time: the time of the last event of a page and, as "
+        "offset, how many of its events have that time ask for the next page, at any depth",
+    )
     offset: Annotated[Whole, Field(ge=0, le=90_000)] = Field(
-        0, description="leave out so many of the newest: the next page"
+        0, description="leave out so many of the newest"
     )
 
 
@@ -38,6 +43,7 @@ async def _alerts_critical(context: QueryContext, asked: AlertsParams) -> Answer
         context.ago(asked.since_minutes * 60),
         asked.min_criticality,
         limit=max(_SUMMARISED, page_end) + 1,
+        end_ns=timestamps.parse(asked.until) + 1 if asked.until else None,
     )
     page = events[asked.offset : page_end]
     return Answer(rows(page), {"summary": summary(events)}, page_end < len(events))

@@ -280,9 +280,14 @@ class Store(Protocol):
         """
 
     async def events(
-        self, which: Selection, since_ns: int, min_criticality: int = 1, limit: int = 10_000
+        self,
+        which: Selection,
+        since_ns: int,
+        min_criticality: int = 1,
+        limit: int = 10_000,
+        end_ns: int | None = None,
     ) -> list[EventRow]:
-        """Selected events since ``since_ns``, newest first."""
+        """Selected events since ``since_ns`` and before ``end_ns``, newest first."""
 
     async def write_visits(self, visits: Sequence[VisitRow]) -> None:
         """Store all visits, durably; the same id, lot, status and end again changes nothing.

@@ -262,6 +262,10 @@ async def test_events_come_newest_first_and_as_many_as_asked_for(store: Store) -
     assert ids == ["other", "e3", "e2", "e1", "e0"]
     assert [row.event_id for row in await store.events(Selection(), 0, limit=2)] == ids[:2]
     assert [row.event_id for row in await store.events(Selection(), T0 + 2)] == ids[:3]
+    before = [row.event_id for row in await store.events(Selection(), 0, end_ns=T0 + 3)]
+    assert before == ids[2:]
+    page = await store.events(Selection(), T0 + 1, limit=2, end_ns=T0 + 4)
+    assert [row.event_id for row in page] == ids[1:3]
 
 
 async def test_events_are_selected_by_device_and_criticality(store: Store) -> None:

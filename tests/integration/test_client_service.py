@@ -55,10 +55,11 @@ class Reader:
         if self.refusal:
             await msg.respond(orjson.dumps({"status": "error", "message": self.refusal}))
             return
-        offset = question["params"].get("offset", 0)
-        page = self.rows[offset : offset + self.page]
+        until, offset = question["params"].get("until", "9"), question["params"].get("offset", 0)
+        left = [each for each in self.rows if each["time"] <= until][offset:]
+        page = left[: self.page]
         reply: dict[str, Any] = {"status": "success", "data": page, "summary": []}
-        if offset + self.page < len(self.rows):
+        if self.page < len(left):
             reply["truncated"] = True
         await msg.respond(orjson.dumps(reply))
 
@@ -165,6 +166,27 @@ async def test_more_events_than_one_answer_holds_are_fetched_page_by_page(
         client.start(wait=False)
         await until(lambda: len(written(client)) == 30)
     assert [params.get("offset", 0) for params in reader.asked[:5]] == [0, 7, 14, 21, 28]
+    assert {params.get("until", NOW) for params in reader.asked} == {NOW}  # all of one instant
+
+
+async def test_a_storm_is_written_whole_however_many_events_it_has(
+    nats_server: Server, client: ServiceProcess
+) -> None:
+    """A hundred thousand, in instants of uneven size, while more of them come in."""
+    storm, begin = 100_000, timestamps.parse(NOW)
+    client.settings |= {"CLIENT_LOG_MAX_BYTES": "0", "CLIENT_POLL_SECONDS": "600"}
+    async with playing(nats_server) as reader:
+        reader.page = 4500
+        times = [timestamps.format_ns(begin - n // (1 + n % 7)) for n in range(storm)]
+        reader.rows = [{**row(f"e-{n}"), "time": time} for n, time in enumerate(times)]
+        reader.rows.sort(key=lambda each: (each["time"], each["event_id"]), reverse=True)
+        client.start(wait=False)
+        await until(lambda: len(reader.asked) > 5)
+        reader.rows[:0] = [{**row(f"late-{n}"), "time": times[0]} for n in range(5000)]
+        await until(lambda: len(written(client)) >= storm, 60)
+    found = written(client)
+    assert set(found.values()) == {1}
+    assert not {f"e-{n}" for n in range(storm)} - found.keys()
 
 
 async def test_the_client_waits_for_the_reader_and_says_so_once(

@@ -84,6 +84,9 @@ async def test_critical_events_come_newest_first_with_nine_digits_and_a_summary(
     assert [row["event_id"] for row in second["data"]] == ["e-2"]
     first = await ask(client, "alerts_critical", limit=1)
     assert first["truncated"] is True
+    time = second["data"][0]["time"]
+    assert (await ask(client, "alerts_critical", until=time))["data"] == second["data"]
+    assert (await ask(client, "alerts_critical", until=time, offset=1))["data"] == []
 
 
 async def test_health_of_a_class_a_device_and_one_never_heard_of(client: Client) -> None:

@@ -83,6 +83,7 @@ def test_the_defaults_are_those_of_the_contract() -> None:
         ({"devcie_id": "x"}, "unknown parameter 'devcie_id'; allowed are source_device, device_id"),
         ([], "params: expected a JSON object, given []"),
         ("x", "params: expected a JSON object, given 'x'"),
+        ({"until": "yesterday"}, "until: given 'yesterday', expected an RFC 3339 time"),
     ],
 )
 def test_a_wrong_parameter_is_named_with_what_was_given_and_what_is_allowed(

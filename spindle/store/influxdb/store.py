@@ -134,21 +134,37 @@ class InfluxStore:
         return sorted(map(rows.raw_step, answer), key=rows.series_key)[:limit]
 
     async def events(
-        self, which: Selection, since_ns: int, min_criticality: int = 1, limit: int = 10_000
+        self,
+        which: Selection,
+        since_ns: int,
+        min_criticality: int = 1,
+        limit: int = 10_000,
+        end_ns: int | None = None,
     ) -> list[EventRow]:
         which = which.of_events()
         if limit < 1 or not which.possible:
             return []
-        answer = await self._query(influxql.events(which, since_ns, min_criticality, limit))
-        if len(answer) == limit:
-            # Each is stored a little after its time: just before these may be truly later ones.
+        answer = await self._query(influxql.events(which, since_ns, min_criticality, limit, end_ns))
+        cut = len(answer) == limit
+        if end_ns is not None:  # each is stored a little after its time: these may truly be before
+            first_ns, last_ns = max(since_ns, end_ns), end_ns + event_times.LONGEST_SHIFT_NS
+            answer += await self._query(
+                influxql.events(which, first_ns, min_criticality, end_ns=last_ns)
+            )
+        if cut:
+            # For the same reason just before these may be truly later ones.
             oldest_ns = min(row["time"] for row in answer)
             first_ns = max(since_ns, oldest_ns - event_times.LONGEST_SHIFT_NS)
             answer += await self._query(
                 influxql.events(which, first_ns, min_criticality, end_ns=oldest_ns + 1)
             )
         # One may truly be older than asked for; at ``oldest_ns`` one may come twice.
-        found = {event for row in answer if (event := rows.event(row)).time_ns >= since_ns}
+        found = {
+            event
+            for row in answer
+            if since_ns <= (event := rows.event(row)).time_ns
+            and (end_ns is None or event.time_ns < end_ns)
+        }
         newest_first = sorted(found, key=lambda one: (one.time_ns, one.event_id), reverse=True)
         return newest_first[:limit]
 

@@ -148,16 +148,24 @@ class SqliteStore:
         return await self._read(read)
 
     async def events(
-        self, which: Selection, since_ns: int, min_criticality: int = 1, limit: int = 10_000
+        self,
+        which: Selection,
+        since_ns: int,
+        min_criticality: int = 1,
+        limit: int = 10_000,
+        end_ns: int | None = None,
     ) -> list[EventRow]:
         which = which.of_events()
         if not which.possible:
             return []
         conditions, given = _conditions(which, ("source_device", "device_id", "array_id"))
         sql = schema.EVENTS.format(
-            where=schema.where("time_ns >= :since", "criticality >= :criticality", *conditions)
+            where=schema.where(
+                "time_ns >= :since", "time_ns < :end", "criticality >= :criticality", *conditions
+            )
         )
         given |= {"since": clamped(since_ns), "criticality": clamped(min_criticality)}
+        given["end"] = clamped(2**63 if end_ns is None else end_ns)
         given["limit"] = max(0, limit)
         return await self._read(lambda db: [EventRow(*row) for row in db.execute(sql, given)])
 
