@@ -156,12 +156,12 @@ class PeerGroup:
             return {}
         loads = sorted(load.get(device, 0.0) for device in given) if load else []
         for device, value in given.items():
-            if load and load.get(device, 0.0) > HIGH_LOAD * _of_others(
+            if load and load.get(device, 0.0) > HIGH_LOAD * _median_of_others(
                 loads, load.get(device, 0.0)
             ):
                 continue
             member = self._members.setdefault(device, _Member(self._allowance))
-            member.take(timestamp, log(value / _of_others(ordered, value)))
+            member.take(timestamp, log(value / _median_of_others(ordered, value)))
         return self._reasons(timestamp, given, len(ordered) - 1)
 
     def _reasons(
@@ -182,7 +182,7 @@ class PeerGroup:
         ratio = exp(member.total / member.count)
         evidence = EVIDENCE * member.run / member.limit
         text = (
-            f"{self.metric_type} {times(ratio)} that of its {peers} peers "
+            f"{self.metric_type} {in_words(ratio)} that of its {peers} peers "
             f"for {duration(now - member.since)}"
         )
         score = max(0.5, evidence / (evidence + EVIDENCE))
@@ -212,7 +212,7 @@ class PeerGroup:
         return group
 
 
-def _of_others(ordered: list[float], value: float) -> float:
+def _median_of_others(ordered: list[float], value: float) -> float:
     """The median of the values without one of them."""
     gone, rest = bisect_left(ordered, value), len(ordered) - 1
     high = ordered[rest // 2 + (rest // 2 >= gone)]
@@ -222,7 +222,7 @@ def _of_others(ordered: list[float], value: float) -> float:
     return 0.5 * (ordered[low + (low >= gone)] + high)
 
 
-def times(ratio: float) -> str:
+def in_words(ratio: float) -> str:
     """``twice``, ``three times``, ``1.6 times``."""
     near = {2: "twice", 3: "three times", 4: "four times"}
     whole = round(ratio)

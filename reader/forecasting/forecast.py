@@ -1,4 +1,4 @@
-"""When will it be full? Pure: readings and ``now`` in, frozen forecasts out.
+"""When will it be full? Readings and ``now`` in, frozen forecasts out.
 
 A level is followed as a trend under every noise model that may hold (``forecasting.trend``), paths
 are drawn into the future, and what is said is read off them: the day by which half of them have
@@ -112,7 +112,7 @@ def forecasts(
     moving.sort(key=lambda pair: -len(pair[1].values))
     for start in range(0, len(moving), _TOGETHER):
         some = moving[start : start + _TOGETHER]
-        whole = _together([item for _, item in some], sorted(levels), horizon_days, spoken)
+        whole = _filtered_together([item for _, item in some], sorted(levels), horizon_days, spoken)
         found.update(zip((i for i, _ in some), whole, strict=True))
     return [found[i] for i in range(len(series))]
 
@@ -123,20 +123,10 @@ def _unknown(reason: str, values: Floats, levels: Sequence[float], horizon_days:
     crossings = tuple(Crossing(level, None, None, None) for level in sorted(levels))
     value = float(seen[-1]) if len(seen) else None
     return Forecast(
-        "unknown",
-        value,
-        None,
-        None,
-        None,
-        crossings,
-        (),
-        None,
-        None,
-        None,
-        None,
-        horizon_days,
-        reason,
-    )
+        verdict="unknown", value=value, growth=None, growth_low=None, growth_high=None,
+        crossings=crossings, ahead=(), method=None, since=None, step_seconds=None, jump=None,
+        horizon_days=horizon_days, reason=reason,
+    )  # fmt: skip
 
 
 def _constant(
@@ -155,7 +145,7 @@ def _horizon(item: History, asked: float) -> float:
     return min(asked, history.REACH * len(item.values) * item.seconds / DAY)
 
 
-def _together(
+def _filtered_together(
     items: Sequence[History], levels: Sequence[float], asked: float, spoken: Sequence[float]
 ) -> Iterator[Forecast]:
     """Filter and draw for several series at once."""

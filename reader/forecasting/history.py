@@ -91,7 +91,7 @@ class History:
 
 
 def prepare(times: Floats, values: Floats, now: float) -> History | str:
-    """Make ready, or say why it cannot be.
+    """Make one series ready for a trend, or say why it cannot be: an end of a sentence.
 
     :param times: seconds, in any order; later than ``now`` is left out, the same twice is averaged.
     :param values: NaN and infinities are left out.
@@ -101,16 +101,16 @@ def prepare(times: Floats, values: Floats, now: float) -> History | str:
     times, values = times[good][order], values[good][order]
     changed: float | None = None
     for _ in range(_REGIMES):
-        reason = _too_little(times, now, changed)
+        reason = _too_short(times, now, changed)
         if reason:
             return reason
         size = _step_size(now - times[0])
         end = _end(now, size)
-        steps = _equal(times, values, end, size)
+        steps = _equal_steps(times, values, end, size)
         if np.isfinite(steps).sum() < LEAST:
-            return _few(int(np.isfinite(steps).sum()), size, changed)
+            return _too_few_steps(int(np.isfinite(steps).sum()), size, changed)
         profile = rhythm(steps, size.period) if size.period else None
-        level = without_spikes(_without(profile, steps))
+        level = without_spikes(_without_rhythm(profile, steps))
         swing = 0.0 if profile is None else float(np.ptp(profile))
         found = last_jump(level, float(np.nanmax(steps) - np.nanmin(steps)), swing)
         if found is None:
@@ -174,7 +174,7 @@ def _end(now: float, size: StepSize) -> float:
     return now // grain * grain
 
 
-def _equal(times: Floats, values: Floats, end: float, size: StepSize) -> Floats:
+def _equal_steps(times: Floats, values: Floats, end: float, size: StepSize) -> Floats:
     """Means of steps, oldest first, each as in its middle: where its readings lie to one side of
     that, it is moved by what usually comes between two steps."""
     over = times < end
@@ -195,7 +195,7 @@ def _equal(times: Floats, values: Floats, end: float, size: StepSize) -> Floats:
     return np.where(seen, mean - off / size.seconds * usual + values[0], np.nan)
 
 
-def _without(profile: Floats | None, steps: Floats) -> Floats:
+def _without_rhythm(profile: Floats | None, steps: Floats) -> Floats:
     """Steps less their rhythm, without the first: it may be part of one."""
     if profile is None:
         return steps
@@ -208,7 +208,7 @@ def _step_size(span: float) -> StepSize:
     return next((size for size in STEP_SIZES if span < size.seconds * size.most), STEP_SIZES[-1])
 
 
-def _too_little(times: Floats, now: float, changed: float | None) -> str:
+def _too_short(times: Floats, now: float, changed: float | None) -> str:
     if len(times) == 0:
         return "no reading" if changed is None else f"no reading since {_the_jump(changed)}"
     span, silent = now - times[0], now - times[-1]
@@ -221,7 +221,7 @@ def _too_little(times: Floats, now: float, changed: float | None) -> str:
     return ""
 
 
-def _few(count: int, size: StepSize, changed: float | None) -> str:
+def _too_few_steps(count: int, size: StepSize, changed: float | None) -> str:
     since = "" if changed is None else f" since {_the_jump(changed)}"
     return f"readings in only {count} steps of {_lasting(size.seconds)}{since}; {LEAST} are needed"
 

@@ -7,7 +7,7 @@ metric, of a metric of a class of devices, of a metric of one device; the most e
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -66,21 +66,18 @@ class Limits:
         )
 
 
-@dataclass(frozen=True)
 class Thresholds:
-    """Every device's limits.
+    """Every device's limits; nothing of it changes.
 
-    :ivar words: of the file: ``("metrics", metric)``, ``("classes", class, metric)`` or
-        ``("devices", device, metric)`` -> key -> value.
+    :ivar words: what the file says: ``("metrics", metric)``, ``("classes", class, metric)`` or
+        ``("devices", device, metric)`` -> key -> value; the metric is empty for what is said of a
+        class or device itself.
     """
 
-    words: Mapping[tuple[str, ...], Mapping[str, Any]] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        cached = lru_cache(maxsize=_CACHED)(self._limits)
-        object.__setattr__(self, "_cached_limits", cached)
-        named = frozenset(place[1] for place in self.words if place[0] == "devices")
-        object.__setattr__(self, "_named", named)
+    def __init__(self, words: Mapping[tuple[str, ...], Mapping[str, Any]] | None = None) -> None:
+        self.words = words or {}
+        self._named = frozenset(place[1] for place in self.words if place[0] == "devices")
+        self._cached = lru_cache(maxsize=_CACHED)(self._limits)
 
     def limits_of(self, metric_type: str, source_device: str, device_id: str) -> Limits | None:
         """Limits of one metric of one device.
@@ -88,8 +85,8 @@ class Thresholds:
         :returns: None where nothing is known to be bad: load is no illness.
         """
         # A device without a word of its own has the limits of its class.
-        device = device_id if device_id in self._named else ""  # type: ignore[attr-defined]
-        return self._cached_limits(metric_type, source_device, device)  # type: ignore[attr-defined,no-any-return]
+        device = device_id if device_id in self._named else ""
+        return self._cached(metric_type, source_device, device)
 
     def interval(self, source_device: str, device_id: str) -> float | None:
         """Seconds between two readings, where the file says so."""
@@ -109,7 +106,10 @@ class Thresholds:
 
 
 def limits(metric_type: str, said: Mapping[str, Any]) -> Limits | None:
-    """The catalogue's limits of a metric, with what is said instead."""
+    """The catalogue's limits of a metric, with what the file says instead.
+
+    :param said: by key, such as ``warning``; of a metric that the catalogue does not know, all.
+    """
     known = catalog.metric(metric_type)
     metric = known or catalog.Metric(metric_type, "", 0, 0, said.get("bad", "high"))
     bad = said.get("bad", metric.bad if metric.bad != "neither" or not said else "high")

@@ -10,7 +10,7 @@ from random import Random
 
 import pytest
 
-from reader.detection.peers import FACTORS, PeerGroup, PeerReason, _of_others, times
+from reader.detection.peers import FACTORS, PeerGroup, PeerReason, _median_of_others, in_words
 
 MINUTE = 60.0
 DAY = 1440
@@ -145,7 +145,7 @@ def test_of_a_device_that_has_left_the_group_no_state_is_kept() -> None:
 
 
 def test_ratios_are_said_as_people_say_them() -> None:
-    said = [times(ratio) for ratio in (1.5, 1.93, 2.05, 2.96, 4.1, 3.4, 12.3, 0.06)]
+    said = [in_words(ratio) for ratio in (1.5, 1.93, 2.05, 2.96, 4.1, 3.4, 12.3, 0.06)]
     assert said == [
         *("1.5 times", "twice", "twice", "three times", "four times"),
         *("3.4 times", "12 times", "0.06 times"),
@@ -156,7 +156,7 @@ def test_the_median_of_the_others_leaves_one_out() -> None:
     for values in ([1.0, 2.0, 4.0], [1.0, 2.0, 4.0, 8.0], [3.0, 3.0, 3.0, 9.0, 9.0]):
         for place, value in enumerate(values):
             rest = values[:place] + values[place + 1 :]
-            assert _of_others(values, value) == statistics.median(rest)
+            assert _median_of_others(values, value) == statistics.median(rest)
 
 
 def test_every_metric_that_is_compared_is_in_the_catalogue() -> None:
