@@ -152,7 +152,9 @@ async def speed(stores: list[str], devices: int, tick: Tick) -> list[Took]:
 
 
 async def _took(name: str, url: str, devices: int, tick: Tick) -> Took:
-    store = open_store(load(Settings, store_url=url, store_timeout_seconds=120), writing=True)
+    store = open_store(
+        load(Settings, store_url=url, retention_hours=0, store_timeout_seconds=120), writing=True
+    )
     await store.prepare()
     now = time.time_ns()
     for device in range(devices):

@@ -24,7 +24,7 @@ def device_id(number: int) -> str:
 
 async def fill(url: str, devices: int, span: int, every: int, progress: Progress) -> int:
     """Readings up to now; one device in a hundred is too hot."""
-    store = open_store(load(Settings, store_url=url), writing=True)
+    store = open_store(load(Settings, store_url=url, retention_hours=0), writing=True)
     await store.prepare()
     now = time.time_ns() + 120 * NS  # fresh to the end of the measurement
     times = [now - n * MINUTE * NS for n in range(min(span, HOUR_SECONDS) // MINUTE)]

@@ -17,9 +17,9 @@ from pathlib import Path
 
 import pytest
 
-from spindle.errors import InUse, StoreDenied, StoreUnavailable
+from spindle.errors import BatchRefused, InUse, StoreDenied, StoreUnavailable
 from spindle.settings import Settings, load
-from spindle.store.base import EventRow, Selection, Series
+from spindle.store.base import EventRow, Point, Selection, Series, VisitRow
 from spindle.store.sqlite.schema import VERSION
 from spindle.store.sqlite.store import SqliteStore
 from tests.servers import ROOT
@@ -133,7 +133,7 @@ async def test_a_commit_is_on_the_disk_before_a_write_returns(file: Path) -> Non
 
 
 async def test_people_see_the_promised_names_and_times(file: Path) -> None:
-    writer = store(file)
+    writer = store(file, retention_hours=0)
     await writer.prepare()
     at = 1_769_860_800_000_000_042
     await writer.write_points([(TEMP, at, 41.5)])
@@ -150,14 +150,22 @@ async def test_people_see_the_promised_names_and_times(file: Path) -> None:
     await writer.close()
 
 
-async def test_retention_deletes_what_is_older_and_nothing_else(file: Path) -> None:
-    writer = store(file, retention_hours=1)
+async def filled(file: Path, points: list[Point], events: list[EventRow]) -> None:
+    """A file that was written by a store without a retention."""
+    writer = store(file, retention_hours=0)
     await writer.prepare()
+    await writer.write_points(points)
+    await writer.write_events(events)
+    await writer.close()
+
+
+async def test_retention_deletes_what_is_older_and_nothing_else(file: Path) -> None:
     gone = Series("DiskUnit", "DiskTemp", "gone", "")
     old = [(s, NOW - HOUR - n, 1.0) for s in (TEMP, gone) for n in range(1, 6_000)]
     kept = [(TEMP, NOW - HOUR + n, 2.0) for n in range(100)]
-    await writer.write_points(old + kept)
-    await writer.write_events([event(n, NOW - HOUR - 1 - n) for n in range(6_000)] + [event(-1)])
+    events = [event(n, NOW - HOUR - 1 - n) for n in range(6_000)] + [event(-1)]
+    await filled(file, old + kept, events)
+    writer = store(file, retention_hours=1)
     deleted = await writer.expire(NOW)
     assert deleted == len(old) + 6_000
     assert await counts(writer) == {"device_metrics": 100, "events": 1}
@@ -170,9 +178,8 @@ async def test_retention_deletes_what_is_older_and_nothing_else(file: Path) -> N
 
 
 async def test_retention_takes_turns_with_writes(file: Path) -> None:
+    await filled(file, [(TEMP, NOW - 2 * HOUR - n, 1.0) for n in range(60_000)], [event(1)])
     writer = store(file, retention_hours=1)
-    await writer.prepare()
-    await writer.write_points([(TEMP, NOW - 2 * HOUR - n, 1.0) for n in range(60_000)])
     expiring = asyncio.create_task(writer.expire(NOW), name="expire")
     await asyncio.sleep(0)
     await writer.write_points([(TEMP, NOW, 1.0)])
@@ -180,6 +187,90 @@ async def test_retention_takes_turns_with_writes(file: Path) -> None:
     assert await expiring == 60_000
     assert (await counts(writer))["device_metrics"] == 1
     await writer.close()
+
+
+async def test_what_is_older_than_the_retention_is_refused_at_once(file: Path) -> None:
+    writer = store(file)
+    week, row = 168 * HOUR, ("DiskUnit", "DriveFailure", "d", "", 5, "")
+    for old in (1, NOW - week - 60 * 10**9):
+        for write in (
+            writer.write_points([(TEMP, NOW, 1.0), (TEMP, old, 1.0)]),
+            writer.write_events([EventRow(old, "id", *row)]),
+            writer.write_visits([VisitRow(old, "id", "AB 1", "lot", "matched", None)]),
+        ):
+            with pytest.raises(BatchRefused, match=r"^expired: .* is older than the retention"):
+                await write
+    await writer.write_points([(TEMP, NOW, 1.0), (TEMP, NOW - week + 60 * 10**9, 1.0)])
+    assert await writer.expire(NOW) == 0
+    assert await counts(writer) == {"device_metrics": 2, "events": 0}
+    await writer.close()
+
+
+async def test_a_wild_clock_deletes_and_refuses_nothing(
+    file: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await filled(file, [(TEMP, NOW - n * HOUR, 1.0) for n in range(150)], [event(1)])
+    writer = store(file)
+    month = NOW + 30 * 24 * HOUR
+    for _ in range(2):
+        assert await writer.expire(month) == 0
+    assert caplog.text.count("expiry waits for newer readings") == 1
+    monkeypatch.setattr("spindle.store.sqlite.writing.time.time_ns", lambda: month)
+    await writer.write_points([(TEMP, NOW + 1, 1.0)])
+    assert await writer.expire(NOW + 1) == 0
+    assert (await counts(writer))["device_metrics"] == 151
+    await writer.close()
+
+
+async def test_a_file_cut_short_under_the_writer_is_noticed_before_anything_more_is_stored(
+    file: Path,
+) -> None:
+    writer, reader = store(file), store(file, writing=False)
+    await writer.prepare()
+    batch = [(TEMP, NOW + n, 1.0) for n in range(20_000)]
+    await writer.write_points(batch)
+    assert (await counts(reader))["device_metrics"] == 20_000
+    await asyncio.to_thread(checkpoint, file)
+    await writer.write_points(batch)
+    os.truncate(file, 0)
+    for _ in range(2):
+        with pytest.raises(StoreUnavailable, match=r"was cut short by another program.*remove it"):
+            await writer.write_points(batch)
+    with pytest.raises(StoreUnavailable, match="was cut short"):
+        await counts(reader)
+    for suffix in ("", "-wal", "-shm"):
+        Path(f"{file}{suffix}").unlink(missing_ok=True)
+    with pytest.raises(StoreUnavailable, match="was removed or replaced"):
+        await writer.write_points(batch)
+    await writer.write_points(batch)
+    assert (await counts(reader))["device_metrics"] == 20_000
+    await writer.close()
+    await reader.close()
+
+
+async def test_a_file_damaged_under_the_writer_is_named_and_one_merely_touched_is_used(
+    file: Path,
+) -> None:
+    writer = store(file)
+    await writer.prepare()
+    batch = [(TEMP, NOW + n, 1.0) for n in range(20_000)]
+    await writer.write_points(batch)
+    await asyncio.to_thread(checkpoint, file)
+    await writer.write_points(batch[:1])
+    os.utime(file)
+    await writer.write_points(batch[:1])
+    with file.open("r+b") as handle:
+        handle.seek(4096 * 4)
+        handle.write(b"\xff" * 4096 * 20)
+    with pytest.raises(StoreDenied, match="damaged"):
+        await writer.write_points(batch)
+    await writer.close()
+
+
+def checkpoint(path: Path) -> None:
+    """Copy the log into the file, as the writer does after some thousand pages."""
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        db.execute("PRAGMA wal_checkpoint(FULL)")
 
 
 async def test_retention_of_nought_hours_keeps_everything(file: Path) -> None:
@@ -262,7 +353,10 @@ async def test_a_file_that_is_replaced_under_writer_and_reader_is_opened_anew(fi
         Path(f"{file}{suffix}").unlink(missing_ok=True)
     with pytest.raises(StoreUnavailable):
         await counts(reader)
-    await writer.write_points([(TEMP, NOW + 1, 1.0), (TEMP, NOW + 2, 1.0)])
+    later = [(TEMP, NOW + 1, 1.0), (TEMP, NOW + 2, 1.0)]
+    with pytest.raises(StoreUnavailable, match="was removed or replaced"):
+        await writer.write_points(later)  # said once, and the batch is kept
+    await writer.write_points(later)
     assert (await counts(reader))["device_metrics"] == 2
     await writer.close()
     await reader.close()

@@ -117,10 +117,13 @@ async def test_any_time_may_be_asked_about(store: Store) -> None:
 
 async def test_visits_older_than_the_retention_expire_in_sqlite(tmp_path: Path) -> None:
     settings = load(Settings, store_url=f"sqlite:///{tmp_path}/spindle.db")
-    store = open_store(settings, writing=True)
+    for_ever = load(Settings, store_url=settings.store_url, retention_hours=0)
+    store = open_store(for_ever, writing=True)
     await store.prepare()
     old = T0 - int(settings.retention_hours * 3600 * S) - 200 * S
     await store.write_visits([visit("new"), *(visit(f"old-{n}", old - n) for n in range(3))])
+    await store.close()
+    store = open_store(settings, writing=True)
     assert await store.expire(time.time_ns()) == 3
     assert await ids(store) == ["new"]
     await store.close()

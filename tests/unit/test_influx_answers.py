@@ -78,7 +78,8 @@ def test_an_answer_carries_the_decision_to_take(
 ) -> None:
     error = meaning(status, {}, body.encode(), NOW)
     assert type(error) is kind
-    assert str(error).startswith(f"InfluxDB answered {status}")
+    assert str(error).startswith("expired: ") == ("beyond retention policy" in body)
+    assert str(error).removeprefix("expired: ").startswith(f"InfluxDB answered {status}")
     assert "\n" not in str(error)
 
 

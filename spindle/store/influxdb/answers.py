@@ -23,6 +23,8 @@ _LONGEST_WAIT_SECONDS = 3600.0
 # Only at the start of the sentence: further on it quotes what a publisher sent.
 _OVERLOADED = re.compile(r"timeout|engine: |write failed|hinted handoff|retryable|cache[- ]max")
 _OUTSIDE = re.compile(r"(unexpected error writing points to database: )?partial write: ")
+# 1.x and 2.x; what a publisher sent is quoted only after it.
+_EXPIRED = re.compile(r"^[^{'\"]*points? (beyond|outside) (the )?retention")
 _NO_INFLUXDB = re.compile(r"<|Client sent an HTTP request to an HTTPS server")
 
 
@@ -53,7 +55,9 @@ _OTHERS: dict[int, type[StoreError]] = {404: NotThere, 413: BatchTooLarge}
 def _refusal(said: str, shown: str) -> StoreError:
     if _NO_INFLUXDB.match(said):
         return StoreDenied(f"{shown} (is STORE_URL right?)")
-    return StoreUnavailable(shown) if _OVERLOADED.match(said) else BatchRefused(shown)
+    if _OVERLOADED.match(said):
+        return StoreUnavailable(shown)
+    return BatchRefused(f"expired: {shown}" if _EXPIRED.search(said) else shown)
 
 
 def retry_after(value: str | None, now: datetime) -> float | None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import os
 import sqlite3
 from pathlib import Path
-from typing import IO
+from typing import IO, NamedTuple
 
 from spindle.errors import BatchRefused, InUse, StoreDenied, StoreError, StoreUnavailable
 from spindle.store.sqlite import schema, visits
@@ -23,6 +24,47 @@ READER_CACHE_KIB = 8 * 1024
 def path_of(url: str) -> Path:
     """``sqlite:///FILE`` (relative) or ``sqlite:////FILE`` (absolute) as a path."""
     return Path(url.removeprefix("sqlite:///"))
+
+
+class Mark(NamedTuple):
+    """The file as it was last seen; what is written goes to the log beside it until a checkpoint.
+
+    :ivar inode: another one means that the file was replaced.
+    :ivar size: bytes; it never shrinks by itself.
+    :ivar changed_ns: when it was last written.
+    """
+
+    inode: int
+    size: int
+    changed_ns: int
+
+    @classmethod
+    def of(cls, path: Path) -> Mark | None:
+        """Of the file that is there now, if there is one."""
+        try:
+            seen = path.stat()
+        except FileNotFoundError:
+            return None
+        return cls(seen.st_ino, seen.st_size, seen.st_mtime_ns)
+
+
+def truncated(path: Path) -> StoreUnavailable:
+    """Another program cut the file short."""
+    return StoreUnavailable(
+        f"{path} was cut short by another program, so nothing more is stored in it: remove it, "
+        "its -wal and its -shm (or put a backup in its place); then a new one is made"
+    )
+
+
+def check(path: Path, busy_seconds: float) -> None:
+    """Look at every page, after another program wrote to the file.
+
+    :raises StoreDenied: it is damaged.
+    """
+    with contextlib.closing(sqlite3.connect(path, timeout=busy_seconds)) as db:
+        found = str(db.execute("PRAGMA quick_check(1)").fetchone()[0])
+    if found != "ok":
+        raise StoreDenied(f"{path} was damaged by another program: {' '.join(found.split())[:200]}")
 
 
 def lock(path: Path) -> IO[str]:

@@ -22,7 +22,7 @@ class Reading:
     def __init__(self, path: Path, timeout_seconds: float) -> None:
         self._path = path
         self._timeout = timeout_seconds
-        self._mine = threading.local()  # .db, .inode, .deadline of this thread
+        self._mine = threading.local()  # .db, .mark, .deadline of this thread
         self._all: list[sqlite3.Connection] = []  # to close at the end
         self._lock = threading.Lock()
         self._stopping = False
@@ -40,8 +40,10 @@ class Reading:
 
     def _connection(self) -> sqlite3.Connection:
         db: sqlite3.Connection | None = getattr(self._mine, "db", None)
-        inode = self._path.stat().st_ino if self._path.exists() else 0
-        if db is not None and inode == self._mine.inode:
+        now = file.Mark.of(self._path)
+        if db is not None and now is not None and now.inode == self._mine.mark.inode:
+            if now.size < self._mine.mark.size:
+                raise file.truncated(self._path)
             return db
         if db is not None:  # the file was removed or replaced
             self._mine.db = None
@@ -50,7 +52,7 @@ class Reading:
             db.close()
         db = file.open_for_reading(self._path, self._timeout)
         db.set_progress_handler(self._overdue, _STEPS_BETWEEN_CHECKS)
-        self._mine.db, self._mine.inode = db, inode
+        self._mine.db, self._mine.mark = db, now or file.Mark.of(self._path)
         with self._lock:
             self._all.append(db)
         return db

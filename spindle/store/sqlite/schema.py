@@ -117,6 +117,13 @@ SELECT time_ns, event_id, source_device, event_type, device_id, array_id,
 FROM event_rows {where} ORDER BY time_ns DESC, event_id DESC LIMIT :limit
 """
 
+NEWEST = """
+SELECT max(newest) FROM (
+    SELECT max((SELECT max(time_ns) FROM points WHERE series_id = id)) AS newest FROM series
+    UNION ALL SELECT max(time_ns) FROM event_rows UNION ALL SELECT max(time_ns) FROM visit_rows
+)
+"""
+
 # Retention: series after series, at most :limit rows at a time.
 NEXT_SERIES = "SELECT id FROM series WHERE id > ? ORDER BY id LIMIT ?"
 NTH_OLD_POINT = """

@@ -56,7 +56,7 @@ class SqliteStore:
         self._path = file.path_of(settings.store)
         self._timeout = settings.store_timeout_seconds
         self._retention_ns = int(settings.retention_hours * _NS_PER_HOUR)
-        self._writing = Writing(self._path, self._timeout) if writing else None
+        self._writing = Writing(self._path, self._timeout, self._retention_ns) if writing else None
         self._writer = ThreadPoolExecutor(1, "sqlite-writer")
         self._readers = ThreadPoolExecutor(_READERS, "sqlite-reader")
         self._reading = Reading(self._path, self._timeout)
@@ -185,7 +185,8 @@ class SqliteStore:
     async def expire(self, now_ns: int) -> int:
         if not self._retention_ns:
             return 0
-        writing, cutoff = self._the_writing(), now_ns - self._retention_ns
+        writing = self._the_writing()
+        cutoff = await self._write(writing.cutoff, now_ns)
         total = 0
         after: int | None = 0
         while after is not None:  # each round is one short turn on the writer's thread

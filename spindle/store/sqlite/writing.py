@@ -5,13 +5,17 @@ from __future__ import annotations
 import contextlib
 import logging
 import sqlite3
+import time
 from collections.abc import Iterator, Sequence
 from itertools import chain
 from operator import attrgetter, itemgetter
 from pathlib import Path
 from typing import IO
 
+from spindle import timestamps
+from spindle.errors import StoreUnavailable
 from spindle.store.base import EventRow, Point, Series, VisitRow
+from spindle.store.retention import expired, safe_cutoff
 from spindle.store.sqlite import file, schema, visits
 
 log = logging.getLogger("spindle.store")
@@ -24,28 +28,52 @@ _KNOWN_OBJECTS = 500_000  # Series objects remembered, in case a caller does not
 class Writing:
     """Owns the lock and the writing connection. Every method runs on the same thread."""
 
-    def __init__(self, path: Path, busy_seconds: float) -> None:
+    def __init__(self, path: Path, busy_seconds: float, retention_ns: int) -> None:
         self._path = path
+        self._retention_ns = retention_ns  # 0: for ever
         self._busy_seconds = busy_seconds
         self._lock: IO[str] | None = None  # held from the first use until close
         self._db: sqlite3.Connection | None = None
-        self._inode = 0  # of the open file; another one there means that it was replaced
+        self._mark: file.Mark | None = None  # the open file, as this connection left it
+        self._newest_ns: int | None = None  # of all that is stored
+        self._waits = False  # expiry does, and it was said
         self._by_object: dict[Series, int] = {}  # series id, found by identity
         self._by_key: dict[tuple[str, str, str, str], int] = {}  # the same, by tags
 
     def open(self) -> sqlite3.Connection:
-        """The connection, opened again where the file was removed or replaced."""
+        """The connection, once the file is known to be as this connection left it.
+
+        :raises StoreUnavailable: it was removed, replaced or cut short; it is opened anew at the
+            next try, once it is another file.
+        :raises StoreDenied: another program damaged it.
+        """
         if self._db is not None:
-            if self._path.exists() and self._path.stat().st_ino == self._inode:
-                return self._db
-            log.warning("%s was removed or replaced; opening it anew", self._path)
-            self._forget_connection()
+            self._check()
+            return self._db
         if self._lock is None:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             self._lock = file.lock(self._path)
         self._db = file.open_for_writing(self._path, self._busy_seconds)
-        self._inode = self._path.stat().st_ino
+        self._mark = file.Mark.of(self._path)
+        row = self._db.execute(schema.NEWEST).fetchone()
+        self._newest_ns = row[0]
         return self._db
+
+    def _check(self) -> None:
+        now, before = file.Mark.of(self._path), self._mark
+        if now == before:
+            return
+        if now is None or before is None or now.inode != before.inode:
+            self._forget_connection()
+            raise StoreUnavailable(
+                f"{self._path} was removed or replaced, with what it held; it is opened anew"
+            )
+        if now.size < before.size:
+            raise file.truncated(self._path)  # closing would write the log into what is left
+        file.check(self._path, self._busy_seconds)
+        log.warning("%s was written to by another program", self._path)
+        self._forget_series()
+        self._mark = now
 
     def close(self) -> None:
         self._forget_connection()
@@ -64,12 +92,19 @@ class Writing:
         self._by_key.clear()
 
     @contextlib.contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
+    def _transaction(self, times_ns: Sequence[int] = ()) -> Iterator[sqlite3.Connection]:
+        """:param times_ns: of what is written in it."""
         db = self.open()
+        if times_ns:
+            self._refuse_expired(times_ns)
         try:
             db.execute("BEGIN IMMEDIATE")
             yield db
             db.execute("COMMIT")
+            self._committed()
+            if times_ns:
+                newest_ns = max(times_ns)
+                self._newest_ns = max(self._newest_ns or 0, newest_ns)
         except BaseException:
             self._forget_series()  # ids given in this transaction are void
             try:
@@ -79,9 +114,41 @@ class Writing:
                 self._forget_connection()
             raise
 
+    def _committed(self) -> None:
+        """Only now is it stored, if the file is still the one that was written to."""
+        now, before = file.Mark.of(self._path), self._mark
+        if now is None or before is None or now.inode != before.inode or now.size < before.size:
+            raise StoreUnavailable(f"{self._path} was removed, replaced or cut short meanwhile")
+        self._mark = now
+
+    def _refuse_expired(self, times_ns: Sequence[int]) -> None:
+        """Say of what is older than the retention that it is, rather than delete it later."""
+        newest_ns, now_ns, oldest_ns = self._newest_ns, time.time_ns(), min(times_ns)
+        if newest_ns is not None:
+            newest_ns = max(newest_ns, min(max(times_ns), now_ns))
+        cutoff = safe_cutoff(now_ns, newest_ns, self._retention_ns)
+        if self._retention_ns and oldest_ns < cutoff:
+            raise expired(oldest_ns, cutoff)
+
+    def cutoff(self, now_ns: int) -> int:
+        """What is older is to be deleted."""
+        self.open()
+        cutoff = safe_cutoff(now_ns, self._newest_ns, self._retention_ns)
+        waits = cutoff < now_ns - self._retention_ns
+        if waits and not self._waits:
+            log.warning(
+                "expiry waits for newer readings: this machine's clock says %s, and the newest "
+                "reading in %s is of %s",
+                timestamps.format_ns(now_ns),
+                self._path,
+                timestamps.format_ns(cutoff + self._retention_ns),
+            )
+        self._waits = waits
+        return cutoff
+
     def write_points(self, points: Sequence[Point]) -> None:
         ids = self._by_object
-        with self._transaction() as db:
+        with self._transaction([time_ns for _, time_ns, _ in points]) as db:
             try:
                 rows = [(ids[series], time_ns, value) for series, time_ns, value in points]
             except KeyError:
@@ -108,14 +175,14 @@ class Writing:
     def write_events(self, events: Sequence[EventRow]) -> None:
         columns = attrgetter(*schema.EVENT_COLUMNS)
         rows = [columns(event) for event in events]
-        with self._transaction() as db:
+        with self._transaction([event.time_ns for event in events]) as db:
             db.executemany(schema.ADD_EVENT, rows)
 
     def write_visits(self, rows: Sequence[VisitRow]) -> None:
         columns = [
             (v.time_ns, v.visit_id, v.plate, v.lot, v.status, v.entry_ns, v.reason) for v in rows
         ]
-        with self._transaction() as db:
+        with self._transaction([visit.time_ns for visit in rows]) as db:
             db.executemany(visits.ADD, columns)
 
     def expire_points(self, cutoff_ns: int, after_id: int) -> tuple[int, int | None]:
