@@ -23,7 +23,7 @@ from reader.questions.registry import QUERIES
 from reader.settings import ReaderSettings
 from reader.watching.bucket import Overtaken
 from reader.watching.session import Watch
-from reader.watching.share_store import AWAY, Parts
+from reader.watching.share_store import AWAY, WatchDeps
 from spindle import __version__, bus, subjects
 from spindle.service.run import Service
 from spindle.store.base import Store
@@ -80,18 +80,18 @@ async def answer_from(store: Store, service: Service[ReaderSettings]) -> None:
                 examiner=examiner,
                 watch_findings=findings,
             )
-            parts = Parts(store, store_ready, client, service, examiner, findings, snapshot)
-            await _serve(runner, parts)
+            deps = WatchDeps(store, store_ready, client, service, examiner, findings, snapshot)
+            await _serve(runner, deps)
         finally:
             await bus.close(client)
 
 
-async def _serve(runner: QuestionRunner, parts: Parts) -> None:
+async def _serve(runner: QuestionRunner, deps: WatchDeps) -> None:
     """Answer, and watch, until stopping; what was taken by then is still answered."""
-    client, service = parts.client, parts.service
+    client, service = deps.client, deps.service
     async with asyncio.TaskGroup() as answers:
         if service.settings.reader_watch:
-            watch = service.supervise("watch", Watch(parts).run, expected=(*AWAY, Overtaken))
+            watch = service.supervise("watch", Watch(deps).run, expected=(*AWAY, Overtaken))
             answers.create_task(watch, name="watch")
         config = ServiceConfig(
             name=NAME, version=__version__, description=DESCRIPTION, queue_group=NAME

@@ -21,6 +21,11 @@ class ReaderSettings(Settings):
         "READER_CACHE_SECONDS": "identical questions share an answer for 1 second",
         "READER_EVENT_HISTORY_HOURS": "a critical event that is over is named for 4 hours",
         "READER_STORE_CHECK_SECONDS": "the store is asked every 5 seconds",
+        "READER_WATCH_STEP_SECONDS": "readings of 5 seconds are scored as one point",
+        "READER_WATCH_SNAPSHOT_SECONDS": "the state of each series is saved every 5 minutes",
+        "READER_WATCH_MAX_BYTES": "the bucket has 128 KiB for each of READER_WATCH_SERIES",
+        "READER_WATCH_HEALTH_SECONDS": "the fleet's health is judged every 3 seconds",
+        "READER_WATCH_FORECAST_SECONDS": "forecasts are made every 15 minutes",
         "READER_COUNT_SECONDS": "devices are counted four times in READER_STALE_SECONDS",
     }
 
@@ -58,33 +63,12 @@ class ReaderSettings(Settings):
         description="Follow the stream: score every metric as it arrives, publish anomalies as "
         "events and changes of health on health.changed.<source_device>.<device_id>.",
     )
-    reader_watch_step_seconds: float = Field(
-        5.0,
-        ge=0.1,
-        le=3600,
-        description="Readings of so long are averaged to one point before they are scored.",
-    )
     reader_watch_series: int = Field(
         4000,
         ge=1,
         le=1_000_000,
-        description="Most series that one reader follows, at up to 0.1 MB of memory each; more "
-        "are left alone, with a line in the log.",
-    )
-    reader_watch_snapshot_seconds: float = Field(
-        300.0,
-        ge=1,
-        description="How often the state of each followed series is saved, in seconds; what came "
-        "since is read from the store again after a restart.",
-    )
-    reader_watch_max_bytes: int = Field(
-        512 * 2**20, ge=2**20, description="Most bytes of saved states in the bucket reader_watch."
-    )
-    reader_watch_health_seconds: float = Field(
-        3.0, ge=0.1, description="How often the watch judges the health of the whole fleet."
-    )
-    reader_watch_forecast_seconds: float = Field(
-        900.0, ge=1, description="How often the watch foretells when devices will be full."
+        description="Most series that one reader follows, at up to 0.1 MB of memory each and as "
+        "much at NATS; more are left alone: the log, a metric and the answer of anomalies say so.",
     )
 
     @field_validator("reader_thresholds")

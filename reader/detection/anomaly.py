@@ -1,25 +1,120 @@
-"""Anomalies as answers show them, and a stored series scored for them. Pure."""
+"""What an anomaly is, and a stored series scored for anomalies. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from itertools import groupby
 from operator import attrgetter
-from typing import Any
 
 from reader.detection.detector import WARM_UP, Detector
-from reader.detection.episodes import Episode, Episodes, severity
-from spindle import timestamps
-from spindle.catalog import unit
+from reader.detection.episodes import (
+    COMES_BACK,
+    PEER,
+    Episode,
+    Episodes,
+    criticality,
+    severity,
+)
+from reader.detection.findings import DeviceKey, Finding, State
+from reader.detection.peers import PeerReason
+from spindle import catalog
 from spindle.store.base import Bucket, SeriesKey
 from spindle.timestamps import NS
 
+#: Readings of so long are averaged to one point: a device may report every second or every five.
+STEP_SECONDS = 5.0
 LEARNT = WARM_UP + 150  #: points before the window, so that what is usual is known when it begins
-#: Of an answer; the watch's rows have more.
-COLUMNS = (
-    *("device", "source_device", "array_id", "metric_type", "from", "to", "peak_time", "value"),
-    *("expected", "unit", "score", "severity", "kind", "lasts", "explanation"),
-)
+PEER_EXPECTED = 1.0  #: a device is expected to be as its peers are
+Slot = tuple[SeriesKey, bool]  #: of which one anomaly lasts at a time: see ``Anomaly.slot``
+
+
+@dataclass(frozen=True, slots=True)
+class Anomaly:
+    """One stretch in which a series was unusual, by its own past or beside its peers.
+
+    :ivar episode: when, and how far; values are in ``unit``.
+    :ivar criticality: of the event that tells of its beginning, 1 to 10.
+    :ivar ended: it is over; else it lasts.
+    :ivar announced: the event of its beginning, once it is over of its end, has been published.
+    """
+
+    key: SeriesKey
+    episode: Episode
+    criticality: int
+    ended: bool = False
+    announced: bool = False
+
+    @classmethod
+    def of_series(cls, key: SeriesKey, episode: Episode, *, ended: bool = False) -> Anomaly:
+        """By the series' own past."""
+        return cls(key, episode, criticality(key.metric_type, episode), ended)
+
+    @classmethod
+    def among_peers(cls, key: SeriesKey, reason: PeerReason, now: float) -> Anomaly:
+        """Beside its peers, as it is ``now``, in seconds since the epoch."""
+        value, score, text = reason.ratio, reason.score, reason.text
+        episode = Episode(reason.since, now, now, value, PEER_EXPECTED, score, PEER, text)
+        return cls(key, episode, criticality(key.metric_type, episode))
+
+    @property
+    def is_among_peers(self) -> bool:
+        """Whether it was found beside its peers, and not by its own past."""
+        return self.episode.kind == PEER
+
+    @property
+    def slot(self) -> Slot:
+        """What it is of: the series, and whether beside its peers."""
+        return self.key, self.is_among_peers
+
+    @property
+    def device(self) -> DeviceKey:
+        """Of which device it is."""
+        return self.key.source_device, self.key.device_id
+
+    @property
+    def severity(self) -> State:
+        """How much it says of its device's health."""
+        return severity(self.key.metric_type, self.episode)
+
+    @property
+    def unit(self) -> str:
+        """Of its value, and of what was expected."""
+        return "times its peers" if self.is_among_peers else catalog.unit(self.key.metric_type)
+
+    @property
+    def start_ns(self) -> int:
+        """When it began, in nanoseconds since the epoch, to the millisecond."""
+        return milliseconds(self.episode.start)
+
+    @property
+    def last_ns(self) -> int:
+        """When it was last seen, alike."""
+        return milliseconds(self.episode.last)
+
+    def updated(self, episode: Episode) -> Anomaly:
+        """As it is known now; its beginning stays as it was announced."""
+        return replace(self, episode=replace(episode, start=self.episode.start))
+
+    def over(self, episode: Episode) -> Anomaly:
+        """Ended, which is to be announced."""
+        return replace(self.updated(episode), ended=True, announced=False)
+
+    def finding(self) -> Finding:
+        """As a reason of its device's health."""
+        expected = self.episode.expected
+        return Finding(
+            source_device=self.key.source_device,
+            device_id=self.key.device_id,
+            metric_type=self.key.metric_type,
+            severity=self.severity,
+            since_ns=self.start_ns,
+            value=self.episode.value,
+            unit=self.unit,
+            limit=expected if self.is_among_peers else None,
+            message=self.episode.text,
+            expected=expected if self.episode.kind in COMES_BACK else None,
+        )
 
 
 def step_seconds(series: int, window: float, least: float, most_points: int) -> float | None:
@@ -35,13 +130,13 @@ def step_seconds(series: int, window: float, least: float, most_points: int) -> 
 
 def of_series(
     steps: Iterable[Bucket], min_score: float, stopped: Callable[[], bool] = lambda: False
-) -> list[dict[str, Any]]:
+) -> list[Anomaly]:
     """Every anomaly in the steps of any number of series, in the order of the series.
 
     :param steps: of equal length, oldest first within each series; their means are scored.
     :param stopped: asked before each series; nobody waits for the answer any more.
     """
-    found: list[dict[str, Any]] = []
+    found: list[Anomaly] = []
     for key, own in groupby(steps, key=attrgetter("key")):
         if stopped():
             break
@@ -49,7 +144,7 @@ def of_series(
     return found
 
 
-def _of_one(key: SeriesKey, steps: Iterable[Bucket], min_score: float) -> list[dict[str, Any]]:
+def _of_one(key: SeriesKey, steps: Iterable[Bucket], min_score: float) -> list[Anomaly]:
     metric_type = key.metric_type
     detector, episodes = Detector(), Episodes(metric_type, min_score)
     ended: list[Episode] = []
@@ -57,55 +152,14 @@ def _of_one(key: SeriesKey, steps: Iterable[Bucket], min_score: float) -> list[d
         time = step.time_ns / NS
         score = detector.update(time, step.mean)
         _, end = episodes.take(
-            time, step.mean, score, lambda: detector.explain(metric_type, unit(metric_type))
+            time, step.mean, score, lambda: detector.explain(metric_type, catalog.unit(metric_type))
         )
         if end is not None:
             ended.append(end)
-    rows = [row(key, each, lasts=False) for each in ended]
-    return rows + ([row(key, episodes.open, lasts=True)] if episodes.open else [])
+    found = [Anomaly.of_series(key, each, ended=True) for each in ended]
+    return found + ([Anomaly.of_series(key, episodes.open)] if episodes.open else [])
 
 
-def row(key: SeriesKey, episode: Episode, *, lasts: bool) -> dict[str, Any]:
-    """One anomaly as an answer shows it."""
-    source_device, metric_type, device_id, array_id = key
-    return {
-        "device": device_id,
-        "source_device": source_device,
-        "array_id": array_id or None,
-        "metric_type": metric_type,
-        "from": rfc3339(episode.start),
-        "to": rfc3339(episode.last),
-        "peak_time": rfc3339(episode.peak_time),
-        "value": episode.value,
-        "expected": episode.expected,
-        "unit": unit(metric_type),
-        "score": episode.score,
-        "severity": severity(metric_type, episode),
-        "kind": episode.kind,
-        "lasts": lasts,
-        "explanation": episode.text,
-    }
-
-
-def chosen(
-    rows: Iterable[Mapping[str, Any]], start: float, min_score: float, **wanted: str | None
-) -> list[dict[str, Any]]:
-    """Those that reach into the window from ``start`` on, the highest score first.
-
-    :param wanted: what a row must say, where it is not None.
-    """
-    since = rfc3339(start)
-    kept = [
-        dict(each)
-        for each in rows
-        if each["to"] >= since
-        and each["score"] >= min_score
-        and all(value is None or each[name] == value for name, value in wanted.items())
-    ]
-    shown = ({name: row[name] for name in COLUMNS} for row in kept)
-    return sorted(shown, key=lambda each: (-each["score"], each["from"], each["device"]))
-
-
-def rfc3339(seconds: float) -> str:
-    """Seconds since the epoch as RFC 3339, to the millisecond."""
-    return timestamps.format_ns(round(seconds * 1000) * 1_000_000)
+def milliseconds(seconds: float) -> int:
+    """Nanoseconds of whole milliseconds, from seconds."""
+    return round(seconds * 1000) * 1_000_000

@@ -18,6 +18,8 @@ from spindle import catalog
 
 CALM = 12  #: points in a row without an alarm, back where it began, and it is over
 LONGEST = 360  #: points after the last alarm; what has lasted so long is the new usual
+PEER = "peer"  #: kind of what stands out among its peers
+PEER_CRITICALITY = 5  #: a warning: slow beside its peers, it still does its work
 COMES_BACK = ("surge", "novelty")  #: kinds that are over when what was expected is read again
 IMMATERIAL = 2e-4
 """Share of a metric's range: a smaller change, though it may be no chance, is of no consequence."""
@@ -158,7 +160,7 @@ def severity(metric_type: str, episode: Episode) -> State:
     is a warning.
     """
     metric = catalog.metric(metric_type)
-    if metric is None or episode.kind in ("stuck", "rhythm") or episode.expected is None:
+    if metric is None or episode.kind in ("stuck", "rhythm", PEER) or episode.expected is None:
         return "warning"
     if metric.bad == "neither":
         return "warning" if episode.value < episode.expected / 2 else "ok"
@@ -174,6 +176,8 @@ def criticality(metric_type: str, episode: Episode) -> int:
     """Of the event that tells of it: 3 for a line, 4 to 6 by score for a warning, 7 past the
     catalogue's warning limit, and 8 only for what is both sure and past its critical limit.
     """
+    if episode.kind == PEER:
+        return PEER_CRITICALITY
     if severity(metric_type, episode) == "ok":
         return 3
     metric = catalog.metric(metric_type)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
+from reader.detection.anomaly import Anomaly
 from reader.detection.findings import DeviceKey, Finding
 from reader.health.evidence import PreviousState
 
@@ -14,13 +14,15 @@ from reader.health.evidence import PreviousState
 class WatchFindings:
     """Filled by the watch; empty where none runs.
 
-    :ivar watching: the watch runs, so that ``rows`` are complete.
-    :ivar rows: anomalies that last or ended lately, as ``anomalies`` shows them.
+    :ivar watching: the watch runs, so that ``anomalies`` are complete but for ``unwatched``.
+    :ivar anomalies: those that last or ended lately.
+    :ivar unwatched: how many series the watch leaves alone: see ``READER_WATCH_SERIES``.
     :ivar lasting: the findings that still last, by device.
     :ivar previous_states: devices that were not ok when the watch last judged the fleet.
     """
 
     watching: bool = False
-    rows: Sequence[Mapping[str, Any]] = ()
+    anomalies: Sequence[Anomaly] = ()
+    unwatched: int = 0
     lasting: Mapping[DeviceKey, Sequence[Finding]] = field(default_factory=dict)
     previous_states: Mapping[DeviceKey, PreviousState] = field(default_factory=dict)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from threading import Event
 from typing import Annotated, Any
 
@@ -11,11 +12,12 @@ from pydantic import Field
 from reader.answering.context import Answer, Query, QueryContext
 from reader.answering.params import DeviceParams, Number, Whole
 from reader.detection import anomaly
-from reader.detection.anomaly import LEARNT
+from reader.detection.anomaly import LEARNT, Anomaly, milliseconds
 from reader.detection.detector import ALARM
+from spindle import timestamps
 from spindle.errors import InvalidQuery
 from spindle.models import Name
-from spindle.store.base import Bucket, Selection
+from spindle.store.base import Bucket, Selection, SeriesKey
 from spindle.timestamps import NS
 
 _MOST_POINTS = 60_000  # scored for one question: about a second
@@ -44,22 +46,59 @@ async def _anomalies(context: QueryContext, asked: AnomaliesParams) -> Answer:
     which = Selection(asked.source_device, asked.device_id, asked.array_id, asked.metric_type)
     step = await _step_seconds(context, which, window)
     if step is None:
-        rows, source = [dict(row) for row in watch.rows], "watch"
+        found, source = list(watch.anomalies), "watch"
     else:
-        rows, source = await _scored(context, which, window, step, asked.min_score), "store"
-        rows += [dict(row) for row in watch.rows if row["kind"] == "peer"]
-    chosen = anomaly.chosen(
-        rows,
-        (context.now_ns / NS) - window,
-        asked.min_score,
-        source_device=asked.source_device,
-        device=asked.device_id,
-        array_id=asked.array_id,
-        metric_type=asked.metric_type,
-    )
-    shortest = context.settings.reader_watch_step_seconds
+        found, source = await _scored(context, which, window, step, asked.min_score), "store"
+        found += [each for each in watch.anomalies if each.is_among_peers]
+    kept = chosen(found, which, context.now_ns / NS - window, asked.min_score)
+    rows = [row(each) for each in kept[: asked.limit]]
+    shortest = anomaly.STEP_SECONDS
     beside = {"source": source, "step_seconds": shortest if step is None else step}
-    return Answer(chosen[: asked.limit], beside, truncated=len(chosen) > asked.limit)
+    if step is None and watch.unwatched:
+        beside["unwatched_series"] = watch.unwatched
+    return Answer(rows, beside, truncated=len(kept) > asked.limit)
+
+
+def chosen(
+    anomalies: Iterable[Anomaly], which: Selection, start: float, min_score: float
+) -> list[Anomaly]:
+    """Those that reach into the window from ``start`` on, the highest score first.
+
+    :param start: in seconds since the epoch.
+    """
+    wanted = {
+        name: value for name in SeriesKey._fields if (value := getattr(which, name)) is not None
+    }
+    kept = [
+        each
+        for each in anomalies
+        if each.last_ns >= milliseconds(start)
+        and each.episode.score >= min_score
+        and all(getattr(each.key, name) == value for name, value in wanted.items())
+    ]
+    return sorted(kept, key=lambda each: (-each.episode.score, each.start_ns, each.key.device_id))
+
+
+def row(anomaly: Anomaly) -> dict[str, Any]:
+    """An anomaly as the answer shows it."""
+    key, episode = anomaly.key, anomaly.episode
+    return {
+        "device": key.device_id,
+        "source_device": key.source_device,
+        "array_id": key.array_id or None,
+        "metric_type": key.metric_type,
+        "from": timestamps.format_ns(anomaly.start_ns),
+        "to": timestamps.format_ns(anomaly.last_ns),
+        "peak_time": timestamps.format_ns(milliseconds(episode.peak_time)),
+        "value": episode.value,
+        "expected": episode.expected,
+        "unit": anomaly.unit,
+        "score": episode.score,
+        "severity": anomaly.severity,
+        "kind": episode.kind,
+        "lasts": not anomaly.ended,
+        "explanation": episode.text,
+    }
 
 
 async def _step_seconds(context: QueryContext, which: Selection, window: float) -> float | None:
@@ -71,7 +110,7 @@ async def _step_seconds(context: QueryContext, which: Selection, window: float) 
     if watching and which == Selection(metric_type=which.metric_type):
         return None
     series = len(await context.store.latest(which, context.ago(window)))
-    shortest = context.settings.reader_watch_step_seconds
+    shortest = anomaly.STEP_SECONDS
     step = anomaly.step_seconds(series, window, shortest, _MOST_POINTS)
     if step is None and not watching:
         raise InvalidQuery(
@@ -83,14 +122,14 @@ async def _step_seconds(context: QueryContext, which: Selection, window: float) 
 
 async def _scored(
     context: QueryContext, which: Selection, window: float, step: float, min_score: float
-) -> list[dict[str, Any]]:
+) -> list[Anomaly]:
     step_ns = int(step * NS)
     start = context.ago(window + LEARNT * step) // step_ns * step_ns
     buckets = await context.store.series(which, start, context.end_ns, step_ns, _MOST_ROWS)
     return await _in_a_thread(buckets, min_score)
 
 
-async def _in_a_thread(buckets: list[Bucket], min_score: float) -> list[dict[str, Any]]:
+async def _in_a_thread(buckets: list[Bucket], min_score: float) -> list[Anomaly]:
     """Scoring takes a second at most; when nobody waits any more, it stops."""
     given_up = Event()
     try:
@@ -117,7 +156,8 @@ QUESTIONS = (
         reply="a list of {device, source_device, array_id, metric_type, from, to, peak_time, "
         "value, expected, unit, score, severity, kind, lasts, explanation}, the highest score "
         "first, and beside it `source`: store where the readings were scored for this question, "
-        "watch where the fleet's record answers; and `step_seconds`, the length of a point",
+        "watch where the fleet's record answers; `step_seconds`, the length of a point; and from "
+        "the watch, where READER_WATCH_SERIES leaves some out, how many: `unwatched_series`",
         example={"device_id": "array1-disk3", "since_minutes": 60},
         example_reply=_EXAMPLE_REPLY,
         handler=_anomalies,

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
 from uuid import UUID, uuid5
 
 import orjson
 
+from reader.detection.anomaly import Anomaly
 from reader.detection.findings import DeviceKey
 from reader.health.evidence import PreviousState, Unit
 from reader.health.reasons import ANOMALY
@@ -20,7 +20,7 @@ MOST_REASONS = 5  # of one change
 
 
 @dataclass(frozen=True, slots=True)
-class Notice:
+class Announcement:
     """A message to publish.
 
     :ivar id: the same whoever publishes it, so that a repeat is recognised; empty where no stream
@@ -32,24 +32,23 @@ class Notice:
     id: str = ""
 
 
-def event(row: Mapping[str, Any]) -> Notice:
-    """An anomaly that began, or, where it no longer lasts, ended."""
-    lasts = bool(row["lasts"])
-    text = str(row["explanation"])
-    began, ended = timestamps.parse(row["from"]), timestamps.parse(row["to"])
-    what = f"{row['source_device']}/{row['device']}/{row['metric_type']}/{row['kind'] == 'peer'}"
+def event(anomaly: Anomaly) -> Announcement:
+    """The event that an anomaly began or, where it has ended, that it is over."""
+    key, lasts, text = anomaly.key, not anomaly.ended, anomaly.episode.text
+    what = f"{key.source_device}/{key.device_id}/{key.metric_type}/{anomaly.is_among_peers}"
+    began, last = timestamps.format_ns(anomaly.start_ns), timestamps.format_ns(anomaly.last_ns)
     said = Event(
-        id=str(uuid5(_IDS, f"{what}/{row['from']}/{lasts}")),
-        criticality=int(row["criticality"]) if lasts else 1,
-        timestamp=began if lasts else ended,
-        source_device=row["source_device"],
+        id=str(uuid5(_IDS, f"{what}/{began}/{lasts}")),
+        criticality=anomaly.criticality if lasts else 1,
+        timestamp=anomaly.start_ns if lasts else anomaly.last_ns,
+        source_device=key.source_device,
         event_type=ANOMALY,
-        device_id=row["device"],
-        array_id=row["array_id"],
-        event_message=(text if lasts else f"over since {row['to']}: {text}")[:MAX_MESSAGE],
+        device_id=key.device_id,
+        array_id=key.array_id or None,
+        event_message=(text if lasts else f"over since {last}: {text}")[:MAX_MESSAGE],
     )
     subject = subjects.device_subject(subjects.EVENTS, said.source_device, said.device_id)
-    return Notice(subject, said.to_json(), said.id)
+    return Announcement(subject, said.to_json(), said.id)
 
 
 def states(
@@ -70,8 +69,8 @@ def states(
 
 def changes(
     units: Sequence[Unit], before: Mapping[DeviceKey, PreviousState], now_ns: int
-) -> list[Notice]:
-    """One notice for each unit whose state is not what it was."""
+) -> list[Announcement]:
+    """One announcement for each unit whose state is not what it was."""
     found = []
     for unit in units:
         was = before.get((unit.source_device, unit.device_id))
@@ -81,7 +80,7 @@ def changes(
     return found
 
 
-def _change(unit: Unit, old: str, now_ns: int) -> Notice:
+def _change(unit: Unit, old: str, now_ns: int) -> Announcement:
     said = {
         "device": unit.device_id,
         "source_device": unit.source_device,
@@ -94,4 +93,4 @@ def _change(unit: Unit, old: str, now_ns: int) -> Notice:
         "reasons": [asdict(reason) for reason in unit.reasons[:MOST_REASONS]],
     }
     subject = subjects.device_subject(subjects.HEALTH_CHANGED, unit.source_device, unit.device_id)
-    return Notice(subject, orjson.dumps(said))
+    return Announcement(subject, orjson.dumps(said))

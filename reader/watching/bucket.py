@@ -27,9 +27,14 @@ from spindle import bus, subjects
 from spindle.errors import BusUnavailable
 
 TABLE, HEALTH, FORECASTS = "shares", "health", "forecasts"
+BYTES_PER_SERIES = 128 * 2**10  # twice the largest state, so that no state is ever refused
 _TIMEOUT_SECONDS = 3.0
 _AT_ONCE = 256  # states fetched at the same time
 _IDLE_SECONDS = 60.0  # after which NATS forgets a consumer that nobody reads
+
+
+def _most_bytes(settings: ReaderSettings) -> int:
+    return settings.reader_watch_series * BYTES_PER_SERIES
 
 
 class Overtaken(Exception):
@@ -53,7 +58,7 @@ class Bucket:
         config = KeyValueConfig(
             bucket=subjects.WATCH_BUCKET,
             description="What the readers' watch knows, across restarts",
-            max_bytes=settings.reader_watch_max_bytes,
+            max_bytes=_most_bytes(settings),
             replicas=settings.stream_replicas,
         )
         try:
@@ -63,8 +68,8 @@ class Bucket:
         except APIError as error:
             if error.err_code not in bus.NO_ROOM:
                 raise
-            why = bus.no_room(f"bucket {subjects.WATCH_BUCKET}", settings.reader_watch_max_bytes)
-            raise BusUnavailable(f"{why}, or lower READER_WATCH_MAX_BYTES") from None
+            why = bus.no_room(f"bucket {subjects.WATCH_BUCKET}", _most_bytes(settings))
+            raise BusUnavailable(f"{why}, or lower READER_WATCH_SERIES") from None
 
     async def get(self, key: str) -> tuple[Any, int]:
         """A value and its revision; None and 0 where there is none, or none that can be read."""

@@ -8,7 +8,7 @@ from itertools import groupby
 from operator import attrgetter
 
 from reader.detection.anomaly import LEARNT
-from reader.watching.followed_shares import Board
+from reader.watching.followed_shares import FollowedShares
 from reader.watching.intake import Reading
 from reader.watching.ownership import share_of
 from spindle.errors import StoreError
@@ -21,13 +21,15 @@ _MOST_ROWS = 100_000
 _LAST_STEPS = 2  # not read: they may not be stored yet, and the stream brings them
 
 
-async def catch_up(store: Store, board: Board, taken: frozenset[int], now_ns: int) -> None:
+async def catch_up(
+    store: Store, shares: FollowedShares, taken: frozenset[int], now_ns: int
+) -> None:
     """Score the last minutes of the shares just taken, as far as their states do not know them.
 
     So a restart is no gap, and a new series is warm from its first reading on. Of a fleet too large
     for one answer of the store fewer minutes are read.
     """
-    step_ns = int(board.step * NS)
+    step_ns = int(shares.step * NS)
     try:
         start = now_ns - LEARNT * step_ns
         series = len(await store.latest(Selection(), start))
@@ -41,5 +43,5 @@ async def catch_up(store: Store, board: Board, taken: frozenset[int], now_ns: in
     for key, own in groupby(rows, key=attrgetter("key")):
         if share_of(key) in taken:
             for each in own:
-                board.take(Reading(key, each.time_ns, each.mean))
+                shares.take(Reading(key, each.time_ns, each.mean))
             await asyncio.sleep(0)  # answers come first

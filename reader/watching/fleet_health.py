@@ -17,7 +17,7 @@ from reader.watching.bucket import (
     health_from_json,
     health_json,
 )
-from reader.watching.share_store import Parts
+from reader.watching.share_store import WatchDeps
 from spindle.store.base import Selection
 from spindle.timestamps import NS
 
@@ -30,9 +30,9 @@ OLD_NS = 5 * FRESH_NS  # what was written longer ago says nothing of now
 class FleetLooks:
     """Owns the bucket's ``health`` while this reader follows the first share."""
 
-    def __init__(self, parts: Parts, bucket: Bucket) -> None:
-        self._store, self._client, self._bucket = parts.store, parts.client, bucket
-        self._examiner, self._findings = parts.examiner, parts.findings
+    def __init__(self, deps: WatchDeps, bucket: Bucket) -> None:
+        self._store, self._client, self._bucket = deps.store, deps.client, bucket
+        self._examiner, self._findings = deps.examiner, deps.findings
         self._states: dict[DeviceKey, PreviousState] = {}  # as last written by anybody
         self._checked_ns = 0
         self._revision = 0

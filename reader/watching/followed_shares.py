@@ -4,29 +4,29 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
+from reader.detection.anomaly import Anomaly
 from reader.detection.findings import DeviceKey, Finding
 from reader.lookups.watch_findings import WatchFindings
-from reader.watching import share as shares_
 from reader.watching.intake import Reading
 from reader.watching.ownership import share_of
-from reader.watching.series import Followed
-from reader.watching.share import Row, Share
+from reader.watching.series import FollowedSeries
+from reader.watching.share import Share, read_record
 from spindle.store.base import SeriesKey
 from spindle.timestamps import NS
 
 log = logging.getLogger("reader.watch")
 
-_MOST = 200_000  # series of which it is remembered in which share they are
+_MOST = 200_000  # series of which it is remembered in which share they are; and not watched ones
 
 
-class Board:
+class FollowedShares:
     """Mutable state of one reader's watch.
 
     :ivar shares: followed now.
-    :ivar records: of the shares that others follow, as they wrote them.
+    :ivar elsewhere: the anomalies of the shares that others follow, and how many series they do
+        not watch, as they wrote them.
     :ivar forecasts: devices that will be full soon.
     :ivar points: readings taken since the start.
     """
@@ -34,7 +34,7 @@ class Board:
     def __init__(self, step: float, most_series: int) -> None:
         self.step = step
         self.shares: dict[int, Share] = {}
-        self.records: dict[int, Mapping[str, Any]] = {}
+        self.elsewhere: dict[int, tuple[list[Anomaly], int]] = {}
         self.forecasts: Sequence[Finding] = ()
         self.points = 0
         self._most = most_series
@@ -62,8 +62,10 @@ class Board:
             self.points += 1
             share.take(series, reading.time_ns / NS, reading.value)
 
-    def _new(self, share: Share, key: SeriesKey) -> Followed | None:
+    def _new(self, share: Share, key: SeriesKey) -> FollowedSeries | None:
         if self.size >= self._most:
+            if len(share.unwatched) < _MOST:
+                share.unwatched.add(key)
             if not self._told_full:
                 self._told_full = True
                 log.warning(
@@ -71,25 +73,29 @@ class Board:
                     self._most,
                 )
             return None
-        series = share.series[key] = Followed(key, self.step)
+        share.unwatched.discard(key)
+        series = share.series[key] = FollowedSeries(key, self.step)
         return series
 
-    def rows(self) -> Iterator[Row]:
-        """Every anomaly of every share that is known of, whether it lasts or not."""
-        for share in self.shares.values():
-            share.refresh()
-            yield from share.rows.values()
-            yield from share.ended
-        for number, record in self.records.items():
-            if number not in self.shares:
-                yield from shares_.rows_of(record)
+    def read_elsewhere(self, number: int, record: object) -> None:
+        """What another reader wrote of its share."""
+        self.elsewhere[number] = read_record(record)
 
     def show(self, findings: WatchFindings) -> None:
-        """Tell the answers what lasts."""
-        rows = list(self.rows())
-        found: defaultdict[DeviceKey, list[Finding]] = defaultdict(list)
-        for key, finding in shares_.findings_of(row for row in rows if row["lasts"]):
-            found[key].append(finding)
+        """Hand what is known of every share to answers and judgements of health."""
+        anomalies, unwatched = [], 0
+        for share in self.shares.values():
+            share.refresh()
+            anomalies += share.anomalies
+            unwatched += len(share.unwatched)
+        for number, (found, left_out) in self.elsewhere.items():
+            if number not in self.shares:
+                anomalies += found
+                unwatched += left_out
+        lasting: defaultdict[DeviceKey, list[Finding]] = defaultdict(list)
+        for anomaly in anomalies:
+            if not anomaly.ended:
+                lasting[anomaly.device].append(anomaly.finding())
         for each in self.forecasts:
-            found[each.source_device, each.device_id].append(each)
-        findings.rows, findings.lasting = rows, found
+            lasting[each.source_device, each.device_id].append(each)
+        findings.anomalies, findings.unwatched, findings.lasting = anomalies, unwatched, lasting

@@ -17,7 +17,7 @@ from spindle.store.base import SeriesKey
 _LEVEL = 1  # of compression: half a millisecond for the largest state, and a fifth of its size
 
 
-class Followed:
+class FollowedSeries:
     """One series.
 
     Its readings are averaged over steps aligned to the epoch, as a store downsamples them.
@@ -89,7 +89,7 @@ class Followed:
         return zlib.compress(head + b"\n" + self.detector.to_bytes(), _LEVEL)
 
     @classmethod
-    def from_bytes(cls, data: bytes, step: float) -> Followed:
+    def from_bytes(cls, data: bytes, step: float) -> FollowedSeries:
         """From ``to_bytes``.
 
         :raises InvalidInput: damaged, of another version, or of another length of step.

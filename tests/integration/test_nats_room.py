@@ -51,7 +51,7 @@ async def test_the_watch_says_which_setting_makes_its_bucket_smaller(tmp_path: P
         finally:
             await asyncio.to_thread(reader.stop)
     assert "reserves 0.5 GiB" in reader.tail()
-    assert "or lower READER_WATCH_MAX_BYTES" in reader.tail()
+    assert "or lower READER_WATCH_SERIES" in reader.tail()
 
 
 def part(service: ServiceProcess) -> str:

@@ -19,9 +19,10 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.js.errors import NotFoundError
 
+from reader.detection import anomaly
 from reader.main import PARTS, answer_from
 from reader.settings import ReaderSettings
-from reader.watching import bucket, ownership, session
+from reader.watching import bucket, ownership, session, share_store
 from spindle import bus
 from spindle.service import tasks
 from spindle.service.health import Health
@@ -35,17 +36,15 @@ from tests.servers import Server
 from tests.waiting import until
 
 DISK = Series("DiskUnit", "Latency", "disk-1", "array-1")
-WATCHING: dict[str, Any] = {
-    "reader_watch": True,
-    "reader_watch_step_seconds": 1.0,
-    "reader_watch_snapshot_seconds": 1.0,
-    "reader_watch_health_seconds": 0.1,
-}
+WATCHING: dict[str, Any] = {"reader_watch": True}
 
 
 @pytest.fixture(autouse=True)
 def _hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(session, "TICK_SECONDS", 0.05)
+    monkeypatch.setattr(session, "HEALTH_SECONDS", 0.1)
+    monkeypatch.setattr(share_store, "SNAPSHOT_SECONDS", 1.0)
+    monkeypatch.setattr(anomaly, "STEP_SECONDS", 1.0)
     monkeypatch.setattr(ownership, "BEAT_SECONDS", 0.1)
     monkeypatch.setattr(ownership, "LEASE_SECONDS", 1.5)
 
@@ -248,6 +247,26 @@ async def test_a_change_of_health_is_published_once_and_not_again_after_a_restar
         await world.publish(1)
         await until(lambda: len(world.changes) == 2)
     assert world.changes[1]["new_state"] == "ok"
+
+
+async def test_an_answer_of_the_watch_says_how_many_series_it_leaves_alone(
+    nats_server: Server, store: Store, world: World
+) -> None:
+    async with reading(nats_server, store, **WATCHING, reader_watch_series=1):
+        await all_followed(world.client, 1)
+        await world.publish(1)
+        one = {"timestamp": format_ns(time.time_ns()), "sourceDevice": "DiskUnit", "value": 30.0}
+        others = [one | {"metricType": "DiskTemp", "deviceId": f"disk-{n}"} for n in range(5)]
+        await world.client.publish("events.metrics", orjson.dumps(others))
+
+        async def said() -> int | None:
+            number: int | None = (await ask(world.client, "anomalies")).get("unwatched_series")
+            return number
+
+        deadline = time.monotonic() + 10
+        while await said() != 5:
+            assert time.monotonic() < deadline
+            await asyncio.sleep(0.1)
 
 
 async def test_identical_questions_are_answered_by_one_look_into_the_store(

@@ -10,9 +10,11 @@ from functools import partial
 import pytest
 
 from reader.detection import anomaly
+from reader.detection.anomaly import Anomaly
 from reader.detection.detector import Detector, Explanation
 from reader.detection.episodes import CALM, LONGEST, Episode, Episodes, criticality, severity
-from spindle.store.base import Bucket
+from reader.questions.anomalies import chosen, row
+from spindle.store.base import Bucket, Selection, SeriesKey
 from spindle.timestamps import NS
 
 
@@ -134,35 +136,33 @@ def noise(count: int, seed: int = 1) -> list[float]:
 
 def test_a_stored_series_gives_the_anomalies_that_following_it_would_give() -> None:
     values = noise(400) + [40 + each for each in noise(30)] + noise(100)
-    rows = anomaly.of_series([*steps(noise(500), device="well"), *steps(values)], 0.5)
-    (row,) = rows
-    assert (row["device"], row["metric_type"], row["lasts"]) == ("d1", "Latency", False)
-    assert row["from"] == "1970-01-01T00:33:20Z"
-    assert "Latency" in row["explanation"]
-    assert row["value"] > 40
-    assert row["expected"] < 3
+    found = anomaly.of_series([*steps(noise(500), device="well"), *steps(values)], 0.5)
+    shown = row(*found)
+    assert (shown["device"], shown["metric_type"], shown["lasts"]) == ("d1", "Latency", False)
+    assert shown["from"] == "1970-01-01T00:33:20Z"
+    assert "Latency" in shown["explanation"]
+    assert shown["value"] > 40
+    assert shown["expected"] < 3
     detector, best = Detector(), 0.0
     for n, value in enumerate(values):
         best = max(best, detector.update(n * 5.0, value))
-    assert row["score"] == pytest.approx(best, abs=0.2)
+    assert shown["score"] == pytest.approx(best, abs=0.2)
     assert anomaly.of_series(steps(values), 0.5, lambda: True) == []
 
 
 def test_what_is_chosen_reaches_into_the_window_the_highest_score_first() -> None:
-    def row(device: str, to: float, score: float) -> dict[str, object]:
-        made = dict.fromkeys(anomaly.COLUMNS)
-        return made | {
-            "device": device,
-            "from": anomaly.rfc3339(to - 5),
-            "to": anomaly.rfc3339(to),
-            "score": score,
-            "told": True,
-        }
+    def made(device: str, last: float, score: float) -> Anomaly:
+        key = SeriesKey("DiskUnit", "Latency", device, "a1")
+        return Anomaly(key, Episode(last - 5, last, last, 9.0, 1.0, score, "surge", ""), 5)
 
-    rows = [row("a", 100, 0.6), row("b", 200, 0.9), row("c", 200, 0.95), row("d", 200, 0.4)]
-    assert [r["device"] for r in anomaly.chosen(rows, 150, 0.5)] == ["c", "b"]
-    assert [r["device"] for r in anomaly.chosen(rows, 0, 0.5, device="a")] == ["a"]
-    assert "told" not in anomaly.chosen(rows, 0, 0.5)[0]
+    found = [made("a", 100, 0.6), made("b", 200, 0.9), made("c", 200, 0.95), made("d", 200, 0.4)]
+
+    def devices(which: Selection, start: float) -> list[str]:
+        return [each.key.device_id for each in chosen(found, which, start, 0.5)]
+
+    assert devices(Selection(), 150) == ["c", "b"]
+    assert devices(Selection(device_id="a"), 0) == ["a"]
+    assert devices(Selection(metric_type="IOPs"), 0) == []
 
 
 def test_the_step_grows_with_the_number_of_series_until_they_are_too_many() -> None:

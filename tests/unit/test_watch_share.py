@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import orjson
 import pytest
@@ -11,11 +12,12 @@ from reader.health.evidence import Evidence, PreviousState, Rules
 from reader.health.limits import Thresholds
 from reader.health.reasons import from_finding
 from reader.health.verdict import judge
+from reader.lookups.watch_findings import WatchFindings
 from reader.watching import announcements
 from reader.watching.bucket import health_from_json, health_json
-from reader.watching.followed_shares import Board
+from reader.watching.followed_shares import FollowedShares
 from reader.watching.intake import Intake, Reading
-from reader.watching.series import Followed
+from reader.watching.series import FollowedSeries
 from reader.watching.share import Share, series_name
 from spindle.errors import InvalidInput
 from spindle.store.base import Latest, SeriesKey
@@ -26,7 +28,7 @@ START = 1_800_000_000.0
 
 
 def follow(share: Share, values: list[float], start: float = START) -> None:
-    series = share.series.setdefault(KEY, Followed(KEY, share.step))
+    series = share.series.setdefault(KEY, FollowedSeries(KEY, share.step))
     for second, value in enumerate(values):
         share.take(series, start + second, value)
 
@@ -43,18 +45,18 @@ def slow_disk() -> list[float]:
 def test_an_anomaly_begins_and_ends_once() -> None:
     share = Share(0, 1.0)
     follow(share, [*noise(400), 40.0, 41.0, 40.5, 42.0, 41.0])
-    (row,) = share.rows.values()
-    assert (row["device"], row["lasts"], row["told"], row["criticality"]) == ("d1", True, False, 7)
-    ((key, finding),) = share.findings()
-    assert (key, finding.severity, finding.metric_type) == (
+    (found,) = share.lasting.values()
+    assert (found.key, found.ended, found.announced, found.criticality) == (KEY, False, False, 7)
+    finding = found.finding()
+    assert (found.device, finding.severity, finding.metric_type) == (
         ("DiskUnit", "d1"),
         "warning",
         "Latency",
     )
     follow(share, noise(60, 4), START + 405)
-    assert not share.rows
+    assert not share.lasting
     (ended,) = share.ended
-    assert (ended["lasts"], ended["told"], ended["from"]) == (False, False, row["from"])
+    assert (ended.ended, ended.announced, ended.start_ns) == (True, False, found.start_ns)
 
 
 def test_a_series_restored_from_its_state_finds_what_it_would_have_found() -> None:
@@ -67,11 +69,11 @@ def test_a_series_restored_from_its_state_finds_what_it_would_have_found() -> No
     second.restore_record(orjson.loads(orjson.dumps(first.record())))
     for name, data in saved:
         second.restore(name, data)
-    second.drop_orphans()
-    assert len(second.rows) == 1
+    second.reconcile()
+    assert len(second.lasting) == 1
     # The step that was being filled is read again.
     follow(second, slow_disk()[419:], START + 419)
-    assert [row["to"] for row in second.ended] == [row["to"] for row in whole.ended]
+    assert [each.last_ns for each in second.ended] == [each.last_ns for each in whole.ended]
 
 
 def test_an_anomaly_whose_series_state_is_lost_is_ended() -> None:
@@ -79,28 +81,29 @@ def test_an_anomaly_whose_series_state_is_lost_is_ended() -> None:
     follow(first, slow_disk()[:420])
     second = Share(0, 1.0)
     second.restore_record(first.record())
-    second.drop_orphans()
-    assert not second.rows
-    assert [row["lasts"] for row in second.ended] == [False]
+    second.reconcile()
+    assert not second.lasting
+    assert [each.ended for each in second.ended] == [True]
 
 
-@pytest.mark.parametrize("data", [b"", b"nonsense", Followed(KEY, 1.0).to_bytes()[:-9]])
+@pytest.mark.parametrize("data", [b"", b"nonsense", FollowedSeries(KEY, 1.0).to_bytes()[:-9]])
 def test_a_damaged_state_is_refused(data: bytes) -> None:
     with pytest.raises(InvalidInput):
-        Followed.from_bytes(data, 1.0)
+        FollowedSeries.from_bytes(data, 1.0)
 
 
 def test_a_state_of_another_step_is_refused() -> None:
     with pytest.raises(InvalidInput, match="steps of 1 s, not of 5 s"):
-        Followed.from_bytes(Followed(KEY, 1.0).to_bytes(), 5.0)
+        FollowedSeries.from_bytes(FollowedSeries(KEY, 1.0).to_bytes(), 5.0)
 
 
 def test_a_record_that_somebody_broke_is_no_record() -> None:
     share = Share(0, 1.0)
     broken: object
-    for broken in (None, [], {"open": [1, {"device": "x"}], "ended": [None]}):
+    old = {"open": [{"device": "d1", "from": "2026-01-01T00:00:00Z", "told": True}], "ended": []}
+    for broken in (None, [], old, {"anomalies": [1, {"key": "x"}, None], "unwatched": "x"}):
         share.restore_record(broken)
-    assert not share.rows
+    assert not share.lasting
     assert not share.ended
 
 
@@ -110,38 +113,46 @@ def test_a_disk_slower_than_its_peers_is_found_beside_them() -> None:
         now = START + 60 * minute
         for disk in range(6):
             key = SeriesKey("DiskUnit", "Latency", f"d{disk}", "a1")
-            series = share.series.setdefault(key, Followed(key, 60.0))
+            series = share.series.setdefault(key, FollowedSeries(key, 60.0))
             slow = 2.2 if disk == 2 and minute > 150 else 1.0
             share.take(series, now, 3 * slow * made.lognormvariate(0, 0.1))
         share.compare_peers(now)
-    peers = [row for row in share.rows.values() if row["kind"] == "peer"]
-    assert [row["device"] for row in peers] == ["d2"]
-    assert "5 peers" in peers[0]["explanation"]
+    (found,) = [each for each in share.lasting.values() if each.is_among_peers]
+    assert (found.key.device_id, found.criticality, found.severity) == ("d2", 5, "warning")
+    assert "5 peers" in found.episode.text
     restored = Share(0, 60.0)
     restored.restore("peers", share.save_peers())
     assert restored.save_peers() == share.save_peers()
 
 
 def test_the_bound_on_series_is_kept_and_logged_once(caplog: pytest.LogCaptureFixture) -> None:
-    board = Board(1.0, 3)
-    board.shares = {n: Share(n, 1.0) for n in range(8)}
+    followed = FollowedShares(1.0, 3)
+    followed.shares = {n: Share(n, 1.0) for n in range(8)}
     for n in range(10):
-        board.take(Reading(SeriesKey("DiskUnit", "IOPs", f"d{n}", ""), int(START) * NS, 1.0))
-    assert board.size == 3
+        followed.take(Reading(SeriesKey("DiskUnit", "IOPs", f"d{n}", ""), int(START) * NS, 1.0))
+    assert followed.size == 3
     assert caplog.text.count("READER_WATCH_SERIES") == 1
+    here, other = WatchFindings(), FollowedShares(1.0, 3)
+    followed.show(here)
+    assert here.unwatched == 7
+    for number, share in followed.shares.items():
+        other.read_elsewhere(number, orjson.loads(orjson.dumps(share.record())))
+    there = WatchFindings()
+    other.show(there)
+    assert there.unwatched == 7
 
 
 def test_only_shares_that_are_followed_are_scored() -> None:
-    board = Board(1.0, 100)
-    board.take(Reading(KEY, int(START) * NS, 1.0))
-    assert board.size == 0
+    followed = FollowedShares(1.0, 100)
+    followed.take(Reading(KEY, int(START) * NS, 1.0))
+    assert followed.size == 0
 
 
 def test_events_of_an_anomaly_have_the_same_id_whoever_tells_them() -> None:
     share = Share(0, 1.0)
     follow(share, slow_disk()[:420])
-    (row,) = share.rows.values()
-    begin, again = announcements.event(row), announcements.event(dict(row))
+    (found,) = share.lasting.values()
+    begin, again = announcements.event(found), announcements.event(replace(found, announced=True))
     assert begin == again
     assert begin.subject == "events.event.DiskUnit.d1"
     said = orjson.loads(begin.payload)
@@ -209,7 +220,7 @@ def test_of_a_payload_only_what_the_contract_takes_is_scored(payload: bytes, cou
 def test_a_finding_knows_what_was_expected_so_that_health_can_say_that_it_is_back() -> None:
     share = Share(0, 1.0)
     follow(share, [*noise(400), 40.0, 41.0, 40.5, 42.0, 41.0])
-    ((_, finding),) = share.findings()
+    (finding,) = [each.finding() for each in share.lasting.values()]
     assert finding.expected is not None
     assert 1.5 < finding.expected < 2.5
     assert from_finding(finding, 41.2).message == finding.message
@@ -228,42 +239,69 @@ def test_what_began_or_ended_after_the_state_was_saved_is_told_once_over_a_kill(
     saved = [(series_name(s.key), s.to_bytes()) for s in first.series.values()]
     follow(first, values[saved_at:died_at], START + saved_at)
     first.refresh()
-    for row in (*first.rows.values(), *first.ended):
-        row["told"] = True
-    began = [row["from"] for row in (*first.rows.values(), *first.ended)]
+    for each in first.anomalies:
+        first.announced(each)
+    began = [each.start_ns for each in first.anomalies]
     assert len(began) == 1
     second = Share(0, 1.0)
     second.restore_record(orjson.loads(orjson.dumps(first.record())))
     for name, data in saved:
         second.restore(name, data)
     follow(second, values[saved_at - 1 : died_at], START + saved_at - 1)  # read from the store
-    second.drop_orphans()
+    second.reconcile()
     second.refresh()
-    assert [row["told"] for row in (*second.rows.values(), *second.ended)] == [True]
+    assert [each.announced for each in second.anomalies] == [True]
     follow(second, values[died_at:], START + died_at)
-    assert not second.rows
-    assert [row["from"] for row in second.ended] == began
+    assert not second.lasting
+    assert [each.start_ns for each in second.ended] == began
 
 
 def test_an_anomaly_that_ended_while_nobody_looked_is_over_when_the_next_begins() -> None:
     first = Share(0, 1.0)
     follow(first, [*noise(400), 40.0, 41.0, 40.5, 42.0, 41.0])
-    for row in first.rows.values():
-        row["told"] = True
+    (before,) = first.anomalies
+    first.announced(before)
     second = Share(0, 1.0)
     second.restore_record(orjson.loads(orjson.dumps(first.record())))
     follow(second, [*noise(400, 6), 40.0, 41.0, 40.5, 42.0, 41.0], START + 1000)
-    assert [(row["from"], row["told"]) for row in second.ended] == [
-        (next(iter(first.rows.values()))["from"], False)
-    ]
-    assert [row["told"] for row in second.rows.values()] == [False]
+    assert [(each.start_ns, each.announced) for each in second.ended] == [(before.start_ns, False)]
+    assert [each.announced for each in second.lasting.values()] == [False]
 
 
 def test_what_was_written_down_and_not_yet_told_is_told_by_the_next_owner() -> None:
     first = Share(0, 1.0)
     follow(first, [*noise(400), 40.0, 41.0, 40.5])
     for told in (False, True):
-        next(iter(first.rows.values()))["told"] = told
+        if told:
+            first.announced(*first.anomalies)
         second = Share(0, 1.0)
         second.restore_record(orjson.loads(orjson.dumps(first.record())))
         assert second.changed is not told
+
+
+def test_a_device_that_is_followed_no_more_leaves_its_peers_and_their_snapshot() -> None:
+    share = Share(0, 60.0)
+    keys = [SeriesKey("DiskUnit", "Latency", f"d{disk}", "a1") for disk in range(6)]
+    for key in keys:
+        share.take(share.series.setdefault(key, FollowedSeries(key, 60.0)), START, 3.0)
+    share.compare_peers(START + 60)
+    assert b'"d5"' in share.save_peers()
+    del share.series[keys[5]]
+    share.compare_peers(START + 120)
+    assert b'"d5"' not in share.save_peers()
+    assert b'"d4"' in share.save_peers()
+    share.series.clear()
+    share.compare_peers(START + 180)
+    assert share.save_peers() == b"[]"
+
+
+def test_an_anomaly_that_the_record_does_not_tell_of_is_taken_up_from_its_series() -> None:
+    first, second = Share(0, 1.0), Share(0, 1.0)
+    follow(first, slow_disk()[:420])
+    for series in first.series.values():
+        second.restore(series_name(series.key), series.to_bytes())
+    second.reconcile()
+    assert [each.start_ns for each in second.lasting.values()] == [
+        each.start_ns for each in first.lasting.values()
+    ]
+    assert second.changed
