@@ -1,1 +1,1 @@
-"""The views the anomaly detector takes of one series; each is causal, bounded and pure."""
+"""What is unusual about a series or a device: scores, episodes, peers, and what was found."""

@@ -104,7 +104,7 @@ class _Member:
         self.slow = enter or (self.slow and self.run >= 0.5 * self.limit)
 
     def excuse(self) -> None:
-        """What goes on is not this device's alone. A new one is taken as it is."""
+        """Drop the run, for the whole group has changed; a new device keeps its ratio as its usual."""
         if self.readings <= PRIOR and self.count:
             self.usual = self.total / self.count
         self.run, self.slow = 0.0, False
@@ -144,11 +144,12 @@ class PeerGroup:
     def update(
         self, timestamp: float, values: Mapping[str, float], load: Mapping[str, float] | None = None
     ) -> dict[str, PeerReason]:
-        """Take one reading of each member that has one; the members that stand out now.
+        """Take one reading of each member that has one.
 
         :param timestamp: seconds since the epoch.
         :param values: by device; what is not positive and finite is no reading.
         :param load: by device, in any unit (IOPs); None where it is not known.
+        :returns: the members that stand out now, by device.
         """
         given = {device: value for device, value in values.items() if 0.0 < value < inf}
         ordered = sorted(given.values())
@@ -213,7 +214,7 @@ class PeerGroup:
 
 
 def _median_of_others(ordered: list[float], value: float) -> float:
-    """The median of the values without one of them."""
+    """The median of sorted values without one of them."""
     gone, rest = bisect_left(ordered, value), len(ordered) - 1
     high = ordered[rest // 2 + (rest // 2 >= gone)]
     if rest % 2:
@@ -223,7 +224,7 @@ def _median_of_others(ordered: list[float], value: float) -> float:
 
 
 def in_words(ratio: float) -> str:
-    """``twice``, ``three times``, ``1.6 times``."""
+    """A ratio as people say it: ``twice``, ``three times``, ``1.6 times``."""
     near = {2: "twice", 3: "three times", 4: "four times"}
     whole = round(ratio)
     if whole in near and abs(ratio - whole) <= 0.05 * whole:

@@ -1,1 +1,1 @@
-"""The rooms behind ``reader.forecast``. All pure: arrays in, arrays and frozen results out."""
+"""When a device will be full: arrays of readings in, frozen forecasts and their sentences out."""

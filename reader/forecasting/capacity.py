@@ -216,7 +216,7 @@ def filling_finding(
     warning_days: float = WARNING_DAYS,
     critical_days: float = CRITICAL_DAYS,
 ) -> Finding | None:
-    """What health should know: it fills, and half of what may happen has it full that soon.
+    """The finding that a device is full soon: half of its paths reach the highest level in time.
 
     :returns: None where there is nothing to worry about, or nothing known. A level that is reached
         already is the thresholds' business: 100 % is the level looked at here.

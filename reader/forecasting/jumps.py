@@ -1,5 +1,5 @@
-"""Changes that are no growth: a deletion or an expansion, after which a trend begins anew; and
-readings that are nothing at all, gone in the next."""
+"""Changes of level that are not growth (a deletion, an expansion), after which a trend begins anew,
+and single false readings."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Is a device well? Pure: readings, events and findings in, verdicts with reasons out."""
+"""Is a device well? Readings, events and findings in, judged units with their reasons out."""
