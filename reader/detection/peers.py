@@ -104,7 +104,7 @@ class _Member:
         self.slow = enter or (self.slow and self.run >= 0.5 * self.limit)
 
     def excuse(self) -> None:
-        """Drop the run, for the whole group has changed; a new device keeps its ratio as its usual."""
+        """Drop the run: the whole group has changed. A new device keeps its ratio as its usual."""
         if self.readings <= PRIOR and self.count:
             self.usual = self.total / self.count
         self.run, self.slow = 0.0, False
