@@ -45,12 +45,12 @@ def read(info: bytes) -> dict[str, Question]:
         endpoints = orjson.loads(info).get("endpoints") or []
     except (orjson.JSONDecodeError, AttributeError):
         return {}
-    found = {}
+    questions = {}
     for endpoint in endpoints:
         name, metadata = str(endpoint.get("name", "")), endpoint.get("metadata") or {}
         if endpoint.get("subject") == f"{subjects.READER}.{name}" and "params" in metadata:
-            found[name] = _question(name, metadata)
-    return found
+            questions[name] = _question(name, metadata)
+    return questions
 
 
 def _question(name: str, metadata: Mapping[str, str]) -> Question:

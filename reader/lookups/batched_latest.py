@@ -25,7 +25,7 @@ Asker = asyncio.Future[list[Latest]]
 
 
 class BatchedLatest:
-    """Mutable: who waits, and the queries on their way."""
+    """Who waits for which device, and the queries on their way. Mutable."""
 
     def __init__(self) -> None:
         self._waiting: dict[str, list[Asker]] = {}  # by device, the longest waiting first
@@ -79,16 +79,16 @@ class BatchedLatest:
 
 
 async def _find(store: Store, asked: dict[str, list[Asker]], since_ns: int) -> None:
-    """One query; what it found, or its failure, is told to all who wait for it."""
+    """Ask the store once, and hand the readings, or the failure, to all who wait for them."""
     try:
-        found = _by_device(await store.latest(Selection(device_ids=tuple(asked)), since_ns))
-    except Exception as error:  # noqa: BLE001 - it is theirs
+        readings = _by_device(await store.latest(Selection(device_ids=tuple(asked)), since_ns))
+    except Exception as error:  # noqa: BLE001 - it is raised where they wait
         for asker in _who_still_wait(asked.values()):
             asker.set_exception(error)
         return
     for device, askers in asked.items():
         for asker in _who_still_wait([askers]):
-            asker.set_result(found.get(device, []))
+            asker.set_result(readings.get(device, []))
 
 
 def _who_still_wait(askers: Iterable[list[Asker]]) -> Iterator[Asker]:
@@ -96,7 +96,7 @@ def _who_still_wait(askers: Iterable[list[Asker]]) -> Iterator[Asker]:
 
 
 def _by_device(readings: Iterable[Latest]) -> dict[str, list[Latest]]:
-    found: dict[str, list[Latest]] = {}
+    by_device: dict[str, list[Latest]] = {}
     for reading in readings:
-        found.setdefault(reading.device_id, []).append(reading)
-    return found
+        by_device.setdefault(reading.device_id, []).append(reading)
+    return by_device

@@ -76,7 +76,7 @@ def stretches(now_ns: int, oldest_ns: int, series: int) -> Iterator[Stretch]:
             begin_ns = end_ns
 
 
-async def past_of(store: Store, which: Selection, now_ns: int, retention_hours: float) -> Past:
+async def read_past(store: Store, which: Selection, now_ns: int, retention_hours: float) -> Past:
     """Readings of all selected series: one query for the newest, and at most one a stretch.
 
     Capacity changes slowly: a reading of each step says as much as their mean, and is had without
@@ -88,10 +88,10 @@ async def past_of(store: Store, which: Selection, now_ns: int, retention_hours: 
     if retention_hours:
         oldest_ns = max(oldest_ns, now_ns - int(retention_hours * _HOUR) * NS)
     newest = await store.latest(which, oldest_ns)
-    found = Past([last for last in newest if last.time_ns <= now_ns], [])
+    past = Past([last for last in newest if last.time_ns <= now_ns], [])
     if not newest:
-        return found
+        return past
     for begin, end, step in stretches(now_ns, oldest_ns, len(newest)):
         steps = await store.samples(which, begin, end, step, _MOST_STEPS)
-        found.spans.append(Samples(steps, begin / NS, step / NS))
-    return found
+        past.spans.append(Samples(steps, begin / NS, step / NS))
+    return past

@@ -1,7 +1,8 @@
 """Judges devices, from what it reads of them in a bounded number of queries of the store.
 
-Two for any number of devices (one where the watch runs; of one device, shared with others that are
-asked about in the same moment), and then at most ``MOST_CLOSER`` for those
+Two for any number of devices: the newest readings and the critical events. Where the watch runs,
+the newest readings of the fleet are known already; those of one device are read together with those
+of others that are asked about in the same moment. Then at most ``MOST_CLOSE_LOOKS`` for devices
 whose newest readings do not decide, and ``MOST_LEARNT`` to learn how often a silent device used to
 report.
 """
@@ -29,26 +30,27 @@ from reader.settings import ReaderSettings
 from spindle.store.base import Bucket, Latest, Selection, Store
 from spindle.timestamps import NS
 
-MOST_CLOSER = 16  #: devices of one question whose last minutes are looked at
+MOST_CLOSE_LOOKS = 16  #: devices of one question whose last minutes are read
 MOST_LEARNT = 8  #: devices of one question whose interval is learnt
 #: A critical event that is over is named in the reasons for half a shift, and costs some score.
 EVENT_HISTORY_HOURS = 4.0
-_LONGEST_NS = 120 * 60 * NS  # that is looked at closely
-_LAST_MINUTES_SECONDS = 1.0  # that a look at a device's last minutes is good for
+_LONGEST_LOOK_NS = 120 * 60 * NS  # of readings, however long an event counts
+_LAST_MINUTES_SECONDS = 1.0  # for which a device's last minutes are good, once read
 _MANY = 4_000  # readings that take some 20 ms to judge
 _ROWS = 20_000  # of one device's last minutes
 
 
 @dataclass
 class Examiner:
-    """What a reader knows for judging, beside what the store says.
+    """Judges devices; holds what a reader knows of them beside what the store says. Mutable.
 
     :ivar watch_findings: what the watch found; empty where none runs.
     :ivar snapshot: the newest readings of the fleet, kept up to date by the watch.
-    :ivar events: critical ones, shared by questions of the same moment.
-    :ivar latest: newest readings of single devices, alike.
-    :ivar last_minutes: readings of single devices, alike.
-    :ivar close_looks: what closer looks found.
+    :ivar intervals: how often devices that fell silent used to report.
+    :ivar events: the fleet's critical events, shared by questions of the same moment.
+    :ivar latest: the newest readings of single devices, shared alike.
+    :ivar last_minutes: the readings of single devices for a close look, shared alike.
+    :ivar close_looks: what close looks found before.
     """
 
     settings: ReaderSettings
@@ -74,7 +76,7 @@ class Examiner:
         )
 
     async def examine(self, store: Store, which: Selection, now_ns: int) -> list[Unit]:
-        """Every selected device that anything is known of, judged.
+        """Judge every selected device of which there is a reading or a critical event.
 
         :raises StoreError: the store could not be asked.
         """
@@ -97,9 +99,9 @@ class Examiner:
 
     async def _examine_closely(self, store: Store, evidence: Evidence, now_ns: int) -> list[Unit]:
         rules, readings = self.rules, evidence.readings
-        closer = await self._closer(store, evidence, now_ns)
-        quiet = await self._quiet(store, readings, now_ns)
-        whole = replace(evidence, buckets=closer, intervals=quiet)
+        last_minutes = await self._last_minutes(store, evidence, now_ns)
+        intervals_ = await self._usual_intervals(store, readings, now_ns)
+        whole = replace(evidence, buckets=last_minutes, intervals=intervals_)
         if len(readings) <= _MANY:
             units = verdict.judge(whole, rules, now_ns)
         else:  # in a thread, so that other answers do not wait for it
@@ -108,23 +110,23 @@ class Examiner:
         return units
 
     async def _readings(self, store: Store, which: Selection, since_ns: int) -> list[Latest]:
-        """The newest of each series; of one device the store is asked, which is always right."""
+        """The newest of each series. Of one device the store is asked, which is always right."""
         if which.device_id is None and self.snapshot.complete:
             return self.snapshot.readings(which, since_ns)
         if which.device_id is not None:
-            found = await self.latest.readings(store, which.device_id, since_ns)
-            return [each for each in found if which.source_device in (None, each.source_device)]
+            readings = await self.latest.readings(store, which.device_id, since_ns)
+            return [each for each in readings if which.source_device in (None, each.source_device)]
         return await store.latest(which, since_ns)
 
-    async def _closer(
+    async def _last_minutes(
         self, store: Store, evidence: Evidence, now_ns: int
     ) -> dict[DeviceKey, dict[str, list[Bucket]]]:
-        """The last minutes of the units that need it most."""
-        keys = self.close_looks.candidates(evidence, self.rules, now_ns)[:MOST_CLOSER]
+        """The last minutes of the devices that need a close look most, by device and metric."""
+        keys = self.close_looks.candidates(evidence, self.rules, now_ns)[:MOST_CLOSE_LOOKS]
         if not keys:
             return {}
         self.close_looks.mark_looked_at(keys, now_ns)
-        start = now_ns - min(self.rules.event_ns + verdict.AROUND_NS, _LONGEST_NS)
+        start = now_ns - min(self.rules.event_ns + verdict.AROUND_NS, _LONGEST_LOOK_NS)
         end = now_ns + int(self.settings.max_future_seconds * NS) + 1
 
         def look(key: DeviceKey) -> Awaitable[list[Bucket]]:
@@ -133,45 +135,45 @@ class Examiner:
 
             return self.last_minutes.get(key, ask)
 
-        found = await asyncio.gather(*map(look, keys))
-        return {key: _by_metric(steps) for key, steps in zip(keys, found, strict=True)}
+        looks = await asyncio.gather(*map(look, keys))
+        return {key: _by_metric(buckets) for key, buckets in zip(keys, looks, strict=True)}
 
-    async def _quiet(
+    async def _usual_intervals(
         self, store: Store, readings: Sequence[Latest], now_ns: int
     ) -> dict[DeviceKey, float]:
-        """How often the units that were silent for a while used to report."""
-        last: dict[DeviceKey, int] = {}
+        """Usual seconds between two readings of the devices that have been silent for a while."""
+        last_seen: dict[DeviceKey, int] = {}
         for reading in readings:
             key = reading.source_device, reading.device_id
-            last[key] = max(last.get(key, 0), reading.time_ns)
-        least = now_ns - int(self.rules.stale_ns * verdict.WARN_SHARE)
-        quiet = [key for key, seen in last.items() if seen < least]
-        if not quiet:
+            last_seen[key] = max(last_seen.get(key, 0), reading.time_ns)
+        silent_since = now_ns - int(self.rules.stale_ns * verdict.WARN_SHARE)
+        silent = [key for key, seen_ns in last_seen.items() if seen_ns < silent_since]
+        if not silent:
             return {}
-        keys = self.intervals.unknown(quiet, MOST_LEARNT)
-        found = await asyncio.gather(
+        keys = self.intervals.unknown(silent, MOST_LEARNT)
+        histories = await asyncio.gather(
             *(
                 store.series(
                     Selection(*key),
-                    last[key] - intervals.SPAN_NS,
-                    last[key] + 1,
+                    last_seen[key] - intervals.SPAN_NS,
+                    last_seen[key] + 1,
                     intervals.BUCKET_NS,
                     _ROWS,
                 )
                 for key in keys
             )
         )
-        for key, steps in zip(keys, found, strict=True):
-            self.intervals.learn(key, intervals.interval_of(steps))
-        return self.intervals.usual_seconds(quiet)
+        for key, buckets in zip(keys, histories, strict=True):
+            self.intervals.learn(key, intervals.interval_of(buckets))
+        return self.intervals.usual_seconds(silent)
 
 
 def _ago(now_ns: int, hours: float) -> int:
     return max(0, now_ns - int(hours * 3600 * NS))
 
 
-def _by_metric(steps: Sequence[Bucket]) -> dict[str, list[Bucket]]:
-    found: dict[str, list[Bucket]] = {}
-    for step in steps:
-        found.setdefault(step.metric_type, []).append(step)
-    return found
+def _by_metric(buckets: Sequence[Bucket]) -> dict[str, list[Bucket]]:
+    by_metric: dict[str, list[Bucket]] = {}
+    for bucket in buckets:
+        by_metric.setdefault(bucket.metric_type, []).append(bucket)
+    return by_metric

@@ -1,8 +1,8 @@
-"""The newest reading of every series, as the stream brings them; no I/O, no clock.
+"""The newest reading of every series, kept up to date from the stream; no I/O, no clock.
 
-To ask a store for all of them takes a second or two for 10,000 devices. Who follows the stream sees
-each one pass: what the store said once is kept up to date here, and read from the store again now
-and then, for what was written without passing through the stream.
+A store needs a second or two for the newest readings of 10,000 devices. The watch follows the
+stream and sees each reading pass. So the store is asked once, and again now and then for what was
+written without passing through the stream; all else is kept up to date here.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class NewestSnapshot:
     """
 
     def __init__(self) -> None:
-        self._newest: dict[SeriesKey, tuple[int, float]] = {}
+        self._newest: dict[SeriesKey, tuple[int, float]] = {}  # time in nanoseconds, value
         self.complete = False
 
     def take(self, key: SeriesKey, time_ns: int, value: float) -> None:
@@ -45,7 +45,9 @@ class NewestSnapshot:
         since = min((each.time_ns for _, each in stored), default=0)
         known = {key for key, _ in stored}
         self._newest = {
-            key: found for key, found in self._newest.items() if key in known or found[0] >= since
+            key: newest
+            for key, newest in self._newest.items()
+            if key in known or newest[0] >= since
         }
         self.complete = len(known) <= MOST
         for key, each in stored:
@@ -60,8 +62,8 @@ class NewestSnapshot:
         wanted = (which.source_device, which.metric_type, which.device_id, which.array_id)
         every = all(each is None for each in wanted)
         return [
-            Latest(*key, *found)
-            for key, found in self._newest.items()
-            if found[0] >= since_ns
+            Latest(*key, *newest)
+            for key, newest in self._newest.items()
+            if newest[0] >= since_ns
             and (every or all(w is None or w == k for w, k in zip(wanted, key, strict=True)))
         ]

@@ -10,7 +10,7 @@ from pydantic import Field
 from reader.answering.context import Answer, Query, QueryContext
 from reader.answering.params import DeviceParams, Number, Whole
 from reader.forecasting import capacity
-from reader.lookups.capacity_past import Past, past_of
+from reader.lookups.capacity_past import Past, read_past
 from spindle.models import Name
 from spindle.store.base import Selection
 from spindle.timestamps import NS
@@ -38,7 +38,7 @@ class ForecastParams(DeviceParams):
 async def _capacity_forecast(context: QueryContext, asked: ForecastParams) -> Answer:
     which = Selection(asked.source_device, asked.device_id, asked.array_id, asked.metric_type)
     retention_hours = context.settings.retention_hours
-    past = await past_of(context.store, which, context.now_ns, retention_hours)
+    past = await read_past(context.store, which, context.now_ns, retention_hours)
     # Two seconds of arithmetic for a thousand devices: other questions are answered meanwhile.
     rows = await asyncio.to_thread(_rows, past, context.now_ns / NS, asked)
     return Answer(rows[: asked.limit], truncated=len(rows) > asked.limit)

@@ -112,14 +112,14 @@ def _inside_row(vehicle: Inside, now_ns: int) -> dict[str, Any]:
 
 
 def vehicle(
-    plate: str, found: Inside | None, visits: Sequence[VisitRow], now_ns: int
+    plate: str, inside: Inside | None, visits: Sequence[VisitRow], now_ns: int
 ) -> dict[str, Any]:
     """One vehicle: whether it is inside, since when, and its last visits."""
-    row = _inside_row(found, now_ns) if found else dict.fromkeys(_NOT_INSIDE)
+    row = _inside_row(inside, now_ns) if inside else dict.fromkeys(_NOT_INSIDE)
     return {
         **row,
         "vehicle_plate": plate,
-        "inside": found is not None,
+        "inside": inside is not None,
         "visits": visit_rows(visits),
     }
 

@@ -57,32 +57,32 @@ class Rise:
     ratio: float | None
 
 
-def rises(steps: Iterable[Bucket]) -> list[Rise]:
-    """Each unit with at least two steps, the one that rose most first."""
+def rises(buckets: Iterable[Bucket]) -> list[Rise]:
+    """Each unit with at least two buckets, the one that rose most first."""
     units: defaultdict[tuple[str, str], list[Bucket]] = defaultdict(list)
-    for step in steps:
-        units[step.source_device, step.device_id].append(step)
-    found = [_rise(key, unit) for key, unit in units.items() if len(unit) >= 2]
+    for bucket in buckets:
+        units[bucket.source_device, bucket.device_id].append(bucket)
+    risen = [_rise(key, unit) for key, unit in units.items() if len(unit) >= 2]
     # Where no ratio has a meaning, the hottest comes first.
-    return sorted(found, key=lambda r: (r.ratio is not None, r.ratio or 0, r.latest), reverse=True)
+    return sorted(risen, key=lambda r: (r.ratio is not None, r.ratio or 0, r.latest), reverse=True)
 
 
-def _rise(key: tuple[str, str], steps: Sequence[Bucket]) -> Rise:
-    first = min(steps, key=lambda step: step.time_ns)
-    last = max(steps, key=lambda step: step.time_ns)
+def _rise(key: tuple[str, str], buckets: Sequence[Bucket]) -> Rise:
+    first = min(buckets, key=lambda bucket: bucket.time_ns)
+    last = max(buckets, key=lambda bucket: bucket.time_ns)
     ratio = last.mean / first.mean if first.mean > 0 else None
     return Rise(*key, first.mean, last.mean, ratio)
 
 
 def answer(
-    device: str, steps: Sequence[Bucket], threshold: float, window_minutes: float
+    device: str, buckets: Sequence[Bucket], threshold: float, window_minutes: float
 ) -> dict[str, Any]:
-    """Row 14's ``{device, initial_temp, latest_temp, ratio, anomaly}``, with ``reason`` and counts.
+    """``{device, initial_temp, latest_temp, ratio, anomaly}``, with ``reason`` and counts.
 
     :param device: what was asked about, named in the answer when no unit can be.
-    :param steps: of ``DiskTemp`` in the window, raw or downsampled.
+    :param buckets: of ``DiskTemp`` in the window, raw or downsampled.
     """
-    units = rises(steps)
+    units = rises(buckets)
     anomalous = sum(rise.ratio is not None and rise.ratio >= threshold for rise in units)
     counts = {"devices_compared": len(units), "devices_anomalous": anomalous}
     if not units:
@@ -92,7 +92,7 @@ def answer(
             "latest_temp": None,
             "ratio": None,
             "anomaly": None,
-            "reason": _too_little(device, steps, window_minutes),
+            "reason": _too_little(device, buckets, window_minutes),
             "source_device": None,
             **counts,
         }
@@ -109,9 +109,9 @@ def answer(
     }
 
 
-def _too_little(device: str, steps: Sequence[Bucket], window_minutes: float) -> str:
-    found = f"only one {METRIC} reading" if steps else f"no {METRIC} reading"
-    return f"{found} of {device} in the last {window_minutes:g} minutes; two are needed"
+def _too_little(device: str, buckets: Sequence[Bucket], window_minutes: float) -> str:
+    have = f"only one {METRIC} reading" if buckets else f"no {METRIC} reading"
+    return f"{have} of {device} in the last {window_minutes:g} minutes; two are needed"
 
 
 _EXAMPLE_REPLY = """

@@ -9,7 +9,7 @@ from typing import Any
 
 from reader.detection.findings import DeviceKey, Finding
 from reader.forecasting import capacity
-from reader.lookups.capacity_past import Past, past_of
+from reader.lookups.capacity_past import Past, read_past
 from spindle.store.base import Selection, Store
 from spindle.timestamps import NS
 
@@ -25,7 +25,7 @@ async def findings(
     :param before: as found the last time: what is still so keeps when it began.
     :raises StoreError: the store could not be asked.
     """
-    past = await past_of(store, Selection(metric_type=METRIC), now_ns, retention_hours)
+    past = await read_past(store, Selection(metric_type=METRIC), now_ns, retention_hours)
     began = {(each.source_device, each.device_id): each.since_ns for each in before}
     return await asyncio.to_thread(_found, past, now_ns, began)
 

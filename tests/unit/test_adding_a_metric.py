@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
+from tests.repo_copy import repo_copy, run
 from tests.servers import ROOT
 
 LOOK = """
@@ -59,28 +57,9 @@ print(json.dumps({
 """
 
 
-def copied(folder: Path) -> Path:
-    listed = subprocess.run(
-        ["git", "ls-files", "-z", "*.py"], cwd=ROOT, capture_output=True, check=True
-    )
-    for name in os.fsdecode(listed.stdout).split("\0"):
-        if name and (ROOT / name).is_file():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            (folder / name).write_bytes((ROOT / name).read_bytes())
-    return folder
-
-
 def look(folder: Path) -> dict[str, Any]:
     """What the product in a folder makes of a fan's speed."""
-    env = {"PATH": os.environ["PATH"], "PYTHONPATH": str(folder)}
-    done = subprocess.run(
-        [sys.executable, "-c", LOOK],
-        cwd=folder,
-        env=env,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = run(folder, "-c", LOOK)
     assert done.returncode == 0, done.stderr
     found: dict[str, Any] = json.loads(done.stdout)
     return found
@@ -95,7 +74,7 @@ def touched(folder: Path) -> list[str]:
 
 
 def test_one_line_gives_limits_hysteresis_unit_peers_panel_and_reference(tmp_path: Path) -> None:
-    folder = copied(tmp_path)
+    folder = repo_copy(tmp_path)
     before = look(folder)
     assert (before["unit"], before["limits"], before["peers"]) == ("", None, None)
     assert (before["long"]["state"], before["panel"], before["reference"]) == ("ok", [], [])

@@ -12,7 +12,7 @@ from reader.forecasting import capacity
 from reader.forecasting.capacity import filling_finding, row, soonest_first
 from reader.forecasting.forecast import Crossing, Forecast
 from reader.forecasting.models import Floats
-from reader.lookups.capacity_past import past_of
+from reader.lookups.capacity_past import read_past
 from spindle.store.base import Point, Selection, Series, SeriesKey
 from spindle.timestamps import NS
 from tests.memory_store import MemoryStore
@@ -131,7 +131,7 @@ async def past(points: list[Point], **keeps: float) -> tuple[Floats, Floats]:
     """Times and values as they are read of one device."""
     store = MemoryStore()
     await store.write_points(points)
-    found = await past_of(store, Selection(), NOW * NS, keeps.get("hours", 0.0))
+    found = await read_past(store, Selection(), NOW * NS, keeps.get("hours", 0.0))
     (series,) = capacity.readings(*found).values()
     return series
 
@@ -166,7 +166,7 @@ async def test_a_fleet_of_any_size_is_read_in_a_few_queries(devices: int, querie
     heads = [Series("DiskUnit", "CapacityUsed", f"d{n}", "") for n in range(devices)]
     ages = (0, 7200, 3 * DAY, 20 * DAY, 100 * DAY) if devices < 10 else (0, 3 * DAY)
     await store.write_points([(head, (NOW - age) * NS, 50.0) for head in heads for age in ages])
-    found = await past_of(store, Selection(metric_type="CapacityUsed"), NOW * NS, 0.0)
+    found = await read_past(store, Selection(metric_type="CapacityUsed"), NOW * NS, 0.0)
     assert store.asked == queries
     assert sum(len(span.steps) for span in found.spans) == devices * len(ages)
     assert len(found.newest) == devices
@@ -176,7 +176,7 @@ async def test_no_step_is_sampled_twice_and_none_is_left_out() -> None:
     store = MemoryStore()
     await store.write_points([(HEAD, at * NS, 50.0) for at in range(NOW - 40 * DAY, NOW + 1, 600)])
     for hours, cut in ((0.0, 1), (24.0, 0)):
-        found = await past_of(store, Selection(), NOW * NS, hours)
+        found = await read_past(store, Selection(), NOW * NS, hours)
         for older, newer in pairwise(found.spans):
             assert older.steps[-1].time_ns / NS + older.length == newer.begin
         for span in found.spans:
@@ -187,5 +187,5 @@ async def test_no_step_is_sampled_twice_and_none_is_left_out() -> None:
 
 async def test_nothing_stored_is_one_query() -> None:
     store = MemoryStore()
-    assert await past_of(store, Selection(), NOW * NS, 168.0) == ([], [])
+    assert await read_past(store, Selection(), NOW * NS, 168.0) == ([], [])
     assert store.asked == 1

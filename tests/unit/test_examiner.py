@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from reader.lookups.examiner import MOST_CLOSER, Examiner
+from reader.lookups.examiner import MOST_CLOSE_LOOKS, Examiner
 from reader.settings import ReaderSettings
 from spindle.settings import load
 from spindle.store.base import EventRow, Point, Selection, Series
@@ -50,7 +50,7 @@ async def incident(devices: int) -> MemoryStore:
 
 
 async def test_of_an_incident_of_many_devices_each_is_found_to_be_over_within_a_few_looks() -> None:
-    store, examiner = await incident(5 * MOST_CLOSER), Examiner(load(ReaderSettings))
+    store, examiner = await incident(5 * MOST_CLOSE_LOOKS), Examiner(load(ReaderSettings))
     ill = []
     for look in range(6):
         units = await examiner.examine(store, Selection(), NOW + look * NS)
@@ -60,7 +60,7 @@ async def test_of_an_incident_of_many_devices_each_is_found_to_be_over_within_a_
 
 async def test_events_that_no_reading_explains_do_not_keep_others_from_being_looked_at() -> None:
     store, examiner = await incident(8), Examiner(load(ReaderSettings))
-    for n in range(3 * MOST_CLOSER):
+    for n in range(3 * MOST_CLOSE_LOOKS):
         name, kind = f"a-{n:03}", "UnauthorizedAccess" if n % 2 else "DataCorruption"
         series = Series("DiskUnit", "DiskTemp", name, "")
         await store.write_points([(series, at, 40.0) for at in range(NOW - MINUTE, NOW, NS)])
@@ -70,4 +70,4 @@ async def test_events_that_no_reading_explains_do_not_keep_others_from_being_loo
         units = await examiner.examine(store, Selection(), NOW + look * NS)
     states = {unit.device_id: unit.state for unit in units}
     assert {states[f"hot-{n:03}"] for n in range(8)} == {"ok"}
-    assert {states[f"a-{n:03}"] for n in range(3 * MOST_CLOSER)} == {"critical"}
+    assert {states[f"a-{n:03}"] for n in range(3 * MOST_CLOSE_LOOKS)} == {"critical"}
