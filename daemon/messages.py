@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from spindle import subjects
-from spindle.models import DeviceMetric, Event
+from spindle.models import DeviceFacts, DeviceMetric, Event
 
 #: Classes of device.
 DISK, ARRAY = "DiskUnit", "StorageArray"
@@ -53,3 +53,10 @@ def event_message(event: Event) -> Message:
     """An event on its device's subject; its id is the message's, so a repeat is recognised."""
     subject = subjects.device_subject(subjects.EVENTS, event.source_device, event.device_id)
     return Message(subjects.EVENTS_STREAM, subject, event.to_json(), 1, event.id)
+
+
+def facts_message(facts: DeviceFacts) -> Message:
+    """The facts of a device, on its subject; the bucket keeps the newest."""
+    subject = subjects.device_subject(subjects.FACTS, facts.source_device, facts.device_id)
+    stream = subjects.bucket_stream(subjects.DEVICES_BUCKET)
+    return Message(stream, subject, facts.to_json(), 1)

@@ -78,5 +78,5 @@ class Meters:
             self._events.inc(message.points)
         elif message.stream == subjects.PARKING_STREAM:
             self._parking.inc(message.points)
-        elif message.stream != subjects.SIMULATION_STREAM:
+        elif message.stream == subjects.METRICS_STREAM:
             self._points.inc(message.points)

@@ -37,6 +37,7 @@ STREAMS = (
     subjects.EVENTS_STREAM,
     subjects.SIMULATION_STREAM,
     subjects.PARKING_STREAM,
+    subjects.bucket_stream(subjects.DEVICES_BUCKET),
 )
 WATCH_SECONDS = 0.25
 NO_RESPONDERS = "503"

@@ -94,6 +94,7 @@ Id = Annotated[
     AfterValidator(_valid_id),
     WithJsonSchema({"type": "string", "minLength": 1, "maxLength": MAX_ID}),
 ]
+Text = Id  # the same rule: printable, on one line
 Plate = Annotated[
     str,
     AfterValidator(_valid_plate),
@@ -157,6 +158,31 @@ class Event(_FromDevice):
     criticality: Annotated[int, Field(ge=1, le=10)]
     event_type: Name
     event_message: Annotated[str, AfterValidator(_valid_message)] | None = None
+
+
+class DeviceFacts(_FromDevice):
+    """What a device is, beside what it measures; what is not known is left out.
+
+    :ivar wwn: World Wide Name, such as ``naa.5000c500a1b2c3d4``.
+    :ivar rotation_rpm: 0 for a solid-state drive.
+    :ivar protocol: ``ATA``, ``NVMe`` or ``SCSI``.
+    :ivar interface_speed: bits per second.
+    :ivar path: what the host calls it now, such as ``/dev/sda``.
+    :ivar member: its place behind a RAID controller, such as ``megaraid,5``.
+    """
+
+    model: Text | None = None
+    family: Text | None = None
+    serial: Text | None = None
+    firmware: Text | None = None
+    wwn: Text | None = None
+    capacity_bytes: Annotated[int, Field(ge=0)] | None = None
+    rotation_rpm: Annotated[int, Field(ge=0)] | None = None
+    protocol: Text | None = None
+    interface_speed: Annotated[float, Field(ge=0)] | None = None
+    host: Text | None = None
+    path: Text | None = None
+    member: Text | None = None
 
 
 class _OfParking(_Wire):

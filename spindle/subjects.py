@@ -5,6 +5,7 @@ from __future__ import annotations
 # Subjects of the wire contract.
 EVENTS = "events.event"
 METRICS = "events.metrics"
+FACTS = "events.facts"  # always events.facts.<sourceDevice>.<deviceId>
 PARKING_ENTRY = "parking.entry"  # also parking.entry.<lot>, parking.exit.<lot>
 PARKING_EXIT = "parking.exit"
 PARKING_SUMMARY = "parking.summary"
@@ -31,6 +32,7 @@ PARKING_CONSUMER = "parking"  # of the matcher, on PARKING
 PARKING_BUCKET = "parking"  # vehicles inside, by plate
 PARKING_TOTALS_BUCKET = "parking_totals"
 PARKING_TOTALS_KEY = "visits"
+DEVICES_BUCKET = "devices"  # the newest facts of each device, by <sourceDevice>.<deviceId>
 WATCH_BUCKET = "reader_watch"  # what the readers' watch knows
 GATEWAY_KEYS_BUCKET = "gateway_keys"  # Idempotency-Keys
 

@@ -20,6 +20,7 @@ from nats.js.api import (
     RetentionPolicy,
     StorageType,
     StreamConfig,
+    SubjectTransform,
 )
 
 from spindle import subjects
@@ -34,6 +35,8 @@ MAX_ACK_PENDING = 200_000
 #: What the simulator knew of its own faults: some 300 bytes each, kept to score detection against.
 SIMULATION_MAX_BYTES = 64 * 2**20
 SIMULATION_MAX_AGE_HOURS = 720.0
+#: Facts of devices: some 500 bytes each, the newest of each kept.
+DEVICES_MAX_BYTES = 64 * 2**20
 
 
 PARKING_STREAMS = 4  #: streams and buckets that PARKING_STREAM_MAX_BYTES bounds, each
@@ -81,8 +84,19 @@ def streams(settings: Settings) -> list[StreamConfig]:
             duplicate_window=DUPLICATE_WINDOW_SECONDS,
             num_replicas=settings.stream_replicas,
         ),
+        _devices(settings),
         *_parking(settings),
     ]
+
+
+def _devices(settings: Settings) -> StreamConfig:
+    """The bucket of facts. The server itself puts what is published into it, under its key."""
+    facts, bucket = f"{subjects.FACTS}.>", subjects.bucket_subject(subjects.DEVICES_BUCKET, ">")
+    return _bucket(subjects.DEVICES_BUCKET, "The newest facts of each device", settings).evolve(
+        subjects=[bucket, facts],
+        subject_transform=SubjectTransform(src=facts, dest=bucket),
+        max_bytes=DEVICES_MAX_BYTES,
+    )
 
 
 def _parking(settings: Settings) -> list[StreamConfig]:
