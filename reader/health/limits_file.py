@@ -31,7 +31,7 @@ from pydantic_core import ErrorDetails
 
 from reader.health.limits import Limits, Thresholds
 from spindle.errors import InvalidSettings
-from spindle.models import Name, shown
+from spindle.models import NAME_EXPECTED, Name, shown
 
 _Place = tuple[str, ...]  # where in the file: the tables' names, and a key
 
@@ -125,7 +125,7 @@ def _mistake(item: ErrorDetails) -> tuple[_Place, str]:
     where = where if where.isprintable() else shown(where)
     given = f"given {shown(item['input'])}"
     if item["type"] == "value_error":  # a name; given is the name itself
-        return place, f"{where}: {given}, {item['msg'].removeprefix('Value error, ')}"
+        return place, f"{where}: {given}, expected {NAME_EXPECTED}"
     if item["type"] == "extra_forbidden":
         return (
             place,
