@@ -86,13 +86,7 @@ async def _talk_to_nats(
     """
     health, settings = service.health, service.settings
 
-    def connection_changed(connected: bool) -> None:
-        if connected:
-            health.ok("nats")
-        else:
-            health.failing("nats", "NATS is away, trying again")
-
-    client = await service.unless_stopped(bus.connect(settings, "gateway", connection_changed))
+    client = await service.unless_stopped(bus.connect(settings, "gateway", health=health))
     if client is None:
         return
     try:

@@ -322,10 +322,13 @@ def _mistakes(error: ValidationError) -> list[str]:
 def _mistake(mistake: ErrorDetails) -> str:
     if mistake["type"] == "missing":
         return "missing, it is required"
-    message = mistake["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
-    if mistake["type"] != "value_error":
-        message = f"expected {message}"
-    return f"given {shown(mistake['input'])}, {message}"
+    return f"given {shown(mistake['input'])}, {sentence_of(mistake)}"
+
+
+def sentence_of(mistake: ErrorDetails | Mapping[str, Any]) -> str:
+    """What pydantic says of a mistake, in our words: mostly "expected ..."."""
+    message = str(mistake["msg"]).removeprefix("Value error, ").removeprefix("Input should be ")
+    return message if mistake["type"] == "value_error" else f"expected {message}"
 
 
 def shown(value: object) -> str:

@@ -8,28 +8,20 @@ vehicle is inside, that memory is the payload of a delete marker: the key is not
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
-from nats.aio.msg import Msg
 from nats.errors import NoRespondersError
 from nats.js import JetStreamContext
-from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy, RawStreamMsg
 from nats.js.errors import NotFoundError
 
 from spindle import subjects, timestamps
+from spindle.bus.buckets import Bucket
 from spindle.models import Status
-
-OPERATION_HEADER = "KV-Operation"
-DELETED = {"DEL", "PURGE"}
 
 _PLAIN = re.compile(rb"[-A-Za-z0-9_/]")
 _ESCAPED = re.compile(rb"=([0-9A-F]{2})")
-_AT_ONCE = 1_000
-_FETCH_SECONDS = 2.0
-_IDLE_SECONDS = 60.0
 
 
 def key_of(plate: str) -> str:
@@ -85,8 +77,8 @@ async def read_inside(js: JetStreamContext) -> list[Inside]:
     try:
         return [
             vehicle
-            async for message in last_values(js, subjects.PARKING_BUCKET)
-            if not is_deleted(message.headers) and (vehicle := inside(message.data))
+            async for _, entry in Bucket(js, subjects.PARKING_BUCKET).last_values()
+            if entry.live and (vehicle := inside(entry.value))
         ]
     except NotFoundError:
         return []
@@ -98,62 +90,10 @@ async def read_vehicle(js: JetStreamContext, plate: str) -> Inside | None:
     :raises nats.errors.Error: NATS is away.
     """
     try:
-        message = await last_value(js, subjects.PARKING_BUCKET, key_of(plate))
+        entry = await Bucket(js, subjects.PARKING_BUCKET).get(key_of(plate))
     except NoRespondersError:
         return None
-    if message is None or is_deleted(message.headers):
-        return None
-    return inside(message.data or b"")
-
-
-def is_deleted(headers: Mapping[str, str] | None) -> bool:
-    """Whether a bucket's message with these headers is a delete marker."""
-    return (headers or {}).get(OPERATION_HEADER) in DELETED
-
-
-async def last_value(js: JetStreamContext, bucket: str, key: str) -> RawStreamMsg | None:
-    """The last message of a key, which may be a delete marker; None where there is none."""
-    subject = subjects.bucket_subject(bucket, key)
-    try:
-        return await js.get_msg(subjects.bucket_stream(bucket), subject=subject, direct=True)
-    except NotFoundError:
-        return None
-
-
-async def last_values(js: JetStreamContext, bucket: str) -> AsyncIterator[Msg]:
-    """The last message of every key, delete markers among them."""
-    stream = subjects.bucket_stream(bucket)
-    name = await follow(js, bucket)
-    left = (await js.consumer_info(stream, name)).num_pending or 0
-    pull = await js.pull_subscribe_bind(name, stream=stream)
-    try:
-        while left > 0:
-            try:
-                messages = await pull.fetch(min(left, _AT_ONCE), timeout=_FETCH_SECONDS)
-            except TimeoutError:
-                return  # what was to come has been replaced, or has expired, meanwhile
-            for message in messages:
-                left = min(left - 1, message.metadata.num_pending)
-                yield message
-    finally:
-        await pull.unsubscribe()
-        await js.delete_consumer(stream, name)
-
-
-async def follow(js: JetStreamContext, bucket: str) -> str:
-    """A pull consumer of every key's last message, and then of every change; its name.
-
-    It goes away when nobody has fetched for a minute.
-    """
-    config = ConsumerConfig(
-        ack_policy=AckPolicy.NONE,
-        filter_subject=subjects.bucket_subject(bucket, ">"),
-        deliver_policy=DeliverPolicy.LAST_PER_SUBJECT,
-        inactive_threshold=_IDLE_SECONDS,
-        mem_storage=True,
-        num_replicas=1,
-    )
-    return (await js.add_consumer(subjects.bucket_stream(bucket), config)).name
+    return inside(entry.value) if entry.live else None
 
 
 #: Upper bounds of the histogram ``event_processing_latency_seconds``.
@@ -204,6 +144,5 @@ async def read_totals(js: JetStreamContext) -> Totals:
 
     :raises nats.errors.Error: NATS is away, or the bucket is not declared.
     """
-    bucket, key = subjects.PARKING_TOTALS_BUCKET, subjects.PARKING_TOTALS_KEY
-    message = await last_value(js, bucket, key)
-    return Totals() if message is None else decode_totals(message.data or b"")
+    bucket = Bucket(js, subjects.PARKING_TOTALS_BUCKET)
+    return decode_totals((await bucket.get(subjects.PARKING_TOTALS_KEY)).value)

@@ -6,17 +6,21 @@ The description of a field is its manual: ``.env.example`` and ``docs/reference.
 
 from __future__ import annotations
 
+import os
 import re
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, ClassVar, Literal, TypeVar
 from urllib.parse import urlsplit
 
+from dotenv import dotenv_values
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from spindle.errors import InvalidSettings
-from spindle.models import shown
+from spindle.models import sentence_of, shown
 from spindle.store import registry
+from spindle.timestamps import NS
 
 DEFAULT_STORE = "sqlite:///.spindle/spindle.db"
 _REPLICAS = (1, 3, 5)
@@ -24,7 +28,12 @@ _NATS_SCHEMES = ("nats", "tls", "ws", "wss")
 
 
 class Settings(BaseSettings):
-    """What every service shares."""
+    """What every service shares.
+
+    :cvar REMOVED: former settings of this class, and what replaces each, in a few words.
+    """
+
+    REMOVED: ClassVar[Mapping[str, str]] = {}
 
     model_config = SettingsConfigDict(
         env_file=".env",
@@ -162,6 +171,10 @@ class Settings(BaseSettings):
             raise ValueError("expected the path of a file that exists")
         return value
 
+    def latest_ns(self, now_ns: int) -> int:
+        """The latest time that a message may carry at this moment, in nanoseconds."""
+        return now_ns + int(self.max_future_seconds * NS)
+
     @property
     def retention_is_set(self) -> bool:
         """RETENTION_HOURS was given: only then does a database that was there change by it."""
@@ -215,6 +228,26 @@ def load(kind: type[_S], **given: Any) -> _S:
         raise InvalidSettings([_mistake(kind, dict(item)) for item in error.errors()]) from None
 
 
+def removed_but_set(*kinds: type[Settings]) -> str:
+    """A sentence that names former settings that are set all the same; empty where none is.
+
+    The environment and ``.env`` are looked at; what cannot be read there is ``load``'s to say.
+    """
+    former = {
+        name: instead
+        for kind in kinds
+        for base in kind.__mro__
+        for name, instead in getattr(base, "REMOVED", {}).items()
+    }
+    names = {name.upper() for name in os.environ}
+    try:
+        names |= {name.upper() for name in dotenv_values(".env", interpolate=False)}
+    except (OSError, UnicodeDecodeError):
+        pass
+    found = [f"{name} ({former[name]})" for name in sorted(former) if name in names]
+    return f"settings that no longer exist are still set: {', '.join(found)}" if found else ""
+
+
 def _public(value: object) -> object:
     """The value without what a URL says before its ``@``: a user and a password."""
     return re.sub(r"//.*@", "//...@", value) if isinstance(value, str) else value
@@ -222,10 +255,7 @@ def _public(value: object) -> object:
 
 def _mistake(kind: type[Settings], item: dict[str, Any]) -> str:
     name = str(item["loc"][0]) if item["loc"] else ""
-    message = str(item["msg"]).removeprefix("Value error, ").removeprefix("Input should be ")
-    if item["type"] != "value_error":
-        message = f"expected {message}"
     field = kind.model_fields.get(name.lower())
     secret = field is not None and field.annotation is SecretStr
     given = "" if secret or "input" not in item else f"given {shown(_public(item['input']))}, "
-    return f"{name.upper()}: {given}{message}"
+    return f"{name.upper()}: {given}{sentence_of(item)}"

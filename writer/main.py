@@ -45,15 +45,13 @@ async def main(service: Service[WriterSettings]) -> None:
             LedgerCollector(lambda: {one.stream: one.core.ledger for one in pipelines})
         )
 
-        def connection_changed(connected: bool) -> None:
-            if connected:
-                health.ok("nats")
-            else:
-                health.failing("nats", "NATS is away, trying again")
+        def connection_changed(_: bool) -> None:
             for pipeline in pipelines:
                 pipeline.connection_changed()
 
-        connecting = bus.connect(settings, "writer", connection_changed, own_subjects=True)
+        connecting = bus.connect(
+            settings, "writer", connection_changed, health=health, own_subjects=True
+        )
         client = await service.unless_stopped(connecting)
         if client is None:
             return

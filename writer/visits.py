@@ -16,10 +16,10 @@ import msgspec
 import orjson
 from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
-from nats.js.errors import APIError
 from nats.js.errors import Error as JetStreamError
 
 from spindle import models, parking, subjects
+from spindle.bus.buckets import Bucket, Overtaken
 from spindle.errors import StoreUnavailable
 from spindle.store.base import Store, VisitRow
 from writer.batch import Mistake
@@ -28,7 +28,6 @@ from writer.decode import decode_objects
 #: So many of the visits counted last are remembered, and all of so many seconds.
 LEAST_REMEMBERED, REMEMBER_SECONDS = 1_000, 600
 MOST_REMEMBERED = 50_000
-WRONG_LAST = {10071, 10164}  # JetStream's codes for "somebody else was first"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,18 +91,15 @@ class Visits:
 
     async def _count(self, js: JetStreamContext, visits: Sequence[Seen]) -> bool:
         """Whether they are counted; not if another writer counted at the same time."""
-        bucket, key = subjects.PARKING_TOTALS_BUCKET, subjects.PARKING_TOTALS_KEY
-        before = await parking.last_value(js, bucket, key)
-        value = count((before and before.data) or b"", visits, int(time.time()))
+        bucket, key = Bucket(js, subjects.PARKING_TOTALS_BUCKET), subjects.PARKING_TOTALS_KEY
+        before = await bucket.get(key)
+        value = count(before.value, visits, int(time.time()))
         if value is None:
             return True
-        headers = {"Nats-Expected-Last-Subject-Sequence": str((before and before.seq) or 0)}
         try:
-            await js.publish(subjects.bucket_subject(bucket, key), value, headers=headers)
-        except APIError as error:
-            if error.err_code in WRONG_LAST:
-                return False
-            raise
+            await bucket.replace(key, value, before.revision)
+        except Overtaken:
+            return False
         return True
 
 

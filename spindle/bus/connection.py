@@ -1,10 +1,9 @@
-"""Connect to NATS, and declare what Spindle needs there."""
+"""Connect to NATS and stay connected."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import dataclasses
 import logging
 import ssl
 from collections.abc import Callable
@@ -13,25 +12,15 @@ from typing import Any
 import nats
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
-from nats.js import JetStreamContext
-from nats.js.api import ConsumerConfig, StreamConfig
-from nats.js.errors import APIError, NotFoundError, ServiceUnavailableError
 
-from spindle.bus import streams
-from spindle.errors import BusUnavailable
 from spindle.service.health import Health
-from spindle.service.tasks import cancelled
+from spindle.service.pauses import Pauses
 from spindle.settings import Settings
 
 log = logging.getLogger("spindle.bus")
 
 RECONNECT_WAIT_SECONDS = 1.0
-FIRST_PAUSE_SECONDS = 0.25
-LONGEST_PAUSE_SECONDS = 10.0
-REQUEST_TIMEOUT_SECONDS = 5.0
-#: JetStream's codes where an account's, the server's or the disk's limit is reached.
-NO_ROOM = frozenset({10002, 10023, 10047})
-_DECLARING = "streams"  # who reports on the part ``nats`` of health, beside the connection
+PART = "nats"  #: of a service's health
 
 
 async def connect(
@@ -39,25 +28,26 @@ async def connect(
     name: str,
     on_state: Callable[[bool], None] | None = None,
     *,
+    health: Health | None = None,
     own_subjects: bool = False,
 ) -> Client:
     """A connection that waits for NATS with growing pauses and never gives up.
 
     :param name: shown in the server's connection list.
     :param on_state: told True when connected and False when not, at each change.
+    :param health: its part ``nats`` follows the connection.
     :param own_subjects: every subject comes from the server or from this program, so the client
         need not look for line breaks in each one.
     """
-    state = _ConnectionLog(on_state)
+    state = _ConnectionState(on_state, health)
     options = _options(settings, name, state) | {"skip_subject_validation": own_subjects}
-    pause = FIRST_PAUSE_SECONDS
+    pauses = Pauses()
     while True:
         try:
             client = await nats.connect(**options)
         except (OSError, NatsError, TimeoutError) as error:
             state.down(error)
-            await asyncio.sleep(pause)
-            pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+            await asyncio.sleep(pauses.next())
         else:
             state.client = client
             state.up()
@@ -70,12 +60,12 @@ async def close(client: Client) -> None:
         await client.close()
 
 
-class _ConnectionLog:
-    """Logs each change of the connection's state once."""
+class _ConnectionState:
+    """Says each change of the connection's state once: to the log, to health, to a listener."""
 
-    def __init__(self, on_state: Callable[[bool], None] | None) -> None:
+    def __init__(self, on_state: Callable[[bool], None] | None, health: Health | None) -> None:
         self._connected: bool | None = None  # None: not known yet
-        self._on_state = on_state
+        self._on_state, self._health = on_state, health
         self.client: Client | None = None  # closed by ourselves, it is not "away"
 
     def up(self) -> None:
@@ -94,11 +84,15 @@ class _ConnectionLog:
             return
         self._connected = connected
         log.log(logging.INFO if connected else logging.WARNING, message)
+        if self._health is not None and connected:
+            self._health.ok(PART)
+        elif self._health is not None:
+            self._health.failing(PART, "NATS is away, trying again")
         if self._on_state is not None:
             self._on_state(connected)
 
 
-def _options(settings: Settings, name: str, state: _ConnectionLog) -> dict[str, Any]:
+def _options(settings: Settings, name: str, state: _ConnectionState) -> dict[str, Any]:
     async def disconnected() -> None:
         if state.client is None or not state.client.is_closed:
             state.down("")
@@ -138,115 +132,3 @@ def _tls(settings: Settings) -> ssl.SSLContext:
     if settings.nats_tls_cert:
         context.load_cert_chain(settings.nats_tls_cert, settings.nats_tls_key or None)
     return context
-
-
-async def declare(client: Client, settings: Settings, health: Health | None = None) -> None:
-    """Create the streams and consumers that are missing, and reconcile those that drifted.
-
-    Safe to call by any number of services at once, and again. Waits until JetStream answers, and
-    has room.
-
-    :param health: is told in its part ``nats`` why this waits.
-    """
-    js = client.jetstream(timeout=REQUEST_TIMEOUT_SECONDS)
-    pause, told = FIRST_PAUSE_SECONDS, ""
-    while not cancelled():
-        try:
-            for stream in streams.streams(settings):
-                await _declare_stream(js, stream)
-            for stream_name, consumer in streams.consumers():
-                await _declare_consumer(js, stream_name, consumer)
-            if health is not None:
-                health.ok("nats", _DECLARING)
-            return
-        except (TimeoutError, NatsError, ServiceUnavailableError, BusUnavailable) as error:
-            reason = f"JetStream does not answer, trying again: {error or type(error).__name__}"
-            if isinstance(error, BusUnavailable):
-                reason = f"{error}; {_settings_of_size(settings)}"
-            if health is not None:
-                health.failing("nats", reason, _DECLARING)
-            elif reason != told:
-                log.warning("%s", reason)
-                told = reason
-            await asyncio.sleep(pause)
-            pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
-
-
-def no_room(what: str, size: int) -> str:
-    """Why JetStream refuses what it has to keep room for."""
-    return (
-        f"nats-server has no room for {what}, which reserves {_gib(size)}: raise max_file_store in "
-        "the jetstream part of its configuration"
-    )
-
-
-def _settings_of_size(settings: Settings) -> str:
-    """The other way out."""
-    wanted = sum(stream.max_bytes or 0 for stream in streams.streams(settings))
-    return (
-        f"all of Spindle's streams take {_gib(wanted)}; or lower METRICS_STREAM_MAX_BYTES (now "
-        f"{_gib(settings.metrics_stream_max_bytes)}), EVENTS_STREAM_MAX_BYTES "
-        f"({_gib(settings.events_stream_max_bytes)}), PARKING_STREAM_MAX_BYTES "
-        f"({streams.PARKING_STREAMS} times {_gib(settings.parking_stream_max_bytes)}) or "
-        f"DEADLETTER_MAX_BYTES ({_gib(settings.deadletter_max_bytes)})"
-    )
-
-
-def _gib(size: int) -> str:
-    return f"{size / 2**30:.3g} GiB"
-
-
-async def _declare_stream(js: JetStreamContext, wanted: StreamConfig) -> None:
-    name = str(wanted.name)
-    try:
-        there = (await js.stream_info(name)).config
-    except NotFoundError:
-        try:
-            await js.add_stream(wanted)
-        except APIError as error:
-            if error.err_code in NO_ROOM:
-                raise BusUnavailable(no_room(f"stream {name}", wanted.max_bytes or 0)) from None
-            raise
-        log.info("created stream %s", wanted.name)
-        return
-    changes = drift(wanted, there)
-    if not changes:
-        return
-    merged = there.evolve(**changes)
-    try:
-        await js.update_stream(merged)
-        log.info("stream %s: updated %s", wanted.name, ", ".join(changes))
-    except APIError as error:
-        log.error(
-            "stream %s keeps its old %s: %s", wanted.name, ", ".join(changes), error.description
-        )
-
-
-async def _declare_consumer(js: JetStreamContext, stream: str, wanted: ConsumerConfig) -> None:
-    name = str(wanted.durable_name)
-    try:
-        there = (await js.consumer_info(stream, name)).config
-    except NotFoundError:
-        await js.add_consumer(stream, wanted)
-        log.info("created consumer %s on %s", wanted.durable_name, stream)
-        return
-    changes = drift(wanted, there)
-    if not changes:
-        return
-    try:
-        await js.add_consumer(stream, there.evolve(**changes))
-    except APIError:  # what cannot be changed in place: a work queue keeps its messages meanwhile
-        await js.delete_consumer(stream, name)
-        await js.add_consumer(stream, wanted)
-    log.info("consumer %s on %s: updated %s", wanted.durable_name, stream, ", ".join(changes))
-
-
-def drift(wanted: Any, there: Any) -> dict[str, Any]:
-    """What ``wanted`` sets and ``there`` has otherwise; what is not wanted is left as it is."""
-    return {
-        field.name: value
-        for field in dataclasses.fields(wanted)
-        if (value := getattr(wanted, field.name)) is not None
-        and not (value == field.default and isinstance(value, int | float))
-        and value != getattr(there, field.name)
-    }

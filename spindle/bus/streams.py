@@ -116,13 +116,23 @@ def _parking(settings: Settings) -> list[StreamConfig]:
             retention=RetentionPolicy.INTEREST,
             duplicate_window=VISITS_DUPLICATE_WINDOW_SECONDS,
         ),
-        _bucket(subjects.PARKING_BUCKET, "Vehicles inside, by plate", settings),
-        _bucket(subjects.PARKING_TOTALS_BUCKET, "Visits ever counted", settings),
+        bucket(subjects.PARKING_BUCKET, "Vehicles inside, by plate", settings),
+        bucket(subjects.PARKING_TOTALS_BUCKET, "Visits ever counted", settings),
     ]
 
 
-def _bucket(name: str, description: str, settings: Settings) -> StreamConfig:
-    """The stream of a bucket with one value per key, as ``nats kv add`` would make it."""
+def bucket(
+    name: str,
+    description: str,
+    settings: Settings,
+    max_bytes: int | None = None,
+    max_age_seconds: float = 0,
+) -> StreamConfig:
+    """The stream of a bucket with one value per key, as ``nats kv add`` would make it.
+
+    :param max_bytes: PARKING_STREAM_MAX_BYTES where nothing is given; -1 for no bound.
+    :param max_age_seconds: after which a value goes; 0 keeps it.
+    """
     return StreamConfig(
         name=subjects.bucket_stream(name),
         description=description,
@@ -130,7 +140,8 @@ def _bucket(name: str, description: str, settings: Settings) -> StreamConfig:
         storage=StorageType.FILE,
         discard=DiscardPolicy.NEW,
         max_msgs_per_subject=1,
-        max_bytes=settings.parking_stream_max_bytes,
+        max_bytes=settings.parking_stream_max_bytes if max_bytes is None else max_bytes,
+        max_age=max_age_seconds,
         allow_rollup_hdrs=True,
         deny_delete=True,
         allow_direct=True,

@@ -25,7 +25,7 @@ from prometheus_client.registry import Collector
 from spindle.errors import InUse, InvalidSettings, SpindleError
 from spindle.service import logs, tasks
 from spindle.service.health import Health
-from spindle.settings import Settings, load
+from spindle.settings import Settings, load, removed_but_set
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication
@@ -153,6 +153,8 @@ def run(
             print(f"{name}: {mistake}", file=sys.stderr)
         sys.exit(EXIT_USAGE)
     logs.configure(name, settings.log_level, settings.log_format)
+    if former := removed_but_set(settings_type):
+        log.warning("%s", former)
     sys.exit(_run(Service(name, settings, Health(name, parts)), main, http_port))
 
 

@@ -79,9 +79,9 @@ async def test_a_vehicle_is_inside_until_its_exit_makes_a_visit(
     js = client.jetstream()
     await js.publish("parking.entry", entry("e1", "B-XY1234", 1))
     await until(lambda: writer.total("parking_vehicles_inside") == 1)
-    message = await parking.last_value(js, "parking", "B-XY1234")
-    assert message is not None
-    value = orjson.loads(message.data or b"")
+    entry_inside = await Bucket(js, "parking").get("B-XY1234")
+    assert entry_inside.live
+    value = orjson.loads(entry_inside.value)
     assert value["entry_time"] == "2026-01-01T09:00:01Z"
     assert value["parking_enter_data"]["id"] == "e1"
     [inside] = await parking.read_inside(js)

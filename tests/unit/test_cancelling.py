@@ -20,7 +20,7 @@ from daemon.publisher import Publisher
 from daemon.settings import DaemonSettings
 from gateway.stream import EventStream, Hub
 from spindle import bus
-from spindle.bus import connection
+from spindle.bus import declare as declaration
 from spindle.service import tasks
 from spindle.service.health import Health
 from spindle.service.run import Service
@@ -165,7 +165,7 @@ async def test_declaring_ends_though_jetstream_never_answers(
         await loser.wait()
         raise TimeoutError
 
-    monkeypatch.setattr(connection, "_declare_stream", no_answer)
+    monkeypatch.setattr(declaration, "declare_stream", no_answer)
     declaring = asyncio.create_task(bus.declare(Client(loser.wait), load(Settings)))  # type: ignore[arg-type]
     await loser.waiting.wait()
     declaring.cancel()

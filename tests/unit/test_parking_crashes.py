@@ -19,7 +19,7 @@ from spindle.parking import key_of
 from spindle.service.health import Health
 from spindle.settings import load
 from tests.parking_events import NOON, Event
-from writer.parking.bucket import Bucket
+from writer.parking.bucket import PlateStates
 from writer.parking.matcher import Matcher
 from writer.settings import WriterSettings
 
@@ -46,12 +46,16 @@ class Broker:
     def jetstream(self, **_: object) -> Broker:
         return self
 
-    async def get_msg(self, stream: str, *, subject: str, direct: bool) -> RawStreamMsg:
+    async def get_msg(
+        self, stream: str, *, subject: str, seq: int | None, direct: bool
+    ) -> RawStreamMsg:
         if subject not in self.values:
             raise NotFoundError
         return self.values[subject]
 
-    async def publish(self, subject: str, payload: bytes, headers: dict[str, str]) -> Any:
+    async def publish(
+        self, subject: str, payload: bytes, headers: dict[str, str], msg_ttl: float | None = None
+    ) -> Any:
         if self.lives == 0 and not self.kept:
             raise Crash
         self._keep(subject, payload, headers)
@@ -108,7 +112,7 @@ async def matched(events: list[Event], broker: Broker) -> None:
         key = subject.removeprefix("$KV.parking.")
         matcher = matcher_on(broker)
         await matcher._publish(key)
-        cell = await Bucket(broker, 3600).read(key)  # type: ignore[arg-type]
+        cell = await PlateStates(broker, 3600).read(key)  # type: ignore[arg-type]
         assert cell.state.outbox == ()
 
 

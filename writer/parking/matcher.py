@@ -22,6 +22,7 @@ from nats.js.errors import Error as JetStreamError
 from prometheus_client import CollectorRegistry
 
 from spindle import parking, subjects
+from spindle.bus import buckets
 from spindle.errors import BusUnavailable
 from spindle.service.health import Health
 from spindle.service.tasks import cancelled
@@ -31,7 +32,7 @@ from writer.batch import Mistake
 from writer.intake import delivery
 from writer.parking import codec, core, decode
 from writer.parking.agenda import View, Watermark
-from writer.parking.bucket import TIMEOUT_SECONDS, Bucket, Cell, Conflict
+from writer.parking.bucket import TIMEOUT_SECONDS, Cell, PlateStates
 from writer.parking.meters import ParkingMeters
 from writer.parking.outbox import Outbox
 from writer.parking.state import Passage, Rules
@@ -70,7 +71,7 @@ class Matcher:
         self._view = View(self._rules)
         self._watermark = Watermark()
         self._meters = ParkingMeters(registry, lambda: len(self._view.inside))
-        self._bucket = Bucket(self._js, settings.parking_remember_hours * 3600)
+        self._bucket = PlateStates(self._js, settings.parking_remember_hours * 3600)
         self._outbox = Outbox(client, self._js, self._bucket, self._meters)
         self._publishing = asyncio.Semaphore(PUBLISHING_AT_ONCE)
 
@@ -154,7 +155,7 @@ class Matcher:
                 return None
             try:
                 cell = await self._bucket.write(key, cell, step.state)
-            except Conflict:
+            except buckets.Overtaken:
                 self._meters.conflicts.inc()
                 continue
             self._meters.duplicates.inc(len(arrivals) - len(step.fresh))
@@ -177,13 +178,13 @@ class Matcher:
     async def _watch(self, tasks: asyncio.TaskGroup) -> None:  # noqa: ARG002 - as the others
         """Follow every plate's state, from what it is now."""
         self._view.forget()
-        stream = subjects.bucket_stream(subjects.PARKING_BUCKET)
-        consumer = await parking.follow(self._js, subjects.PARKING_BUCKET)
-        prefix = len(subjects.bucket_subject(subjects.PARKING_BUCKET, ""))
-        async for changes in self._messages(stream, consumer, CHANGES_AT_ONCE, "watch"):
+        plates = buckets.Bucket(self._js, subjects.PARKING_BUCKET)
+        consumer = await plates.follow()
+        async for changes in self._messages(plates.stream, consumer, CHANGES_AT_ONCE, "watch"):
             now = time.monotonic()
             for change in changes:
-                self._view.saw(change.subject[prefix:], codec.decode(change.data), now)
+                key, entry = plates.change(change)
+                self._view.saw(key, codec.decode(entry.value), now)
 
     async def _end(self, tasks: asyncio.TaskGroup) -> None:
         """End what has waited long enough, and empty outboxes that somebody left behind."""

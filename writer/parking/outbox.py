@@ -12,9 +12,10 @@ from nats.aio.client import Client
 from nats.js import JetStreamContext
 
 from spindle import parking, subjects
+from spindle.bus.buckets import Overtaken
 from writer import deadletter
 from writer.parking import codec
-from writer.parking.bucket import Bucket, Cell, Conflict
+from writer.parking.bucket import Cell, PlateStates
 from writer.parking.meters import ParkingMeters
 from writer.parking.state import Anomaly, Visit
 
@@ -23,7 +24,7 @@ class Outbox:
     """Of every plate."""
 
     def __init__(
-        self, client: Client, js: JetStreamContext, bucket: Bucket, meters: ParkingMeters
+        self, client: Client, js: JetStreamContext, bucket: PlateStates, meters: ParkingMeters
     ) -> None:
         self._client = client
         self._js = js
@@ -53,7 +54,7 @@ class Outbox:
                 return cell
             try:
                 return await self._bucket.write(key, cell, left)
-            except Conflict:
+            except Overtaken:
                 self._meters.conflicts.inc()
                 cell = await self._bucket.read(key)
 

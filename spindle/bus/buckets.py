@@ -1,0 +1,162 @@
+"""Buckets of keys and values: declare, read, replace exactly what was read, follow.
+
+nats-py's ``KeyValue`` does the reading and the writing. Ours are what it has not: a delete marker
+with a payload and a time to live, every last value in bulk, and a consumer that survives a
+reconnect.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from math import ceil
+
+from nats.aio.msg import Msg
+from nats.js import JetStreamContext
+from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy, Header, StreamConfig
+from nats.js.errors import APIError, KeyNotFoundError, KeyWrongLastSequenceError
+from nats.js.kv import KV_DEL, KV_OP, KV_PURGE, KeyValue
+
+from spindle import subjects
+from spindle.bus.declare import NO_ROOM, declare_stream
+from spindle.errors import BusUnavailable, SpindleError
+
+_WRONG_LAST = {10071, 10164}  # JetStream's codes for "somebody else was first"
+_AT_ONCE = 1_000
+_FETCH_SECONDS = 2.0
+_IDLE_SECONDS = 60.0  # after which NATS forgets a consumer that nobody reads
+
+
+class Overtaken(SpindleError):
+    """Somebody else wrote first: what was to be replaced is not there any more. Read it again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What a bucket holds under a key.
+
+    :ivar value: also of a delete marker, which may have one.
+    :ivar revision: 0 where the bucket knows nothing of the key.
+    :ivar live: False for a delete marker, and where there is nothing.
+    """
+
+    value: bytes = b""
+    revision: int = 0
+    live: bool = False
+
+
+class Bucket:
+    """One bucket.
+
+    Every method raises what nats-py raises where NATS is away or the bucket is not declared.
+    """
+
+    def __init__(self, js: JetStreamContext, name: str) -> None:
+        self.name = name
+        self.stream = subjects.bucket_stream(name)
+        self._js = js
+        self._prefix = subjects.bucket_subject(name, "")
+        self._values = KeyValue(name, self.stream, self._prefix, js, direct=True)
+
+    async def get(self, key: str) -> Entry:
+        """What stands under a key now."""
+        try:
+            entry = await self._values.get(key)
+        except KeyNotFoundError as error:
+            if error.entry is None:
+                return Entry()
+            return Entry(error.entry.value or b"", error.entry.revision or 0, live=False)
+        return Entry(entry.value or b"", entry.revision or 0, live=True)
+
+    async def put(self, key: str, value: bytes) -> int:
+        """Write a value, whatever stands there; the new revision."""
+        return await self._values.put(key, value)
+
+    async def replace(self, key: str, value: bytes, revision: int) -> int:
+        """Write a value over exactly this revision (0: over nothing); the new revision.
+
+        :raises Overtaken: there is another revision.
+        """
+        try:
+            return await self._values.update(key, value, last=revision)
+        except KeyWrongLastSequenceError:
+            raise Overtaken(f"{key} was changed meanwhile") from None
+
+    async def retire(
+        self, key: str, value: bytes, revision: int, seconds: float | None = None
+    ) -> int:
+        """Put a delete marker that holds a value over exactly this revision; its own revision.
+
+        :param seconds: after which NATS drops the marker by itself.
+        :raises Overtaken: there is another revision.
+        """
+        headers = {Header.EXPECTED_LAST_SUBJECT_SEQUENCE: str(revision), KV_OP: KV_DEL}
+        ttl = None if seconds is None else max(1, ceil(seconds))
+        try:
+            answer = await self._js.publish(self._prefix + key, value, headers=headers, msg_ttl=ttl)
+        except APIError as error:
+            if error.err_code in _WRONG_LAST:
+                raise Overtaken(f"{key} was changed meanwhile") from None
+            raise
+        return answer.seq
+
+    async def purge(self, key: str) -> None:
+        """Remove a key and its history."""
+        await self._values.purge(key)
+
+    async def last_values(self, prefix: str = "") -> AsyncIterator[tuple[str, Entry]]:
+        """Every key that begins with a prefix (empty, or ending in a dot) and what it holds."""
+        name = await self.follow(prefix)
+        left = (await self._js.consumer_info(self.stream, name)).num_pending or 0
+        pull = await self._js.pull_subscribe_bind(name, stream=self.stream)
+        try:
+            while left > 0:
+                try:
+                    messages = await pull.fetch(min(left, _AT_ONCE), timeout=_FETCH_SECONDS)
+                except TimeoutError:
+                    return  # what was to come has been replaced, or has expired, meanwhile
+                for message in messages:
+                    left = min(left - 1, message.metadata.num_pending)
+                    yield self.change(message)
+        finally:
+            await pull.unsubscribe()
+            await self._js.delete_consumer(self.stream, name)
+
+    async def follow(self, prefix: str = "") -> str:
+        """A pull consumer of every key's last message, and then of every change; its name.
+
+        It goes away when nobody has fetched for a minute.
+        """
+        config = ConsumerConfig(
+            ack_policy=AckPolicy.NONE,
+            filter_subject=f"{self._prefix}{prefix}>",
+            deliver_policy=DeliverPolicy.LAST_PER_SUBJECT,
+            inactive_threshold=_IDLE_SECONDS,
+            mem_storage=True,
+            num_replicas=1,
+        )
+        return (await self._js.add_consumer(self.stream, config)).name
+
+    def change(self, message: Msg) -> tuple[str, Entry]:
+        """The key of a message that a follower was delivered, and what it holds now."""
+        live = (message.headers or {}).get(KV_OP) not in {KV_DEL, KV_PURGE}
+        key = message.subject.removeprefix(self._prefix)
+        return key, Entry(message.data, message.metadata.sequence.stream, live)
+
+
+async def declare_bucket(js: JetStreamContext, wanted: StreamConfig, setting: str = "") -> None:
+    """Create a bucket where it is missing, or put back what differs; safely at once by many.
+
+    :param wanted: as ``streams.bucket`` makes it.
+    :param setting: whose value may be lowered where there is no room.
+    :raises BusUnavailable: NATS has no room for it.
+    """
+    try:
+        await declare_stream(js, wanted)
+    except BusUnavailable as error:
+        more = f", or lower {setting}" if setting else ""
+        raise BusUnavailable(f"{error}{more}") from None
+    except APIError as error:
+        if error.err_code in NO_ROOM:
+            raise BusUnavailable(str(error.description)) from None
+        raise
