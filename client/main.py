@@ -57,14 +57,8 @@ async def _opened(
 async def _connected(
     service: Service[ClientSettings], critical_log: CriticalLog, visits: ParkingCsv
 ) -> None:
-    def connection_changed(connected: bool) -> None:
-        if connected:
-            service.health.ok("nats")
-        else:
-            service.health.failing("nats", "NATS is away, trying again")
-
     client = await service.unless_stopped(
-        bus.connect(service.settings, "client", connection_changed)
+        bus.connect(service.settings, "client", health=service.health)
     )
     if client is None:
         return

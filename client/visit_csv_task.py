@@ -93,7 +93,7 @@ class VisitCsvTask:
     def _visits(self, message: Msg) -> list[ParkingSummary]:
         """What a message tells, by the rules that the writer has; it keeps the dead letters."""
         taken_ns = int(message.metadata.timestamp.timestamp() * NS)
-        latest_ns = taken_ns + int(self._service.settings.max_future_seconds * NS)
+        latest_ns = self._service.settings.latest_ns(taken_ns)
         if len(message.data) > self._service.settings.max_payload_bytes:
             return []
         found = []

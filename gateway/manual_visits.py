@@ -11,18 +11,17 @@ import orjson
 from nats.errors import Error as NatsError
 from nats.errors import TimeoutError as NatsTimeoutError
 from nats.js import JetStreamContext
-from nats.js.api import KeyValueConfig
-from nats.js.errors import APIError, BadRequestError, KeyWrongLastSequenceError
+from nats.js.errors import APIError
 from nats.js.errors import Error as JetStreamError
-from nats.js.kv import KeyValue
 
 from gateway.link import NATS_AWAY, Link
 from gateway.replies import Failed, away
 from gateway.settings import GatewaySettings
 from spindle import models, subjects
-from spindle.errors import InvalidInput
+from spindle.bus import streams
+from spindle.bus.buckets import Bucket, Overtaken, declare_bucket
+from spindle.errors import BusUnavailable, InvalidInput
 from spindle.models import ParkingSummary, shown
-from spindle.timestamps import NS
 
 log = logging.getLogger("gateway")
 
@@ -74,7 +73,7 @@ class ManualVisits:
     def __init__(self, link: Link, settings: GatewaySettings) -> None:
         self._link = link
         self._settings = settings
-        self._keys: KeyValue | None = None  # the bucket of known keys, once it is open
+        self._keys: Bucket | None = None  # the bucket of known keys, once it is open
 
     async def save(self, body: bytes, key: str | None) -> ParkingSummary:
         """The visit, with its id, once NATS has acknowledged it.
@@ -83,7 +82,7 @@ class ManualVisits:
         :raises Failed: 422 a mistake, 409 the key came with another body, 503 NATS is away.
         """
         settings = self._settings
-        latest_ns = time.time_ns() + int(settings.max_future_seconds * NS)
+        latest_ns = settings.latest_ns(time.time_ns())
         parsed = visit(body, latest_ns)
         name = checked_key(key) if key is not None else None
         visit_id = str(uuid.uuid5(_KEY_SPACE, name) if name else uuid.uuid4())
@@ -99,7 +98,7 @@ class ManualVisits:
                 f"{NATS_AWAY}; the visit may or may not be saved: repeating it with the same "
                 "Idempotency-Key does no harm"
             ) from None
-        except (NatsError, JetStreamError) as error:
+        except (NatsError, JetStreamError, BusUnavailable) as error:
             raise away(f"NATS did not take the visit: {_why(error)}") from None
         log.info(
             "visit %s by hand: %s, %g s",
@@ -118,9 +117,9 @@ class ManualVisits:
         digest = hashlib.sha256(name.encode()).hexdigest()
         print_ = hashlib.sha256(saved.to_json()).hexdigest().encode()
         try:
-            await bucket.create(digest, print_)
-        except KeyWrongLastSequenceError:
-            known = (await bucket.get(digest)).value or b""
+            await bucket.replace(digest, print_, 0)
+        except Overtaken:
+            known = (await bucket.get(digest)).value
             if not known.startswith(print_):
                 raise Failed(
                     409, "Idempotency-Key: it was used for another visit; use a new key for each"
@@ -136,18 +135,13 @@ async def _publish(js: JetStreamContext, saved: ParkingSummary) -> None:
     await js.publish(subjects.PARKING_SUMMARY, saved.to_json(), headers=headers)
 
 
-async def open_keys(js: JetStreamContext, settings: GatewaySettings) -> KeyValue:
+async def open_keys(js: JetStreamContext, settings: GatewaySettings) -> Bucket:
     """The bucket of known keys; made where it is missing, safely at once by many gateways."""
-    config = KeyValueConfig(
-        bucket=subjects.GATEWAY_KEYS_BUCKET,
-        description="Idempotency-Keys and what they came with",
-        ttl=KEYS_KEPT_SECONDS,
-        replicas=settings.stream_replicas,
+    what = "Idempotency-Keys and what they came with"
+    await declare_bucket(
+        js, streams.bucket(subjects.GATEWAY_KEYS_BUCKET, what, settings, -1, KEYS_KEPT_SECONDS)
     )
-    try:
-        return await js.create_key_value(config)
-    except BadRequestError:  # it is there, with another time to live
-        return await js.key_value(subjects.GATEWAY_KEYS_BUCKET)
+    return Bucket(js, subjects.GATEWAY_KEYS_BUCKET)
 
 
 def _why(error: Exception) -> str:

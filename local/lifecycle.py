@@ -15,8 +15,10 @@ from local import environment, logs, nats, output, ports, processes, status, sup
 from local.layout import Home
 from local.pipeline import Pipeline, read_pages, write_configuration, write_pages
 from local.services import DRAIN_ORDER, NATS
+from local.settings import LocalSettings
 from local.supervisor import Control, SupervisorFailed
 from local.waiting import until_healthy
+from spindle.settings import removed_but_set
 
 EXIT_FAILED, EXIT_PORT_TAKEN, EXIT_NOT_HEALTHY = 1, 3, 3
 
@@ -36,6 +38,8 @@ def only_one(home: Home) -> Iterator[None]:
 
 def start(pipeline: Pipeline) -> int:
     """Start what does not run yet, and wait until all of it is healthy."""
+    if former := removed_but_set(LocalSettings, *map(type, pipeline.own.values())):
+        output.complain(f"warning: {former}")
     with only_one(pipeline.home):
         control = Control(pipeline.home)
         if control.pid():

@@ -21,10 +21,10 @@ from reader.lookups.watch_findings import WatchFindings
 from reader.questions import manual
 from reader.questions.registry import QUERIES
 from reader.settings import ReaderSettings
-from reader.watching.bucket import Overtaken
 from reader.watching.session import Watch
 from reader.watching.share_store import AWAY, WatchDeps
 from spindle import __version__, bus, subjects
+from spindle.bus.buckets import Overtaken
 from spindle.service.run import Service
 from spindle.store.base import Store
 from spindle.store.registry import open_store
@@ -48,21 +48,13 @@ async def main(service: Service[ReaderSettings]) -> None:
 
 async def answer_from(store: Store, service: Service[ReaderSettings]) -> None:
     """Answer questions from one store until told to stop."""
-    health = service.health
-
-    def connection_changed(connected: bool) -> None:
-        if connected:
-            health.ok("nats")
-        else:
-            health.failing("nats", "NATS is away, trying again")
-
     store_ready = StoreReady(store, service)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(service.supervise("store check", store_ready.run), name="store check")
         gauges = DeviceGauges(store, store_ready, service)
         tasks.create_task(service.supervise("device gauges", gauges.run), name="device gauges")
         client = await service.unless_stopped(
-            bus.connect(service.settings, NAME, connection_changed)
+            bus.connect(service.settings, NAME, health=service.health)
         )
         if client is None:
             return

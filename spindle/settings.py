@@ -6,6 +6,7 @@ The description of a field is its manual: ``.env.example`` and ``docs/reference.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from collections.abc import Mapping
@@ -240,10 +241,8 @@ def removed_but_set(*kinds: type[Settings]) -> str:
         for name, instead in getattr(base, "REMOVED", {}).items()
     }
     names = {name.upper() for name in os.environ}
-    try:
+    with contextlib.suppress(OSError, UnicodeDecodeError):
         names |= {name.upper() for name in dotenv_values(".env", interpolate=False)}
-    except (OSError, UnicodeDecodeError):
-        pass
     found = [f"{name} ({former[name]})" for name in sorted(former) if name in names]
     return f"settings that no longer exist are still set: {', '.join(found)}" if found else ""
 

@@ -41,7 +41,7 @@ class QueryContext:
     @property
     def end_ns(self) -> int:
         """Just after the latest timestamp that is accepted now; devices' clocks may be ahead."""
-        return self.now_ns + int(self.settings.max_future_seconds * NS) + 1
+        return self.settings.latest_ns(self.now_ns) + 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from pydantic_core import ErrorDetails
 
 from spindle import timestamps
 from spindle.errors import InvalidQuery
-from spindle.models import NAME_EXPECTED, PLATE_EXPECTED, Name, Plate, shown
+from spindle.models import NAME_EXPECTED, PLATE_EXPECTED, Name, Plate, sentence_of, shown
 
 LONGEST_MINUTES = 5_256_000.0  # ten years
 _LONGEST_NUMBER = 40  # characters; no number that means something is longer
@@ -106,9 +106,8 @@ def parse(query_type: str, model: type[P], given: object) -> P:
 
 
 def _mistake(model: type[Params], item: ErrorDetails) -> str:
-    message = item["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
     if not item["loc"]:
-        return message
+        return sentence_of(item)
     name = str(item["loc"][0])
     return f"{name}: given {shown(item['input'])}, expected {allowed(model.model_fields[name])}"
 

@@ -127,7 +127,7 @@ class Examiner:
             return {}
         self.close_looks.mark_looked_at(keys, now_ns)
         start = now_ns - min(self.rules.event_ns + verdict.AROUND_NS, _LONGEST_LOOK_NS)
-        end = now_ns + int(self.settings.max_future_seconds * NS) + 1
+        end = self.settings.latest_ns(now_ns) + 1
 
         def look(key: DeviceKey) -> Awaitable[list[Bucket]]:
             def ask() -> Awaitable[list[Bucket]]:

@@ -12,12 +12,12 @@ from reader.watching import announcements, forecasts
 from reader.watching.bucket import (
     FORECASTS,
     HEALTH,
-    Bucket,
-    Overtaken,
+    WatchBucket,
     health_from_json,
     health_json,
 )
 from reader.watching.share_store import WatchDeps
+from spindle.bus.buckets import Overtaken
 from spindle.store.base import Selection
 from spindle.timestamps import NS
 
@@ -30,7 +30,7 @@ OLD_NS = 5 * FRESH_NS  # what was written longer ago says nothing of now
 class FleetLooks:
     """Owns the bucket's ``health`` while this reader follows the first share."""
 
-    def __init__(self, deps: WatchDeps, bucket: Bucket) -> None:
+    def __init__(self, deps: WatchDeps, bucket: WatchBucket) -> None:
         self._store, self._client, self._bucket = deps.store, deps.client, bucket
         self._examiner, self._findings = deps.examiner, deps.findings
         self._states: dict[DeviceKey, PreviousState] = {}  # as last written by anybody

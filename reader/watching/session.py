@@ -15,12 +15,13 @@ from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from reader.detection import anomaly
 from reader.watching import ownership
-from reader.watching.bucket import Bucket, Overtaken, record_key
+from reader.watching.bucket import WatchBucket, record_key
 from reader.watching.fleet_health import FleetLooks
 from reader.watching.followed_shares import FollowedShares
 from reader.watching.intake import Intake
 from reader.watching.share_store import AWAY, ShareStore, WatchDeps
 from spindle import subjects
+from spindle.bus.buckets import Overtaken
 from spindle.errors import StoreError
 from spindle.store.base import Selection
 from spindle.timestamps import NS
@@ -90,12 +91,12 @@ class _Session:
         self._next_peers = time.monotonic() + PEER_SECONDS
         self._next_beat = self._next_fresh = 0.0
         self._heard = False  # any message since the session began
-        self._bucket: Bucket  # both once NATS has it
+        self._bucket: WatchBucket  # both once NATS has it
         self._store: ShareStore
 
     async def run(self) -> None:
         client = self._deps.client
-        self._bucket = await Bucket.open(client, self._settings)
+        self._bucket = await WatchBucket.open(client, self._settings)
         self._store = ShareStore(self._deps, self._bucket, self._followed)
         looks = FleetLooks(self._deps, self._bucket)
         subscriptions = [
@@ -118,7 +119,7 @@ class _Session:
 
     async def _hear(self, message: Msg) -> None:
         self._heard = True
-        latest = time.time_ns() + int(self._settings.max_future_seconds * NS)
+        latest = self._settings.latest_ns(time.time_ns())
         # Not renewed in time: another reader may follow these shares by now.
         scored = time.monotonic() <= self._held_until
         for reading in self._intake.readings(message.data, latest):

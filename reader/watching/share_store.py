@@ -19,12 +19,13 @@ from reader.lookups.store_ready import StoreReady
 from reader.lookups.watch_findings import WatchFindings
 from reader.settings import ReaderSettings
 from reader.watching import announcements, ownership
-from reader.watching.bucket import Bucket, Overtaken, record_key
+from reader.watching.bucket import WatchBucket, record_key
 from reader.watching.catch_up import catch_up
 from reader.watching.followed_shares import FollowedShares
 from reader.watching.series import FollowedSeries
 from reader.watching.share import PEERS, Share, series_name
 from spindle import subjects
+from spindle.bus.buckets import Overtaken
 from spindle.errors import BusUnavailable, InvalidInput, StoreError
 from spindle.service.run import Service
 from spindle.store.base import Store
@@ -58,7 +59,7 @@ class ShareStore:
     :ivar followed: what is followed.
     """
 
-    def __init__(self, deps: WatchDeps, bucket: Bucket, followed: FollowedShares) -> None:
+    def __init__(self, deps: WatchDeps, bucket: WatchBucket, followed: FollowedShares) -> None:
         self._deps, self._bucket, self.followed = deps, bucket, followed
         self._settings = deps.service.settings
         self._revisions: dict[int, int] = {}  # of the records of the shares followed

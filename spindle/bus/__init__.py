@@ -1,6 +1,6 @@
 """NATS: connect and stay connected; declare streams, consumers and buckets."""
 
 from spindle.bus.connection import close, connect
-from spindle.bus.declare import NO_ROOM, declare, no_room
+from spindle.bus.declaration import NO_ROOM, declare, no_room
 
 __all__ = ["NO_ROOM", "close", "connect", "declare", "no_room"]

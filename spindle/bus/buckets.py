@@ -18,11 +18,11 @@ from nats.js.errors import APIError, KeyNotFoundError, KeyWrongLastSequenceError
 from nats.js.kv import KV_DEL, KV_OP, KV_PURGE, KeyValue
 
 from spindle import subjects
-from spindle.bus.declare import NO_ROOM, declare_stream
+from spindle.bus.declaration import NO_ROOM, declare_stream
 from spindle.errors import BusUnavailable, SpindleError
 
 _WRONG_LAST = {10071, 10164}  # JetStream's codes for "somebody else was first"
-_AT_ONCE = 1_000
+_AT_ONCE = 256  # a value may hold tens of kilobytes
 _FETCH_SECONDS = 2.0
 _IDLE_SECONDS = 60.0  # after which NATS forgets a consumer that nobody reads
 

@@ -16,6 +16,7 @@ from client import deadletters
 from reader.answering import params
 from reader.questions import parking as parking_questions
 from spindle import bus, parking, subjects
+from spindle.bus.buckets import Bucket
 from spindle.settings import Settings
 from spindle.store.base import VisitSelection
 from spindle.store.registry import open_store

@@ -20,7 +20,7 @@ from daemon.publisher import Publisher
 from daemon.settings import DaemonSettings
 from gateway.stream import EventStream, Hub
 from spindle import bus
-from spindle.bus import declare as declaration
+from spindle.bus import declaration
 from spindle.service import tasks
 from spindle.service.health import Health
 from spindle.service.run import Service

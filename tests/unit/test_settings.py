@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
+from typing import ClassVar
+
 import pytest
 
 from spindle.errors import InvalidSettings
-from spindle.settings import Settings, load
+from spindle.settings import Settings, load, removed_but_set
 
 
 @pytest.mark.parametrize(
@@ -58,3 +62,25 @@ def test_other_numbers_of_copies_are_refused_with_those_allowed(copies: str) -> 
     with pytest.raises(InvalidSettings) as caught:
         load(Settings, stream_replicas=copies)
     assert caught.value.mistakes == (f"STREAM_REPLICAS: given {copies!r}, expected 1, 3 or 5",)
+
+
+class Former(Settings):
+    """A class with settings that are gone."""
+
+    REMOVED: ClassVar[Mapping[str, str]] = {
+        "SPINDLE_TEST_GONE": "a constant now",
+        "SPINDLE_TEST_OTHER": "follows RETENTION_HOURS",
+    }
+
+
+def test_former_settings_that_are_still_set_are_named_with_what_replaces_them(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert removed_but_set(Former) == ""
+    monkeypatch.setenv("spindle_test_gone", "1")
+    (tmp_path / ".env").write_text("SPINDLE_TEST_OTHER=x\n")
+    assert removed_but_set(Settings, Former) == (
+        "settings that no longer exist are still set: SPINDLE_TEST_GONE (a constant now), "
+        "SPINDLE_TEST_OTHER (follows RETENTION_HOURS)"
+    )

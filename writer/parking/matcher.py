@@ -119,7 +119,7 @@ class Matcher:
         """Record what a message says, and acknowledge it; the plates that have something to say."""
         now_ns = time.time_ns()
         taken_ns = int(message.metadata.timestamp.timestamp() * NS)
-        latest_ns = now_ns + int(self._settings.max_future_seconds * NS)
+        latest_ns = self._settings.latest_ns(now_ns)
         times = decode.Times(taken_ns, now_ns, latest_ns)
         most = self._settings.max_payload_bytes
         told = decode.read(message.subject, message.data, times, most)

@@ -17,6 +17,7 @@ from nats.js import JetStreamContext
 from nats.js.api import ConsumerConfig, StreamConfig
 from nats.js.errors import APIError, NotFoundError, ServiceUnavailableError
 
+from spindle import subjects
 from spindle.bus import streams
 from spindle.errors import BusUnavailable
 from spindle.service.health import Health
@@ -137,7 +138,10 @@ async def _create(js: JetStreamContext, wanted: StreamConfig) -> None:
         await js.add_stream(wanted)
     except APIError as error:
         if error.err_code in NO_ROOM:
-            what = no_room(f"stream {wanted.name}", wanted.max_bytes or 0)
+            name = str(wanted.name)
+            bucket = name.removeprefix(subjects.bucket_stream(""))
+            kind = f"stream {name}" if bucket == name else f"bucket {bucket}"
+            what = no_room(kind, wanted.max_bytes or 0)
             raise BusUnavailable(what) from None
         raise
     log.info("created stream %s", wanted.name)
