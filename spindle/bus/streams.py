@@ -91,10 +91,10 @@ def streams(settings: Settings) -> list[StreamConfig]:
 
 def _devices(settings: Settings) -> StreamConfig:
     """The bucket of facts. The server itself puts what is published into it, under its key."""
-    facts, bucket = f"{subjects.FACTS}.>", subjects.bucket_subject(subjects.DEVICES_BUCKET, ">")
-    return _bucket(subjects.DEVICES_BUCKET, "The newest facts of each device", settings).evolve(
-        subjects=[bucket, facts],
-        subject_transform=SubjectTransform(src=facts, dest=bucket),
+    facts, values = f"{subjects.FACTS}.>", subjects.bucket_subject(subjects.DEVICES_BUCKET, ">")
+    return bucket(subjects.DEVICES_BUCKET, "The newest facts of each device", settings).evolve(
+        subjects=[values, facts],
+        subject_transform=SubjectTransform(src=facts, dest=values),
         max_bytes=DEVICES_MAX_BYTES,
     )
 
