@@ -25,6 +25,8 @@ def build(deps: routes.RouteDeps) -> FastAPI:
     """The application, without what stands before it (``guard``)."""
     app: FastAPI = FastAPIOffline(
         redoc_url=None,
+        root_path=deps.settings.gateway_root_path,
+        redirect_slashes=False,
         title="Spindle",
         version=__version__,
         description=ABOUT,
@@ -38,6 +40,7 @@ def build(deps: routes.RouteDeps) -> FastAPI:
     routes.add_visits(app, deps)
     routes.add_live(app, deps)
     routes.add_questions(app, deps)
+    routes.add_welcome(app, deps)
     _describe(app, deps)
     return app
 

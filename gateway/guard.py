@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import ipaddress
 import logging
 import math
 import time
 from collections import OrderedDict
+from collections.abc import Collection
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -15,6 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from gateway.metrics import RequestMetrics
 from gateway.replies import Failed
 from gateway.settings import GatewaySettings
+from spindle.models import shown
 
 log = logging.getLogger("gateway")
 
@@ -56,12 +59,14 @@ def _route(scope: Scope) -> str:
 
 
 class Guard:
-    """Token, rate and origin: answers 401, 403 and 429 itself."""
+    """Rate, token, host and origin: answers 400, 401, 403 and 429 itself."""
 
     def __init__(self, app: ASGIApp, settings: GatewaySettings) -> None:
         self._app = app
         self._token = _digest(settings.gateway_token.get_secret_value())
         self._needs_token = bool(settings.gateway_token.get_secret_value())
+        self._root_path = settings.gateway_root_path
+        self._hosts = settings.own_hosts
         self._origins = frozenset(settings.origins)
         self._rate = RateLimit(settings.gateway_rate_per_second, settings.gateway_rate_burst)
 
@@ -69,10 +74,14 @@ class Guard:
         try:
             self._check_rate(scope)
             self._check_token(scope)
+            _check_framing(scope)
+            self._check_host(scope)
             self._check_origin(scope)
         except Failed as failed:
             await failed.response()(scope, receive, send)
             return
+        scope["path"] = self._root_path + scope["path"]  # as the routes expect it
+        scope["root_path"] = self._root_path
         await self._app(scope, receive, send)
 
     def _check_rate(self, scope: Scope) -> None:
@@ -99,6 +108,16 @@ class Guard:
                 headers={"WWW-Authenticate": "Bearer"},
             )
 
+    def _check_host(self, scope: Scope) -> None:
+        """A name that a stranger's DNS points at this machine is none of ours (DNS rebinding).
+
+        Otherwise a page of that name would be of one origin with a gateway that asks for no token.
+        """
+        host = Headers(scope=scope).get("host", "")
+        if self._needs_token or not host or is_safe_host(_name(host), self._hosts):
+            return
+        raise Failed(403, f"{shown(host)} is no name of this gateway (GATEWAY_ALLOWED_HOSTS)")
+
     def _check_origin(self, scope: Scope) -> None:
         """A page of another site may not write here with the help of a visitor's browser."""
         headers = Headers(scope=scope)
@@ -107,6 +126,41 @@ class Guard:
             return
         if origin.partition("://")[2] != headers.get("host"):
             raise Failed(403, "a page of this origin may not ask here (GATEWAY_CORS_ORIGINS)")
+
+
+def _check_framing(scope: Scope) -> None:
+    """Whoever stands before the gateway may take the other of two lengths for the true one."""
+    headers = Headers(scope=scope)
+    if "content-length" in headers and "transfer-encoding" in headers:
+        raise Failed(
+            400,
+            "a request has either Content-Length or Transfer-Encoding, not both",
+            headers={"Connection": "close"},
+        )
+
+
+def _name(host: str) -> str:
+    """The header Host without its port, and without the brackets of an IPv6 address."""
+    if host.startswith("["):
+        return host[1:].partition("]")[0].lower()
+    return host.partition(":")[0].lower().rstrip(".")
+
+
+def is_safe_host(name: str, own: Collection[str]) -> bool:
+    """Whether no stranger's DNS can make this name mean this machine. Pure.
+
+    Addresses are not looked up, and names without a dot (``localhost``, a container's) are not
+    strangers' to give.
+
+    :param own: names that the settings vouch for.
+    """
+    if "." not in name or name in own or name.endswith((".localhost", ".internal")):
+        return True
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
 
 
 def _digest(token: str) -> bytes:

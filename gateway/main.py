@@ -6,9 +6,11 @@ import asyncio
 
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from gateway import api, routes, stream
 from gateway.catalogue import Catalogue
+from gateway.entrance import Entrance
 from gateway.guard import Guard, Watched
 from gateway.link import Link
 from gateway.live import Live
@@ -34,7 +36,7 @@ async def main(service: Service[GatewaySettings]) -> None:
     link = Link()
     hub = Hub(stream.MOST_LISTENERS, stream.QUEUE_SIZE)
     catalogue = Catalogue(link, service.health)
-    http = server(application(service, link, hub, catalogue))
+    http = server(application(service, link, hub, catalogue), settings)
     async with asyncio.TaskGroup() as tasks:
         serving = tasks.create_task(http.serve(sockets=[socket]), name="http")
         asking = _talk_to_nats(service, link, hub, catalogue, serving)
@@ -47,7 +49,7 @@ async def main(service: Service[GatewaySettings]) -> None:
 def application(
     service: Service[GatewaySettings], link: Link, hub: Hub, catalogue: Catalogue
 ) -> ASGIApp:
-    """Everything that answers HTTP, outermost first: metrics, CORS, guard, routes."""
+    """Everything that answers HTTP, outermost first: entrance, metrics, CORS, guard, routes."""
     settings = service.settings
     parking = ParkingCollector(link)
     service.registry.register(parking)
@@ -70,7 +72,10 @@ def application(
             allow_methods=["GET", "POST"],
             allow_headers=["Authorization", "Content-Type", "Idempotency-Key"],
         )
-    return Watched(app, RequestMetrics(service.registry, hub))
+    app = Entrance(Watched(app, RequestMetrics(service.registry, hub)), settings.gateway_root_path)
+    if settings.trusted_proxies:
+        app = ProxyHeadersMiddleware(app, settings.trusted_proxies)  # type: ignore[arg-type, assignment]
+    return app
 
 
 async def _talk_to_nats(

@@ -14,7 +14,8 @@ _ERROR = {"$ref": "#/components/schemas/Problem"}
 _REASONS = {
     400: "The question is wrong; the sentence says how.",
     401: "GATEWAY_TOKEN is set and the request does not bring it.",
-    403: "A page of another origin asks (GATEWAY_CORS_ORIGINS).",
+    403: "A page of another origin asks (GATEWAY_CORS_ORIGINS), or under a name that is not the "
+    "gateway's (GATEWAY_ALLOWED_HOSTS).",
     404: "There is no such path or query type.",
     408: "The body did not come in time.",
     409: "The Idempotency-Key was used for another visit.",
@@ -54,7 +55,7 @@ QUESTION_BODY: dict[str, Any] = {
 
 def failures(*codes: int) -> dict[int | str, dict[str, Any]]:
     """The failures that a route documents, and those that every route has."""
-    return {code: _failure(code) for code in sorted({*codes, 401, 429})}
+    return {code: _failure(code) for code in sorted({*codes, 401, 403, 429})}
 
 
 def _failure(code: int) -> dict[str, Any]:

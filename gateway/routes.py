@@ -11,9 +11,9 @@ from fastapi import FastAPI, Request
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from pydantic import BaseModel, Field
 from starlette.requests import ClientDisconnect
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
 
-from gateway import examples, live, openapi
+from gateway import examples, live, openapi, welcome
 from gateway.catalogue import Catalogue
 from gateway.link import NATS_AWAY, Link
 from gateway.manual_visits import ManualVisits
@@ -209,6 +209,15 @@ class _Streamed(Response):
             await self._stream(scope, receive, send)
         except Busy as busy:
             await away(str(busy)).response()(scope, receive, send)
+
+
+def add_welcome(app: FastAPI, deps: RouteDeps) -> None:
+    """``/``."""
+
+    @app.get("/", include_in_schema=False)
+    async def page() -> Response:
+        root_path = deps.settings.gateway_root_path
+        return HTMLResponse(welcome.page(deps.catalogue.questions, root_path))
 
 
 def add_questions(app: FastAPI, deps: RouteDeps) -> None:

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 import socket
 from collections.abc import Iterator
+from typing import ClassVar
 
 import uvicorn
 from starlette.types import ASGIApp
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from gateway.settings import GatewaySettings
 from spindle.service.run import PortTaken
 
 log = logging.getLogger("gateway")
 
 BACKLOG = 512
+MOST_CONNECTIONS = 500  # of 1,024 file descriptors, the usual limit of a process
+HEAD_SECONDS = 10.0  # that a request line and its headers may take
 GRACE_SECONDS = 5  # that requests may still take when the gateway stops
 
 
@@ -51,7 +57,51 @@ class Server(uvicorn.Server):
         yield
 
 
-def server(app: ASGIApp) -> Server:
+class BoundedProtocol(H11Protocol):
+    """HTTP whose requests' heads come in time, on a bounded number of connections.
+
+    uvicorn waits for the end of a head without end. Where all connections are taken, the one that
+    has waited longest for a head gives its place to the new one.
+
+    :cvar waiting: connections on which no request is being answered, the longest first.
+    """
+
+    waiting: ClassVar[dict[BoundedProtocol, asyncio.TimerHandle]]
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._wait()
+        if len(self.connections) > MOST_CONNECTIONS:
+            next(iter(self.waiting))._drop()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._waited()
+        super().connection_lost(exc)
+
+    def handle_events(self) -> None:
+        super().handle_events()
+        if self.cycle is not None and not self.cycle.response_complete:
+            self._waited()
+
+    def on_response_complete(self) -> None:
+        self._wait()
+        super().on_response_complete()
+
+    def _wait(self) -> None:
+        self._waited()
+        self.waiting[self] = self.loop.call_later(HEAD_SECONDS, self._drop)
+
+    def _waited(self) -> None:
+        if timer := self.waiting.pop(self, None):
+            timer.cancel()
+
+    def _drop(self) -> None:
+        self._waited()
+        self.connections.discard(self)
+        self.transport.abort()
+
+
+def server(app: ASGIApp, settings: GatewaySettings) -> Server:
     """uvicorn as the gateway wants it; ``serve(sockets=[...])`` runs it."""
     quiet = logging.getLogger("uvicorn.error")
     quiet.setLevel(logging.WARNING)  # its starts and stops are the service's to tell
@@ -59,11 +109,14 @@ def server(app: ASGIApp) -> Server:
     return Server(
         uvicorn.Config(
             app,
+            http=type("Http", (BoundedProtocol,), {"waiting": {}}),  # counted for each server
+            ssl_certfile=settings.gateway_tls_cert or None,
+            ssl_keyfile=settings.gateway_tls_key or None,
             log_config=None,
             access_log=False,
             lifespan="off",
             ws="none",
-            proxy_headers=False,  # whoever connects is the client: the rate limit counts by it
+            proxy_headers=False,  # GATEWAY_TRUSTED_PROXIES says whose are believed
             server_header=False,
             timeout_graceful_shutdown=GRACE_SECONDS,
         )

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import ClassVar, Self
 
-from pydantic import Field, SecretStr, ValidationInfo, field_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
 
 from spindle.settings import Settings
 
@@ -50,6 +51,24 @@ class GatewaySettings(Settings):
         description="Origins whose pages may ask the gateway from a browser, separated by commas, "
         "such as https://status.example.com; empty for none.",
     )
+    gateway_allowed_hosts: str = Field(
+        "",
+        description="Names, separated by commas, by which others reach a gateway without a token, "
+        "such as status.example.com; addresses, localhost and names without a dot always do.",
+    )
+    gateway_root_path: str = Field(
+        "",
+        description="Path under which a proxy shows the gateway, such as /spindle; empty for none.",
+    )
+    gateway_trusted_proxies: str = Field(
+        "",
+        description="Addresses or networks of proxies, separated by commas, whose "
+        "X-Forwarded-For and X-Forwarded-Proto are believed; empty for none.",
+    )
+    gateway_tls_cert: str = Field(
+        "", description="Certificate (PEM) of the gateway; with it, it speaks HTTPS alone."
+    )
+    gateway_tls_key: str = Field("", description="Key (PEM) of GATEWAY_TLS_CERT.")
     gateway_rate_per_second: float = Field(
         500.0,
         ge=0,
@@ -71,6 +90,37 @@ class GatewaySettings(Settings):
             if scheme not in ("http", "https") or not rest or "/" in rest or "*" in rest:
                 raise ValueError("expected origins such as https://status.example.com")
         return value
+
+    @field_validator("gateway_root_path")
+    @classmethod
+    def _is_a_prefix(cls, value: str) -> str:
+        path = value.rstrip("/")
+        if path and (not path.startswith("/") or "//" in path or not path.isascii()):
+            raise ValueError("expected a path such as /spindle")
+        return path
+
+    @field_validator("gateway_trusted_proxies")
+    @classmethod
+    def _are_networks(cls, value: str) -> str:
+        for each in _listed(value):
+            try:
+                ipaddress.ip_network(each, strict=False)
+            except ValueError:
+                raise ValueError("expected addresses or networks such as 10.0.0.0/8") from None
+        return value
+
+    @field_validator("gateway_tls_cert", "gateway_tls_key")
+    @classmethod
+    def _can_be_read(cls, value: str) -> str:
+        if value and not os.access(value, os.R_OK):
+            raise ValueError("expected the path of a file that can be read")
+        return value
+
+    @model_validator(mode="after")
+    def _cert_and_key(self) -> Self:
+        if bool(self.gateway_tls_cert) != bool(self.gateway_tls_key):
+            raise ValueError("GATEWAY_TLS_CERT and GATEWAY_TLS_KEY: set both or neither")
+        return self
 
     @field_validator("gateway_token")
     @classmethod
@@ -94,6 +144,19 @@ class GatewaySettings(Settings):
     def host(self) -> str:
         """Where to listen."""
         return self.gateway_host or self.http_host
+
+    @property
+    def own_hosts(self) -> frozenset[str]:
+        """Names of this gateway that the settings tell, in small letters."""
+        told = (self.gateway_host, self.gateway_published_host, self.http_host)
+        pages = (origin.partition("://")[2].partition(":")[0] for origin in self.origins)
+        names = (*told, *pages, *_listed(self.gateway_allowed_hosts))
+        return frozenset(name.lower() for name in names if name)
+
+    @property
+    def trusted_proxies(self) -> list[str]:
+        """GATEWAY_TRUSTED_PROXIES, one by one."""
+        return _listed(self.gateway_trusted_proxies)
 
     @property
     def origins(self) -> list[str]:

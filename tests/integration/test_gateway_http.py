@@ -1,0 +1,244 @@
+"""What is in front of the gateway's routes: HEAD, proxies, names, limits of connections, TLS."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import shutil
+import socket
+import ssl
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.http_calls import Reply, call
+from tests.integration.gateway_world import World, world
+
+VISIT = {
+    "vehicle_plate": "KA01AB1234",
+    "entry_date_time": "2026-01-31T08:15:00Z",
+    "exit_date_time": "2026-01-31T10:45:30Z",
+}
+
+
+@pytest.fixture(scope="module")
+def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    with world(tmp_path_factory.mktemp("gateway-http")) as made:
+        made.start("writer", wait=False)
+        made.start("reader")
+        yield made
+
+
+def started(pipeline: World, **settings: Any) -> str:
+    port = pipeline.start("gateway", gateway_rate_per_second=0, **settings).port
+    return f"http://127.0.0.1:{port}"
+
+
+@pytest.fixture(scope="module")
+def gateway(pipeline: World) -> str:
+    return started(pipeline)
+
+
+def as_host(url: str, host: str, path: str = "/readyz", **headers: str) -> Reply:
+    return call(f"{url}{path}", VISIT if path == "/save_summary" else None, host=host, **headers)
+
+
+# -- HEAD ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "path", ["/healthz", "/readyz", "/metrics", "/api/v1/devices", "/docs", "/openapi.json", "/"]
+)
+def test_head_works_wherever_get_does_and_has_no_body(gateway: str, path: str) -> None:
+    head, get = call(gateway + path, method="HEAD"), call(gateway + path)
+    assert (head.status, get.status) == (200, 200)
+    assert head.body == b""
+    assert head.headers["content-type"] == get.headers["content-type"]
+
+
+def test_head_of_the_stream_ends_and_of_nothing_is_404(gateway: str) -> None:
+    reply = call(f"{gateway}/api/v1/stream", method="HEAD")
+    assert (reply.status, reply.headers["content-type"]) == (
+        200,
+        "text/event-stream; charset=utf-8",
+    )
+    assert "gateway_streams 0.0" in call(f"{gateway}/metrics").body.decode()
+    assert call(f"{gateway}/nope", method="HEAD").status == 404
+    assert call(f"{gateway}/save_summary", method="HEAD").status == 405
+
+
+# -- proxies ---------------------------------------------------------------------------------------
+
+
+def test_a_slash_at_the_end_is_answered_and_never_redirected(gateway: str) -> None:
+    connection = http.client.HTTPConnection(gateway.removeprefix("http://"), timeout=20)
+    connection.request("GET", "/api/v1/devices/", headers={"X-Forwarded-Proto": "https"})
+    reply = connection.getresponse()
+    assert (reply.status, reply.headers["Location"]) == (200, None)
+    connection.close()
+
+
+@pytest.mark.parametrize("prefix", ["", "/spindle"])
+def test_under_a_proxys_prefix_all_is_found_with_it_and_without(
+    pipeline: World, prefix: str
+) -> None:
+    url = started(pipeline, gateway_root_path="/spindle/")
+    for path in ("/healthz", "/api/v1/devices", "/static-offline-docs/swagger-ui.css"):
+        assert call(f"{url}{prefix}{path}").status == 200
+    assert "'/spindle/openapi.json'" in call(f"{url}{prefix}/docs").body.decode()
+    assert call(f"{url}{prefix}/openapi.json").json["servers"] == [{"url": "/spindle"}]
+    assert 'href="/spindle/docs"' in call(f"{url}{prefix}/").body.decode()
+    assert call(f"{url}/spindles/healthz").status == 404
+
+
+def test_forwarded_addresses_are_believed_of_trusted_proxies_alone(pipeline: World) -> None:
+    limit: dict[str, Any] = {"gateway_rate_per_second": 0.01, "gateway_rate_burst": 1}
+    url = f"http://127.0.0.1:{pipeline.start('gateway', **limit).port}"
+    statuses = [call(f"{url}/docs", x_forwarded_for=f"10.0.0.{n}").status for n in range(2)]
+    assert statuses == [200, 429]
+    trusting = pipeline.start("gateway", **limit, gateway_trusted_proxies="127.0.0.0/8")
+    url = f"http://127.0.0.1:{trusting.port}"
+    statuses = [call(f"{url}/docs", x_forwarded_for=f"10.0.0.{n}").status for n in range(2)]
+    assert statuses == [200, 200]
+    assert "10.0.0.1" in call(f"{url}/docs", x_forwarded_for="10.0.0.1").message
+
+
+# -- names -----------------------------------------------------------------------------------------
+
+
+def test_a_page_whose_name_was_pointed_at_this_machine_is_refused(gateway: str) -> None:
+    """DNS rebinding: Host and Origin agree, and are both a stranger's."""
+    evil = "evil.example:5000"
+    reply = as_host(gateway, evil, "/save_summary", origin=f"http://{evil}")
+    assert (reply.status, "GATEWAY_ALLOWED_HOSTS" in reply.message) == (403, True)
+    assert as_host(gateway, evil).status == 403
+
+
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1:5000", "localhost:5000", "LOCALHOST", "[::1]:5000", "gateway:5000"]
+)
+def test_this_machines_own_names_are_answered(gateway: str, host: str) -> None:
+    assert as_host(gateway, host).status == 200
+    assert as_host(gateway, host, "/save_summary", origin=f"http://{host}").status == 202
+
+
+def test_another_name_is_answered_when_a_setting_names_it_or_a_token_is_asked_for(
+    pipeline: World,
+) -> None:
+    named = started(pipeline, gateway_allowed_hosts="status.example.com, other.example")
+    assert as_host(named, "Status.example.com").status == 200
+    assert as_host(named, "example.com").status == 403
+    with_token = started(pipeline, gateway_token="t")
+    assert as_host(with_token, "any.example", authorization="Bearer t").status == 200
+
+
+# -- connections -----------------------------------------------------------------------------------
+
+
+def raw(url: str, text: str) -> bytes:
+    host, _, port = url.removeprefix("http://").partition(":")
+    with socket.create_connection((host, int(port)), timeout=20) as connection:
+        connection.sendall(text.encode())
+        return connection.recv(1000)
+
+
+def test_a_request_of_two_lengths_is_refused(gateway: str) -> None:
+    reply = raw(
+        gateway,
+        "POST /save_summary HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n"
+        "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    )
+    assert reply.startswith(b"HTTP/1.1 400 ")
+    assert b"not both" in reply
+
+
+def test_a_head_that_does_not_end_is_not_waited_for(pipeline: World) -> None:
+    quick = pipeline.start("gateway", constants={"gateway.server.HEAD_SECONDS": 0.5})
+    with socket.create_connection(("127.0.0.1", quick.port), timeout=20) as connection:
+        began = time.monotonic()
+        connection.sendall(b"GET / HTTP/1.1\r\n")
+        with contextlib.suppress(ConnectionError):
+            while time.monotonic() < began + 10:
+                connection.sendall(b"X: y\r\n")
+                time.sleep(0.1)
+        assert 0.4 < time.monotonic() - began < 5
+    # A request that takes longer than that is none of its business.
+    stream = http.client.HTTPConnection("127.0.0.1", quick.port, timeout=20)
+    stream.request("GET", "/api/v1/stream")
+    reply = stream.getresponse()
+    time.sleep(1)
+    call(f"http://127.0.0.1:{quick.port}/save_summary", VISIT)
+    assert b"event: visit" in b"".join(reply.readline() for _ in range(4))
+    stream.close()
+
+
+def test_many_unfinished_heads_keep_nobody_out(pipeline: World) -> None:
+    """Three thousand of them, and a process has some thousand file descriptors."""
+    service = pipeline.start("gateway", gateway_rate_per_second=0)
+    url = f"http://127.0.0.1:{service.port}"
+    slow = [socket.create_connection(("127.0.0.1", service.port), timeout=20) for _ in range(600)]
+    try:
+        for connection in slow:
+            with contextlib.suppress(ConnectionError):
+                connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n")
+        assert call(f"{url}/readyz").status == 200
+        assert service.process is not None
+        descriptors = len(list(Path(f"/proc/{service.process.pid}/fd").iterdir()))
+        assert descriptors < 600
+        assert "Traceback" not in service.tail()
+    finally:
+        for connection in slow:
+            connection.close()
+
+
+# -- the page and TLS ------------------------------------------------------------------------------
+
+
+def test_the_page_at_the_root_says_what_answers_where(gateway: str) -> None:
+    page = call(f"{gateway}/")
+    text = page.body.decode()
+    assert page.headers["content-type"].startswith("text/html")
+    for path in ("/docs", "/api/v1/device_health", "/api/v1/stream", "/metrics", "/healthz"):
+        assert f'href="{path}"' in text
+    assert "/save_summary" in text
+    assert "http://" not in text.replace("http://www.w3.org", "")  # nothing from the network
+    assert "<script" not in text
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="needs openssl to make a certificate")
+def test_with_a_certificate_it_speaks_https_alone(pipeline: World, tmp_path: Path) -> None:
+    cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj",
+         "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1",
+         "-keyout", str(key), "-out", str(cert)],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    service = pipeline.start("gateway", wait=False, gateway_tls_cert=cert, gateway_tls_key=key)
+    trusting = ssl.create_default_context(cafile=str(cert))
+
+    def ask(host: str, context: ssl.SSLContext) -> int:
+        connection = http.client.HTTPSConnection(host, service.port, context=context, timeout=20)
+        connection.request("GET", "/readyz")
+        return connection.getresponse().status
+
+    deadline = time.monotonic() + 20
+    while True:
+        try:
+            if ask("127.0.0.1", trusting) == 200:
+                break
+        except ConnectionError:
+            pass
+        assert time.monotonic() < deadline, service.tail()
+        time.sleep(0.1)
+    assert ask("localhost", trusting) == 200
+    with pytest.raises(ssl.SSLCertVerificationError):
+        ask("127.0.0.1", ssl.create_default_context())
+    with pytest.raises((ConnectionError, http.client.HTTPException)):
+        plain = http.client.HTTPConnection("127.0.0.1", service.port, timeout=20)
+        plain.request("GET", "/readyz")
+        plain.getresponse()
