@@ -14,6 +14,11 @@ _UNSTORABLE = re.compile("[\0\r\ud800-\udfff]")  # neither database can even be 
 _FIRST_NS, _LAST_NS = 0, 9_223_372_036_854_775_806  # what both stores can compare with
 
 
+#: Readings of some 1e307 add up to more than a float holds. Divided by this (a power of two, so
+#: that no digit changes) they have a sum, and the mean times this is theirs.
+OVERFLOW_SCALE = 2.0**64
+
+
 def clamped(number: int) -> int:
     """The nearest number that both stores can hold; a question may name any time."""
     return min(max(number, _FIRST_NS), _LAST_NS)

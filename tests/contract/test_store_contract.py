@@ -400,3 +400,18 @@ async def test_no_text_in_a_selection_changes_the_meaning_of_a_question(
     ]
     assert [row.event_id for row in await store.events(which, 0)] == events
     assert await counts(store) == {"device_metrics": 4, "events": 2}
+
+
+async def test_readings_too_large_to_be_added_up_have_a_mean_and_spoil_no_other_series(
+    store: Store,
+) -> None:
+    other = Series("DiskUnit", "DiskTemp", "well", "")
+    huge = [(TEMP, T0 + n * S, 9e307) for n in range(3)]
+    low = [(TEMP, T0 + (60 + n) * S, -9e307) for n in range(3)]
+    await store.write_points([*huge, *low, (other, T0, 1.0), (other, T0 + S, 2.0)])
+    found = await store.series(Selection(), T0, T0 + 120 * S, every_ns=60 * S)
+    assert [(b.device_id, b.mean, b.minimum, b.maximum, b.count) for b in found] == [
+        (TEMP.device_id, 9e307, 9e307, 9e307, 3),
+        (TEMP.device_id, -9e307, -9e307, -9e307, 3),
+        ("well", 1.5, 1.0, 2.0, 2),
+    ]

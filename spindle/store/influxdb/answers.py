@@ -32,6 +32,10 @@ class NotThere(StoreDenied):
     """404: the database or bucket is missing (made anew once, then it is a denial)."""
 
 
+class NotJson(StoreUnavailable):
+    """Another program answers there; or a mean overflowed, which InfluxDB cannot write as JSON."""
+
+
 class NotExecuted(StoreUnavailable):
     """One of several statements failed, and the answer does not say which or why."""
 

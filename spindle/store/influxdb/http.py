@@ -101,7 +101,7 @@ class Answer:
         try:
             return orjson.loads(self.body)
         except orjson.JSONDecodeError:
-            raise StoreUnavailable("InfluxDB's answer is not JSON: is STORE_URL right?") from None
+            raise answers.NotJson("InfluxDB's answer is not JSON: is STORE_URL right?") from None
 
 
 class Http:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from spindle import subjects
-from spindle.store.base import Selection, clamped
+from spindle.store.base import OVERFLOW_SCALE, Selection, clamped
 
 _ESCAPES = str.maketrans({"\\": "\\\\", "'": "\\'", "\n": "\\n"})
 _IDENTIFIER_ESCAPES = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n"})
@@ -72,6 +72,18 @@ def steps(which: Selection, start_ns: int, end_ns: int, every_ns: int, limit: in
         'SELECT mean("value") AS "mean", min("value") AS "minimum", max("value") AS "maximum", '
         f'count("value") AS "count" FROM {_metrics()} '
         f"WHERE {_where(which, _METRIC_TAGS, start_ns, end_ns)} "
+        f"GROUP BY time({clamped(every_ns):d}ns), {_names(_METRIC_TAGS)} fill(none) LIMIT {limit:d}"
+    )
+
+
+def scaled_steps(which: Selection, start_ns: int, end_ns: int, every_ns: int, limit: int) -> str:
+    """As ``steps``, but the mean is divided by ``OVERFLOW_SCALE``, and it takes longer."""
+    where = _where(which, _METRIC_TAGS, start_ns, end_ns)
+    return (
+        'SELECT mean("scaled") AS "mean", min("value") AS "minimum", max("value") AS "maximum", '
+        f'count("value") AS "count" FROM (SELECT "value" / {OVERFLOW_SCALE:.1f} AS "scaled", '
+        f'"value" FROM {_metrics()} WHERE {where}) '
+        f"WHERE time >= {clamped(start_ns):d} AND time < {clamped(end_ns):d} "
         f"GROUP BY time({clamped(every_ns):d}ns), {_names(_METRIC_TAGS)} fill(none) LIMIT {limit:d}"
     )
 

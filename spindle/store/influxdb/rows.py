@@ -32,9 +32,10 @@ def raw_step(row: Row) -> Bucket:
     return Bucket(*metric_tags(row), row["time"], value, value, value, 1)
 
 
-def step(row: Row) -> Bucket:
+def step(row: Row, scale: float = 1.0) -> Bucket:
+    """:param scale: what the mean was divided by."""
     mean, minimum, maximum = (float(row[key]) for key in ("mean", "minimum", "maximum"))
-    return Bucket(*metric_tags(row), row["time"], mean, minimum, maximum, int(row["count"]))
+    return Bucket(*metric_tags(row), row["time"], mean * scale, minimum, maximum, int(row["count"]))
 
 
 def event(row: Row) -> EventRow:

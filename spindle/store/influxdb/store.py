@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 from spindle.errors import StoreDenied, StoreUnavailable
 from spindle.store import event_times
 from spindle.store.base import (
+    OVERFLOW_SCALE,
     Bucket,
     EventRow,
     Latest,
@@ -29,7 +30,7 @@ from spindle.store.base import (
     WriteProfile,
 )
 from spindle.store.influxdb import influxql, lines, rows, visits
-from spindle.store.influxdb.answers import NotThere
+from spindle.store.influxdb.answers import NotJson, NotThere
 from spindle.store.influxdb.first_writes import FirstWrites
 from spindle.store.influxdb.http import Address, Answer, Http, InfluxSettings, checked
 from spindle.store.influxdb.server import Retention, Server
@@ -116,9 +117,18 @@ class InfluxStore:
             answer = await self._query(influxql.raw(which, start_ns, end_ns, limit))
             found = [rows.raw_step(row) for row in answer]
         else:
-            answer = await self._query(influxql.steps(which, start_ns, end_ns, every_ns, limit))
-            found = [rows.step(row) for row in answer]
+            found = await self._steps(which, start_ns, end_ns, every_ns, limit)
         return sorted(found, key=rows.series_key)[:limit]
+
+    async def _steps(
+        self, which: Selection, start_ns: int, end_ns: int, every_ns: int, limit: int
+    ) -> list[Bucket]:
+        wanted = (which, start_ns, end_ns, every_ns, limit)
+        try:
+            return [rows.step(row) for row in await self._query(influxql.steps(*wanted))]
+        except NotJson:  # two readings of 9e307 in one bucket, of any one of the series
+            answer = await self._query(influxql.scaled_steps(*wanted))
+            return [rows.step(row, OVERFLOW_SCALE) for row in answer]
 
     async def samples(
         self,

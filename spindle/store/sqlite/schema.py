@@ -9,6 +9,8 @@ The names that are promised to people, ``device_metrics`` and ``events``, are vi
 
 from __future__ import annotations
 
+from spindle.store.base import OVERFLOW_SCALE
+
 VERSION = 2  #: ``PRAGMA user_version`` of a file whose tables are all there
 
 # array_id is '' for none: NULLs would make the unique index blind to duplicates.
@@ -96,6 +98,7 @@ SELECT time_ns / :every * :every, avg(value), min(value), max(value), count(*) F
 WHERE series_id = :id AND time_ns >= :start AND time_ns < :end
 GROUP BY time_ns / :every ORDER BY 1 LIMIT :limit
 """
+SCALED_STEPS = STEPS.replace("avg(value)", f"avg(value / {OVERFLOW_SCALE}) * {OVERFLOW_SCALE}")
 # From one step's first reading straight to the next step's: what lies between is not looked at.
 SAMPLES = """
 WITH RECURSIVE first(time_ns) AS (

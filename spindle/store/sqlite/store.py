@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import sqlite3
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -139,7 +140,12 @@ class SqliteStore:
             found: list[Bucket] = []
             for number, tags in _selected(db, which):
                 given["id"], given["limit"] = number, max(0, limit) - len(found)
-                found += [Bucket(*tags, *row) for row in db.execute(sql, given)]
+                rows = db.execute(sql, given).fetchall()
+                if sql == schema.STEPS and any(
+                    mean is None or not math.isfinite(mean) for _, mean, *_ in rows
+                ):
+                    rows = db.execute(schema.SCALED_STEPS, given).fetchall()
+                found += [Bucket(*tags, *row) for row in rows]
                 if len(found) >= limit:
                     break
             return found
