@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Literal, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from dotenv import dotenv_values
 from pydantic import Field, SecretStr, ValidationError, field_validator
@@ -85,14 +85,16 @@ class Settings(BaseSettings):
     store_url: str = Field(
         "",
         description=(
-            "The store: sqlite:///FILE, or influxdb://[user:password@]host:port/database "
+            "The store: sqlite:///FILE, or influxdb://[user:password@]host:port/database, "
+            "behind a proxy influxdb://host:port/prefix/database "
             "(influxdb+https:// for TLS). Empty: InfluxDB at INFLUXDB_HOST if that is set, "
             f"else {DEFAULT_STORE}."
         ),
     )
     influxdb_host: str = Field(
         "",
-        description="InfluxDB's address, such as http://127.0.0.1:8086, if STORE_URL is empty.",
+        description="InfluxDB's address, such as http://127.0.0.1:8086, if STORE_URL is empty; a "
+        "path in it is the prefix of a proxy.",
     )
     influxdb_token: SecretStr = Field(
         SecretStr(""), description="API token for InfluxDB 2.x or 3.x."
@@ -172,6 +174,16 @@ class Settings(BaseSettings):
             raise ValueError("expected the path of a file that exists")
         return value
 
+    @field_validator("influxdb_token")
+    @classmethod
+    def _fits_a_header(cls, value: SecretStr) -> SecretStr:
+        if not re.fullmatch("[!-~]*", value.get_secret_value()):
+            raise ValueError(
+                "expected a token of ASCII letters, digits and signs; there is a line break, a "
+                "space or a typographic quote in it"
+            )
+        return value
+
     def latest_ns(self, now_ns: int) -> int:
         """The latest time that a message may carry at this moment, in nanoseconds."""
         return now_ns + int(self.max_future_seconds * NS)
@@ -187,8 +199,12 @@ class Settings(BaseSettings):
         if self.store_url:
             return self.store_url
         if self.influxdb_host:
-            host = self.influxdb_host
-            return host if "://" in host else f"http://{host}"
+            host = (
+                self.influxdb_host
+                if "://" in self.influxdb_host
+                else f"http://{self.influxdb_host}"
+            )
+            return f"{host.rstrip('/')}/{quote(self.influxdb_bucket, safe='')}"
         return DEFAULT_STORE
 
 

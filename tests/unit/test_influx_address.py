@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from urllib.parse import quote
+
 import pytest
 
+from spindle.errors import InvalidSettings
 from spindle.settings import Settings, load
 from spindle.store.influxdb.http import Address
 from spindle.store.influxdb.v1 import seconds_of
@@ -19,6 +22,8 @@ from spindle.store.influxdb.v1 import seconds_of
         ("http://db.example:80/x", "http://db.example:80", "x"),
         ("https://db.example/x%2Fy", "https://db.example:443", "x/y"),
         ("influxdb://[::1]:8086/x", "http://[::1]:8086", "x"),
+        ("influxdb://proxy.example:80/influx/db", "http://proxy.example:80/influx", "db"),
+        ("influxdb+https://h:443/a/b%20c/db/", "https://h:443/a/b%20c", "db"),
     ],
 )
 def test_the_url_names_server_and_database(url: str, base: str, database: str) -> None:
@@ -29,6 +34,20 @@ def test_the_url_names_server_and_database(url: str, base: str, database: str) -
 def test_without_a_store_url_the_old_settings_name_them() -> None:
     address = Address.of(load(Settings, influxdb_host="influxdb:8086", influxdb_bucket="b"))
     assert (address.base, address.database) == ("http://influxdb:8086", "b")
+
+
+def test_a_path_of_influxdb_host_is_a_prefix_and_no_database() -> None:
+    address = Address.of(load(Settings, influxdb_host="http://proxy/influx/", influxdb_bucket="b"))
+    assert (address.base, address.database) == ("http://proxy:8086/influx", "b")
+
+
+@pytest.mark.parametrize("token", ["s3cret\n", "s3cr\u201cet", "s3c ret"])
+def test_a_token_that_no_header_can_hold_is_one_sentence_without_it(token: str) -> None:
+    with pytest.raises(InvalidSettings, match=r"^INFLUXDB_TOKEN: expected a token") as told:
+        load(Settings, influxdb_token=token)
+    assert "s3c" not in str(told.value)
+    address = Address.of(load(Settings, store_url=f"influxdb://jo:{quote(token)}@h/db"))
+    assert address.bearer("Token") == {}  # a password of 1.x
 
 
 def test_user_and_password_of_the_url_win_and_may_stand_for_a_token() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import ssl
 from base64 import b64encode
 from collections.abc import Iterator, Mapping
@@ -50,9 +51,9 @@ class InfluxSettings(StoreSettings, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Of ``influxdb://[user:password@]host:port/database``; secrets are left out of ``repr``.
+    """Of ``influxdb://[user:password@]host:port/[prefix/]database``; ``repr`` leaves out secrets.
 
-    :ivar base: ``http://host:port``, without a path.
+    :ivar base: ``http://host:port``, and the path under which a proxy has InfluxDB.
     :ivar token: for 2.x and 3.x: INFLUXDB_TOKEN, else the password in the URL.
     """
 
@@ -70,13 +71,17 @@ class Address:
         host = f"[{url.hostname}]" if ":" in (url.hostname or "") else url.hostname
         default_port = 443 if url.scheme == "https" else 8086
         named = unquote(url.password or "")
+        # A token is of ASCII; a password of 1.x may be anything.
+        named_token = named if re.fullmatch("[!-~]*", named) else ""
+        *prefix, database = url.path.strip("/").split("/")
+        path = "".join(f"/{part}" for part in prefix)
         return cls(
-            base=f"{'https' if secure else 'http'}://{host}:{url.port or default_port}",
-            database=unquote(url.path.strip("/")) or settings.influxdb_bucket,
+            base=f"{'https' if secure else 'http'}://{host}:{url.port or default_port}{path}",
+            database=unquote(database) or settings.influxdb_bucket,
             org=settings.influxdb_org,
             user=unquote(url.username or "") or settings.influxdb_init_username,
             password=named or settings.influxdb_init_password.get_secret_value(),
-            token=settings.influxdb_token.get_secret_value() or named,
+            token=settings.influxdb_token.get_secret_value() or named_token,
         )
 
     def basic(self) -> dict[str, str]:
