@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import time
 
 from nats.errors import Error as NatsError
 from nats.micro.request import Request, ServiceError
 from nats.micro.service import EndpointConfig, ServiceConfig
 
+from reader.answering.context import QueryContext
 from reader.answering.micro import ConcurrentService, Handler
 from reader.answering.replies import Failure
-from reader.answering.runner import Metrics, QuestionRunner
+from reader.answering.runner import QuestionRunner
 from reader.lookups.device_gauges import DeviceGauges
 from reader.lookups.examiner import Examiner
 from reader.lookups.newest_snapshot import NewestSnapshot
@@ -62,16 +64,11 @@ async def answer_from(store: Store, service: Service[ReaderSettings]) -> None:
             settings = service.settings
             findings, snapshot = WatchFindings(), NewestSnapshot()
             examiner = Examiner(settings, settings.thresholds(), findings, snapshot)
-            runner = QuestionRunner(
-                queries=QUERIES,
-                store=store,
-                store_ready=store_ready,
-                client=client,
-                settings=settings,
-                metrics=Metrics(service.registry),
-                examiner=examiner,
-                watch_findings=findings,
-            )
+
+            def context() -> QueryContext:
+                return QueryContext(store, client, settings, time.time_ns(), examiner, findings)
+
+            runner = QuestionRunner(QUERIES, context, store_ready, service.registry)
             deps = WatchDeps(store, store_ready, client, service, examiner, findings, snapshot)
             await _serve(runner, deps)
         finally:

@@ -9,20 +9,15 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import orjson
-from nats.aio.client import Client
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from reader.answering import params, replies
 from reader.answering.context import Answer, Query, QueryContext
 from reader.answering.replies import Failure, TimedOut
-from reader.lookups.examiner import Examiner
 from reader.lookups.single_flight import SingleFlight
 from reader.lookups.store_ready import StoreReady
-from reader.lookups.watch_findings import WatchFindings
-from reader.settings import ReaderSettings
 from spindle.errors import Busy, InvalidQuery
 from spindle.models import shown
-from spindle.store.base import Store
 
 log = logging.getLogger("reader")
 
@@ -68,30 +63,22 @@ class Metrics:
 
 
 class QuestionRunner:
-    """Takes questions as bytes and gives their replies as bytes."""
+    """Takes questions as bytes and gives their replies as bytes.
 
-    def __init__(  # noqa: PLR0913 - wired in one place, by name
+    :param context: makes what handlers work with, at the moment of a question.
+    """
+
+    def __init__(
         self,
-        *,
         queries: Queries,
-        store: Store,
+        context: Callable[[], QueryContext],
         store_ready: StoreReady,
-        client: Client,
-        settings: ReaderSettings,
-        metrics: Metrics,
-        examiner: Examiner,
-        watch_findings: WatchFindings,
-        now_ns: Callable[[], int] = time.time_ns,
+        registry: CollectorRegistry,
     ) -> None:
         self._queries = queries
-        self._store = store
+        self._context = context
         self._store_ready = store_ready
-        self._client = client
-        self._settings = settings
-        self._metrics = metrics
-        self._examiner = examiner
-        self._watch_findings = watch_findings
-        self._now_ns = now_ns
+        self._metrics = Metrics(registry)
         self._shared = SingleFlight[tuple[str, params.Params], bytes](
             SHARED_SECONDS, _SHARED_ANSWERS, _SHARED_BYTES
         )
@@ -134,32 +121,26 @@ class QuestionRunner:
         self._in_progress += 1
         self._metrics.in_progress.set(self._in_progress)
         try:
-            answer = await self._within_time(query, asked)
+            context = self._context()
+            answer = await _within_time(query, asked, context)
         finally:
             self._in_progress -= 1
             self._metrics.in_progress.set(self._in_progress)
-        return replies.success(answer, self._client.max_payload - _HEADROOM)
+        return replies.success(answer, context.nats.max_payload - _HEADROOM)
 
-    async def _within_time(self, query: Query[Any], asked: params.Params) -> Answer:
-        limit = self._settings.reader_query_timeout_seconds
-        context = QueryContext(
-            self._store,
-            self._client,
-            self._settings,
-            self._now_ns(),
-            self._examiner,
-            self._watch_findings,
-        )
-        try:
-            async with asyncio.timeout(limit) as budget:
-                return await query.handler(context, asked)
-        except TimeoutError:
-            if not budget.expired():
-                raise
-            raise TimedOut(
-                f"{query.name}: not answered within {limit:g} s "
-                "(READER_QUERY_TIMEOUT_SECONDS); ask for less, or later"
-            ) from None
+
+async def _within_time(query: Query[Any], asked: params.Params, context: QueryContext) -> Answer:
+    limit = context.settings.reader_query_timeout_seconds
+    try:
+        async with asyncio.timeout(limit) as budget:
+            return await query.handler(context, asked)
+    except TimeoutError:
+        if not budget.expired():
+            raise
+        raise TimedOut(
+            f"{query.name}: not answered within {limit:g} s "
+            "(READER_QUERY_TIMEOUT_SECONDS); ask for less, or later"
+        ) from None
 
 
 def question(queries: Queries, name: str | None, payload: bytes) -> tuple[Query[Any], object]:
