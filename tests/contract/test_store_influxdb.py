@@ -51,6 +51,13 @@ async def store(influxd: servers.Server, database: str) -> AsyncIterator[InfluxS
     await store.close()
 
 
+def write_lines(influxd: servers.Server, database: str, lines: str) -> None:
+    """As another program does."""
+    with urllib3.PoolManager() as http:
+        url = f"http://{influxd.url}/write?db={database}&precision=ns"
+        assert http.request("POST", url, body=lines.encode()).status == 204
+
+
 async def test_a_missing_database_is_made_with_its_retention(
     store: InfluxStore, ask: Ask, database: str
 ) -> None:
@@ -254,9 +261,34 @@ async def test_rows_that_another_program_wrote_are_read_as_far_as_they_go(
     await store.prepare()
     lines = f"device_metrics,source_device=DiskUnit value=1 {NOW}\n"
     lines += f"events,source_device=DiskUnit criticality=9i {NOW}"
-    with urllib3.PoolManager() as http:
-        url = f"http://{influxd.url}/write?db={database}&precision=ns"
-        assert http.request("POST", url, body=lines.encode()).status == 204
+    write_lines(influxd, database, lines)
     [latest] = await store.latest(Selection(source_device="DiskUnit"), 0)
     assert (latest.metric_type, latest.device_id, latest.value) == ("", "", 1.0)
     assert await store.events(Selection(), 0) == [EventRow(NOW, "", "DiskUnit", "", "", "", 9, "")]
+
+
+@pytest.mark.parametrize("beside_ours", [False, True])
+@pytest.mark.parametrize("id_as", ["tag", "field"])
+async def test_events_of_the_platform_that_users_come_from_are_read_too(
+    store: InfluxStore, influxd: servers.Server, database: str, id_as: str, beside_ours: bool
+) -> None:
+    ours = EventRow(NOW, "ours", "DiskUnit", "DriveFailure", "d", "", 7, "")
+    await store.prepare()
+    if beside_ours:
+        await store.write_events([ours])
+    for level in (3, 7, 10):
+        tag, field = (
+            (f",event_id=e{level}", "") if id_as == "tag" else ("", f'event_id="e{level}",')
+        )
+        write_lines(
+            influxd,
+            database,
+            f"events,source_device=DiskUnit,event_type=DriveFailure,criticality_level={level}{tag} "
+            f'{field}event_message="old" {NOW - level}',
+        )
+    found = await store.events(Selection(source_device="DiskUnit"), 0, 7)
+    assert found == [ours] * beside_ours + [
+        EventRow(NOW - n, f"e{n}", "DiskUnit", "DriveFailure", "", "", n, "old") for n in (7, 10)
+    ]
+    assert len(await store.events(Selection(), 0)) == 3 + beside_ours
+    assert await store.events(Selection(), 0, 11) == []

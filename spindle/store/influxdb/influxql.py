@@ -30,6 +30,8 @@ _EVENT_TAGS = (
     subjects.ARRAY_ID,
 )
 _TAGS = (*_METRIC_TAGS, subjects.EVENT_TYPE)
+#: The tag that an older platform wrote in place of the field ``criticality``; its ids are tags too.
+OLD_CRITICALITY, OLD_ID = "criticality_level", "old_event_id"
 _EVENT_FIELDS = ("event_id", "criticality", "event_message", "time_shift_ns")
 
 
@@ -105,12 +107,20 @@ def events(
     end_ns: int | None = None,
 ) -> str:
     """Events, newest first; the tags come as columns, so that the limit is one for all series."""
+    old = f'"{OLD_CRITICALITY}"::tag AS "{OLD_CRITICALITY}", "event_id"::tag AS "{OLD_ID}"'
     return (
-        f"SELECT {_names(_EVENT_FIELDS + _EVENT_TAGS)} FROM {_events()} "
+        f"SELECT {_names(_EVENT_FIELDS + _EVENT_TAGS)}, {old} FROM {_events()} "
         f"WHERE {_where(which, _EVENT_TAGS, since_ns, end_ns)} "
-        f'AND "criticality" >= {clamped(min_criticality):d} ORDER BY time DESC'
+        f"AND {_critical(clamped(min_criticality))} ORDER BY time DESC"
         + (f" LIMIT {limit:d}" if limit is not None else "")
     )
+
+
+def _critical(least: int) -> str:
+    """A tag is a text: it is not compared with a number, so each number is named."""
+    levels = "|".join(map(str, range(max(1, least), 11)))
+    ours = f'"criticality" >= {least:d}'
+    return f'({ours} OR "{OLD_CRITICALITY}" =~ /^({levels})$/)' if levels else ours
 
 
 def events_between(first_ns: int, last_ns: int) -> str:

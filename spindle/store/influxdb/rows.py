@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from spindle.store.base import Bucket, EventRow, Latest
+from spindle.store.influxdb.influxql import OLD_CRITICALITY, OLD_ID
 
 Row = dict[str, Any]
 Tags = tuple[str, str, str, str]
@@ -42,12 +43,12 @@ def event(row: Row) -> EventRow:
     source, kind, device, array = event_tags(row)
     return EventRow(
         time_ns=row["time"] - shift(row),
-        event_id=row["event_id"] or "",
+        event_id=row["event_id"] or row.get(OLD_ID) or "",
         source_device=source,
         event_type=kind,
         device_id=device,
         array_id=array,
-        criticality=int(row["criticality"]),
+        criticality=int(row["criticality"] or row.get(OLD_CRITICALITY) or 0),
         message=row["event_message"] or "",
     )
 
