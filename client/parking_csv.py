@@ -41,13 +41,25 @@ CREATE TABLE IF NOT EXISTS append (
 """
 
 
+#: How a cell begins that a spreadsheet takes for a formula, also in the wide forms of East Asia.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+
+
+def harmless(cell: str) -> str:
+    """The cell with an apostrophe before it where it would be a formula, or has one already.
+
+    So whoever takes one apostrophe away from each cell that begins with one has what was there.
+    """
+    return f"'{cell}" if cell.startswith(("'", *_FORMULA)) else cell
+
+
 def row(visit: ParkingSummary) -> tuple[str, str, str, str, str]:
     """One visit as the file shows it; empty where an unmatched one has no entry."""
     entry_ns = visit.entry_date_time
     entry = "" if entry_ns is None else timestamps.format_ns(entry_ns)
     duration = "" if entry_ns is None else _seconds(visit.exit_date_time - entry_ns)
     exit_ = timestamps.format_ns(visit.exit_date_time)
-    return visit.vehicle_plate, entry, exit_, duration, visit.status
+    return harmless(visit.vehicle_plate), entry, exit_, duration, visit.status
 
 
 def _seconds(ns: int) -> str:
