@@ -1,6 +1,6 @@
 """``python -m local``."""
 
-from local.cli import main
+from local.interrupt import run
 
 if __name__ == "__main__":
-    main()
+    run("local.cli")

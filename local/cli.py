@@ -1,8 +1,14 @@
-"""``python -m local``: what run.sh does without Docker, and what is the same with and without."""
+"""``python -m local``: the verbs of running Spindle, in containers or as processes of this machine.
+
+Each asks ``in_containers`` first, so that one place decides which of the two it is.
+"""
 
 from __future__ import annotations
 
 import os
+import runpy
+import shutil
+import socket
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,25 +17,38 @@ from typing import Annotated
 import typer
 
 from local import backup as copies
-from local import environment, forgiving, lifecycle, logs, nats, output, services
-from local.layout import ROOT, home_of
-from local.pipeline import load_all, load_local
+from local import (
+    container_backup,
+    containers,
+    lenient_settings,
+    lifecycle,
+    logs,
+    nats,
+    output,
+    pipeline,
+    services,
+)
+from local import settings as given
+from local.containers import Containers
+from local.layout import ROOT, called_from, home_of
+from local.supervisor import Control
 from spindle.errors import InvalidInput, InvalidSettings, SpindleError
-from tools import testing
-from tools.env_example import env_example
-from tools.reference import reference
 
-EXIT_USAGE = 2
+EXIT_USAGE, EXIT_INTERRUPTED, EXIT_AWAY = 2, 130, 69
+MODES = ("local", "docker")
 
 app = typer.Typer(
     add_completion=False, pretty_exceptions_enable=False, no_args_is_help=True, help=__doc__
 )
-_AS_THEY_ARE = {"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []}
+#: The words belong to the client, which explains them itself.
+_HANDED_ON = {"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []}
+_AND_MORE = {"ignore_unknown_options": True, "allow_extra_args": True}
 
 ServiceName = Annotated[
     str | None,
     typer.Argument(help=f"One of {', '.join(services.START_ORDER)}.", show_default=False),
 ]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object.")]
 
 
 def main() -> None:
@@ -48,9 +67,37 @@ def main() -> None:
     except (SpindleError, OSError) as error:
         output.complain(str(error))
         sys.exit(lifecycle.EXIT_FAILED)
-    except KeyboardInterrupt:
-        output.complain("interrupted; ./run.sh status tells what runs")
-        sys.exit(130)
+
+
+def in_containers(*, lenient: bool = False) -> Containers | None:
+    """The containers, where they are what is operated; None for processes of this machine.
+
+    :param lenient: a mistake in the settings is a warning.
+    :raises InvalidSettings: SPINDLE_MODE is none, or ``.env`` cannot be read.
+    """
+    environment = _environment(lenient=lenient)
+    mode = environment.get("SPINDLE_MODE", "")
+    if mode and mode not in MODES:
+        mistake = f'SPINDLE_MODE is "{mode}"; it may be local, docker, or empty to choose by itself'
+        if not lenient:
+            raise InvalidInput(mistake)
+    _, home, _ = lenient_settings.load_local()
+    # What was started without Docker is also stopped so, though an engine runs by now.
+    if mode not in MODES:
+        local = Control(home).pid() is not None or not containers.answers()
+        if mode and not local:
+            output.complain(f"run.sh: warning: {mistake}")
+        mode = "local" if local else "docker"
+    return Containers(environment) if mode == "docker" else None
+
+
+def _environment(*, lenient: bool) -> dict[str, str]:
+    try:
+        return given.environment(ROOT / ".env")
+    except InvalidSettings:
+        if not lenient:
+            raise
+        return {name: value for name, value in os.environ.items() if value}
 
 
 def _warn(mistakes: Sequence[str]) -> None:
@@ -65,15 +112,57 @@ def _exit(code: int) -> None:
 
 
 @app.command()
+def init() -> None:
+    """Make .env, and what building needs."""
+    _make_env_file(ROOT)
+    if docker := in_containers():
+        _exit(docker.init())
+    server = nats.find_server()
+    version = nats.server_version(server)
+    shown = ".".join(map(str, version)) if version else "of unknown version"
+    output.plain(f"Python {sys.version.split()[0]}, nats-server {shown} ({server})")
+
+
+def _make_env_file(folder: Path) -> None:
+    file = folder / ".env"
+    if file.exists():
+        output.plain(".env is there; left as it is")
+        return
+    file.touch(mode=0o600)  # passwords and tokens come in there
+    shutil.copyfile(folder / ".env.example", file)
+    output.plain("made .env from .env.example: every setting is in it, at its default")
+
+
+@app.command(context_settings=_AND_MORE)
+def build(context: typer.Context) -> None:
+    """Install into .venv, which has been done by now, or build the Docker images."""
+    docker = in_containers()
+    if docker:
+        _exit(docker.build(context.args))
+    if context.args:
+        raise InvalidInput(f'build takes no "{context.args[0]}"; ./run.sh help shows all commands')
+
+
+@app.command()
 def start() -> None:
     """Start what does not run yet, and wait until all of it is healthy."""
-    _exit(lifecycle.start(load_all()))
+    docker = in_containers()
+    _exit(docker.start() if docker else lifecycle.start(pipeline.load_all()))
+
+
+@app.command(name="all")
+def init_and_start() -> None:
+    """Init, build, start."""
+    init()
+    start()
 
 
 @app.command()
 def stop() -> None:
     """Drain and stop every service; data is kept."""
-    settings, home, mistakes = forgiving.load_local()
+    if docker := in_containers(lenient=True):
+        _exit(docker.stop())
+    settings, home, mistakes = lenient_settings.load_local()
     _warn(mistakes)
     _exit(lifecycle.stop(home, settings.stop_timeout_seconds))
 
@@ -81,17 +170,19 @@ def stop() -> None:
 @app.command()
 def restart(service: ServiceName = None) -> None:
     """Stop and start again, everything or one service."""
+    if docker := in_containers():
+        _exit(docker.restart(service))
     name = services.resolve(service) if service else None
-    _exit(lifecycle.restart(load_all(), name))
+    _exit(lifecycle.restart(pipeline.load_all(), name))
 
 
 @app.command()
-def status(
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
-) -> None:
+def status(as_json: AsJson = False) -> None:
     """Service, state, since, health; exit code 3 unless all are healthy."""
-    settings, home, mistakes = forgiving.load_local()
-    pages, more = forgiving.pages(settings, home)
+    if docker := in_containers(lenient=True):
+        _exit(docker.status(as_json=as_json))
+    settings, home, mistakes = lenient_settings.load_local()
+    pages, more = lenient_settings.pages(settings, home)
     _warn([*mistakes, *more])
     _exit(lifecycle.show_status(home, pages, as_json=as_json))
 
@@ -103,83 +194,88 @@ def show_logs(
     follow: Annotated[bool, typer.Option("--follow/--no-follow")] = True,
 ) -> None:
     """The logs of every service or of one."""
+    if docker := in_containers(lenient=True):
+        _exit(docker.logs(service, lines, follow=follow))
     names = [services.resolve(service)] if service else list(services.START_ORDER)
-    _, home, mistakes = forgiving.load_local()
+    _, home, mistakes = lenient_settings.load_local()
     _warn(mistakes)
     _exit(logs.run({name: home.log_file(name) for name in names}, lines, follow=follow))
 
 
-@app.command()
-def tools() -> None:
-    """What is installed here to run Spindle without Docker."""
-    server = nats.find_server()
-    version = nats.server_version(server)
-    shown = ".".join(map(str, version)) if version else "of unknown version"
-    output.plain(f"Python {sys.version.split()[0]}, nats-server {shown} ({server})")
-
-
-@app.command(context_settings=_AS_THEY_ARE)
+@app.command(context_settings=_HANDED_ON)
 def query(context: typer.Context) -> None:
     """Ask the reader: <query_type> [key=value ...] [--json]."""
-    _become("client", "query", *context.args)
+    _ask_as_client("query", context.args)
 
 
-@app.command(context_settings=_AS_THEY_ARE)
+@app.command(context_settings=_HANDED_ON)
 def deadletters(context: typer.Context) -> None:
     """What could not be stored: list, show, replay, purge."""
-    _become("client", "deadletters", *context.args)
+    _ask_as_client("deadletters", context.args)
+
+
+@app.command(context_settings=_HANDED_ON)
+def inject(context: typer.Context) -> None:
+    """Give a simulated device a fault: <fault> device_id=... [for=...], or end it: stop."""
+    _ask_as_client("inject", context.args)
 
 
 @app.command()
 def repair() -> None:
     """Make the writer's consumers anew; nothing that waits is lost."""
-    _become("writer", program="writer.repair")
+    if docker := in_containers():
+        _exit(docker.inside("writer", "writer.repair"))
+    _sign_in_as("writer")
+    runpy.run_module("writer.repair", run_name="__main__", alter_sys=True)
 
 
 @app.command()
 def backup(file: Annotated[Path, typer.Argument(help="A file that does not exist yet.")]) -> None:
-    """A checked copy of the SQLite store, made while it is written to."""
-    copies.backup(copies.path_of_store(_store_url()), file)
+    """A checked copy of the store; of SQLite made while it is written to."""
+    if docker := in_containers():
+        container_backup.backup(docker, given.environment(ROOT / ".env"), called_from() / file)
+    else:
+        copies.backup(copies.path_of_store(_store_url()), called_from() / file)
 
 
 @app.command()
 def restore(file: Annotated[Path, typer.Argument(help="A file that `backup` made.")]) -> None:
     """Put a backup in the store's place, while nothing runs; what was there is kept."""
-    copies.restore(file, copies.path_of_store(_store_url()))
+    if docker := in_containers():
+        container_backup.restore(docker, given.environment(ROOT / ".env"), called_from() / file)
+    else:
+        copies.restore(called_from() / file, copies.path_of_store(_store_url()))
 
 
 def _store_url() -> str:
-    settings = load_local()
-    return environment.derived(settings).get("STORE_URL", settings.store)
+    settings = pipeline.load_local()
+    return pipeline.derived(settings).get("STORE_URL", settings.store)
 
 
-@app.command(context_settings=_AS_THEY_ARE)
-def inject(context: typer.Context) -> None:
-    """Give a simulated device a fault: <fault> device_id=... [for=...], or end it: stop."""
-    _become("client", "inject", *context.args)
+def _ask_as_client(verb: str, words: Sequence[str]) -> None:
+    """Go on as a command of the client's, under the name that was typed."""
+    asks = not {"--help", "--wait"} & {word.partition("=")[0] for word in words}
+    docker = in_containers() if "--help" not in words else None
+    if docker:
+        _exit(docker.inside("client", "client", verb, *words))
+    settings = _sign_in_as("client")
+    if asks and nats.is_local(settings) and not _listens(settings.nats_port):
+        output.complain("nobody is there to answer: nothing runs here; ./run.sh start starts it")
+        _exit(EXIT_AWAY)
+    from client.__main__ import app as client  # noqa: PLC0415 - only where it is needed
+
+    client([verb, *words], prog_name="./run.sh")
 
 
-@app.command(context_settings=_AS_THEY_ARE)
-def test(context: typer.Context) -> None:
-    """Run the tests: [folder ...] [--containers] [arguments of pytest]."""
-    _exit(testing.run(context.args))
+def _listens(port: int) -> bool:
+    """Whether anybody does on this machine."""
+    with socket.socket() as probe:
+        probe.settimeout(0.5)
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-@app.command(name="env-example")
-def print_env_example() -> None:
-    """Every setting, as .env.example shows it."""
-    print(env_example(), end="")
-
-
-@app.command(name="reference")
-def print_reference() -> None:
-    """docs/reference.md, made from the code."""
-    print(reference(), end="")
-
-
-def _become(service: str, *arguments: str, program: str = "") -> None:
-    """Go on as ``python -m service`` (or another program of it), as that user of NATS."""
-    settings = load_local()
-    os.environ.update(environment.credentials(settings, home_of(settings.spindle_home), service))
-    command = [sys.executable, "-m", program or service, *arguments]
-    os.execv(sys.executable, command)  # noqa: S606 - our own interpreter
+def _sign_in_as(user: str) -> given.LocalSettings:
+    """Settings for a program of ours that goes on in this process, as that user of NATS."""
+    settings = pipeline.load_local()
+    os.environ.update(pipeline.credentials(settings, home_of(settings.spindle_home), user))
+    return settings

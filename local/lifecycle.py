@@ -11,15 +11,17 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 
-from local import environment, logs, nats, output, ports, processes, status, supervisor
+from local import logs, nats, output, ports, processes, status, supervisor
 from local.layout import Home
-from local.pipeline import Pipeline, read_pages, write_configuration, write_pages
+from local.pipeline import Pipeline, of_process, read_pages, write_configuration, write_pages
 from local.services import DRAIN_ORDER, NATS
 from local.settings import LocalSettings
 from local.supervisor import Control, SupervisorFailed
-from local.waiting import until_healthy
+from local.wait_healthy import until_healthy
 from spindle.settings import removed_but_set
 
+#: How long every service may take to be healthy: a store of many days is opened within this.
+START_TIMEOUT_SECONDS = 60.0
 EXIT_FAILED, EXIT_PORT_TAKEN, EXIT_NOT_HEALTHY = 1, 3, 3
 
 
@@ -52,9 +54,7 @@ def start(pipeline: Pipeline) -> int:
                     output.complain(sentence)
                 return EXIT_PORT_TAKEN
             write_configuration(pipeline)
-            supervisor.spawn(
-                pipeline.home, environment.of_process(pipeline.settings, pipeline.home)
-            )
+            supervisor.spawn(pipeline.home, of_process(pipeline.settings, pipeline.home))
     return _wait_and_tell(pipeline, control, pipeline.names)
 
 
@@ -76,14 +76,13 @@ def _clean_up(pipeline: Pipeline) -> None:
 
 
 def _wait_and_tell(pipeline: Pipeline, control: Control, names: Sequence[str]) -> int:
-    rows = until_healthy(pipeline, control, names, pipeline.settings.start_timeout_seconds)
+    rows = until_healthy(pipeline, control, names, START_TIMEOUT_SECONDS)
     failing = [rows[name] for name in names if name not in rows or not rows[name].healthy]
     if not failing:
         output.started(pipeline, rows)
         _warn_of_broker(pipeline)
         return 0
-    seconds = pipeline.settings.start_timeout_seconds
-    output.complain(f"not healthy after {seconds:g} s (START_TIMEOUT_SECONDS):")
+    output.complain(f"not healthy after {START_TIMEOUT_SECONDS:g} s:")
     for row in failing:
         output.complain(f"  {row.service}: {row.health}")
         if row.state in ("running", "starting"):

@@ -84,6 +84,11 @@ def started(pipeline: Pipeline, rows: Mapping[str, Row]) -> None:
     made.add_row("store", "", _without_password(pipeline.settings.store))
     out.print(made)
     plain("")
+    try_next()
+
+
+def try_next() -> None:
+    """What a newcomer may type after a start."""
     plain("Try next:")
     for command, what in (
         ("./run.sh query devices", "every device, and when it was last seen"),

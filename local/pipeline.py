@@ -1,20 +1,26 @@
-"""What this checkout runs: every service's settings, programs and ports, made once."""
+"""What this checkout runs: every service's settings, environment, programs and ports."""
 
 from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from local import environment, nats, nats_users, ports, supervisor
-from local.layout import Home, home_of
+from local import nats, nats_users, ports, supervisor
+from local.layout import INSTANCE_VARIABLE, ROOT, Home, home_of
 from local.services import NATS, SERVICES
 from local.settings import LocalSettings
 from local.status import page
 from spindle.errors import InvalidSettings
 from spindle.settings import Settings, load
 
+#: Variables that supervisord's commands name, for paths may hold what its configuration may not.
+PYTHON, NATS_SERVER, NATS_CONFIG = "SPINDLE_PYTHON", "SPINDLE_NATS_SERVER", "SPINDLE_NATS_CONFIG"
+
+#: Rotation of each service's log in ``.spindle/logs``: 40 MB hold days at the level info.
+LOG_FILE_MAX_BYTES, LOG_FILE_BACKUPS = 10_000_000, 3
 _FIRST_PRIORITY = 100
 _MONITOR_URL = "nats_monitor_url"  # of services that ask NATS about itself
 
@@ -75,7 +81,7 @@ def load_local() -> LocalSettings:
     :raises InvalidSettings: every mistake at once.
     """
     settings = load(LocalSettings)
-    os.environ.update(environment.derived(settings))
+    os.environ.update(derived(settings))
     return load(LocalSettings)
 
 
@@ -107,6 +113,39 @@ def load_all() -> Pipeline:
     return pipeline
 
 
+def derived(settings: LocalSettings) -> dict[str, str]:
+    """Settings that follow from NATS_PORT and SPINDLE_HOME, unless they are set themselves."""
+    found = {}
+    if "nats_url" not in settings.model_fields_set:
+        found["NATS_URL"] = nats.nats_url(settings.nats_port)
+    if not settings.store_url and not settings.influxdb_host:
+        folder = home_of(settings.spindle_home).folder
+        if folder != ROOT / str(LocalSettings.model_fields["spindle_home"].default):
+            found["STORE_URL"] = f"sqlite:///{folder}/spindle.db"
+    return found
+
+
+def of_process(settings: LocalSettings, home: Home) -> dict[str, str]:
+    """What every process of this checkout gets beside the user's own environment."""
+    return {
+        **derived(settings),
+        INSTANCE_VARIABLE: str(home.folder),
+        PYTHON: sys.executable,
+        **({NATS_SERVER: nats.find_server()} if nats.is_local(settings) else {}),
+        NATS_CONFIG: str(home.nats_config),
+        "PYTHONPATH": str(ROOT),
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+def credentials(settings: LocalSettings, home: Home, user: str) -> dict[str, str]:
+    """``NATS_USER`` and ``NATS_PASSWORD`` of one service, once they have been made."""
+    if settings.nats_auth != "users" or not home.nats_passwords.exists():
+        return {}
+    known = json.loads(home.nats_passwords.read_text())
+    return {"NATS_USER": user, "NATS_PASSWORD": known[user]}
+
+
 def write_configuration(pipeline: Pipeline) -> None:
     """Make the folders and write the configurations of nats-server and supervisord.
 
@@ -114,7 +153,7 @@ def write_configuration(pipeline: Pipeline) -> None:
     """
     home = pipeline.home
     home.make()
-    commands = {name: f'"${environment.PYTHON}" -m {name}' for name in pipeline.own}
+    commands = {name: f'"${PYTHON}" -m {name}' for name in pipeline.own}
     environments: dict[str, dict[str, str]] = {}
     authorization = ""
     if pipeline.runs_nats and pipeline.settings.nats_auth == "users":
@@ -122,10 +161,10 @@ def write_configuration(pipeline: Pipeline) -> None:
         environments[NATS] = nats_users.environment(known)
         authorization = nats_users.authorization()
         for name in pipeline.own:
-            environments[name] = environment.credentials(pipeline.settings, home, name)
+            environments[name] = credentials(pipeline.settings, home, name)
     if pipeline.runs_nats:
         server = nats.find_server()
-        commands[NATS] = f'"${environment.NATS_SERVER}" -c "${environment.NATS_CONFIG}"'
+        commands[NATS] = f'"${NATS_SERVER}" -c "${NATS_CONFIG}"'
         version = nats.server_version(server)
         config = nats.config(pipeline.settings, home.nats_store, version, authorization)
         home.nats_config.write_text(config)
@@ -161,7 +200,7 @@ def _program(
         command,
         priority=_FIRST_PRIORITY + place,
         stop_seconds=settings.stop_timeout_seconds,
-        log_max_bytes=settings.log_file_max_bytes,
-        log_backups=settings.log_file_backups,
+        log_max_bytes=LOG_FILE_MAX_BYTES,
+        log_backups=LOG_FILE_BACKUPS,
         environment=own,
     )

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Literal
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import ClassVar, Literal
 
+from dotenv import dotenv_values
 from pydantic import Field, SecretStr
 
+from local.services import SERVICES
+from spindle.errors import InvalidSettings
 from spindle.settings import Settings
 
 _OF_USER = (
@@ -16,6 +22,12 @@ _OF_USER = (
 
 class LocalSettings(Settings):
     """What ``./run.sh`` needs to know; without Docker unless said otherwise."""
+
+    REMOVED: ClassVar[Mapping[str, str]] = {
+        "START_TIMEOUT_SECONDS": "./run.sh start waits 60 s, and 180 s for containers",
+        "LOG_FILE_MAX_BYTES": "log files are rotated at 10 MB",
+        "LOG_FILE_BACKUPS": "three rotated files are kept of each log",
+    }
 
     spindle_mode: Literal["", "local", "docker"] = Field(
         "",
@@ -28,9 +40,6 @@ class LocalSettings(Settings):
         ".spindle",
         min_length=1,
         description="Folder of everything that runs without Docker keeps: data, logs, pid files.",
-    )
-    spindle_venv: str = Field(
-        ".venv", min_length=1, description="The virtual environment ./run.sh makes and uses."
     )
     nats_port: int = Field(
         4222, ge=1, le=65535, description="Port of NATS; NATS_URL follows it unless set itself."
@@ -53,17 +62,8 @@ class LocalSettings(Settings):
             "settings NATS_PASSWORD_*."
         ),
     )
-    start_timeout_seconds: float = Field(
-        60.0, gt=0, description="How long ./run.sh start waits for every service to be healthy."
-    )
     stop_timeout_seconds: int = Field(
         20, ge=1, description="How long each service may take to drain before it is killed."
-    )
-    log_file_max_bytes: int = Field(
-        10_000_000, ge=1000, description="Size at which a log file in .spindle/logs is rotated."
-    )
-    log_file_backups: int = Field(
-        3, ge=0, le=100, description="How many rotated files are kept of each log."
     )
 
 
@@ -91,3 +91,33 @@ class ComposeSettings(Settings):
     prometheus_retention: str = Field(
         "30d", description="How long Prometheus keeps what it scraped."
     )
+
+
+def environment(file: Path) -> dict[str, str]:
+    """Every setting as services understand them: of ``.env``, and of the environment, which wins.
+
+    Names are in capitals; what is empty counts as not set.
+
+    :raises InvalidSettings: the file cannot be read.
+    """
+    try:
+        said = dotenv_values(file, encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        byte = error.object[error.start]
+        raise InvalidSettings([f".env: holds the byte 0x{byte:02x}, expected UTF-8"]) from None
+    except OSError as error:
+        raise InvalidSettings([f"{file}: {error.strerror}"]) from None
+    both = [*said.items(), *os.environ.items()]
+    return {name.upper(): value for name, value in both if value}
+
+
+def setting(environment: Mapping[str, str], name: str) -> str:
+    """A setting's value, else its default as it is written in ``.env``."""
+    if value := environment.get(name):
+        return value
+    own = [service.settings_type() for service in SERVICES]
+    kinds: list[type[Settings]] = [LocalSettings, ComposeSettings, *own]
+    found = [kind.model_fields[name.lower()] for kind in kinds if name.lower() in kind.model_fields]
+    default = found[0].get_default()
+    shown = default.get_secret_value() if isinstance(default, SecretStr) else default
+    return str(shown).removesuffix(".0")

@@ -21,7 +21,7 @@ from tools.env_example import fields_of, shown
 _HEAD = """\
 # Reference
 
-Made from the code by `python -m local reference > docs/reference.md`; a test keeps the two equal.
+Made from the code by `python -m tools reference > docs/reference.md`; a test keeps the two equal.
 """
 
 _EXIT_CODES = """\
@@ -38,6 +38,7 @@ _EXIT_CODES = """\
 | | 1 | it could not be done; one sentence says why |
 | | 2 | wrong usage or settings |
 | | 3 | `status`: not everything is healthy; `start`: a port is taken |
+| | 130 | interrupted with Ctrl-C |
 | `./run.sh query`, `deadletters` | 0 | answered |
 | | 1 | the reader refused the question |
 | | 2 | wrong usage or settings |

@@ -14,7 +14,13 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-USAGE = 'usage: ./run.sh replace "<SEARCH>" "<REPLACE>" [EXT]'
+USAGE = 'usage: ./run.sh replace "<SEARCH>" "<REPLACE>" [EXT] [--dry-run]'
+HELP = f"""{USAGE}
+
+Both strings are taken as they are. Files: those of the checkout, or only those named *.EXT.
+--dry-run tells what would be replaced, and changes nothing.
+Example: ./run.sh replace "old name" "new name" md --dry-run
+"""
 _LEFT_ALONE = {".git", ".venv", ".spindle", "__pycache__", "node_modules"}
 
 
@@ -42,9 +48,12 @@ def _is_left_alone(folder: Path) -> bool:
     )
 
 
-def replace(root: Path, search: str, replacement: str, extension: str = "") -> dict[Path, int]:
+def replace(
+    root: Path, search: str, replacement: str, extension: str = "", *, dry_run: bool = False
+) -> dict[Path, int]:
     """Replace in every file.
 
+    :param dry_run: only count.
     :return: how often, by file relative to ``root``; files without a match are not in it.
     :raises OSError: if a file cannot be read or written; the files before it are changed.
     """
@@ -54,7 +63,8 @@ def replace(root: Path, search: str, replacement: str, extension: str = "") -> d
         content = path.read_bytes()
         count = content.count(old)
         if count and b"\0" not in content:
-            _write(path, content.replace(old, new))
+            if not dry_run:
+                _write(path, content.replace(old, new))
             changed[path.relative_to(root)] = count
     return changed
 
@@ -75,22 +85,28 @@ def _write(path: Path, content: bytes) -> None:
 
 def main(arguments: list[str], root: Path) -> int:
     """Exit code: 0 done, 1 a file could not be changed, 2 wrong usage."""
-    if len(arguments) not in (2, 3):
+    if "--help" in arguments:
+        print(HELP, end="")
+        return 0
+    words = [word for word in arguments if word != "--dry-run"]
+    dry_run = len(words) < len(arguments)
+    if len(words) not in (2, 3):
         print(USAGE, file=sys.stderr)
         return 2
-    search, replacement, *extension = arguments
+    search, replacement, *extension = words
     if not search:
         print(f"replace: SEARCH is empty; give the text to look for\n{USAGE}", file=sys.stderr)
         return 2
     try:
-        changed = replace(root, search, replacement, *extension)
+        changed = replace(root, search, replacement, *extension, dry_run=dry_run)
     except OSError as error:
         print(f"replace: {error.filename}: {error.strerror}", file=sys.stderr)
         return 1
     for path, count in changed.items():
         print(f"{path}: {count}")
     files_word = "file" if len(changed) == 1 else "files"
-    print(f"replaced {sum(changed.values())} in {len(changed)} {files_word}")
+    done = "would replace" if dry_run else "replaced"
+    print(f"{done} {sum(changed.values())} in {len(changed)} {files_word}")
     return 0
 
 

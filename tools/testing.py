@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from local import output
+from local import containers, output
 
 #: In this order: what waits longest begins first.
 FOLDERS = ("e2e", "chaos", "integration", "contract", "unit", "simulation")
@@ -73,20 +74,14 @@ def run(words: Sequence[str]) -> int:
         )
         return 2
     made = plan(words)
-    if CONTAINERS in words and not _docker_answers():
+    if CONTAINERS in words and not containers.answers():
         output.complain("--containers needs a Docker engine, and none answers `docker info`")
         return 2
     command = [sys.executable, "-m", "pytest", *made.arguments]
     return subprocess.run(command, env={**made.environment, **os.environ}, check=False).returncode  # noqa: S603
 
 
-def _docker_answers() -> bool:
-    try:
-        done = subprocess.run(
-            ["docker", "info"],  # noqa: S607 - the user's own docker
-            capture_output=True,
-            check=False,
-        )
-    except FileNotFoundError:
-        return False
-    return done.returncode == 0
+def debian_program(name: str) -> str | None:
+    """A program that run.sh unpacked from a Debian package, else the one on PATH."""
+    unpacked = Path(sys.prefix) / "debian" / "usr" / "bin" / name
+    return str(unpacked) if unpacked.is_file() else shutil.which(name)

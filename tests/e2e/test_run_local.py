@@ -23,6 +23,7 @@ import psutil
 import pytest
 from nats.aio.client import Client
 
+from local.installation import RUNTIME, Venv
 from local.layout import INSTANCE_VARIABLE, ROOT
 from tests.servers import free_port
 
@@ -100,6 +101,8 @@ def _copy(folder: Path) -> None:
 
 
 def _checkout(folder: Path) -> Checkout:
+    if Venv(Path(sys.prefix)).lacks(RUNTIME):  # it is not ours to change under those who use it
+        pytest.fail("what is installed is not what is pinned; ./run.sh test installs it")
     _copy(folder)
     own = {name: value for name, value in os.environ.items() if not _is_setting(name)}
     own |= {name: str(free_port()) for name in PORTS}

@@ -16,7 +16,7 @@ KINDS = [Settings, LocalSettings, ComposeSettings, *(each.settings_type() for ea
 
 
 def test_the_committed_file_is_made_from_the_settings() -> None:
-    """python -m local env-example > .env.example."""
+    """python -m tools env-example > .env.example."""
     assert (ROOT / ".env.example").read_text() == env_example()
 
 

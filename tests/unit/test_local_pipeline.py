@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from local import environment, pipeline, services
+from local import pipeline, services
 from local.layout import Home, UnusableFolder, home_of
 from local.settings import LocalSettings
 from spindle.errors import InvalidInput, InvalidSettings
@@ -58,19 +58,19 @@ def test_every_service_has_a_port_and_settings_of_its_own() -> None:
 
 
 def test_nats_url_follows_its_port_unless_set_itself() -> None:
-    assert environment.derived(load(LocalSettings, nats_port=4333)) == {
+    assert pipeline.derived(load(LocalSettings, nats_port=4333)) == {
         "NATS_URL": "nats://127.0.0.1:4333"
     }
-    assert environment.derived(load(LocalSettings, nats_port=4333, nats_url="nats://x:1")) == {}
+    assert pipeline.derived(load(LocalSettings, nats_port=4333, nats_url="nats://x:1")) == {}
 
 
 def test_the_sqlite_file_follows_spindle_home(tmp_path: Path) -> None:
     settings = load(LocalSettings, spindle_home=str(tmp_path), nats_url="nats://x:1")
-    assert environment.derived(settings) == {"STORE_URL": f"sqlite:///{tmp_path}/spindle.db"}
+    assert pipeline.derived(settings) == {"STORE_URL": f"sqlite:///{tmp_path}/spindle.db"}
     settings = load(
         LocalSettings, spindle_home=str(tmp_path), nats_url="nats://x:1", store_url="influxdb://h/d"
     )
-    assert environment.derived(settings) == {}
+    assert pipeline.derived(settings) == {}
 
 
 def test_a_service_signs_in_with_its_own_password(tmp_path: Path) -> None:
@@ -78,11 +78,11 @@ def test_a_service_signs_in_with_its_own_password(tmp_path: Path) -> None:
     home = Home(tmp_path)
     home.nats_passwords.write_text('{"writer": "p1"}')
     users = load(LocalSettings, nats_auth="users")
-    assert environment.credentials(users, home, "writer") == {
+    assert pipeline.credentials(users, home, "writer") == {
         "NATS_USER": "writer",
         "NATS_PASSWORD": "p1",
     }
-    assert environment.credentials(load(LocalSettings), home, "writer") == {}
+    assert pipeline.credentials(load(LocalSettings), home, "writer") == {}
 
 
 def test_services_are_known_by_their_old_names_too() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from local.layout import ROOT
 from tools.reference import reference
 
-AGAIN = "run `python -m local reference > docs/reference.md`"
+AGAIN = "run `python -m tools reference > docs/reference.md`"
 
 
 def test_the_reference_is_made_from_the_code() -> None:

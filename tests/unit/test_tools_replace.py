@@ -86,3 +86,17 @@ def test_wrong_usage_exits_2_and_changes_nothing(tmp_path: Path, arguments: list
     (tmp_path / "a").write_text("a")
     assert main(arguments, tmp_path) == 2
     assert (tmp_path / "a").read_text() == "a"
+
+
+def test_a_dry_run_tells_and_changes_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "a.txt").write_text("old old")
+    assert main(["old", "new", "--dry-run"], tmp_path) == 0
+    assert capsys.readouterr().out == "a.txt: 2\nwould replace 2 in 1 file\n"
+    assert (tmp_path / "a.txt").read_text() == "old old"
+
+
+def test_its_help_has_an_example(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--help"], tmp_path) == 0
+    assert "Example: ./run.sh replace" in capsys.readouterr().out

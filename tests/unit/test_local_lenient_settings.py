@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from local import forgiving, layout, pipeline, processes
+from local import layout, lenient_settings, pipeline, processes
 from local.layout import Home
 from local.settings import LocalSettings
 from local.supervisor import Control
@@ -29,21 +29,21 @@ def _a_folder_and_an_environment_of_its_own(
 
 def test_what_is_wrong_has_its_default_and_what_is_right_counts() -> None:
     Path(".env").write_text("NATS_PORT=many\nSPINDLE_HOME=here\nSTOP_TIMEOUT_SECONDS=7\n")
-    settings, found, mistakes = forgiving.load_local()
+    settings, found, mistakes = lenient_settings.load_local()
     assert (settings.nats_port, settings.stop_timeout_seconds) == (4222, 7)
     assert found.folder == Path("here").resolve()
     assert [mistake.partition(":")[0] for mistake in mistakes] == ["NATS_PORT"]
 
 
 def test_where_nothing_is_wrong_nothing_is_said() -> None:
-    assert forgiving.load_local()[2] == []
+    assert lenient_settings.load_local()[2] == []
 
 
 @pytest.mark.parametrize("folder", ["file", "file/below", "~nobody-of-that-name/x"])
 def test_where_spindle_home_cannot_be_a_folder_that_of_what_runs_counts(folder: str) -> None:
     Path("file").write_text("")
     Path(".env").write_text(f"SPINDLE_HOME={folder}\n")
-    _, found, [mistake] = forgiving.load_local()
+    _, found, [mistake] = lenient_settings.load_local()
     assert found.folder == Path("/where/it/runs")
     assert mistake.startswith("SPINDLE_HOME: ")
 
@@ -52,7 +52,7 @@ def test_a_file_that_is_no_text_is_one_mistake() -> None:
     Path(".env").write_bytes(b"LOG_LEVEL=info\n\xff\n")
     with pytest.raises(InvalidSettings, match=r"\.env: holds the byte 0xff, expected UTF-8"):
         load(LocalSettings)
-    settings, _, mistakes = forgiving.load_local()
+    settings, _, mistakes = lenient_settings.load_local()
     assert settings.log_level == "info"
     assert len(mistakes) == 1
 
@@ -64,15 +64,15 @@ def test_a_file_that_may_not_be_read_is_one_mistake(monkeypatch: pytest.MonkeyPa
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), ".env")
 
     monkeypatch.setattr("dotenv.main.DotEnv._get_stream", refuse)
-    settings, _, mistakes = forgiving.load_local()
+    settings, _, mistakes = lenient_settings.load_local()
     assert mistakes == [".env: Permission denied"]
     assert settings.log_level == "info"
 
 
 def test_pages_follow_the_settings_where_nothing_runs() -> None:
     Path(".env").write_text("NATS_PORT=4333\nWRITER_HTTP_PORT=x\nREADER_HTTP_PORT=9999\n")
-    settings, found, _ = forgiving.load_local()
-    pages, mistakes = forgiving.pages(settings, found)
+    settings, found, _ = lenient_settings.load_local()
+    pages, mistakes = lenient_settings.pages(settings, found)
     assert pages["nats"] == "http://127.0.0.1:8222/healthz"
     assert pages["reader"] == "http://127.0.0.1:9999/healthz"
     assert pages["writer"] == "http://127.0.0.1:9102/healthz"
@@ -86,5 +86,5 @@ def test_pages_of_what_runs_are_those_it_was_started_with(
     made.make()
     pipeline.write_pages(made, {"writer": "http://127.0.0.1:1/healthz"})
     monkeypatch.setattr(Control, "pid", lambda self: 1)
-    pages, _ = forgiving.pages(load(LocalSettings), made)
+    pages, _ = lenient_settings.pages(load(LocalSettings), made)
     assert pages == {"writer": "http://127.0.0.1:1/healthz"}

@@ -1,0 +1,203 @@
+"""``./run.sh``, once a Python is found: help, the virtual environment, then the command itself.
+
+The standard library only, and nothing of ours: nothing is installed yet. What a command does is in
+``local/cli.py`` and ``tools/cli.py``. ``.env`` is not read here, for only python-dotenv, which is
+installed then, reads it; therefore SPINDLE_VENV is a variable of the environment alone.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+
+if __name__ == "__main__":  # before anything slow: Ctrl-C ends without a traceback
+    signal.signal(signal.SIGINT, lambda *_: os._exit(130))
+
+import difflib
+import re
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NoReturn
+
+if __name__ == "__main__":  # run.sh calls this file with none of our folders on the path
+    sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from local.installation import EXIT_FAILED, EXIT_USAGE, ROOT, RUNTIME, Venv, debian_package, say
+
+#: The caller's folder, for commands that take files: they work in the checkout's.
+CALLED_FROM = "SPINDLE_CALLED_FROM"
+EXIT_NOT_RUNNING, EXIT_AWAY, EXIT_INTERRUPTED = 3, 69, 130
+
+USAGE = """\
+usage: ./run.sh [command]
+
+  (nothing)             build and start
+  init                  make .env, and what building needs
+  build                 install into .venv, or build the Docker images
+  start                 start everything, wait until it is healthy
+  stop                  drain and stop everything; data is kept
+  restart [service]     stop and start again, everything or one service
+  all                   init, build, start
+  status [--json]       service, state, since, health
+  logs [service] [-n N] [--no-follow]
+                        follow the logs of all services or of one
+  query <query_type> [key=value ...] [--json]
+                        ask: devices, series, device_health, alerts_critical, ...
+  inject <fault> device_id=<simulated device> [for=5m] [--json]
+                        let a simulated device overheat, slow_disk, silent, ..., or: stop
+  deadletters list|show|replay|purge
+                        what could not be stored, with the reason
+  repair                make the writer's consumers anew; nothing that waits is lost
+  score FILE.csv [-o OUT.csv] [--plot OUT.png]
+                        the anomaly detector over a file of timestamp,value
+  backup FILE           a checked copy of the store: of SQLite made while it is written to; in
+                        containers made while they are stopped
+  restore FILE          put such a copy back, while nothing runs; what was there is kept
+  replace "<SEARCH>" "<REPLACE>" [EXT] [--dry-run]
+                        replace text literally in the files here (of one extension)
+  test [folder ...] [--containers] [arguments of pytest]
+                        run the tests; folders: unit contract integration e2e chaos simulation
+  check                 ruff, mypy, import-linter, shellcheck
+  bench [name ...]      measure
+  help                  this
+
+Where a Docker engine answers, everything runs in containers; else as processes of this machine.
+SPINDLE_MODE=local or docker forces one. Settings: .env.example
+"""
+
+#: Verbs by the program that has them.
+LOCAL = (
+    *("init", "build", "start", "stop", "restart", "all", "status", "logs", "query"),
+    *("inject", "deadletters", "repair", "backup", "restore"),
+)
+TOOLS = ("test", "check", "bench", "score", "replace", "env-example", "reference")
+#: What only looks, or ends what runs: it never installs or changes anything.
+LOOKING = {
+    "status": EXIT_NOT_RUNNING,
+    "stop": 0,
+    "logs": EXIT_FAILED,
+    "query": EXIT_AWAY,
+    "deadletters": EXIT_AWAY,
+}
+
+#: Debian packages, and the program of each, that a verb uses where it can have them.
+DEBIAN = {
+    "test": (("influxdb", "influxd"), ("prometheus", "prometheus")),
+    "bench": (("influxdb", "influxd"),),
+    "check": (("shellcheck", "shellcheck"),),
+}
+
+
+def main(words: Sequence[str], environment: Mapping[str, str]) -> NoReturn:
+    """Do what is asked, as another program; a verb that is none ends with exit code 2."""
+    verb, *rest = words or ["start"]
+    if verb in ("help", "-h", "--help"):
+        print(USAGE, end="")
+        sys.exit(0)
+    if verb not in (*LOCAL, *TOOLS):
+        sys.stderr.write(f"{unknown(verb)}\n{USAGE}")
+        sys.exit(EXIT_USAGE)
+    venv = Venv(ROOT / Path(environment.get("SPINDLE_VENV") or ".venv").expanduser())
+    if "--help" in rest and not venv.is_usable():
+        print(excerpt(verb), end="")
+        sys.exit(0)
+    if verb == "replace":  # needs nothing that is installed
+        _become(Path(sys.executable), ["-I", str(ROOT / "tools" / "replace.py"), *rest])
+    if "--help" in rest:
+        python = venv.python
+    elif verb in LOOKING:
+        python = _python_to_look_with(venv, verb, words)
+    else:
+        venv.ensure(_wanted(verb, rest))
+        for package, program in DEBIAN.get(verb, ()):
+            debian_package(venv.folder, package, program)
+        python = venv.python
+    _become(python, ["-m", "local" if verb in LOCAL else "tools", verb, *rest])
+
+
+def unknown(verb: str) -> str:
+    """A sentence about a verb that there is not, with the nearest that there is."""
+    near = difflib.get_close_matches(verb.lower(), [*LOCAL, *TOOLS, "help"], n=1)
+    hint = f"; did you mean ./run.sh {near[0]}?" if near else ""
+    return f'run.sh: there is no command "{verb}"{hint}'
+
+
+def excerpt(verb: str) -> str:
+    """What the usage says of one verb."""
+    found = re.search(rf"^  {verb}\b.*\n(?:   .*\n)*", USAGE, re.MULTILINE)
+    return f"usage: ./run.sh {found[0].strip()}\n" if found else USAGE
+
+
+def _wanted(verb: str, rest: Sequence[str]) -> list[str]:
+    wanted = list(RUNTIME)
+    if verb in ("test", "check", "bench"):
+        wanted.append("dev")
+    if verb == "score" and any(word.startswith("--plot") for word in rest):
+        wanted.append("plot")
+    return wanted
+
+
+def _become(python: Path, arguments: Sequence[str]) -> NoReturn:
+    """Go on as another program of ours, in the checkout's folder.
+
+    SIGINT waits until it can be taken there: an interpreter that starts answers with a traceback.
+    """
+    environment = {CALLED_FROM: str(Path.cwd()), **os.environ}
+    os.chdir(ROOT)
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    if "-I" in arguments:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    os.execve(python, [str(python), *arguments], environment)  # noqa: S606 - our own interpreter
+
+
+def _python_to_look_with(venv: Venv, verb: str, words: Sequence[str]) -> Path:
+    """Some interpreter that has what is needed, though SPINDLE_VENV be wrong or half installed."""
+    if venv.is_usable():
+        return venv.python
+    if python := running_python(_all_processes()):
+        where = python.parent.parent
+        say(f"warning: there is nothing installed in {venv.folder}; what runs uses {where}")
+        return python
+    if os.environ.get("SPINDLE_MODE") != "local" and _docker_answers():
+        os.environ["SPINDLE_WITHOUT_PYTHON"] = "1"  # what run.sh does alone is enough for this
+        os.execv(ROOT / "run.sh", [str(ROOT / "run.sh"), *words])  # noqa: S606
+    sentence = "nothing runs here, and nothing is installed; ./run.sh start does both"
+    print(sentence, file=sys.stdout if verb in ("status", "stop") else sys.stderr)
+    sys.exit(LOOKING[verb])
+
+
+def _docker_answers() -> bool:
+    try:
+        command = ["docker", "info"]
+        return not subprocess.run(command, capture_output=True, check=False).returncode  # noqa: S603
+    except FileNotFoundError:
+        return False
+
+
+def _all_processes() -> str:
+    command = ["ps", "axeww", "-o", "command="]  # with the environment of the user's own
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout  # noqa: S603
+
+
+def running_python(processes: str) -> Path | None:
+    """The interpreter of the supervisord that this checkout runs; None where none does.
+
+    :param processes: a line for each: its command, then its environment.
+    """
+    for line in processes.splitlines():
+        command, found, environment = line.partition(" -m supervisor.supervisord ")
+        ours = f" SPINDLE_ROOT={ROOT} " in f"{environment} "
+        if found and ours and os.access(command, os.X_OK):
+            return Path(command)
+    return None
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        main(sys.argv[1:], os.environ)
+    except KeyboardInterrupt:
+        sys.stderr.write("\ninterrupted\n")
+        os._exit(EXIT_INTERRUPTED)

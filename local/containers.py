@@ -1,0 +1,288 @@
+"""run.sh's commands where everything runs in containers, by way of ``docker compose``."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from local import output
+from local.layout import ROOT
+from local.settings import setting
+from spindle.errors import InvalidInput, SpindleError
+
+EXIT_FAILED, EXIT_NOT_HEALTHY = 1, 3
+#: Longer than without Docker: images of databases take their time where disks are slow.
+START_TIMEOUT_SECONDS = 180
+DEFAULT_PROJECT = "spindle"
+_PORTS = (
+    *("NATS_PORT", "NATS_MONITOR_PORT", "INFLUXDB_PORT", "GRAFANA_PORT", "PROMETHEUS_PORT"),
+    *("DAEMON_HTTP_PORT", "WRITER_HTTP_PORT", "READER_HTTP_PORT", "CLIENT_HTTP_PORT"),
+    "GATEWAY_HTTP_PORT",
+)
+
+
+def answers() -> bool:
+    """Whether there is a Docker engine here."""
+    try:
+        return not subprocess.run(["docker", "info"], capture_output=True, check=False).returncode  # noqa: S607
+    except FileNotFoundError:
+        return False
+
+
+class Failed(SpindleError):
+    """Docker did not do what was asked; it has said why."""
+
+
+class Containers:
+    """The containers of this checkout.
+
+    :param environment: every setting, as ``local.settings.environment`` gives them; compose gets
+        them all, so that it need not understand ``.env`` itself.
+    """
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._environment = environment
+        self._everywhere = {**os.environ, **environment}
+        if self._run(["compose", "version"], cwd="/", capture=True).returncode:
+            raise Failed(
+                "docker has no compose plugin; install it (docker-compose-plugin), "
+                "or set SPINDLE_MODE=local"
+            )
+
+    @property
+    def project(self) -> str:
+        """What compose calls these containers: COMPOSE_PROJECT_NAME, else by the folder."""
+        chosen = self._environment.get("COMPOSE_PROJECT_NAME")
+        return chosen or os.environ.get("SPINDLE_PROJECT") or DEFAULT_PROJECT
+
+    def init(self) -> int:
+        """Say what is used."""
+        version = self._said(["--version"])
+        output.plain(f"{version}, compose {self._said(['compose', 'version', '--short'])}")
+        return 0
+
+    def build(self, words: Sequence[str]) -> int:
+        """Build the image."""
+        return self._compose("build", *words)
+
+    def start(self) -> int:
+        """Build what has changed, start everything and wait until it is healthy."""
+        self._can_set_up()
+        self._no_data_is_left_behind()
+        timeout = str(START_TIMEOUT_SECONDS)
+        if self._compose("up", "--build", "--detach", "--wait", "--wait-timeout", timeout):
+            self._tell_why()
+            return EXIT_FAILED
+        self._compose("ps")
+        self._tell_addresses()
+        return 0
+
+    def stop(self) -> int:
+        """Stop everything; volumes stay, so data outlives its containers."""
+        code = self._as_it_runs("down")
+        if not code:
+            output.plain("stopped; the data is kept")
+        return code
+
+    def restart(self, service: str | None) -> int:
+        """Stop and start again; one service is made anew, so that it has the settings of now."""
+        name = self.known(service) if service else None
+        if name is None:
+            self._can_set_up()  # before anything is stopped
+            self.stop()
+        elif self._said(["compose", "ps", "--quiet"]):
+            up = ["up", "--build", "--detach", "--no-deps", "--force-recreate", "--wait"]
+            return self._compose(*up, "--wait-timeout", str(START_TIMEOUT_SECONDS), name)
+        else:
+            output.plain("Spindle does not run here; starting all of it")
+        return self.start()
+
+    def status(self, *, as_json: bool) -> int:
+        """A table; exit code 3 unless all are healthy, as without Docker."""
+        form = "{{.Service}}\t{{.State}}\t{{.RunningFor}}\t{{.Health}}"
+        said = self._said(["compose", "ps", "--all", "--format", form], as_it_runs=True)
+        rows = [(line.split("\t") + [""] * 4)[:4] for line in said.splitlines() if line.strip()]
+        if as_json:
+            print(self._said(["compose", "ps", "--all", "--format", "json"], as_it_runs=True))
+        else:
+            titles = ("service", "state", "since", "health")
+            for row in (titles, *(rows or [["-", "nothing runs", "-", "-"]])):
+                service, state, since, health = row
+                print(f"{service:<12}{state:<14}{since:<22}{health or '-'}")
+        well = rows and all(row[1] == "running" and row[3] == "healthy" for row in rows)
+        return 0 if well else EXIT_NOT_HEALTHY
+
+    def logs(self, service: str | None, lines: int, *, follow: bool) -> int:
+        """Of all services or of one."""
+        one = [self.known(service)] if service else []
+        follows = ["--follow"] if follow else []
+        return self._as_it_runs("logs", *follows, "--tail", str(lines), *one)
+
+    def inside(self, service: str, *words: str) -> int:
+        """``python -m words...`` in the container of a service; its exit code."""
+        terminal = sys.stdin.isatty() and sys.stdout.isatty()
+        return self._compose("exec", *([] if terminal else ["-T"]), service, "python", "-m", *words)
+
+    def known(self, word: str) -> str:
+        """A service by its name, or by what the old platform called it.
+
+        :raises InvalidInput: with the names there are.
+        """
+        name = re.sub(r"^(daemon|writer|client)-service-go$|^(reader)-service-py$", r"\1\2", word)
+        names = self._said(["compose", "config", "--services"]) or self._said(
+            ["compose", "ps", "--all", "--format", "{{.Service}}"], as_it_runs=True
+        )
+        if name not in names.split():
+            there = " ".join(sorted(set(names.split())))
+            raise InvalidInput(f'there is no service "{word}"; there are {there}')
+        return name
+
+    def runs(self) -> bool:
+        """Whether any container of this checkout does."""
+        return bool(self._said(["compose", "ps", "--quiet"]))
+
+    def in_store(
+        self, service: str, program: str, *words: str, **redirected: Any
+    ) -> subprocess.CompletedProcess[bytes]:
+        """Run a program in a container of its own, with the volumes of a service."""
+        run = ["compose", "run", "--rm", "--no-deps", "-T", "--entrypoint", program, service]
+        return subprocess.run(  # noqa: S603
+            ["docker", *run, *words],  # noqa: S607 - the user's own docker
+            cwd=ROOT,
+            env=self._everywhere,
+            check=False,
+            **redirected,
+        )
+
+    # -- how compose is called
+
+    def _run(
+        self, words: Sequence[str], *, cwd: str | Path = ROOT, capture: bool = False
+    ) -> subprocess.CompletedProcess[str]:
+        try:
+            return subprocess.run(  # noqa: S603
+                ["docker", *words],  # noqa: S607 - the user's own docker
+                cwd=cwd,
+                env=self._everywhere,
+                capture_output=capture,
+                text=True,
+                check=False,
+            )
+        except FileNotFoundError:
+            raise Failed("there is no docker on PATH; SPINDLE_MODE=local does without") from None
+
+    def _compose(self, *words: str) -> int:
+        return self._run(["compose", *words]).returncode
+
+    def _said(self, words: Sequence[str], *, as_it_runs: bool = False) -> str:
+        if as_it_runs and words[0] == "compose":
+            cwd, words = self._by_name(words[1:])
+            return self._run(words, cwd=cwd, capture=True).stdout.strip()
+        return self._run(words, capture=True).stdout.strip()
+
+    def _as_it_runs(self, *words: str) -> int:
+        cwd, command = self._by_name(words)
+        return self._run(command, cwd=cwd).returncode
+
+    def _by_name(self, words: Sequence[str]) -> tuple[Path, list[str]]:
+        """For what is there already: by the compose file or, where compose refuses it as it is,
+        by the name of the project alone, which is all that compose needs for that.
+        """
+        checked = self._run(["compose", "config", "--quiet"], capture=True)
+        if not checked.returncode:
+            return ROOT, ["compose", *words]
+        mistake = (checked.stdout + checked.stderr).strip()
+        output.complain(f"run.sh: warning: ./run.sh start would be refused: {mistake}")
+        return Path("/"), ["compose", "--project-name", self.project, *words]
+
+    # -- what is refused before anything starts
+
+    def _can_set_up(self) -> None:
+        """What InfluxDB's container needs to set itself up: with something else it ends, is
+        started again and ends again. Its entrypoint hands these to ``influx setup``.
+        """
+        hours = setting(self._environment, "RETENTION_HOURS")
+        if not keeps_so_long(hours):
+            raise InvalidInput(
+                f'RETENTION_HOURS: given "{hours}"; InfluxDB in containers takes 0 (for ever) or '
+                "1 to 2562047, such as 168 or 1.5, in whole seconds"
+            )
+        length = len(os.fsencode(setting(self._environment, "INFLUXDB_INIT_PASSWORD")))
+        if length < 8:
+            raise InvalidInput(
+                f"INFLUXDB_INIT_PASSWORD: given {length} characters; InfluxDB takes 8 and more"
+            )
+        token = self._environment.get("INFLUXDB_TOKEN", "")
+        if token and not token.strip():
+            raise InvalidInput(
+                "INFLUXDB_TOKEN: given only spaces; InfluxDB takes any other text, "
+                "or leave it empty for the default"
+            )
+
+    def _no_data_is_left_behind(self) -> None:
+        """All checkouts were one project once: a start under another name would begin anew."""
+        if self.project == DEFAULT_PROJECT or self._environment.get("COMPOSE_PROJECT_NAME"):
+            return
+        names = self._said(["volume", "ls", "--quiet"]).split()
+        if f"{DEFAULT_PROJECT}_influxdb" in names and f"{self.project}_influxdb" not in names:
+            raise InvalidInput(
+                f'there is data of an earlier start in the compose project "{DEFAULT_PROJECT}": '
+                f"set COMPOSE_PROJECT_NAME={DEFAULT_PROJECT} to go on with it, "
+                f"or COMPOSE_PROJECT_NAME={self.project} to begin anew"
+            )
+
+    # -- what is told after a start
+
+    def _tell_addresses(self) -> None:
+        def value(name: str) -> str:
+            return setting(self._environment, name)
+
+        host = value("BIND_ADDRESS")
+        output.plain(
+            f"\nNATS        nats://{host}:{value('NATS_PORT')}, "
+            f"monitoring http://{host}:{value('NATS_MONITOR_PORT')}\n"
+            f"InfluxDB    http://{host}:{value('INFLUXDB_PORT')}\n"
+            f"Grafana     http://{host}:{value('GRAFANA_PORT')}\n"
+            f"Prometheus  http://{host}:{value('PROMETHEUS_PORT')}\n"
+            f"HTTP        http://{host}:{value('GATEWAY_HTTP_PORT')}/docs\n"
+        )
+        output.try_next()
+
+    def _tell_why(self) -> None:
+        """What services said that do not stay up, and ports that somebody else has."""
+        self._run(["compose", "ps", "--all"])
+        form = "{{.Service}} {{.State}}"
+        for line in self._said(["compose", "ps", "--all", "--format", form]).splitlines():
+            service, _, state = line.partition(" ")
+            if state in ("restarting", "exited"):
+                self._compose("logs", "--no-log-prefix", "--tail", "5", service)
+        for name in _PORTS:
+            port = setting(self._environment, name)
+            label = f"label=com.docker.compose.project={self.project}"
+            ours = ["ps", "--quiet", "--filter", f"publish={port}", "--filter", label]
+            if _somebody_listens(port) and not self._said(ours):
+                output.complain(f"port {port} is taken; free it, or set {name} to one that is free")
+        output.complain("Not everything is healthy. Look: ./run.sh logs <service>")
+
+
+def keeps_so_long(hours: str) -> bool:
+    """Whether ``influx setup`` takes a retention: none, or an hour and more in whole seconds."""
+    if not re.fullmatch(r"\d+(\.\d+)?", hours, re.ASCII):
+        return False
+    exact = Decimal(hours)
+    return exact == 0 or (1 <= exact <= 2562047 and exact * 3600 % 1 == 0)
+
+
+def _somebody_listens(port: str) -> bool:
+    try:
+        with socket.create_connection(("127.0.0.1", int(port)), timeout=0.5):
+            return True
+    except (OSError, ValueError, OverflowError):
+        return False

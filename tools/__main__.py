@@ -1,0 +1,6 @@
+"""``python -m tools``."""
+
+from local.interrupt import run
+
+if __name__ == "__main__":
+    run("tools.cli")
