@@ -76,6 +76,11 @@ def in_containers(*, lenient: bool = False) -> Containers | None:
     :raises InvalidSettings: SPINDLE_MODE is none, or ``.env`` cannot be read.
     """
     environment = _environment(lenient=lenient)
+    if "SPINDLE_VENV" in environment and "SPINDLE_VENV" not in os.environ:
+        output.complain(
+            "run.sh: warning: SPINDLE_VENV in .env has no effect: what reads .env lies in it; "
+            "give it in the environment"
+        )
     mode = environment.get("SPINDLE_MODE", "")
     if mode and mode not in MODES:
         mistake = f'SPINDLE_MODE is "{mode}"; it may be local, docker, or empty to choose by itself'

@@ -126,6 +126,18 @@ def test_which_of_the_two_it_is(docker: Docker, root: Path) -> None:
     assert cli.in_containers() is None
 
 
+def test_the_virtual_environment_is_not_chosen_by_a_file_that_is_read_from_within(
+    docker: Docker,
+    root: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.delenv("SPINDLE_VENV", raising=False)
+    (root / ".env").write_text("SPINDLE_VENV=/opt/x\n")
+    assert run("stop") == 0
+    assert "SPINDLE_VENV in .env has no effect" in capfd.readouterr().err
+
+
 def test_a_mode_that_does_not_exist_is_refused_or_where_one_only_looks_warned_of(
     docker: Docker, root: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -149,7 +149,8 @@ def test_ctrl_c_at_any_moment_is_exit_code_130_and_no_traceback() -> None:
                 child.send_signal(signal.SIGINT)
             _, said = child.communicate(timeout=30)
         assert "Traceback" not in said
-        assert child.returncode in (130, 2, 1)  # or it was ready before
+        # Ended by the signal itself, which a shell calls 130; or it was ready before.
+        assert child.returncode in (130, -signal.SIGINT, 2, 1)
         assert len(said.strip().splitlines()) <= 1
 
 
