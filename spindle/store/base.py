@@ -195,26 +195,6 @@ class VisitSelection:
         )
 
 
-class StoreSettings(Protocol):
-    """What every store is told: part of ``spindle.settings.Settings``."""
-
-    @property
-    def store(self) -> str:
-        """Its URL."""
-
-    @property
-    def store_timeout_seconds(self) -> float:
-        """How long one request may take."""
-
-    @property
-    def retention_hours(self) -> float:
-        """How long readings are kept; 0 for ever."""
-
-    @property
-    def retention_is_set(self) -> bool:
-        """Somebody set it: it is not the default."""
-
-
 @dataclass(frozen=True, slots=True)
 class WriteProfile:
     """How a store is best written to.

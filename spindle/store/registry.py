@@ -7,10 +7,31 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib import import_module
+from typing import Protocol
 from urllib.parse import urlsplit
 
 from spindle.errors import InvalidSettings
-from spindle.store.base import Store, StoreSettings
+from spindle.store.base import Store
+
+
+class StoreSettings(Protocol):
+    """What every store is told: part of ``spindle.settings.Settings``."""
+
+    @property
+    def store(self) -> str:
+        """Its URL."""
+
+    @property
+    def store_timeout_seconds(self) -> float:
+        """How long one request may take."""
+
+    @property
+    def retention_hours(self) -> float:
+        """How long readings are kept; 0 for ever."""
+
+    @property
+    def retention_is_set(self) -> bool:
+        """Somebody set it: it is not the default."""
 
 
 @dataclass(frozen=True, slots=True)

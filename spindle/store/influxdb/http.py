@@ -19,8 +19,8 @@ from urllib3.exceptions import HTTPError, NewConnectionError, SSLError
 from urllib3.exceptions import TimeoutError as HTTPTimeoutError
 
 from spindle.errors import StoreDenied, StoreUnavailable
-from spindle.store.base import StoreSettings
 from spindle.store.influxdb import answers
+from spindle.store.registry import StoreSettings
 
 CONNECTIONS = 16  # kept open: as many as there are threads that use them
 

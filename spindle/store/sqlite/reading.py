@@ -22,9 +22,10 @@ class Reading:
     def __init__(self, path: Path, timeout_seconds: float) -> None:
         self._path = path
         self._timeout = timeout_seconds
-        self._mine = threading.local()  # .db, .mark, .deadline of this thread
+        self._mine = threading.local()  # .db, .inode, .deadline of this thread
         self._all: list[sqlite3.Connection] = []  # to close at the end
         self._lock = threading.Lock()
+        self._mark: file.Mark | None = None  # the file, as any thread last saw it
         self._stopping = False
 
     def run(self, job: Callable[[sqlite3.Connection], T]) -> T:
@@ -40,10 +41,8 @@ class Reading:
 
     def _connection(self) -> sqlite3.Connection:
         db: sqlite3.Connection | None = getattr(self._mine, "db", None)
-        now = file.Mark.of(self._path)
-        if db is not None and now is not None and now.inode == self._mine.mark.inode:
-            if now.size < self._mine.mark.size:
-                raise file.truncated(self._path)
+        inode = self._inode()
+        if db is not None and inode == self._mine.inode:
             return db
         if db is not None:  # the file was removed or replaced
             self._mine.db = None
@@ -52,10 +51,22 @@ class Reading:
             db.close()
         db = file.open_for_reading(self._path, self._timeout)
         db.set_progress_handler(self._overdue, _STEPS_BETWEEN_CHECKS)
-        self._mine.db, self._mine.mark = db, now or file.Mark.of(self._path)
+        self._mine.db, self._mine.inode = db, inode
         with self._lock:
             self._all.append(db)
         return db
+
+    def _inode(self) -> int:
+        """Of the file that is there; 0 for none.
+
+        :raises StoreUnavailable: it is shorter than it was.
+        """
+        with self._lock:
+            now, before = file.Mark.of(self._path), self._mark
+            if now and before and now.inode == before.inode and now.size < before.size:
+                raise file.truncated(self._path)
+            self._mark = now
+            return now.inode if now else 0
 
     def _overdue(self) -> bool:
         return self._stopping or time.monotonic() > self._mine.deadline

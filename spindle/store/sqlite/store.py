@@ -24,12 +24,12 @@ from spindle.store.base import (
     Latest,
     Point,
     Selection,
-    StoreSettings,
     VisitRow,
     VisitSelection,
     WriteProfile,
     clamped,
 )
+from spindle.store.registry import StoreSettings
 from spindle.store.sqlite import file, schema, visits
 from spindle.store.sqlite.reading import Reading
 from spindle.store.sqlite.writing import Writing
