@@ -23,7 +23,7 @@ class ReaderSettings(Settings):
         "READER_STORE_CHECK_SECONDS": "the store is asked every 5 seconds",
         "READER_WATCH_STEP_SECONDS": "readings of 5 seconds are scored as one point",
         "READER_WATCH_SNAPSHOT_SECONDS": "the state of each series is saved every 5 minutes",
-        "READER_WATCH_MAX_BYTES": "the bucket has 128 KiB for each of READER_WATCH_SERIES",
+        "READER_WATCH_MAX_BYTES": "the bucket has 131 KiB for each of READER_WATCH_SERIES",
         "READER_WATCH_HEALTH_SECONDS": "the fleet's health is judged every 3 seconds",
         "READER_WATCH_FORECAST_SECONDS": "forecasts are made every 15 minutes",
         "READER_COUNT_SECONDS": "devices are counted four times in READER_STALE_SECONDS",

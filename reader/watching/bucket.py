@@ -20,7 +20,7 @@ from spindle.bus import streams
 from spindle.bus.buckets import Bucket, declare_bucket
 
 TABLE, HEALTH, FORECASTS = "shares", "health", "forecasts"
-BYTES_PER_SERIES = 128 * 2**10  # twice the largest state, so that no state is ever refused
+BYTES_PER_SERIES = 134_218  # twice the largest state, so that none is refused: 0.5 GiB for 4000
 _TIMEOUT_SECONDS = 3.0
 
 
