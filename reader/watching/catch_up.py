@@ -9,7 +9,6 @@ from operator import attrgetter
 
 from reader.detection.anomaly import LEARNT
 from reader.watching.followed_shares import FollowedShares
-from reader.watching.intake import Reading
 from reader.watching.ownership import share_of
 from spindle.errors import StoreError
 from spindle.store.base import Selection, Store
@@ -43,5 +42,5 @@ async def catch_up(
     for key, own in groupby(rows, key=attrgetter("key")):
         if share_of(key) in taken:
             for each in own:
-                shares.take(Reading(key, each.time_ns, each.mean))
+                shares.take(key, each.time_ns, each.mean)
             await asyncio.sleep(0)  # answers come first

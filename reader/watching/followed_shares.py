@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from reader.detection.anomaly import Anomaly
 from reader.detection.findings import DeviceKey, Finding
 from reader.lookups.watch_findings import WatchFindings
-from reader.watching.intake import Reading
 from reader.watching.ownership import share_of
 from reader.watching.series import FollowedSeries
 from reader.watching.share import Share, read_record
@@ -46,9 +45,8 @@ class FollowedShares:
         """Series followed."""
         return sum(len(share.series) for share in self.shares.values())
 
-    def take(self, reading: Reading) -> None:
+    def take(self, key: SeriesKey, time_ns: int, value: float) -> None:
         """One reading: scored if it is of a share that is followed."""
-        key = reading.key
         number = self._numbers.get(key)
         if number is None:
             if len(self._numbers) >= _MOST:
@@ -60,7 +58,7 @@ class FollowedShares:
         series = share.series.get(key) or self._new(share, key)
         if series is not None:
             self.points += 1
-            share.take(series, reading.time_ns / NS, reading.value)
+            share.take(series, time_ns / NS, value)
 
     def _new(self, share: Share, key: SeriesKey) -> FollowedSeries | None:
         if self.size >= self._most:

@@ -18,13 +18,13 @@ from reader.watching import ownership
 from reader.watching.bucket import WatchBucket, record_key
 from reader.watching.fleet_health import FleetLooks
 from reader.watching.followed_shares import FollowedShares
-from reader.watching.intake import Intake
 from reader.watching.share_store import AWAY, ShareStore, WatchDeps
 from spindle import subjects
 from spindle.bus.buckets import Overtaken
 from spindle.errors import StoreError
 from spindle.store.base import Selection
 from spindle.timestamps import NS
+from spindle.wire_metric import MetricReader
 
 log = logging.getLogger("reader.watch")
 
@@ -85,7 +85,7 @@ class _Session:
         self._deps, self._metrics, self._me = deps, metrics, me
         settings = self._settings = deps.service.settings
         self._followed = FollowedShares(anomaly.STEP_SECONDS, settings.reader_watch_series)
-        self._intake = Intake(settings.max_payload_bytes)
+        self._metrics_in = MetricReader(settings.max_payload_bytes)
         self._alive = ownership.Alive()
         self._held_until = 0.0  # on this clock nobody else follows these shares before
         self._next_peers = time.monotonic() + PEER_SECONDS
@@ -122,10 +122,10 @@ class _Session:
         latest = self._settings.latest_ns(time.time_ns())
         # Not renewed in time: another reader may follow these shares by now.
         scored = time.monotonic() <= self._held_until
-        for reading in self._intake.readings(message.data, latest):
-            self._deps.snapshot.take(*reading)
+        for series, time_ns, value in self._metrics_in.good(message.data, latest):
+            self._deps.snapshot.take(series.key, time_ns, value)
             if scored:
-                self._followed.take(reading)
+                self._followed.take(series.key, time_ns, value)
 
     async def _tick_until_stopped(self) -> None:
         service = self._deps.service

@@ -43,24 +43,20 @@ class Series:
     Interned by whoever decodes (one object per series), so identity is equality.
     """
 
-    __slots__ = ("array_id", "device_id", "head", "metric_type", "source_device")
+    __slots__ = ("array_id", "device_id", "head", "key", "metric_type", "source_device")
 
     def __init__(self, source_device: str, metric_type: str, device_id: str, array_id: str) -> None:
         self.source_device = source_device
         self.metric_type = metric_type
         self.device_id = device_id
         self.array_id = array_id
+        self.key = SeriesKey(source_device, metric_type, device_id, array_id)
         # Tag order by name, as InfluxDB advises; valid names need no escaping.
         array = f"array_id={array_id}," if array_id else ""
         self.head = (
             f"device_metrics,{array}device_id={device_id},metric_type={metric_type},"
             f"source_device={source_device} value="
         )
-
-    @property
-    def key(self) -> SeriesKey:
-        """The same four names as a value."""
-        return SeriesKey(self.source_device, self.metric_type, self.device_id, self.array_id)
 
 
 #: One reading: its series, its time in nanoseconds, its value in the metric's unit.

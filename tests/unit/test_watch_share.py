@@ -16,12 +16,12 @@ from reader.lookups.watch_findings import WatchFindings
 from reader.watching import announcements
 from reader.watching.bucket import health_from_json, health_json
 from reader.watching.followed_shares import FollowedShares
-from reader.watching.intake import Intake, Reading
 from reader.watching.series import FollowedSeries
 from reader.watching.share import Share, series_name
 from spindle.errors import InvalidInput
 from spindle.store.base import Latest, SeriesKey
 from spindle.timestamps import NS
+from spindle.wire_metric import MetricReader
 
 KEY = SeriesKey("DiskUnit", "Latency", "d1", "a1")
 START = 1_800_000_000.0
@@ -129,7 +129,7 @@ def test_the_bound_on_series_is_kept_and_logged_once(caplog: pytest.LogCaptureFi
     followed = FollowedShares(1.0, 3)
     followed.shares = {n: Share(n, 1.0) for n in range(8)}
     for n in range(10):
-        followed.take(Reading(SeriesKey("DiskUnit", "IOPs", f"d{n}", ""), int(START) * NS, 1.0))
+        followed.take(SeriesKey("DiskUnit", "IOPs", f"d{n}", ""), int(START) * NS, 1.0)
     assert followed.size == 3
     assert caplog.text.count("READER_WATCH_SERIES") == 1
     here, other = WatchFindings(), FollowedShares(1.0, 3)
@@ -144,7 +144,7 @@ def test_the_bound_on_series_is_kept_and_logged_once(caplog: pytest.LogCaptureFi
 
 def test_only_shares_that_are_followed_are_scored() -> None:
     followed = FollowedShares(1.0, 100)
-    followed.take(Reading(KEY, int(START) * NS, 1.0))
+    followed.take(KEY, int(START) * NS, 1.0)
     assert followed.size == 0
 
 
@@ -214,7 +214,7 @@ LATEST = int(START) * NS
     ],
 )
 def test_of_a_payload_only_what_the_contract_takes_is_scored(payload: bytes, count: int) -> None:
-    assert len(Intake(900_000).readings(payload, LATEST)) == count
+    assert len(MetricReader(900_000).good(payload, LATEST)) == count
 
 
 def test_a_finding_knows_what_was_expected_so_that_health_can_say_that_it_is_back() -> None:
