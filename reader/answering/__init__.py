@@ -1,1 +1,1 @@
-"""From a request on NATS to its reply: parameters checked, budgets kept, one shape of answers."""
+"""Takes requests from NATS and gives replies: parameters checked, number and time bounded."""

@@ -1,1 +1,1 @@
-"""What answers are made of: found in the store or the stream, shared by all who ask at once."""
+"""What answers are made from: read from the store or the stream, shared by all who ask at once."""

@@ -1,4 +1,4 @@
-"""The examples of answers that questions declare, and the gateway's document shows."""
+"""The example replies that questions declare, which the gateway's document shows."""
 
 from __future__ import annotations
 
