@@ -26,7 +26,6 @@ from reader.settings import ReaderSettings
 from reader.watching.session import Watch
 from reader.watching.share_store import AWAY, WatchDeps
 from spindle import __version__, bus, subjects
-from spindle.bus.buckets import Overtaken
 from spindle.service.run import Service
 from spindle.store.base import Store
 from spindle.store.registry import open_store
@@ -80,7 +79,7 @@ async def _serve(runner: QuestionRunner, deps: WatchDeps) -> None:
     client, service = deps.client, deps.service
     async with asyncio.TaskGroup() as answers:
         if service.settings.reader_watch:
-            watch = service.supervise("watch", Watch(deps).run, expected=(*AWAY, Overtaken))
+            watch = service.supervise("watch", Watch(deps).run, expected=AWAY)
             answers.create_task(watch, name="watch")
         config = ServiceConfig(
             name=NAME, version=__version__, description=DESCRIPTION, queue_group=NAME

@@ -11,8 +11,6 @@ import orjson
 from nats.aio.client import Client
 from nats.js import JetStreamContext
 
-from reader.detection.findings import RANK, DeviceKey
-from reader.health.evidence import PreviousState
 from reader.settings import ReaderSettings
 from reader.watching.ownership import Table
 from spindle import subjects
@@ -29,14 +27,14 @@ def _most_bytes(settings: ReaderSettings) -> int:
 
 
 class WatchBucket:
-    """See the module. Values are JSON; states of series are as ``Followed`` makes them."""
+    """Values are compressed JSON; states of series are ``FollowedSeries.to_bytes``."""
 
     def __init__(self, bucket: Bucket) -> None:
         self._bucket = bucket
 
     @classmethod
     async def open(cls, client: Client, settings: ReaderSettings) -> WatchBucket:
-        """Made where it is missing, safely at once by many readers.
+        """The bucket, created where it is missing; many readers may do so at once.
 
         :raises BusUnavailable: NATS has no room for it.
         """
@@ -64,7 +62,7 @@ class WatchBucket:
         return await self._bucket.replace(key, zlib.compress(orjson.dumps(value), 1), revision)
 
     async def table(self) -> tuple[Table, int]:
-        """Who follows what."""
+        """Which reader follows which share, and the revision of that."""
         data, revision = await self.get(TABLE)
         return Table.from_json(data), revision
 
@@ -76,11 +74,11 @@ class WatchBucket:
                 yield key.removeprefix(prefix), entry.value
 
     async def save(self, share: int, parts: Iterable[tuple[str, bytes]]) -> None:
-        """Keep parts of a share's state."""
+        """Save parts of a share's state, by name."""
         await asyncio.gather(*(self._bucket.put(_state(share, name), data) for name, data in parts))
 
     async def forget(self, share: int, names: Iterable[str]) -> None:
-        """Drop parts of a share's state."""
+        """Delete parts of a share's state."""
         for name in names:
             await self._bucket.purge(_state(share, name))
 
@@ -92,21 +90,3 @@ def record_key(share: int) -> str:
 
 def _state(share: int, name: str) -> str:
     return f"state.{share}.{name}"
-
-
-def health_json(states: dict[DeviceKey, PreviousState], checked_ns: int) -> dict[str, Any]:
-    """The devices that are not ok, as they are written."""
-    devices = {f"{kind}/{device}": list(before) for (kind, device), before in states.items()}
-    return {"checked": checked_ns, "devices": devices}
-
-
-def health_from_json(data: object) -> tuple[dict[DeviceKey, PreviousState], int]:
-    """As they were written, and when; nothing where they cannot be read."""
-    if not isinstance(data, dict):
-        return {}, 0
-    found: dict[DeviceKey, PreviousState] = {}
-    for name, (state, since) in data.get("devices", {}).items():
-        kind, _, device = name.partition("/")
-        if state in RANK:
-            found[kind, device] = PreviousState(state, int(since))
-    return found, int(data.get("checked", 0))

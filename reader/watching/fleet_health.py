@@ -1,72 +1,69 @@
-"""The whole fleet's health, looked at again and again by one reader; its changes are published."""
+"""The health of the whole fleet, judged again and again by one reader, which announces changes."""
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import time
+from collections.abc import Callable
+from typing import Any
 
-from reader.detection.findings import DeviceKey, Finding
+from reader.detection.findings import RANK, DeviceKey
 from reader.health.evidence import PreviousState
-from reader.watching import announcements, forecasts
-from reader.watching.bucket import (
-    FORECASTS,
-    HEALTH,
-    WatchBucket,
-    health_from_json,
-    health_json,
-)
+from reader.watching import announcements
+from reader.watching.bucket import HEALTH, WatchBucket
 from reader.watching.share_store import WatchDeps
 from spindle.bus.buckets import Overtaken
+from spindle.errors import StoreError
 from spindle.store.base import Selection
 from spindle.timestamps import NS
 
 log = logging.getLogger("reader.watch")
 
+#: How often the fleet's health is judged: soon enough for a person who watches, and a fraction of a
+#: second's work for some thousand devices.
+HEALTH_SECONDS = 3.0
 FRESH_NS = 60 * NS  # how often it is written though nothing changed
 OLD_NS = 5 * FRESH_NS  # what was written longer ago says nothing of now
 
 
-class FleetLooks:
-    """Owns the bucket's ``health`` while this reader follows the first share."""
+class FleetHealth:
+    """The states of all devices that are not ok, as the bucket holds them under ``health``.
 
-    def __init__(self, deps: WatchDeps, bucket: WatchBucket) -> None:
-        self._store, self._client, self._bucket = deps.store, deps.client, bucket
-        self._examiner, self._findings = deps.examiner, deps.findings
-        self._states: dict[DeviceKey, PreviousState] = {}  # as last written by anybody
+    :param leads: whether this reader is the one that judges now.
+    """
+
+    def __init__(self, deps: WatchDeps, bucket: WatchBucket, leads: Callable[[], bool]) -> None:
+        self._deps, self._bucket, self._leads = deps, bucket, leads
+        self._states: dict[DeviceKey, PreviousState] = {}  # as last written by any reader
         self._checked_ns = 0
         self._revision = 0
-        self._foretold_revision = 0
 
-    async def read(self) -> None:
-        """What was written last, by whomever."""
+    async def run(self) -> None:
+        """Read the states, or judge and write them, until the service stops."""
+        interval = HEALTH_SECONDS
+        while await self._deps.service.pause(interval):
+            await self._read()
+            if not self._leads():
+                continue
+            started = time.monotonic()
+            try:
+                self._deps.store_ready.require()
+                await self._judge(time.time_ns())
+            except StoreError as error:  # the store check tells it; the last states stay
+                log.debug("the fleet's health is not judged: %s", error)
+            # A fleet that takes long to judge is judged less often.
+            interval = max(HEALTH_SECONDS, 4 * (time.monotonic() - started))
+
+    async def _read(self) -> None:
         data, self._revision = await self._bucket.get(HEALTH)
         self._states, self._checked_ns = health_from_json(data)
         fresh = time.time_ns() - self._checked_ns <= OLD_NS
-        self._findings.previous_states = self._states if fresh else {}
+        self._deps.findings.previous_states = self._states if fresh else {}
 
-    async def forecasts(self) -> list[Finding]:
-        """What was foretold last, by whomever."""
-        data, self._foretold_revision = await self._bucket.get(FORECASTS)
-        return forecasts.from_json(data)
-
-    async def foretell(self, now_ns: int, retention_hours: float) -> None:
-        """Foretell, and write it down for all readers.
-
-        :raises StoreError: the store could not be asked.
-        """
-        before = await self.forecasts()
-        found = await forecasts.findings(self._store, now_ns, retention_hours, before)
-        with contextlib.suppress(Overtaken):
-            written = forecasts.to_json(found)
-            await self._bucket.write(FORECASTS, written, self._foretold_revision)
-
-    async def look(self, now_ns: int) -> None:
-        """Judge, write down, then publish what changed: in this order, so that only one tells.
-
-        :raises StoreError: the store could not be asked.
-        """
-        units = await self._examiner.examine(self._store, Selection(), now_ns)
+    async def _judge(self, now_ns: int) -> None:
+        """Judge, write down, then publish what changed: in this order, so that only one tells."""
+        deps = self._deps
+        units = await deps.examiner.examine(deps.store, Selection(), now_ns)
         states = announcements.states(units, self._states, now_ns)
         changes = announcements.changes(units, self._states, now_ns)
         if states == self._states and now_ns - self._checked_ns < FRESH_NS:
@@ -75,6 +72,24 @@ class FleetLooks:
             await self._bucket.write(HEALTH, health_json(states, now_ns), self._revision)
         except Overtaken:
             return  # another reader tells it
-        self._findings.previous_states = states
+        deps.findings.previous_states = states
         for change in changes:
-            await self._client.publish(change.subject, change.payload)
+            await deps.client.publish(change.subject, change.payload)
+
+
+def health_json(states: dict[DeviceKey, PreviousState], checked_ns: int) -> dict[str, Any]:
+    """The devices that are not ok, as JSON takes them."""
+    devices = {f"{kind}/{device}": list(before) for (kind, device), before in states.items()}
+    return {"checked": checked_ns, "devices": devices}
+
+
+def health_from_json(data: object) -> tuple[dict[DeviceKey, PreviousState], int]:
+    """The devices of ``health_json``, and when they were judged; none where it cannot be read."""
+    if not isinstance(data, dict):
+        return {}, 0
+    found: dict[DeviceKey, PreviousState] = {}
+    for name, (state, since) in data.get("devices", {}).items():
+        kind, _, device = name.partition("/")
+        if state in RANK:
+            found[kind, device] = PreviousState(state, int(since))
+    return found, int(data.get("checked", 0))

@@ -21,7 +21,7 @@ _MOST = 200_000  # series of which it is remembered in which share they are; and
 
 
 class FollowedShares:
-    """Mutable state of one reader's watch.
+    """What one reader's watch knows. Mutable.
 
     :ivar shares: followed now.
     :ivar elsewhere: the anomalies of the shares that others follow, and how many series they do
@@ -39,6 +39,11 @@ class FollowedShares:
         self._most = most_series
         self._numbers: dict[SeriesKey, int] = {}
         self._told_full = False  # the bound is logged once
+
+    @property
+    def leads(self) -> bool:
+        """Whether this reader does what one reader does for all: it has the first share."""
+        return 0 in self.shares
 
     @property
     def size(self) -> int:

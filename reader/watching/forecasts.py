@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import logging
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -10,11 +13,51 @@ from typing import Any
 from reader.detection.findings import DeviceKey, Finding
 from reader.forecasting import capacity
 from reader.lookups.capacity_past import Past, read_past
+from reader.watching import ownership
+from reader.watching.bucket import FORECASTS, WatchBucket
+from reader.watching.followed_shares import FollowedShares
+from reader.watching.share_store import WatchDeps
+from spindle.bus.buckets import Overtaken
+from spindle.errors import StoreError
 from spindle.store.base import Selection, Store
 from spindle.timestamps import NS
 
+log = logging.getLogger("reader.watch")
+
 METRIC = "CapacityUsed"
 HORIZON_DAYS = 90.0
+#: How often it is foretold when devices will be full: they take days.
+FORECAST_SECONDS = 900.0
+FIRST_FORECAST_SECONDS = 20.0
+
+
+class FleetForecasts:
+    """The devices that will be full soon, as the bucket holds them under ``forecasts``."""
+
+    def __init__(self, deps: WatchDeps, bucket: WatchBucket, followed: FollowedShares) -> None:
+        self._deps, self._bucket, self._followed = deps, bucket, followed
+        self._revision = 0
+
+    async def run(self) -> None:
+        """Read the forecasts, and now and then make and write them, until the service stops."""
+        due = time.monotonic() + FIRST_FORECAST_SECONDS
+        while await self._deps.service.pause(ownership.BEAT_SECONDS):
+            data, self._revision = await self._bucket.get(FORECASTS)
+            self._followed.forecasts = from_json(data)
+            if not self._followed.leads or time.monotonic() < due:
+                continue
+            due = time.monotonic() + FORECAST_SECONDS
+            try:
+                self._deps.store_ready.require()
+                await self._foretell(time.time_ns())
+            except StoreError as error:
+                log.debug("nothing is foretold: %s", error)
+
+    async def _foretell(self, now_ns: int) -> None:
+        hours, before = self._deps.service.settings.retention_hours, self._followed.forecasts
+        found = await findings(self._deps.store, now_ns, hours, before)
+        with contextlib.suppress(Overtaken):
+            await self._bucket.write(FORECASTS, to_json(found), self._revision)
 
 
 async def findings(
@@ -43,12 +86,12 @@ def _found(past: Past, now_ns: int, began: dict[DeviceKey, int]) -> list[Finding
 
 
 def to_json(found: Sequence[Finding]) -> list[dict[str, Any]]:
-    """As they are written."""
+    """The findings as JSON takes them."""
     return [asdict(each) for each in found]
 
 
 def from_json(data: object) -> list[Finding]:
-    """As they were written; none where they cannot be read."""
+    """The findings of ``to_json``; none where they cannot be read."""
     try:
         return [Finding(**each) for each in data] if isinstance(data, list) else []
     except TypeError:

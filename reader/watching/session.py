@@ -16,8 +16,9 @@ from prometheus_client import CollectorRegistry, Counter, Gauge
 from reader.detection import anomaly
 from reader.watching import ownership
 from reader.watching.bucket import WatchBucket, record_key
-from reader.watching.fleet_health import FleetLooks
+from reader.watching.fleet_health import FleetHealth
 from reader.watching.followed_shares import FollowedShares
+from reader.watching.forecasts import FleetForecasts
 from reader.watching.share_store import AWAY, ShareStore, WatchDeps
 from spindle import subjects
 from spindle.bus.buckets import Overtaken
@@ -29,14 +30,8 @@ from spindle.wire_metric import MetricReader
 log = logging.getLogger("reader.watch")
 
 TICK_SECONDS = 1.0
-#: How often the fleet's health is judged: soon enough for a person who watches, and a fraction of a
-#: second's work for some thousand devices.
-HEALTH_SECONDS = 3.0
 PEER_SECONDS = 60.0  # what peers are compared by: see ``detection.peers``
 SNAPSHOT_SECONDS = 60.0  # how often the newest readings are read from the store
-#: How often it is foretold when devices will be full: they take days.
-FORECAST_SECONDS = 900.0
-FIRST_FORECAST_SECONDS = 20.0
 FRESH_SECONDS = 15.0  # how often what lasts is written again, with its latest peak
 SAVE_SECONDS = 2.0  # how long a stopping reader saves states
 
@@ -95,10 +90,12 @@ class _Session:
         self._store: ShareStore
 
     async def run(self) -> None:
-        client = self._deps.client
+        deps, client = self._deps, self._deps.client
         self._bucket = await WatchBucket.open(client, self._settings)
         self._store = ShareStore(self._deps, self._bucket, self._followed)
-        looks = FleetLooks(self._deps, self._bucket)
+        followed = self._followed
+        health = FleetHealth(deps, self._bucket, lambda: followed.leads and self._heard)
+        forecasts = FleetForecasts(deps, self._bucket, followed)
         subscriptions = [
             await client.subscribe(subject, cb=self._hear)
             for subject in (subjects.METRICS, f"{subjects.METRICS}.>")
@@ -106,9 +103,9 @@ class _Session:
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._tick_until_stopped(), name="watch ticks")
-                tasks.create_task(self._look_until_stopped(looks), name="watch health")
+                tasks.create_task(health.run(), name="watch health")
                 tasks.create_task(self._snapshot_until_stopped(), name="watch snapshot")
-                tasks.create_task(self._foretell_until_stopped(looks), name="watch forecasts")
+                tasks.create_task(forecasts.run(), name="watch forecasts")
         finally:
             self._deps.snapshot.mark_incomplete()
             for subscription in subscriptions:
@@ -223,33 +220,3 @@ class _Session:
                 log.debug("the newest readings are not brought up to date: %s", error)
                 pause = TICK_SECONDS if not snapshot.complete else SNAPSHOT_SECONDS
             going = await service.pause(pause)
-
-    async def _foretell_until_stopped(self, looks: FleetLooks) -> None:
-        """One reader foretells, all read it."""
-        service, settings = self._deps.service, self._settings
-        due = time.monotonic() + FIRST_FORECAST_SECONDS
-        while await service.pause(ownership.BEAT_SECONDS):
-            self._followed.forecasts = await looks.forecasts()
-            if 0 not in self._followed.shares or time.monotonic() < due:
-                continue
-            due = time.monotonic() + FORECAST_SECONDS
-            try:
-                self._deps.store_ready.require()
-                await looks.foretell(time.time_ns(), settings.retention_hours)
-            except StoreError as error:
-                log.debug("nothing is foretold: %s", error)
-
-    async def _look_until_stopped(self, looks: FleetLooks) -> None:
-        interval = HEALTH_SECONDS
-        while await self._deps.service.pause(interval):
-            await looks.read()
-            if 0 not in self._followed.shares or not self._heard:
-                continue
-            started = time.monotonic()
-            try:
-                self._deps.store_ready.require()
-                await looks.look(time.time_ns())
-            except StoreError as error:  # the store check tells it; the last look stays
-                log.debug("the fleet's health is not judged: %s", error)
-            # A fleet that takes long to judge is judged less often.
-            interval = max(HEALTH_SECONDS, 4 * (time.monotonic() - started))

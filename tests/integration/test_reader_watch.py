@@ -22,7 +22,7 @@ from nats.js.errors import NotFoundError
 from reader.detection import anomaly
 from reader.main import PARTS, answer_from
 from reader.settings import ReaderSettings
-from reader.watching import bucket, ownership, session, share_store
+from reader.watching import bucket, fleet_health, forecasts, ownership, session, share_store
 from spindle import bus
 from spindle.service import tasks
 from spindle.service.health import Health
@@ -42,7 +42,7 @@ WATCHING: dict[str, Any] = {"reader_watch": True}
 @pytest.fixture(autouse=True)
 def _hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(session, "TICK_SECONDS", 0.05)
-    monkeypatch.setattr(session, "HEALTH_SECONDS", 0.1)
+    monkeypatch.setattr(fleet_health, "HEALTH_SECONDS", 0.1)
     monkeypatch.setattr(share_store, "SNAPSHOT_SECONDS", 1.0)
     monkeypatch.setattr(anomaly, "STEP_SECONDS", 1.0)
     monkeypatch.setattr(ownership, "BEAT_SECONDS", 0.1)
@@ -289,7 +289,7 @@ async def test_identical_questions_are_answered_by_one_look_into_the_store(
 async def test_a_device_that_will_be_full_soon_is_a_warning_with_the_day(
     nats_server: Server, store: Store, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(session, "FIRST_FORECAST_SECONDS", 0.0)
+    monkeypatch.setattr(forecasts, "FIRST_FORECAST_SECONDS", 0.0)
     filling, now = Series("DiskUnit", "CapacityUsed", "full-1", "array-1"), time.time_ns()
     hours = range(6 * 24)
     await store.write_points(

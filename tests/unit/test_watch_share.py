@@ -14,7 +14,7 @@ from reader.health.reasons import from_finding
 from reader.health.verdict import judge
 from reader.lookups.watch_findings import WatchFindings
 from reader.watching import announcements
-from reader.watching.bucket import health_from_json, health_json
+from reader.watching.fleet_health import health_from_json, health_json
 from reader.watching.followed_shares import FollowedShares
 from reader.watching.series import FollowedSeries
 from reader.watching.share import Share, series_name
