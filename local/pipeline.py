@@ -56,9 +56,16 @@ class Pipeline:
         """Where a service listens: where all do, unless it has a setting of its own."""
         return getattr(self.own.get(service), f"{service}_host", "") or self.settings.http_host
 
+    def speaks_tls(self, service: str) -> bool:
+        """Whether a service answers over HTTPS."""
+        return bool(getattr(self.own.get(service), f"{service}_tls_cert", ""))
+
     def pages(self) -> dict[str, str]:
         """Service -> address of its ``/healthz``."""
-        return {name: page(name, self.host(name), self.http_port(name)) for name in self.names}
+        return {
+            name: page(name, self.host(name), self.http_port(name), tls=self.speaks_tls(name))
+            for name in self.names
+        }
 
     def ports(self) -> list[ports.Port]:
         """Every port that will be listened on."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import ssl
 import time
 import urllib.error
 import urllib.request
@@ -17,8 +18,20 @@ from local.services import NATS
 from local.supervisor import ProcessState
 
 PROBE_SECONDS = 3.0
+
+
+def _any_certificate() -> ssl.SSLContext:
+    """The gateway's certificate is of the name that others know it by, not of 127.0.0.1."""
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
 #: What runs on this machine is asked directly, whatever proxy the environment names.
-_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+_DIRECT = urllib.request.build_opener(
+    urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=_any_certificate())
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +114,9 @@ def broker(page: str) -> nats.Broker:
     return nats.broker(varz) if varz else nats.UNKNOWN_BROKER
 
 
-def page(service: str, host: str, port: int) -> str:
+def page(service: str, host: str, port: int, *, tls: bool = False) -> str:
     """Where a service's ``/healthz`` is asked from this machine."""
     if service == NATS or host in ("0.0.0.0", "::", ""):  # noqa: S104 - asked, not bound
         host = "127.0.0.1"
-    return f"http://{f'[{host}]' if ':' in host else host}:{port}/healthz"
+    scheme = "https" if tls else "http"
+    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}/healthz"

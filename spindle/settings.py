@@ -16,7 +16,8 @@ from urllib.parse import quote, urlsplit
 
 from dotenv import dotenv_values
 from pydantic import Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from spindle.errors import InvalidSettings
 from spindle.models import sentence_of, shown
@@ -26,6 +27,41 @@ from spindle.timestamps import NS
 DEFAULT_STORE = "sqlite:///.spindle/spindle.db"
 _REPLICAS = (1, 3, 5)
 _NATS_SCHEMES = ("nats", "tls", "ws", "wss")
+
+
+class SecretFiles(PydanticBaseSettingsSource):
+    """Secrets from files: ``NATS_PASSWORD_FILE`` names the one that holds ``NATS_PASSWORD``.
+
+    A line break at its end is none of the secret. A secret that is set itself wins.
+    """
+
+    def get_field_value(
+        self,
+        field: FieldInfo,  # noqa: ARG002 - pydantic's signature
+        field_name: str,
+    ) -> tuple[Any, str, bool]:
+        """Not used: all fields are looked at in one go."""
+        return None, field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        """Field -> secret, of those whose file is named.
+
+        :raises OSError: a file cannot be read.
+        """
+        told = {**dotenv_values(".env"), **os.environ}
+        given = {name.lower(): value for name, value in told.items() if value}
+        return {
+            name: _secret(f"{name}_file", given[f"{name}_file"])
+            for name, field in self.settings_cls.model_fields.items()
+            if field.annotation is SecretStr and f"{name}_file" in given
+        }
+
+
+def _secret(setting: str, path: str) -> str:
+    try:
+        return Path(path).read_bytes().decode(errors="replace").rstrip("\r\n")
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, f"{setting.upper()}: {path}") from None
 
 
 class Settings(BaseSettings):
@@ -44,6 +80,18 @@ class Settings(BaseSettings):
         hide_input_in_errors=True,
         allow_inf_nan=False,
     )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """What is given, the environment, ``.env``, files of secrets; the first wins."""
+        return init_settings, env_settings, dotenv_settings, SecretFiles(settings_cls)
 
     nats_url: str = Field(
         "nats://127.0.0.1:4222",

@@ -17,6 +17,7 @@ _HEAD = """\
 ## Every setting of Spindle. Copy this file to .env (./run.sh init does) and change what you like.
 ## A line that begins with a single # shows a default; take the # away to change the value.
 ## The environment wins over .env. `./run.sh restart` applies changes.
+## A password or token may be in a file: NATS_PASSWORD_FILE=/run/secrets/nats, and so for each.
 """
 _WIDTH = 97
 

@@ -84,3 +84,26 @@ def test_former_settings_that_are_still_set_are_named_with_what_replaces_them(
         "settings that no longer exist are still set: SPINDLE_TEST_GONE (a constant now), "
         "SPINDLE_TEST_OTHER (follows RETENTION_HOURS)"
     )
+
+
+def test_a_secret_may_come_from_a_file_without_its_line_break(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "secret").write_text("s3cret\n")
+    monkeypatch.setenv("NATS_PASSWORD_FILE", str(tmp_path / "secret"))
+    (tmp_path / ".env").write_text("INFLUXDB_TOKEN_FILE=secret\n")
+    settings = load(Settings)
+    assert settings.nats_password.get_secret_value() == "s3cret"
+    assert settings.influxdb_token.get_secret_value() == "s3cret"
+    monkeypatch.setenv("NATS_PASSWORD", "nearer")
+    assert load(Settings).nats_password.get_secret_value() == "nearer"
+
+
+def test_a_secrets_file_that_is_not_there_is_named_with_its_setting(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("NATS_PASSWORD_FILE", "nowhere")
+    with pytest.raises(InvalidSettings, match=r"^NATS_PASSWORD_FILE: nowhere: No such file"):
+        load(Settings)
