@@ -23,6 +23,7 @@ from reader.watching.share_store import AWAY, ShareStore, WatchDeps
 from spindle import subjects
 from spindle.bus.buckets import Overtaken
 from spindle.errors import StoreError
+from spindle.service.tasks import lasting
 from spindle.store.base import Selection
 from spindle.timestamps import NS
 from spindle.wire_metric import MetricReader
@@ -101,11 +102,14 @@ class _Session:
             for subject in (subjects.METRICS, f"{subjects.METRICS}.>")
         ]
         try:
-            async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._tick_until_stopped(), name="watch ticks")
-                tasks.create_task(health.run(), name="watch health")
-                tasks.create_task(self._snapshot_until_stopped(), name="watch snapshot")
-                tasks.create_task(forecasts.run(), name="watch forecasts")
+            async with asyncio.TaskGroup() as group:
+                for name, loop in {
+                    "watch ticks": self._tick_until_stopped,
+                    "watch health": health.run,
+                    "watch snapshot": self._snapshot_until_stopped,
+                    "watch forecasts": forecasts.run,
+                }.items():
+                    group.create_task(lasting(loop(), deps.service.stopping), name=name)
         finally:
             self._deps.snapshot.mark_incomplete()
             for subscription in subscriptions:

@@ -55,6 +55,28 @@ async def end(*tasks: asyncio.Task[Any]) -> list[Any]:
     return await asyncio.gather(*tasks, return_exceptions=True)
 
 
+class EndedEarly(SpindleError):
+    """A task that was to last ended before it was told to."""
+
+
+async def lasting(work: Coroutine[Any, Any, None], stopping: asyncio.Event) -> None:
+    """A long-running task of a group, whose end before the stop fails the group.
+
+    A ``TaskGroup`` passes over a task that returned, or that something below it cancelled, and goes
+    on without it. Under ``supervise`` the whole group is started again.
+
+    :raises EndedEarly: the work ended, though it was not told to.
+    """
+    try:
+        await work
+    except asyncio.CancelledError:
+        if cancelled():
+            raise
+    if not stopping.is_set():
+        task = asyncio.current_task()
+        raise EndedEarly(f"{task.get_name() if task else 'a task'} ended before the stop")
+
+
 async def supervise(
     name: str,
     work: Callable[[], Coroutine[Any, Any, None]],

@@ -92,6 +92,36 @@ async def loses_a_task_of_its_group() -> None:
         raise asyncio.CancelledError
 
 
+async def goes_on_without_a_task(how: Work) -> None:
+    never = asyncio.Event()
+    async with asyncio.TaskGroup() as group:
+        group.create_task(tasks.lasting(how(), never), name="part")
+        group.create_task(tasks.lasting(never_ends(), never))
+
+
+async def never_ends() -> None:
+    await asyncio.Event().wait()
+
+
+@pytest.mark.parametrize("how", [returns, is_cancelled_from_below])
+async def test_a_group_of_which_a_task_ended_is_started_again_whole(how: Work) -> None:
+    task = Task(lambda: goes_on_without_a_task(how))
+    async with task.supervised():
+        await until(lambda: task.starts == 2)
+        assert task.health["loop"] == "part ended before the stop; it is started again"
+        await until(lambda: task.service.health.healthy)
+
+
+async def test_a_lasting_task_may_end_once_the_service_stops_or_its_group_ends() -> None:
+    stopping = asyncio.Event()
+    stopping.set()
+    await tasks.lasting(returns(), stopping)
+    waiting = asyncio.create_task(tasks.lasting(never_ends(), asyncio.Event()))
+    await asyncio.sleep(0)
+    await tasks.end(waiting)
+    assert waiting.cancelled()
+
+
 @pytest.mark.parametrize(
     "how", [returns, fails, is_mistaken, is_cancelled_from_below, loses_a_task_of_its_group]
 )
