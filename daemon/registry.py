@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING
 from daemon.host.source import HostSource
 from daemon.parking.source import ParkingSource
 from daemon.simulator.source import Simulator
+from daemon.smart.source import SmartSource
 from daemon.source import Source, SourceSettings
 
 #: By name, in the order in which they are listed and read by default.
 SOURCES: Mapping[str, type[Source]] = {
-    source.name: source for source in (Simulator, HostSource, ParkingSource)
+    source.name: source for source in (Simulator, HostSource, SmartSource, ParkingSource)
 }
 
 if TYPE_CHECKING:

@@ -356,5 +356,5 @@ async def test_wrong_settings_are_all_named_and_the_exit_code_is_2(
     assert process.tail().splitlines() == [
         "daemon: EVENT_PROBABILITY: given '7', expected less than or equal to 1",
         "daemon: DAEMON_SOURCES: given 'fish', no source is called 'fish': "
-        "expected one or more of simulator, host, parking, separated by commas",
+        "expected one or more of simulator, host, smart, parking, separated by commas",
     ]

@@ -69,4 +69,4 @@ def test_two_files_are_touched_and_the_daemon_reads_it(copy: Path) -> None:
     assert '"metricType":"RoomTemp","value":21.5' in done.stdout
 
     wrong = run(copy, "-c", READ, DAEMON_SOURCES="wheather")
-    assert "expected one or more of simulator, host, parking, weather" in wrong.stderr
+    assert "expected one or more of simulator, host, smart, parking, weather" in wrong.stderr

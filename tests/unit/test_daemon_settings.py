@@ -42,7 +42,7 @@ def test_sources_may_be_spaced_and_repeated() -> None:
 def test_an_unknown_source_is_named_with_those_that_exist() -> None:
     assert mistakes(daemon_sources="simulator,fish") == (
         "DAEMON_SOURCES: given 'simulator,fish', no source is called 'fish': "
-        "expected one or more of simulator, host, parking, separated by commas",
+        "expected one or more of simulator, host, smart, parking, separated by commas",
     )
 
 

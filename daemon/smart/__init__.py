@@ -1,0 +1,1 @@
+"""The source ``smart``: what drives say of themselves, through smartctl."""

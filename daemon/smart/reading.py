@@ -1,0 +1,350 @@
+"""What one output of ``smartctl --json -x`` says: metrics, facts, and whether it was read. Pure.
+
+smartctl 7.0 to 8.0 differ in what they say, and bridges leave out what they like: every key may be
+missing, null, or of another type. Nothing here raises for that; what is not understood is left out.
+
+The exit status is taken as smartctl(8) defines it. Bits 0 to 2 are about the command: the drive was
+not opened, or did not answer all. Bits 3 to 7 are about the drive, which then was read: failing
+(3), an attribute at its threshold now (4) or once in the past (5), errors in its error log (6),
+failed self-tests (7).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from daemon.drives import drive_id
+from daemon.smart import table
+from daemon.smart.table import Attribute
+
+COMMAND_FAILED, NOT_OPENED = 0b1, 0b10
+FAILING, AT_THRESHOLD, ONCE_AT_THRESHOLD = 1 << 3, 1 << 4, 1 << 5
+#: A raw value beyond this is several counters in one, whatever its text says.
+MOST_COUNT = 2**32
+MOST = 1e20  # no drive counts as far; infinity and no number at all are beyond it too
+MOST_HOURS = 1_000_000  # 114 years
+FASTEST_DISK = 8 * 600e6  # bits per second, of one that turns, with two actuators
+COLDEST, HOTTEST = -60, 200  # degC; beyond them a sensor says that it has nothing to say
+_ASLEEP = re.compile(r"in (\w+(?: \w+)?) mode", re.IGNORECASE)
+_LEADING = re.compile(r"\s*(\d+)(?:\s|$|\()")
+_MIN_MAX = re.compile(r"Min/Max (-?\d+)/(-?\d+)")
+_SPEED = {"Gb/s": 1e9, "Mb/s": 1e6}
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One drive, as it says.
+
+    :ivar metrics: metric type -> value in the catalogue's unit; empty where it was not read.
+    :ivar facts: fields of ``DeviceFacts``, by name, without the identity's.
+    :ivar device_id: its own; None where it has neither a WWN nor a serial number.
+    :ivar path: what smartctl was told to open, with the type where that names a RAID member.
+    :ivar asleep: the power mode that it was left in, or empty.
+    :ivar trouble: why it was not read, or empty.
+    """
+
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    device_id: str | None = None
+    path: str = ""
+    asleep: str = ""
+    trouble: str = ""
+
+
+def read(output: object) -> Reading:
+    """What one decoded output says."""
+    if not isinstance(output, Mapping):
+        return Reading(trouble="smartctl's output is no JSON object")
+    facts = {name: value for name, value in _facts(output) if value is not None}
+    path = " ".join(filter(None, (facts.get("path"), facts.get("member"))))
+    known = drive_id(*(str(facts.get(key, "")) for key in ("wwn", "model", "serial")))
+    metrics = _metrics(output)
+    asleep = _asleep(output)
+    trouble = ""
+    if not metrics and not asleep:
+        trouble = _message(output) or "it says nothing that smartctl understands"
+    return Reading(metrics, facts, known, path, asleep, trouble)
+
+
+def status(output: Mapping[str, Any]) -> int:
+    """smartctl's exit status; 0 where it is not said."""
+    return int(number(at(output, "smartctl", "exit_status")) or 0)
+
+
+def at(output: Any, *path: str) -> Any:
+    """The value at a path of keys, or None."""
+    for key in path:
+        output = output.get(key) if isinstance(output, Mapping) else None
+    return output
+
+
+def number(value: Any) -> float | None:
+    """A number that can be one, also where it is written as text; else None."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        found = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return found if abs(found) <= MOST else None
+
+
+def text(value: Any) -> str | None:
+    """Printable text on one line, else None."""
+    if not isinstance(value, str):
+        return None
+    line = " ".join(part for part in value.split() if part.isprintable())[:256]
+    return None if line in ("", "REDACTED") else line
+
+
+def _messages(output: Mapping[str, Any]) -> list[str]:
+    found = at(output, "smartctl", "messages")
+    texts = (text(at(each, "string")) for each in found) if isinstance(found, list) else ()
+    return [each for each in texts if each]
+
+
+def _message(output: Mapping[str, Any]) -> str:
+    """Why smartctl did not read it, in its own words."""
+    messages = _messages(output)
+    if messages:
+        return messages[-1]
+    if status(output) & (COMMAND_FAILED | NOT_OPENED):
+        return f"smartctl could not open it (exit status {status(output)})"
+    return ""
+
+
+def _asleep(output: Mapping[str, Any]) -> str:
+    """The power mode in which ``-n standby`` left it alone."""
+    if not status(output) & NOT_OPENED:
+        return ""
+    found = (_ASLEEP.search(message) for message in _messages(output))
+    return next((match[1].lower() for match in found if match), "")
+
+
+def _facts(output: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    kind = text(at(output, "device", "type")) or ""
+    yield "model", text(output.get("model_name")) or text(output.get("scsi_model_name"))
+    yield "family", text(output.get("model_family"))
+    yield "serial", text(output.get("serial_number"))
+    yield "firmware", text(output.get("firmware_version")) or text(output.get("scsi_revision"))
+    yield "wwn", _wwn(output)
+    capacity = number(at(output, "user_capacity", "bytes"))
+    if capacity is None:
+        capacity = number(output.get("nvme_total_capacity"))
+    yield "capacity_bytes", _whole(capacity)
+    rotation = number(output.get("rotation_rate"))
+    protocol = text(at(output, "device", "protocol"))
+    yield "rotation_rpm", 0 if rotation is None and protocol == "NVMe" else _whole(rotation)
+    yield "protocol", protocol
+    yield "interface_speed", _speed(output)
+    yield "path", text(at(output, "device", "name"))
+    yield "member", kind.removeprefix("sat+") if "," in kind else None
+
+
+def _whole(value: float | None) -> int | None:
+    return int(value) if value is not None and value >= 0 else None
+
+
+def _wwn(output: Mapping[str, Any]) -> str | None:
+    """``naa.`` of ATA and SCSI, ``eui.`` of an NVMe drive with one namespace."""
+    naa, oui, own = (number(at(output, "wwn", key)) for key in ("naa", "oui", "id"))
+    if naa is not None and oui is not None and own is not None:
+        return f"naa.{int(naa) & 0xF:x}{int(oui) & 0xFFFFFF:06x}{int(own) & 0xFFFFFFFFF:09x}"
+    unit = text(output.get("logical_unit_id")) or ""
+    if re.fullmatch(r"0x[0-9a-fA-F]{16}|0x[0-9a-fA-F]{32}", unit):
+        return f"naa.{unit[2:].lower()}"
+    spaces = output.get("nvme_namespaces")
+    if isinstance(spaces, list) and len(spaces) == 1:
+        oui, own = (number(at(spaces[0], "eui64", key)) for key in ("oui", "ext_id"))
+        if oui and own:
+            return f"eui.{int(oui) & 0xFFFFFF:06x}{int(own) & 0xFFFFFFFFFF:010x}"
+    return None
+
+
+def _speed(output: Mapping[str, Any]) -> float | None:
+    for which in ("current", "max"):
+        said = (text(at(output, "interface_speed", which, "string")) or "").split()
+        if len(said) == 2 and said[1] in _SPEED and (value := number(said[0])) is not None:
+            return value * _SPEED[said[1]]
+    return None
+
+
+def _metrics(output: Mapping[str, Any]) -> dict[str, float]:
+    """Every value that has a meaning; later ones win over earlier ones of the same name."""
+    said: dict[str, float] = dict(_attributes(output))
+    said.update(_statistics(output))
+    for where, name in table.COMMON:
+        _take(said, name, number(at(output, *where)))
+    for key, (name, unit) in table.NVME.items():
+        _take(said, name, number(at(output, "nvme_smart_health_information_log", key)), unit)
+    for place, name, unit in table.SCSI:
+        _take(said, name, number(at(output, *place)), unit)
+    for spot, name in table.TEMPERATURES:
+        value = number(at(output, *spot))
+        # Bridges that know none say 0.
+        if value is not None and COLDEST < value < HOTTEST and (value or name != "DiskTemp"):
+            said[name] = value
+    if said.get("PowerOnHours", 0) > MOST_HOURS:
+        del said["PowerOnHours"]
+    speed = FASTEST_DISK if (number(output.get("rotation_rate")) or 0) > 0 else _speed(output)
+    _drop_impossible_traffic(said, speed)
+    said.update(_logs(output, said.get("PowerOnHours")))
+    said.update(_warnings(output))
+    return said
+
+
+def _drop_impossible_traffic(said: dict[str, float], speed: float | None) -> None:
+    """Leave out more bytes than could have been carried in the drive's life.
+
+    :param speed: of the interface, bits per second; a disk that turns is slower than that.
+    """
+    seconds = 3600 * (said.get("PowerOnHours", 0) + 1)
+    for name in ("LifetimeRead", "LifetimeWritten"):
+        if speed is not None and said.get(name, 0) > seconds * speed / 8:
+            del said[name]
+
+
+def _take(said: dict[str, float], name: str, value: float | None, unit: float = 1) -> None:
+    if value is not None and value >= 0:
+        said[name] = value * unit
+
+
+def _attributes(output: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
+    rows = at(output, "ata_smart_attributes", "table")
+    maker = f"{text(output.get('model_family'))} {text(output.get('model_name'))}"
+    sector = number(output.get("logical_block_size")) or 512
+    for row in rows if isinstance(rows, list) else ():
+        name, raw = text(at(row, "name")) or "", number(at(row, "raw", "value"))
+        if number(at(row, "id")) in (190, 194):
+            yield from _temperature(row, raw)
+        for pattern, metric in ((table.WRITTEN, "LifetimeWritten"), (table.READ, "LifetimeRead")):
+            found = pattern.fullmatch(name)
+            if found and raw is not None and (found[1] or "") in table.SIZES:
+                yield metric, raw * (table.SIZES[found[1] or ""] or sector)
+        wanted = _wanted(row, name, maker)
+        value = None if wanted is None else _value(row, raw, wanted)
+        if wanted is not None and value is not None:
+            yield wanted.metric, value
+
+
+def _wanted(row: Any, name: str, maker: str) -> Attribute | None:
+    number_of = number(at(row, "id"))
+    for each in table.ATTRIBUTES:
+        if each.id == number_of and (each.names is None or each.names.search(name)):
+            return each if each.makers is None or each.makers.search(maker) else None
+    return None
+
+
+def _value(row: Any, raw: float | None, wanted: Attribute) -> float | None:
+    if wanted.form == "used":
+        left = number(at(row, "value"))
+        return 100 - left if left is not None and 0 <= left <= 100 else None
+    if raw is None or raw < 0:
+        return None
+    match wanted.form:
+        case "high16":
+            return float(int(raw) >> 32 & 0xFFFF)
+        case "low16":
+            return float(int(raw) & 0xFFFF)
+    if raw < MOST_COUNT:
+        return raw
+    leading = _LEADING.match(text(at(row, "raw", "string")) or "")
+    value = float(leading[1]) if leading else raw
+    return value if value < MOST_COUNT else None
+
+
+def _temperature(row: Any, raw: float | None) -> Iterator[tuple[str, float]]:
+    """degC are in the lowest byte; the lowest and highest of its life may stand beside it."""
+    if raw is not None and 0 < int(raw) & 0xFF < HOTTEST:
+        yield "DiskTemp", float(int(raw) & 0xFF)
+    limits = _MIN_MAX.search(text(at(row, "raw", "string")) or "")
+    if limits:
+        yield "TempLifetimeMin", float(limits[1])
+        yield "TempLifetimeMax", float(limits[2])
+
+
+def _statistics(output: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
+    pages = at(output, "ata_device_statistics", "pages")
+    sector = number(output.get("logical_block_size")) or 512
+    for page in pages if isinstance(pages, list) else ():
+        rows = at(page, "table")
+        for row in rows if isinstance(rows, list) else ():
+            value = number(at(row, "value"))
+            if value is None or value < 0 or at(row, "flags", "valid") is False:
+                continue
+            place = (int(number(at(page, "number")) or 0), int(number(at(row, "offset")) or 0))
+            if place in table.STATISTICS:
+                yield table.STATISTICS[place], value
+            elif place in table.STATISTICS_SECTORS:
+                yield table.STATISTICS_SECTORS[place], value * sector
+
+
+def _logs(output: Mapping[str, Any], hours: float | None) -> Iterator[tuple[str, float]]:
+    """Entries of the error log; result and age of the last self-test."""
+    for kind in ("extended", "summary"):
+        count = number(at(output, "ata_smart_error_log", kind, "count"))
+        if count is not None and count >= 0:
+            yield "ErrorLogEntries", count
+            break
+    failed, tested_at = _self_test(output)
+    if failed is not None:
+        yield "SelfTestFailed", float(failed)
+        if hours is not None and tested_at is not None and 0 <= tested_at <= hours:
+            wraps = 65_536 if "ata_smart_self_test_log" in output else MOST_HOURS
+            yield "SelfTestAge", (hours - tested_at) % wraps
+
+
+def _self_test(output: Mapping[str, Any]) -> tuple[bool | None, float | None]:
+    """Whether the last test that came to an end found a failure; hours of life at which it ran."""
+    rows = at(output, "ata_smart_self_test_log", "extended", "table") or at(
+        output, "ata_smart_self_test_log", "standard", "table"
+    )
+    for row in rows if isinstance(rows, list) else ():
+        result = number(at(row, "status", "value"))
+        if result is not None and int(result) >> 4 not in (1, 2, 15):  # aborted, or under way
+            passed = at(row, "status", "passed")
+            failed = passed is False if isinstance(passed, bool) else int(result) >> 4 != 0
+            return failed, number(at(row, "lifetime_hours"))
+    rows = at(output, "nvme_self_test_log", "table")
+    # smartctl 7.4 misreads this log (smartmontools#217).
+    for row in rows if isinstance(rows, list) and version(output) >= (7, 5) else ():
+        result = number(at(row, "self_test_result", "value"))
+        if result in (0, 5, 6, 7):
+            return result != 0, number(at(row, "power_on_hours"))
+    result = number(at(output, "scsi_self_test_0", "result", "value"))
+    if result is not None and (result == 0 or 3 <= result <= 7):
+        return result != 0, number(at(output, "scsi_self_test_0", "power_on_time", "hours"))
+    return None, None
+
+
+def version(output: Mapping[str, Any]) -> tuple[int, int]:
+    """smartctl's; (0, 0) where it is not said."""
+    said = at(output, "smartctl", "version")
+    parts = [number(each) for each in said[:2]] if isinstance(said, list) else []
+    return (int(parts[0] or 0), int(parts[1] or 0)) if len(parts) == 2 else (0, 0)
+
+
+def _warnings(output: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
+    """1 for what the drive says is wrong now, 0 for what it says is not."""
+    bits = number(at(output, "nvme_smart_health_information_log", "critical_warning"))
+    if bits is not None and bits >= 0:
+        for place, name in enumerate(table.NVME_WARNINGS):
+            yield name, float(int(bits) >> place & 1)
+    passed = at(output, "smart_status", "passed")
+    if status(output) & FAILING or passed is False:
+        yield "SmartFailing", 1.0
+    elif passed is True:
+        yield "SmartFailing", 0.0
+    if isinstance(at(output, "ata_smart_attributes", "table"), list):
+        yield "AttributesFailing", float(_when_failed(output, "now", AT_THRESHOLD))
+        yield "AttributesFailedBefore", float(_when_failed(output, "past", ONCE_AT_THRESHOLD))
+
+
+def _when_failed(output: Mapping[str, Any], when: str, bit: int) -> int:
+    """Attributes at their threshold; at least one where smartctl's exit status says so."""
+    rows = at(output, "ata_smart_attributes", "table")
+    found = sum(1 for row in rows if at(row, "when_failed") == when)
+    return max(found, 1 if status(output) & bit else 0)

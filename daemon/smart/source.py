@@ -1,0 +1,195 @@
+"""What drives say of themselves: their health data and what they are, through smartctl."""
+
+from __future__ import annotations
+
+import logging
+import shlex
+import socket
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import orjson
+from pydantic import Field, field_validator
+
+from daemon.drives import Drives, valid_name
+from daemon.messages import DISK, Message, facts_message, metric_messages
+from daemon.smart.reading import Reading, read
+from daemon.smart.smartctl import Device, Smartctl
+from daemon.source import Source, SourceSettings
+from spindle.models import DeviceFacts, DeviceMetric
+
+log = logging.getLogger("daemon.smart")
+
+
+class SmartSettings(SourceSettings):
+    """How drives are asked."""
+
+    smart_interval_seconds: float = Field(
+        900.0,
+        ge=1,
+        le=86_400,
+        description="Seconds from one SMART reading of every drive to the next.",
+    )
+    smart_command: str = Field(
+        "smartctl",
+        min_length=1,
+        description="The smartctl to run, with what goes before it, such as sudo -n smartctl.",
+    )
+    smart_json_dir: str = Field(
+        "",
+        description="Folder with saved outputs of smartctl --json -x to read instead, *.json, one "
+        "per drive.",
+    )
+    smart_serials: bool = Field(
+        True,
+        description="Publish serial numbers; a drive without a WWN has its own in its deviceId.",
+    )
+
+    @field_validator("smart_json_dir")
+    @classmethod
+    def _is_a_folder(cls, value: str) -> str:
+        if value and not Path(value).is_dir():
+            raise ValueError("expected the path of a folder that exists")
+        return value
+
+    @field_validator("smart_command")
+    @classmethod
+    def _is_a_command(cls, value: str) -> str:
+        try:
+            words = shlex.split(value)
+        except ValueError:
+            words = []
+        if not words:
+            raise ValueError("expected a command, such as smartctl or sudo -n smartctl")
+        return value
+
+
+class SmartSource(Source):
+    """Per drive the metrics of ``daemon.smart.table``, its facts, and whether it sleeps.
+
+    Drives are ``DiskUnit`` on an ``arrayId`` that is the host's name, under the same ``deviceId``
+    as the source ``host`` gives them.
+    """
+
+    name = "smart"
+    about = "what real drives say of their health, through smartctl"
+    settings_type = SmartSettings
+    deadline_seconds = 600.0  # for hundreds of drives, a few at once
+
+    def __init__(
+        self,
+        settings: SmartSettings,
+        drives: Drives | None = None,
+        hostname: str | None = None,
+        smartctl: Smartctl | None = None,
+    ) -> None:
+        super().__init__(settings)
+        self.interval_seconds = settings.smart_interval_seconds
+        self._folder = settings.smart_json_dir
+        self._serials = settings.smart_serials
+        self._smartctl = smartctl or Smartctl(settings.smart_command)
+        self._drives = drives or Drives()
+        self._host = valid_name(hostname or socket.gethostname())
+        self._ids: dict[str, str] = {}  # label -> deviceId when it was last read
+        self._told: dict[str, str] = {}  # label -> trouble, as logged
+
+    def read(self, now_ns: int) -> list[Message]:
+        """What every drive says now."""
+        readings = self._saved() if self._folder else self._asked()
+        self._tell({label: each.trouble for label, each in readings.items() if each.trouble})
+        metrics, facts = [], []
+        for device_id, reading in self._named(readings):
+            unit = {"timestamp": now_ns, "source_device": DISK, "device_id": device_id}
+            unit["array_id"] = self._host
+            metrics += [
+                DeviceMetric.model_validate({**unit, "metric_type": name, "value": value})
+                for name, value in reading.metrics.items()
+            ]
+            metrics.append(
+                DeviceMetric.model_validate(
+                    {**unit, "metric_type": "Asleep", "value": float(bool(reading.asleep))}
+                )
+            )
+            if reading.metrics:
+                facts.append(facts_message(self._facts(unit, reading)))
+        return metric_messages(metrics, self.envelope_size) + facts
+
+    def _facts(self, unit: Mapping[str, Any], reading: Reading) -> DeviceFacts:
+        said = dict(reading.facts)
+        if not self._serials:
+            said.pop("serial", None)
+        return DeviceFacts.model_validate({**unit, **said, "host": self._host})
+
+    def _saved(self) -> dict[str, Reading]:
+        """By file name without its ending, the saved outputs."""
+        readings = {}
+        for path in sorted(Path(self._folder).glob("*.json")):
+            try:
+                readings[path.stem] = read(orjson.loads(path.read_bytes()))
+            except (OSError, orjson.JSONDecodeError) as error:
+                readings[path.stem] = Reading(trouble=f"{path.name} cannot be read: {error}")
+        return readings
+
+    def _asked(self) -> dict[str, Reading]:
+        """By what it is called here, every drive that smartctl finds."""
+        devices = self._smartctl.scan()
+        if not devices and "" not in self._told:
+            log.info("smartctl finds no drive here that has SMART")
+        outputs = self._smartctl.read(devices)
+        readings = {
+            _label(device): Reading(trouble=str(said)) if isinstance(said, OSError) else read(said)
+            for device, said in outputs.items()
+        }
+        failed = [each.trouble for each in readings.values() if each.trouble]
+        self.troubles = dict(self._smartctl.stuck)
+        if devices and len(failed) == len(devices):
+            self.troubles = {**self.troubles, "none of the drives": f"can be read: {failed[0]}"}
+        return readings
+
+    def _named(self, readings: Mapping[str, Reading]) -> Iterable[tuple[str, Reading]]:
+        """Each drive once, with its ``deviceId``; those that say nothing are left out.
+
+        Several that claim one name are one drive if model and serial number agree as well. Else
+        somebody copied a name (or blotted it out), and each is known by where it was found.
+        """
+        claims: dict[str, list[str]] = {}
+        for label, reading in readings.items():
+            if reading.metrics or reading.asleep:
+                own = (None if self._folder else self._in_sysfs(label)) or reading.device_id
+                if reading.asleep and own is None:
+                    own = self._ids.get(label)
+                claims.setdefault(own or self._by_place(label), []).append(label)
+        for device_id, labels in claims.items():
+            whose = {_who(readings[label]) for label in labels}
+            same = len(whose) == 1 and all(whose.copy().pop())
+            for label in labels[-1:] if same else labels:
+                own = device_id if same or len(labels) == 1 else self._by_place(label)
+                self._ids[label] = own
+                yield own, readings[label]
+
+    def _in_sysfs(self, label: str) -> str | None:
+        """What the source ``host`` calls it; for an NVMe controller, its first namespace."""
+        if "," in label:
+            return None
+        return self._drives.identify(label) or self._drives.identify(f"{label}n1")
+
+    def _by_place(self, label: str) -> str:
+        return valid_name(label if self._folder else f"{self._host}-{label}")
+
+    def _tell(self, troubles: Mapping[str, str]) -> None:
+        """Log each trouble once, until it is another or over."""
+        for label, trouble in troubles.items():
+            if self._told.get(label) != trouble:
+                log.warning("%s: %s", label, trouble)
+        self._told = {"": "", **troubles}  # no drive at all is told once too
+
+
+def _label(device: Device) -> str:
+    """A drive's name as the kernel has it; a RAID member's with its place."""
+    name = device.path.removeprefix("/dev/")
+    return f"{name}-{device.kind}" if "," in device.kind else name
+
+
+def _who(reading: Reading) -> tuple[Any, Any]:
+    return reading.facts.get("model"), reading.facts.get("serial")

@@ -1,0 +1,174 @@
+"""The source ``smart`` with a fake smartctl that hangs, floods, fails and says what it should."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import stat
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from daemon.drives import Drives
+from daemon.smart.smartctl import MOST_BYTES, Device, Smartctl
+from daemon.smart.source import SmartSettings, SmartSource
+from spindle.errors import InvalidSettings
+from spindle.models import DeviceFacts, DeviceMetric, decode, parse
+from spindle.settings import load
+from tests.unit.test_smart_reading import output
+
+NOW = 1_780_000_000 * 10**9
+
+FAKE = """#!{python}
+import json, pathlib, sys, time
+here, words = pathlib.Path(__file__).parent, sys.argv[1:]
+with (here / "calls").open("a") as calls:
+    calls.write(" ".join(words) + "\\n")
+if "--scan-open" in words:
+    print((here / "scan").read_text())
+    sys.exit(0)
+said = here / (words[-1] + " " + words[words.index("-d") + 1]).replace("/", "_")
+text = said.read_text()
+if text == "hang":
+    time.sleep(60)
+if text == "flood":
+    while True:
+        print("x" * 65536)
+print(text)
+try:
+    sys.exit(json.loads(text)["smartctl"]["exit_status"])
+except ValueError:
+    sys.exit(4)
+"""
+
+
+class FakeSmartctl:
+    """A folder with a program in it, and what it says of each drive."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.program = folder / "smartctl"
+        self.program.write_text(FAKE.format(python=sys.executable))
+        self.program.chmod(self.program.stat().st_mode | stat.S_IEXEC)
+        self.devices: list[Device] = []
+
+    def says(self, path: str, kind: str, text: str) -> None:
+        self.devices.append(Device(path, kind))
+        (self.folder / f"{path} {kind}".replace("/", "_")).write_text(text)
+        rows = [{"name": each.path, "type": each.kind} for each in self.devices]
+        (self.folder / "scan").write_text(json.dumps({"devices": rows}))
+
+    def source(self, seconds: float = 5.0, **given: object) -> SmartSource:
+        settings = load(SmartSettings, smart_command=str(self.program), **given)
+        smartctl = Smartctl(settings.smart_command, seconds)
+        return SmartSource(settings, Drives(self.folder / "sysfs"), "nas", smartctl)
+
+
+@pytest.fixture
+def fake(tmp_path: Path) -> FakeSmartctl:
+    return FakeSmartctl(tmp_path)
+
+
+def said(source: SmartSource) -> dict[tuple[str, str], float]:
+    messages = [m for m in source.read(NOW) if m.subject.startswith("events.metrics")]
+    items = [item for message in messages for item in decode(message.payload)]
+    points = [parse(DeviceMetric, item, NOW) for item in items]
+    return {(point.device_id, point.metric_type): point.value for point in points}
+
+
+def test_every_drive_of_the_scan_is_asked_without_being_woken(fake: FakeSmartctl) -> None:
+    fake.says("/dev/sda", "sat", json.dumps(output("ata_seagate_packed")))
+    fake.says("/dev/bus/0", "megaraid,5", json.dumps(output("raid_member")))
+    points = said(fake.source())
+    assert points["naa.5000c50000000001", "PendingSectors"] == 16
+    assert points["naa.5000cca000000008", "DiskTemp"] == 35
+    calls = (fake.folder / "calls").read_text().splitlines()
+    assert calls[0] == "--scan-open --json"
+    assert sorted(calls[1:]) == [
+        "--json -x -n standby -d megaraid,5 /dev/bus/0",
+        "--json -x -n standby -d sat /dev/sda",
+    ]
+
+
+def test_a_drive_is_called_what_the_source_host_calls_it(fake: FakeSmartctl) -> None:
+    for name, wwid in (("sda", "device/wwid"), ("nvme0n1", "wwid")):
+        file = fake.folder / "sysfs" / name / wwid
+        file.parent.mkdir(parents=True)
+        file.write_text("eui.0025385b71b0a1b2" if "nvme" in name else "naa.5000c500ffffff01")
+    fake.says("/dev/sda", "sat", json.dumps(output("ata_once_at_threshold")))
+    fake.says("/dev/nvme0", "nvme", json.dumps(output("nvme_every_warning")))
+    fake.says("/dev/sdb", "sat", json.dumps(output("usb_bridge")))
+    assert {device for device, _ in said(fake.source())} == {
+        *("naa.5000c500ffffff01", "eui.0025385b71b0a1b2", "nas-sdb")
+    }
+
+
+def test_a_drive_that_falls_asleep_says_so_under_the_name_it_had(fake: FakeSmartctl) -> None:
+    fake.says("/dev/sdg", "sat", json.dumps(output("ata_once_at_threshold")))
+    source = fake.source()
+    assert said(source)["TOSHIBA-DT01-T3", "Asleep"] == 0
+    (fake.folder / "_dev_sdg sat").write_text(json.dumps(output("asleep")))
+    assert said(source) == {("TOSHIBA-DT01-T3", "Asleep"): 1}
+
+
+def test_a_drive_whose_reading_hangs_is_named_and_its_neighbours_are_read(
+    fake: FakeSmartctl, caplog: pytest.LogCaptureFixture
+) -> None:
+    fake.says("/dev/sda", "sat", "hang")
+    fake.says("/dev/sdb", "sat", "flood")
+    fake.says("/dev/sdc", "sat", "no JSON")
+    fake.says("/dev/sdd", "sat", json.dumps(output("ata_once_at_threshold")))
+    source = fake.source(seconds=3)
+    began = time.monotonic()
+    for _ in range(2):
+        assert {device for device, _ in said(source)} == {"TOSHIBA-DT01-T3"}
+    assert time.monotonic() - began < 15
+    assert sorted(caplog.messages) == [
+        "sda: smartctl was ended after 3 s",
+        f"sdb: smartctl was ended after saying {MOST_BYTES:,} bytes",
+        "sdc: smartctl said nothing that is JSON (exit status 4)",
+    ]
+    assert source.troubles == {}
+
+
+def test_where_no_drive_can_be_read_the_reason_is_in_healthz(fake: FakeSmartctl) -> None:
+    fake.says("/dev/sdh", "scsi", json.dumps(output("not_opened")))
+    source = fake.source()
+    assert said(source) == {}
+    assert source.troubles == {
+        "none of the drives": "can be read: Smartctl open device: /dev/sdh failed: "
+        "Permission denied"
+    }
+
+
+def test_facts_go_to_the_drives_own_subject(fake: FakeSmartctl) -> None:
+    fake.says("/dev/sda", "scsi", json.dumps(output("sas_grown_defects")))
+    (message,) = (m for m in fake.source().read(NOW) if "facts" in m.subject)
+    assert message.subject == "events.facts.DiskUnit.naa_5000c500a1b2c3d4"
+    assert message.stream == "KV_devices"
+    facts = parse(DeviceFacts, decode(message.payload)[0], NOW)
+    assert (facts.rotation_rpm, facts.capacity_bytes, facts.host) == (10000, 600127266816, "nas")
+
+
+def test_without_smartctl_the_reason_says_what_to_install() -> None:
+    source = SmartSource(load(SmartSettings, smart_command="/nowhere/smartctl"))
+    with pytest.raises(OSError, match="there is no /nowhere/smartctl: install smartmontools"):
+        source.read(NOW)
+
+
+def test_wrong_settings_are_told() -> None:
+    with pytest.raises(InvalidSettings, match="expected the path of a folder that exists"):
+        load(SmartSettings, smart_json_dir="/nowhere")
+    with pytest.raises(InvalidSettings, match="expected a command, such as smartctl"):
+        load(SmartSettings, smart_command="'smartctl")
+
+
+@pytest.mark.skipif(shutil.which("smartctl") is None, reason="smartctl is not installed here")
+def test_the_real_smartctl_is_called_and_a_machine_without_drives_is_no_trouble() -> None:
+    source = SmartSource(load(SmartSettings))
+    for message in source.read(NOW):
+        assert decode(message.payload)
+    outputs = Smartctl("smartctl").read([Device("/dev/null", "auto")])
+    assert outputs[Device("/dev/null", "auto")]["smartctl"]["exit_status"] != 0
