@@ -38,6 +38,11 @@ MAX_ID = 256
 MAX_MESSAGE = 8192
 MAX_PLATE = 32
 PLATE_EXPECTED = f"1 to {MAX_PLATE} printable characters, no space at the ends"
+#: Largest message taken: below nats-server's own limit of 1 MB, with room for a dead letter's
+#: headers.
+MAX_PAYLOAD_BYTES = 900_000
+#: More than fit into the largest message when each is valid, and far fewer than empty ones would.
+MOST_OBJECTS = 15_000
 DEFAULT_LOT = "main"  #: the lot of whoever names none
 _SHOWN = 60  # characters of a wrong value that an error repeats
 
@@ -295,7 +300,7 @@ def parse(model: type[_M], data: object, latest_ns: int) -> _M:
 def decode(payload: bytes) -> list[object]:
     """The objects of a payload: one JSON object, or an array of them (an envelope).
 
-    :raises InvalidInput: not JSON, or neither an object nor a non-empty array.
+    :raises InvalidInput: not JSON, too many objects, or neither an object nor a non-empty array.
     """
     try:
         data = orjson.loads(payload)
@@ -303,6 +308,8 @@ def decode(payload: bytes) -> list[object]:
         raise InvalidInput(f"not JSON: {error.msg} (at byte {error.pos})") from None
     if isinstance(data, dict):
         return [data]
+    if isinstance(data, list) and len(data) > MOST_OBJECTS:
+        raise InvalidInput(f"{len(data)} objects, at most {MOST_OBJECTS} are taken in one message")
     if isinstance(data, list) and data:
         return data
     given = "an empty array" if data == [] else shown(data)

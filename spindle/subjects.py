@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 # Subjects of the wire contract.
 EVENTS = "events.event"
 METRICS = "events.metrics"
@@ -59,6 +61,9 @@ LOT = "lot"
 STATUS = "status"
 
 
+_UNSAFE = re.compile(r"[^!-~]|[*>]")
+
+
 def token(name: str) -> str:
     """A valid name as one subject token: a ``.`` would split it, so it becomes ``_``."""
     return name.replace(".", "_")
@@ -79,6 +84,12 @@ def bucket_subject(bucket: str, key: str) -> str:
     return f"$KV.{bucket}.{key}"
 
 
+#: With it a line of the protocol stays far below the 4096 bytes at which nats-server hangs up.
+_LONGEST_ORIGINAL = 256
+
+
 def dead_letter_subject(original: str) -> str:
-    """``deadletter.<original subject>``."""
-    return f"{DEAD_LETTER}.{original}"
+    """``deadletter.<original subject>``; what could trouble a reader of letters becomes ``_``."""
+    tokens = original[:_LONGEST_ORIGINAL].split(".")
+    safe = (_UNSAFE.sub("_", one) or "_" for one in tokens)
+    return ".".join((DEAD_LETTER, *safe))

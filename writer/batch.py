@@ -9,6 +9,8 @@ from typing import Generic, TypeVar
 
 P = TypeVar("P")
 
+MOST_LETTERS = 20  #: of one message; so that a flood does not drive out the letters of others
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -50,20 +52,35 @@ class Mistake:
 
     :ivar index: its place in the envelope; None for the message as a whole.
     :ivar kind: ``invalid`` (the contract), ``refused`` or ``too_large`` (the store).
+    :ivar count: how many objects of the envelope it stands for.
     """
 
     index: int | None
     kind: str
     reason: str
+    count: int = 1
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Letter:
-    """A dead letter to be published; its batch is not acknowledged before that is done."""
+def gathered(mistakes: Sequence[Mistake]) -> Sequence[Mistake]:
+    """One mistake for each dead letter: of a flood in one message the last stands for the rest."""
+    if len(mistakes) <= MOST_LETTERS:
+        return mistakes
+    first, rest = mistakes[: MOST_LETTERS - 1], mistakes[MOST_LETTERS - 1 :]
+    reason = f"{len(rest)} more objects of this message, the first at {rest[0].index}: "
+    return [*first, Mistake(None, rest[0].kind, reason + rest[0].reason, len(rest))]
+
+
+@dataclass(slots=True, eq=False)
+class DeadLetter:
+    """A dead letter to be published; its batch is not acknowledged before that is done.
+
+    :ivar tried: it was sent before, and may have been kept.
+    """
 
     batch: Batch[object]
     delivery: Delivery
     mistake: Mistake
+    tried: bool = False
 
 
 class Outcome(Enum):
@@ -105,7 +122,7 @@ class Batch(Generic[P]):
         self.leased_at = now  #: when the broker last heard that we are at it
         self.ranges: list[tuple[int, int]] = []  #: still to be written
         self.writing = 0  #: ranges under way
-        self.letters = 0  #: dead letters not kept yet
+        self.letters = 0  #: objects whose dead letters are not kept yet
         self.redelivered = False
         self.expired = False  #: the broker may have given its messages to another writer
         self.forgotten = False  #: out of the ledger; late news of it changes nothing

@@ -16,7 +16,18 @@ from collections import Counter, deque
 from collections.abc import Sequence
 from typing import Generic, TypeVar
 
-from writer.batch import Answer, Batch, Delivery, Ledger, Letter, Limits, Mistake, Outcome, Write
+from writer.batch import (
+    Answer,
+    Batch,
+    DeadLetter,
+    Delivery,
+    Ledger,
+    Limits,
+    Mistake,
+    Outcome,
+    Write,
+    gathered,
+)
 
 P = TypeVar("P")
 
@@ -39,7 +50,7 @@ class Core(Generic[P]):
         self._failures = 0  #: writes in a row that ended with LATER or DENIED
         self._paused_until = 0.0  # of our own accord; a write that ends well ends it
         self._told_until = 0.0  # the store asked for it; nothing shortens it
-        self._letters: deque[Letter] = deque()
+        self._letters: deque[DeadLetter] = deque()
         self._done: list[Delivery] = []  #: to be acknowledged
         self._received = self._stored = self._duplicates = self._in_flight = 0
         self._dead: Counter[str] = Counter()
@@ -59,7 +70,7 @@ class Core(Generic[P]):
         batch = self._open
         if batch is None:
             batch = self._open = Batch(now)
-        count = len(points) + len(mistakes)
+        count = len(points) + sum(mistake.count for mistake in mistakes)
         delivery.points = count
         batch.starts.append(len(batch.points))
         batch.deliveries.append(delivery)
@@ -72,8 +83,8 @@ class Core(Generic[P]):
         self._held_bytes += len(delivery.payload)
         if mistakes:
             delivery.bad = [m.index for m in mistakes if m.index is not None]
-            for mistake in mistakes:
-                self._bury(batch, delivery, mistake)
+            for mistake in gathered(mistakes):
+                self._add_letter(batch, delivery, mistake)
         if len(batch.points) >= self._batch_points or batch.size >= self.limits.held_bytes // 2:
             self._close()
 
@@ -142,7 +153,7 @@ class Core(Generic[P]):
         place = bisect_right(batch.starts, low) - 1
         delivery = batch.deliveries[place]
         index = self._index_in_envelope(delivery, low - batch.starts[place])
-        self._bury(batch, delivery, Mistake(index, kind, answer.reason))
+        self._add_letter(batch, delivery, Mistake(index, kind, answer.reason))
 
     @staticmethod
     def _index_in_envelope(delivery: Delivery, good: int) -> int:
@@ -170,25 +181,34 @@ class Core(Generic[P]):
 
     # -- dead letters ------------------------------------------------------------------------
 
-    def _bury(self, batch: Batch[P], delivery: Delivery, mistake: Mistake) -> None:
-        batch.letters += 1
-        self._letters.append(Letter(batch, delivery, mistake))  # type: ignore[arg-type]
+    def _add_letter(self, batch: Batch[P], delivery: Delivery, mistake: Mistake) -> None:
+        batch.letters += mistake.count
+        self._letters.append(DeadLetter(batch, delivery, mistake))  # type: ignore[arg-type]
 
-    def next_letter(self) -> Letter | None:
+    def next_letter(self) -> DeadLetter | None:
         """The next dead letter to be published, or None."""
         return self._letters.popleft() if self._letters else None
 
-    def letter_kept(self, letter: Letter) -> None:
-        """The broker has the dead letter."""
+    def letter_kept(self, letter: DeadLetter, *, duplicate: bool = False) -> None:
+        """The broker has the dead letter.
+
+        :param duplicate: it had it already. Where we had not sent it before, another writer did,
+            in whose ledger it is; then its points count as never received here.
+        """
         if letter.batch.forgotten:
             return
-        letter.batch.letters -= 1
-        self._dead[letter.mistake.kind] += 1
-        self._in_flight -= 1
+        count = letter.mistake.count
+        letter.batch.letters -= count
+        self._in_flight -= count
+        if duplicate and not letter.tried:
+            self._received -= count
+        else:
+            self._dead[letter.mistake.kind] += count
         self._settle(letter.batch)  # type: ignore[arg-type]
 
-    def letter_failed(self, letter: Letter) -> None:
+    def letter_failed(self, letter: DeadLetter) -> None:
         """The broker may not have the dead letter: it is published again."""
+        letter.tried = True
         if not letter.batch.forgotten:
             self._letters.append(letter)
 

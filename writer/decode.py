@@ -6,6 +6,7 @@ Metrics have a fast path: see ``wire_metric``.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import TypeVar
 
 import orjson
@@ -66,7 +67,7 @@ def decode_objects(
 ) -> tuple[list[R], list[Mistake]]:
     """The objects of a payload by the models, good and bad apart."""
     if len(payload) > max_payload:
-        reason = f"{len(payload)} bytes, at most {max_payload} are taken (MAX_PAYLOAD_BYTES)"
+        reason = f"{len(payload)} bytes, at most {max_payload} are taken"
         return [], [Mistake(None, "invalid", reason)]
     try:
         objects = models.decode(payload)
@@ -81,9 +82,12 @@ def decode_objects(
     return good, mistakes
 
 
+_objects = lru_cache(maxsize=2)(models.decode)  # every letter of one message wants them
+
+
 def letter_payload(payload: bytes, index: int | None) -> bytes:
     """What a dead letter holds: the one bad object of an envelope, else the message as it came."""
     if index is None:
         return payload
-    objects = models.decode(payload)
+    objects = _objects(payload)
     return orjson.dumps(objects[index]) if len(objects) > 1 else payload

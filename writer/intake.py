@@ -158,6 +158,12 @@ def stream_sequence(reply: str) -> int:
     return int(_tokens(reply)[1])
 
 
+def identity(reply: str) -> str:
+    """Sequence and time of storing: together they are never given twice, also by a new stream."""
+    tokens = _tokens(reply)
+    return f"{tokens[1]}-{tokens[3]}"
+
+
 def _tokens(reply: str) -> list[str]:
     """``[delivered, stream sequence, ...]`` of ``$JS.ACK.[domain.account.]stream.consumer....``."""
     tokens = reply.split(".")

@@ -25,7 +25,7 @@ from spindle.errors import (
 from spindle.service.health import Health
 from spindle.timestamps import NS
 from writer import deadletter
-from writer.batch import Answer, Delivery, Letter, Limits, Mistake, Outcome, Write
+from writer.batch import Answer, DeadLetter, Delivery, Limits, Mistake, Outcome, Write
 from writer.core import Core
 from writer.intake import ACK, IN_PROGRESS, NAK, Intake, delivery
 
@@ -119,7 +119,7 @@ class Pipeline(Generic[P]):
             tasks.create_task(self._store(write), name=f"write to {self.stream}")
         while self._letters_out < MOST_LETTERS_AT_ONCE and (letter := self.core.next_letter()):
             self._letters_out += 1
-            tasks.create_task(self._bury(client, letter), name="dead letter")
+            tasks.create_task(self._publish_letter(client, letter), name="dead letter")
         await self._tell(client, self.core.take_done(), ACK)
         if client.is_connected:
             await self._tell(client, self.core.to_extend(time.monotonic()), IN_PROGRESS)
@@ -206,16 +206,18 @@ class Pipeline(Generic[P]):
             return Answer(Outcome.LATER, f"unexpected {type(error).__name__}")
         return Answer(Outcome.STORED)
 
-    async def _bury(self, client: Client, letter: Letter) -> None:
+    async def _publish_letter(self, client: Client, letter: DeadLetter) -> None:
         try:
-            await deadletter.keep(client, self.stream, letter)
+            duplicate = await deadletter.publish_dead_letter(
+                client, self.stream, letter.delivery, letter.mistake
+            )
         except BusUnavailable as error:
             self._health.failing("deadletters", str(error), self.stream)
             await asyncio.sleep(LETTER_PAUSE_SECONDS)
             self.core.letter_failed(letter)
         else:
             self._health.ok("deadletters", self.stream)
-            self.core.letter_kept(letter)
+            self.core.letter_kept(letter, duplicate=duplicate)
         finally:
             self._letters_out -= 1
             self._changed.set()

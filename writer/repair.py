@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import sys
 
+from nats.aio.client import Client
 from nats.errors import Error as NatsError
 from nats.js.api import AckPolicy, ConsumerConfig
 from nats.js.errors import Error as JetStreamError
@@ -21,9 +22,16 @@ from spindle.service import logs
 from spindle.settings import Settings, load
 
 CONNECT_SECONDS = 10.0
+#: Longer than any repair takes; by then the services have declared what was deleted.
+HOLDER_SECONDS = 120.0
 #: That stream keeps what its consumers want: this one wants everything while others are away. They
 #: are delivered all of it anew, and know by its ids what they have.
-_HOLDER = ConsumerConfig(durable_name="repair", ack_policy=AckPolicy.EXPLICIT)
+#: Should a repair be killed, the server itself removes it; the next repair finds it and goes on.
+_HOLDER = ConsumerConfig(
+    durable_name="repair",
+    ack_policy=AckPolicy.EXPLICIT,
+    inactive_threshold=HOLDER_SECONDS,
+)
 
 
 async def repair(settings: Settings) -> list[str]:
@@ -34,22 +42,29 @@ async def repair(settings: Settings) -> list[str]:
     async with asyncio.timeout(CONNECT_SECONDS):
         client = await bus.connect(settings, "repair")
     try:
-        js, done = client.jetstream(), []
-        await js.add_consumer(subjects.PARKING_SUMMARIES_STREAM, _HOLDER)
+        return await _make_anew(client, settings)
+    finally:
+        await bus.close(client)
+
+
+async def _make_anew(client: Client, settings: Settings) -> list[str]:
+    js, done = client.jetstream(), []
+    await js.add_consumer(subjects.PARKING_SUMMARIES_STREAM, _HOLDER)
+    try:
         for stream, consumer in streams.consumers():
             try:
                 await js.delete_consumer(stream, str(consumer.durable_name))
                 done.append(f"{stream}: consumer {consumer.durable_name} deleted and made anew")
             except NotFoundError:
                 done.append(f"{stream}: consumer {consumer.durable_name} was missing, made anew")
-        await bus.declare(client, settings)
-        await js.delete_consumer(subjects.PARKING_SUMMARIES_STREAM, str(_HOLDER.durable_name))
-        for number, (stream, _) in enumerate(streams.consumers()):
-            state = (await js.stream_info(stream)).state
-            done[number] += f"; {state.messages} messages wait"
-        return done
-    finally:
-        await bus.close(client)
+    finally:  # where it was interrupted, the holder goes only once the others are there again
+        async with asyncio.timeout(CONNECT_SECONDS):
+            await bus.declare(client, settings)
+            await js.delete_consumer(subjects.PARKING_SUMMARIES_STREAM, str(_HOLDER.durable_name))
+    for number, (stream, _) in enumerate(streams.consumers()):
+        state = (await js.stream_info(stream)).state
+        done[number] += f"; {state.messages} messages wait"
+    return done
 
 
 def main() -> int:

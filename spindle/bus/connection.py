@@ -9,10 +9,10 @@ import ssl
 from collections.abc import Callable
 from typing import Any
 
-import nats
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
 
+from spindle.bus.client import SafeClient
 from spindle.service.health import Health
 from spindle.service.pauses import Pauses
 from spindle.settings import Settings
@@ -44,7 +44,8 @@ async def connect(
     pauses = Pauses()
     while True:
         try:
-            client = await nats.connect(**options)
+            client = SafeClient()
+            await client.connect(**options)
         except (OSError, NatsError, TimeoutError) as error:
             state.down(error)
             await asyncio.sleep(pauses.next())

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+from typing import Any
+
 import nats
+import pytest
+from nats.js import JetStreamContext
+from nats.js.errors import NotFoundError
 
 from spindle import bus, subjects
 from spindle.settings import Settings
@@ -25,4 +31,41 @@ async def test_a_visit_that_only_one_of_two_has_taken_is_still_there_for_the_oth
     assert f"{STREAM}: consumer writer deleted and made anew; 1 messages wait" in lines
     store = await js.pull_subscribe_bind(subjects.WRITER_CONSUMER, stream=STREAM)
     assert [message.data for message in await store.fetch(1)] == [b"a visit"]
+    await client.close()
+
+
+@pytest.mark.parametrize("fails_at", [1, 2, 3, 4, 5])
+@pytest.mark.parametrize("killed", [False, True])
+async def test_a_repair_that_was_interrupted_loses_no_visit_and_leaves_nothing_after_the_next(
+    fails_at: int, killed: bool, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = await nats.connect(settings.nats_url)
+    await bus.declare(client, settings)
+    js = client.jetstream()
+    await js.publish(subjects.PARKING_SUMMARY, b"a visit")
+    deletions, delete = 0, JetStreamContext.delete_consumer
+
+    async def failing(self: JetStreamContext, stream: str, name: str) -> Any:
+        nonlocal deletions
+        deletions += 1
+        if deletions == fails_at or (killed and deletions > fails_at):
+            raise asyncio.CancelledError if killed else TimeoutError
+        return await delete(self, stream, name)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(JetStreamContext, "delete_consumer", failing)
+        with pytest.raises((TimeoutError, asyncio.CancelledError)):
+            await repair(settings)
+    if not killed:
+        with pytest.raises(NotFoundError):
+            await js.consumer_info(STREAM, "repair")
+    await repair(settings)
+    with pytest.raises(NotFoundError):
+        await js.consumer_info(STREAM, "repair")
+    for consumer in (subjects.WRITER_CONSUMER, subjects.CLIENT_CONSUMER):
+        pull = await js.pull_subscribe_bind(consumer, stream=STREAM)
+        [message] = await pull.fetch(1)
+        assert message.data == b"a visit"
+        await message.ack_sync()
+    assert (await js.stream_info(STREAM)).state.messages == 0
     await client.close()

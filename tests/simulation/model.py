@@ -12,7 +12,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from writer.batch import Answer, Delivery, Letter, Limits, Mistake, Outcome, Write
+from writer.batch import Answer, DeadLetter, Delivery, Limits, Mistake, Outcome, Write
 from writer.core import Core
 
 LEASE = 30.0
@@ -54,7 +54,7 @@ class Writer:
 
     core: Core[int]
     writes: list[Write[int]] = field(default_factory=list)
-    letters: list[Letter] = field(default_factory=list)
+    letters: list[DeadLetter] = field(default_factory=list)
     confirmed: int = 0  #: points whose write the store confirmed to this writer
     letters_kept: int = 0  #: dead letters whose keeping the broker confirmed to it
 

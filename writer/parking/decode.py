@@ -40,7 +40,7 @@ def read(subject: str, payload: bytes, times: Times, most_bytes: int) -> Told:
     """One object or an envelope of them; the subject says whether they are entries or exits."""
     told = Told()
     if len(payload) > most_bytes:
-        reason = f"{len(payload)} bytes, at most {most_bytes} are taken (MAX_PAYLOAD_BYTES)"
+        reason = f"{len(payload)} bytes, at most {most_bytes} are taken"
         told.mistakes.append(Mistake(None, "invalid", reason))
         return told
     try:

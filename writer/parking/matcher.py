@@ -28,7 +28,7 @@ from spindle.service.health import Health
 from spindle.service.tasks import cancelled
 from spindle.timestamps import NS
 from writer import deadletter
-from writer.batch import Mistake
+from writer.batch import Mistake, gathered
 from writer.intake import delivery
 from writer.parking import codec, core, decode
 from writer.parking.agenda import View, Watermark
@@ -123,8 +123,8 @@ class Matcher:
         times = decode.Times(taken_ns, now_ns, latest_ns)
         most = self._settings.max_payload_bytes
         told = decode.read(message.subject, message.data, times, most)
-        for mistake in told.mistakes:
-            await self._bury(message, mistake)
+        for mistake in gathered(told.mistakes):
+            await self._publish_dead_letter(message, mistake)
         owing = []
         for plate, passages in told.passages.items():
             key = parking.key_of(plate)
@@ -134,10 +134,10 @@ class Matcher:
         await message.ack()
         return owing
 
-    async def _bury(self, message: Msg, mistake: Mistake) -> None:
+    async def _publish_dead_letter(self, message: Msg, mistake: Mistake) -> None:
         stream = subjects.PARKING_STREAM
-        await deadletter.bury(self._client, stream, delivery(message), mistake)
-        self._meters.invalid.inc()
+        await deadletter.publish_dead_letter(self._client, stream, delivery(message), mistake)
+        self._meters.invalid.inc(mistake.count)
 
     async def _advance(self, key: str, arrivals: list[Passage], recorded_ns: int) -> Cell | None:
         """Change a plate's state, whoever else does so too; None where it stays as it is.
