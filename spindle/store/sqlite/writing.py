@@ -6,7 +6,7 @@ import contextlib
 import logging
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from operator import attrgetter, itemgetter
 from pathlib import Path
@@ -92,18 +92,19 @@ class Writing:
         self._by_key.clear()
 
     @contextlib.contextmanager
-    def _transaction(self, times_ns: Sequence[int] = ()) -> Iterator[sqlite3.Connection]:
+    def _transaction(self, times_ns: Iterable[int] = ()) -> Iterator[sqlite3.Connection]:
         """:param times_ns: of what is written in it."""
+        times_ns = list(times_ns)
+        oldest_ns, newest_ns = (min(times_ns), max(times_ns)) if times_ns else (None, None)
         db = self.open()
-        if times_ns:
-            self._refuse_expired(times_ns)
+        if oldest_ns is not None and newest_ns is not None:
+            self._refuse_expired(oldest_ns, newest_ns)
         try:
             db.execute("BEGIN IMMEDIATE")
             yield db
             db.execute("COMMIT")
             self._committed()
-            if times_ns:
-                newest_ns = max(times_ns)
+            if newest_ns is not None:
                 self._newest_ns = max(self._newest_ns or 0, newest_ns)
         except BaseException:
             self._forget_series()  # ids given in this transaction are void
@@ -121,11 +122,11 @@ class Writing:
             raise StoreUnavailable(f"{self._path} was removed, replaced or cut short meanwhile")
         self._mark = now
 
-    def _refuse_expired(self, times_ns: Sequence[int]) -> None:
+    def _refuse_expired(self, oldest_ns: int, arriving_ns: int) -> None:
         """Say of what is older than the retention that it is, rather than delete it later."""
-        newest_ns, now_ns, oldest_ns = self._newest_ns, time.time_ns(), min(times_ns)
+        newest_ns, now_ns = self._newest_ns, time.time_ns()
         if newest_ns is not None:
-            newest_ns = max(newest_ns, min(max(times_ns), now_ns))
+            newest_ns = max(newest_ns, min(arriving_ns, now_ns))
         cutoff = safe_cutoff(now_ns, newest_ns, self._retention_ns)
         if self._retention_ns and oldest_ns < cutoff:
             raise expired(oldest_ns, cutoff)
@@ -148,7 +149,7 @@ class Writing:
 
     def write_points(self, points: Sequence[Point]) -> None:
         ids = self._by_object
-        with self._transaction([time_ns for _, time_ns, _ in points]) as db:
+        with self._transaction(map(itemgetter(1), points)) as db:
             try:
                 rows = [(ids[series], time_ns, value) for series, time_ns, value in points]
             except KeyError:
