@@ -49,7 +49,6 @@ QUESTION_BODY: dict[str, Any] = {
         "query_type": {"type": "string"},
         "params": {"type": "object", "description": "See GET /api/v1/<query_type>."},
     },
-    "additionalProperties": False,
 }
 
 

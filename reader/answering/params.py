@@ -7,6 +7,7 @@ plate, which stores bind or quote.
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Any, ClassVar, Literal, TypeVar, get_args, get_origin
 
 from pydantic import (
@@ -26,6 +27,7 @@ from spindle.errors import InvalidQuery
 from spindle.models import NAME_EXPECTED, PLATE_EXPECTED, Name, Plate, sentence_of, shown
 
 LONGEST_MINUTES = 5_256_000.0  # ten years
+_NAMES, _LONGEST_NAME = 20, 64  # of ignored names that an answer repeats, and of their characters
 _LONGEST_NUMBER = 40  # characters; no number that means something is longer
 
 
@@ -45,13 +47,25 @@ def _time(value: str) -> str:
 
 #: A time as text: what a caller got in an answer goes back as it is, all nine digits.
 Time = Annotated[str, Field(max_length=40), AfterValidator(_time)]
+
+
+def _clamped_criticality(value: object) -> object:
+    number = _number(value)
+    try:
+        return min(max(math.ceil(float(number)), 1), 10)  # type: ignore[arg-type]
+    except (ValueError, OverflowError):  # no number, infinite: refused in words by what follows
+        return number
+
+
+#: Criticalities are 1 to 10, so 0 asks for all, 11 for the highest, and 8.9 for 9 and more.
+Criticality = Annotated[int, BeforeValidator(_clamped_criticality), Field(ge=1, le=10)]
 Whole = Annotated[int, BeforeValidator(_number)]
 Number = Annotated[float, BeforeValidator(_number)]
 Minutes = Annotated[Number, Field(gt=0, le=LONGEST_MINUTES)]
 
 
 class Params(BaseModel):
-    """Base of every question's parameters. Names that a subclass does not declare are refused."""
+    """Base of every question's parameters. ``parse`` leaves out names that are not declared."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -82,6 +96,12 @@ class DeviceParams(Params):
 P = TypeVar("P", bound=Params)
 
 
+def ignored(model: type[Params], given: object) -> list[str]:
+    """Names that a caller gave and the question does not know, for a note in the answer."""
+    names = given if isinstance(given, dict) else ()
+    return [str(name)[:_LONGEST_NAME] for name in names if name not in model.model_fields][:_NAMES]
+
+
 def parse(query_type: str, model: type[P], given: object) -> P:
     """The parameters of one question.
 
@@ -92,14 +112,9 @@ def parse(query_type: str, model: type[P], given: object) -> P:
         given = {}
     if not isinstance(given, dict):
         raise InvalidQuery(f"{query_type}: params: expected a JSON object, given {shown(given)}")
-    unknown = [name for name in given if name not in model.model_fields]
-    if unknown:
-        raise InvalidQuery(
-            f"{query_type}: unknown parameter {shown(unknown[0])}; "
-            f"allowed are {', '.join(model.model_fields)}"
-        )
+    known = {name: value for name, value in given.items() if name in model.model_fields}
     try:
-        return model.model_validate(given)
+        return model.model_validate(known)
     except ValidationError as error:
         mistakes = [_mistake(model, item) for item in error.errors(include_url=False)]
         raise InvalidQuery(f"{query_type}: {'; '.join(dict.fromkeys(mistakes))}") from None

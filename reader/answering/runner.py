@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -79,7 +80,7 @@ class QuestionRunner:
         self._context = context
         self._store_ready = store_ready
         self._metrics = Metrics(registry)
-        self._shared = SingleFlight[tuple[str, params.Params], bytes](
+        self._shared = SingleFlight[tuple[str, params.Params, tuple[str, ...]], bytes](
             SHARED_SECONDS, _SHARED_ANSWERS, _SHARED_BYTES
         )
         self._in_progress = 0  # questions being answered now
@@ -93,9 +94,9 @@ class QuestionRunner:
         started = time.perf_counter()
         reply: bytes | Failure
         try:
-            query, given = question(self._queries, name, payload)
+            query, given, extra = question(self._queries, name, payload)
             label = query.name
-            reply = await self._within_budget(query, given)
+            reply = await self._within_budget(query, given, extra)
         except Exception as error:
             reply = replies.failure(error)
             if reply.code == "500":
@@ -105,16 +106,19 @@ class QuestionRunner:
         self._metrics.seconds.labels(label).observe(time.perf_counter() - started)
         return reply
 
-    async def _within_budget(self, query: Query[Any], given: object) -> bytes:
+    async def _within_budget(self, query: Query[Any], given: object, extra: Iterable[str]) -> bytes:
         asked = params.parse(query.name, query.params, given)
+        ignored = (*extra, *params.ignored(query.params, given))
         if query.needs_store:
             self._store_ready.require()
-        same = query.name, asked
+        same = query.name, asked, ignored
         if self._shared.has(same):
             self._metrics.cached.inc()
-        return await self._shared.get(same, lambda: self._reply(query, asked))
+        return await self._shared.get(same, lambda: self._reply(query, asked, ignored))
 
-    async def _reply(self, query: Query[Any], asked: params.Params) -> bytes:
+    async def _reply(
+        self, query: Query[Any], asked: params.Params, ignored: tuple[str, ...]
+    ) -> bytes:
         if self._in_progress >= MOST_AT_ONCE:
             self._metrics.busy.inc()
             raise Busy(f"busy: {MOST_AT_ONCE} questions are being answered; ask again in a moment")
@@ -126,6 +130,8 @@ class QuestionRunner:
         finally:
             self._in_progress -= 1
             self._metrics.in_progress.set(self._in_progress)
+        if ignored:
+            answer = replace(answer, beside={**answer.beside, "ignored": ignored})
         return replies.success(answer, context.nats.max_payload - _HEADROOM)
 
 
@@ -143,15 +149,17 @@ async def _within_time(query: Query[Any], asked: params.Params, context: QueryCo
         ) from None
 
 
-def question(queries: Queries, name: str | None, payload: bytes) -> tuple[Query[Any], object]:
-    """Which query is asked, and its parameters as they were sent.
+def question(
+    queries: Queries, name: str | None, payload: bytes
+) -> tuple[Query[Any], object, list[str]]:
+    """Which query is asked, its parameters as they were sent, and further keys of the question.
 
     :param name: the query type where the subject says it; None where the payload does.
     :raises InvalidQuery: the payload is not what the subject takes.
     """
     if name is not None:
         query = named(queries, name)
-        return query, _decode(payload, f"{name}: params") if payload.strip() else None
+        return query, _decode(payload, f"{name}: params") if payload.strip() else None, []
     asked = _decode(payload, "the question") if payload.strip() else {}
     if not isinstance(asked, dict):
         raise InvalidQuery(
@@ -161,11 +169,8 @@ def question(queries: Queries, name: str | None, payload: bytes) -> tuple[Query[
     if "query_type" not in asked:
         raise InvalidQuery(f"query_type: missing, expected one of {', '.join(queries)}")
     query = named(queries, asked["query_type"])
-    if extra := asked.keys() - {"query_type", "params"}:
-        raise InvalidQuery(
-            f"{query.name}: unknown key {shown(min(extra))}; allowed are query_type and params"
-        )
-    return query, asked.get("params")
+    extra = [key[:64] for key in asked if key not in ("query_type", "params")]
+    return query, asked.get("params"), extra[:20]
 
 
 def named(queries: Queries, name: object) -> Query[Any]:

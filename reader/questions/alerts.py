@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from reader.answering.context import Answer, Query, QueryContext
-from reader.answering.params import DeviceParams, Minutes, Time, Whole
+from reader.answering.params import Criticality, DeviceParams, Minutes, Time, Whole
 from spindle import timestamps
 from spindle.store.base import EventRow, Selection
 
@@ -20,9 +20,7 @@ class AlertsParams(DeviceParams):
     """Parameters of ``alerts_critical``."""
 
     since_minutes: Minutes = Field(15.0, description="how far back, in minutes")
-    min_criticality: Annotated[Whole, Field(ge=1, le=10)] = Field(
-        8, description="least criticality, 1 to 10"
-    )
+    min_criticality: Criticality = Field(8, description="least criticality, 1 to 10")
     limit: Annotated[Whole, Field(ge=1, le=10_000)] = Field(
         1000, description="at most so many events, the newest first"
     )

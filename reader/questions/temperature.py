@@ -79,6 +79,8 @@ def answer(
 ) -> dict[str, Any]:
     """``{device, initial_temp, latest_temp, ratio, anomaly}``, with ``reason`` and counts.
 
+    ``ratio`` has two digits, and ``anomaly`` goes by ``ratio_exact``.
+
     :param device: what was asked about, named in the answer when no unit can be.
     :param buckets: of ``DiskTemp`` in the window, raw or downsampled.
     """
@@ -91,6 +93,7 @@ def answer(
             "initial_temp": None,
             "latest_temp": None,
             "ratio": None,
+            "ratio_exact": None,
             "anomaly": None,
             "reason": _too_little(device, buckets, window_minutes),
             "source_device": None,
@@ -101,7 +104,8 @@ def answer(
         "device": worst.device_id,
         "initial_temp": worst.initial,
         "latest_temp": worst.latest,
-        "ratio": worst.ratio,
+        "ratio": None if worst.ratio is None else round(worst.ratio, 2),
+        "ratio_exact": worst.ratio,
         "anomaly": None if worst.ratio is None else worst.ratio >= threshold,
         "reason": None if worst.ratio is not None else "no ratio: it began at or below 0 degC",
         "source_device": worst.source_device,
@@ -116,8 +120,8 @@ def _too_little(device: str, buckets: Sequence[Bucket], window_minutes: float) -
 
 _EXAMPLE_REPLY = """
 {"status": "success", "data": {"device": "array1-disk3", "initial_temp": 32.63,
-"latest_temp": 68.81, "ratio": 2.1088, "anomaly": true, "reason": null, "source_device": "DiskUnit",
-"devices_compared": 12, "devices_anomalous": 1}}
+"latest_temp": 68.81, "ratio": 2.11, "ratio_exact": 2.1088, "anomaly": true,
+"reason": null, "source_device": "DiskUnit", "devices_compared": 12, "devices_anomalous": 1}}
 """
 
 QUESTIONS = (
@@ -125,8 +129,9 @@ QUESTIONS = (
         name="anomaly_temperature",
         description="Has the temperature of a device, or of any in a class, risen too much?",
         params=TemperatureParams,
-        reply="{device, initial_temp, latest_temp, ratio, anomaly, reason, source_device, "
-        "devices_compared, devices_anomalous}; nulls and a reason where readings are too few",
+        reply="{device, initial_temp, latest_temp, ratio, ratio_exact, anomaly, reason, "
+        "source_device, devices_compared, devices_anomalous}; nulls and a reason where there are "
+        "too few readings",
         example={"source_device": "DiskUnit", "threshold": 1.3, "window_minutes": 20},
         example_reply=_EXAMPLE_REPLY,
         handler=_anomaly_temperature,

@@ -209,7 +209,6 @@ def test_a_question_over_http_gets_the_same_json_as_over_nats(
     ("path", "status", "said"),
     [
         ("alerts_critical?since_minutes=-1", 400, "since_minutes: given '-1'"),
-        ("alerts_critical?minutes=1", 400, "unknown parameter 'minutes'"),
         ("alerts_critical?limit=1&limit=2", 400, "'limit' is given twice"),
         ("device_health", 400, "source_device"),
         ("no_such_question", 404, "no_such_question"),
@@ -222,6 +221,13 @@ def test_a_wrong_question_is_one_sentence(gateway: str, path: str, status: int, 
     assert reply.status == status
     assert said in reply.message
     assert reply.json["status"] == "error"
+
+
+def test_what_a_question_does_not_know_is_ignored_with_a_note(gateway: str) -> None:
+    assert call(f"{gateway}/api/v1/alerts_critical?minutes=1").json["ignored"] == ["minutes"]
+    asked = {"query_type": "devices", "params": {"wanted": 1}, "version": 2}
+    assert call(f"{gateway}/api/v1/query", asked).json["ignored"] == ["version", "wanted"]
+    assert "ignored" not in call(f"{gateway}/api/v1/devices").json
 
 
 def test_a_question_that_is_no_json_is_400(gateway: str) -> None:

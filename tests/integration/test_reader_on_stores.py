@@ -106,7 +106,7 @@ async def test_the_temperature_that_rose_most_is_found_and_compared_exactly(
 ) -> None:
     found = (await ask(client, "anomaly_temperature", source_device="DiskUnit"))["data"]
     assert (found["device"], found["initial_temp"], found["latest_temp"]) == ("disk-1", 47, 61)
-    assert found["ratio"] == pytest.approx(61 / 47)
+    assert (found["ratio"], found["ratio_exact"]) == (1.3, pytest.approx(61 / 47))
     assert found["anomaly"] is False
     strict = await ask(client, "anomaly_temperature", device_id="disk-1", threshold=1.2)
     assert strict["data"]["anomaly"] is True

@@ -37,7 +37,7 @@ async def answer():
         series = Series("DiskUnit", "DiskTemp", device, "")
         await store.write_points([(series, now - age * minute, 40.0)])
     asked = b'{"query_type": "silent_devices", "params": {"minutes": "30"}}'
-    query, given = question(QUERIES, None, asked)
+    query, given, _ = question(QUERIES, None, asked)
     context = QueryContext(store, None, ReaderSettings(), now, None, None)
     return (await query.handler(context, parse(query.name, query.params, given))).data
 
