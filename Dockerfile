@@ -13,6 +13,7 @@ COPY writer writer
 COPY reader reader
 COPY client client
 COPY gateway gateway
+RUN python -m compileall -q spindle daemon writer reader client gateway
 
 # .spindle holds what a service keeps: the client's log, an SQLite file if STORE_URL names one. A
 # volume mounted there is owned by this user from the start.

@@ -84,6 +84,8 @@ def restore(source: Path, store: Path) -> None:
 
 
 def _copy(source: Path, target: Path) -> None:
+    """To a new file that only this user may read, as the store is."""
+    target.touch(mode=0o600)
     try:
         with (
             contextlib.closing(file.open_for_reading(source, 10.0)) as from_,

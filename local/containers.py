@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import socket
@@ -14,13 +15,14 @@ from typing import Any
 
 from local import output
 from local.layout import ROOT
+from local.services import SERVICES
 from local.settings import setting
 from spindle.errors import InvalidInput, SpindleError
 
 EXIT_FAILED, EXIT_NOT_HEALTHY = 1, 3
 #: Longer than without Docker: images of databases take their time where disks are slow.
 START_TIMEOUT_SECONDS = 180
-DEFAULT_PROJECT = "spindle"
+COMPOSE_FILE, DEFAULT_PROJECT = "docker-compose.yml", "spindle"
 _PORTS = (
     *("NATS_PORT", "NATS_MONITOR_PORT", "INFLUXDB_PORT", "GRAFANA_PORT", "PROMETHEUS_PORT"),
     *("DAEMON_HTTP_PORT", "WRITER_HTTP_PORT", "READER_HTTP_PORT", "CLIENT_HTTP_PORT"),
@@ -76,8 +78,7 @@ class Containers:
         """Build what has changed, start everything and wait until it is healthy."""
         self._can_set_up()
         self._no_data_is_left_behind()
-        timeout = str(START_TIMEOUT_SECONDS)
-        if self._compose("up", "--build", "--detach", "--wait", "--wait-timeout", timeout):
+        if self._up():
             self._tell_why()
             return EXIT_FAILED
         self._compose("ps")
@@ -98,8 +99,7 @@ class Containers:
             self._can_set_up()  # before anything is stopped
             self.stop()
         elif self._said(["compose", "ps", "--quiet"]):
-            up = ["up", "--build", "--detach", "--no-deps", "--force-recreate", "--wait"]
-            return self._compose(*up, "--wait-timeout", str(START_TIMEOUT_SECONDS), name)
+            return self._up("--no-deps", "--force-recreate", name)
         else:
             output.plain("Spindle does not run here; starting all of it")
         return self.start()
@@ -163,8 +163,22 @@ class Containers:
 
     # -- how compose is called
 
+    def _up(self, *words: str) -> int:
+        """Start, with a second compose file on standard input: it hands services what is set."""
+        up = ["up", "--build", "--detach", "--wait", "--wait-timeout", str(START_TIMEOUT_SECONDS)]
+        more = handed_on(self._environment, (ROOT / COMPOSE_FILE).read_text())
+        if not more or "COMPOSE_FILE" in self._environment:  # the user has files of their own
+            return self._compose(*up, *words)
+        command = ["compose", "-f", COMPOSE_FILE, "-f", "-", *up, *words]
+        return self._run(command, given=json.dumps({"services": more})).returncode
+
     def _run(
-        self, words: Sequence[str], *, cwd: str | Path = ROOT, capture: bool = False
+        self,
+        words: Sequence[str],
+        *,
+        cwd: str | Path = ROOT,
+        capture: bool = False,
+        given: str | None = None,
     ) -> subprocess.CompletedProcess[str]:
         try:
             return subprocess.run(  # noqa: S603
@@ -172,6 +186,7 @@ class Containers:
                 cwd=cwd,
                 env=self._everywhere,
                 capture_output=capture,
+                input=given,
                 text=True,
                 check=False,
             )
@@ -270,6 +285,24 @@ class Containers:
             if _somebody_listens(port) and not self._said(ours):
                 output.complain(f"port {port} is taken; free it, or set {name} to one that is free")
         output.complain("Not everything is healthy. Look: ./run.sh logs <service>")
+
+
+def handed_on(
+    environment: Mapping[str, str], compose_file: str
+) -> dict[str, dict[str, dict[str, None]]]:
+    """Service -> its settings that are set and that the compose file does not see to itself.
+
+    Names without values: compose takes those from its own environment, as they are, where a value
+    in ``.env`` would have its ``$`` eaten and one of the shell would not reach a service.
+    """
+    seen_to = set(re.findall(r"^ +([A-Z][A-Z0-9_]+):", compose_file, re.MULTILINE))
+    found = {}
+    for service in SERVICES:
+        own = {name.upper() for name in service.settings_type().model_fields}
+        names = sorted((own & environment.keys()) - seen_to)
+        if names:
+            found[service.name] = {"environment": dict.fromkeys(names)}
+    return found
 
 
 def keeps_so_long(hours: str) -> bool:

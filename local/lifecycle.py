@@ -46,6 +46,10 @@ def start(pipeline: Pipeline) -> int:
         control = Control(pipeline.home)
         if control.pid():
             _start_again(control)
+            if elsewhere := _elsewhere(pipeline):
+                output.plain(f"Spindle runs already, where it was started: {elsewhere}")
+                output.plain("./run.sh restart applies the settings of now")
+                return 0
             output.plain("Spindle runs already; ./run.sh restart applies changed settings")
         else:
             _clean_up(pipeline)
@@ -56,6 +60,20 @@ def start(pipeline: Pipeline) -> int:
             write_configuration(pipeline)
             supervisor.spawn(pipeline.home, of_process(pipeline.settings, pipeline.home))
     return _wait_and_tell(pipeline, control, pipeline.names)
+
+
+def _elsewhere(pipeline: Pipeline) -> str:
+    """Where services answer that run, if the settings of now say otherwise; else empty."""
+    home, now = pipeline.home, pipeline.pages()
+    moved = [
+        f"{name} at {page.removesuffix('/healthz')}"
+        for name, page in read_pages(home).items()
+        if page != now.get(name)
+    ]
+    port = nats.configured_port(home.nats_config)
+    if port and pipeline.runs_nats and port != pipeline.settings.nats_port:
+        moved.insert(0, f"NATS at {nats.nats_url(port)}")
+    return ", ".join(moved)
 
 
 def _start_again(control: Control) -> None:

@@ -104,6 +104,15 @@ def config(
     )
 
 
+def configured_port(file: Path) -> int:
+    """The port in a configuration that ``config`` made; 0 where there is none."""
+    try:
+        found = re.search(r"^port: (\d+)$", file.read_text(), re.MULTILINE)
+    except OSError:
+        return 0
+    return int(found[1]) if found else 0
+
+
 @dataclass(frozen=True, slots=True)
 class Broker:
     """What a running server says of itself on its monitoring port.

@@ -10,10 +10,20 @@ from rich.markup import escape
 from local import output, status
 from local.pipeline import Pipeline
 from local.status import Row
-from local.supervisor import Control
+from local.supervisor import Control, ProcessState
+from spindle.errors import SpindleError
 
 _PAUSE_SECONDS = 0.2
 _PATIENCE_SECONDS = 3.0
+
+
+class Stopped(SpindleError):
+    """What was waited for has been stopped."""
+
+
+def _was_stopped(process: ProcessState) -> bool:
+    """By a command. What supervisord has not started yet is STOPPED too, but never ended."""
+    return process.state == "STOPPING" or (process.state == "STOPPED" and process.since > 0)
 
 
 def _said(waiting: Sequence[str], reason: str, waited: float) -> str:
@@ -28,13 +38,18 @@ def _said(waiting: Sequence[str], reason: str, waited: float) -> str:
 def until_healthy(
     pipeline: Pipeline, control: Control, names: Sequence[str], seconds: float
 ) -> dict[str, Row]:
-    """The services' rows: as soon as all of ``names`` are healthy, else after ``seconds``."""
+    """The services' rows: as soon as all of ``names`` are healthy, else after ``seconds``.
+
+    :raises Stopped: another command ended them meanwhile.
+    """
     began = time.monotonic()
     told: set[str] = set()
     pages = pipeline.pages()
     with output.out.status("starting") as line:
         while True:
             states = control.states()
+            if not states or any(_was_stopped(states[name]) for name in names if name in states):
+                raise Stopped("another ./run.sh stopped it meanwhile")
             known = {name: states[name] for name in pipeline.names if name in states}
             rows = {row.service: row for row in status.rows(known, pages)}
             rows |= {

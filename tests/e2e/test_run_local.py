@@ -183,6 +183,12 @@ def _starting_twice_changes_nothing(checkout: Checkout) -> None:
     twice = checkout.run("start")
     assert twice.returncode == 0
     assert "runs already" in twice.stdout
+    moved = checkout.run("start", NATS_PORT=str(free_port()), READER_HTTP_PORT=str(free_port()))
+    assert moved.returncode == 0
+    first_line = moved.stdout.splitlines()[0]
+    assert first_line.startswith("Spindle runs already, where it was started: NATS at nats://")
+    for name in ("NATS_PORT", "READER_HTTP_PORT"):
+        assert f"127.0.0.1:{checkout.environment[name]}" in first_line
     assert {process.pid for process in checkout.processes()} == before
 
 
@@ -244,6 +250,30 @@ def test_what_a_killed_start_left_behind_is_taken_over(checkout: Checkout) -> No
     assert "taking down" in again.stdout
     assert orphans.isdisjoint({process.pid for process in checkout.processes()})
     checkout.run("stop")
+    assert checkout.processes() == []
+
+
+def test_a_start_ends_when_it_is_interrupted_or_stopped_meanwhile(checkout: Checkout) -> None:
+    """At once, with one line at most; what an interruption left is stopped like all else."""
+    checkout.environment["STORE_URL"] = "influxdb://127.0.0.1:1/never"  # never healthy
+    for end in ("interrupted", "stopped"):
+        with subprocess.Popen(
+            ["./run.sh", "start"],
+            cwd=checkout.folder,
+            env=checkout.environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as start:
+            _until("NATS is there", lambda: checkout.status()["nats"]["health"] == "ok")
+            if end == "interrupted":
+                start.send_signal(signal.SIGINT)
+            stopped = checkout.run("stop") if end == "stopped" else None
+            _, said = start.communicate(timeout=20)
+        assert len(said.splitlines()) <= 1, said
+        assert start.returncode == (130 if end == "interrupted" else 1)
+        assert stopped is None or "another ./run.sh stopped it meanwhile" in said
+        checkout.run("stop")
     assert checkout.processes() == []
 
 

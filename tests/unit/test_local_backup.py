@@ -99,3 +99,11 @@ def test_a_backup_overwrites_nothing(store: Path, tmp_path: Path) -> None:
 def test_another_store_than_sqlite_has_its_own_backup() -> None:
     with pytest.raises(InvalidInput, match="influx backup"):
         backup.path_of_store("influxdb://127.0.0.1:8086/spindle")
+
+
+def test_store_copy_and_what_is_put_back_are_for_one_user_only(store: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy.db"
+    backup.backup(store, copy)
+    backup.restore(copy, store)
+    kept = next(tmp_path.glob("spindle.db.before-*"))
+    assert {path.stat().st_mode & 0o777 for path in (store, copy, kept)} == {0o600}

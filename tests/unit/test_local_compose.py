@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
 import pytest
@@ -72,6 +74,34 @@ def test_everything_restarts_and_says_whether_it_is_healthy() -> None:
     for name, container in CONTAINERS.items():
         assert container["restart"] == "unless-stopped", name
         assert container["healthcheck"]["test"], name
+
+
+@pytest.mark.parametrize(("code", "healthy"), [(200, True), (503, False), (None, False)])
+def test_the_question_whether_a_service_is_healthy_is_asked_without_python(
+    code: int | None, healthy: bool
+) -> None:
+    """A Python that starts every five seconds costs more than the service."""
+
+    class Page(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response((code or 0) if self.path == "/healthz" else 404)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Page) as server:
+        if code:
+            threading.Thread(target=server.handle_request, daemon=True).start()
+        else:
+            server.socket.close()
+        for service in SERVICES:
+            kind, *command, port = CONTAINERS[service.name]["healthcheck"]["test"]
+            assert (kind, command[0]) == ("CMD", "bash")
+            assert port == CONTAINERS[service.name]["environment"][service.port_setting.upper()]
+        command = [word.replace("$$", "$") for word in command]
+        done = subprocess.run([*command, str(server.server_port)], check=False, timeout=10)
+    assert (done.returncode == 0) == healthy
 
 
 def test_what_must_survive_lies_in_volumes() -> None:

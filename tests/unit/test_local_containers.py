@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import socket
 import sys
 from dataclasses import dataclass
@@ -11,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from local import cli, container_backup, containers, layout
-from local.containers import Containers
+from local.containers import Containers, handed_on
+from local.layout import ROOT
 from spindle.errors import InvalidInput, InvalidSettings
 
 DOCKER = """#!/bin/sh
@@ -20,6 +23,7 @@ env > "$CALLS.environment"
 case "$*" in
   info) exit "${DOCKER_INFO:-0}" ;;
   "compose version") exit "${COMPOSE_MISSING:-0}" ;;
+  *" -f - up "*) cat >"$CALLS.given" ;;
   "compose up "*) exit "${COMPOSE_UP:-0}" ;;
   *"ps --all --format {{"*) printf "${COMPOSE_PS:-}" ;;
   "compose config --quiet")
@@ -86,6 +90,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "checkout"
     folder.mkdir()
     (folder / ".env.example").write_text("## all\n#A=1\n")
+    shutil.copy(ROOT / "docker-compose.yml", folder)
     for module in (cli, containers, layout):
         monkeypatch.setattr(module, "ROOT", folder)
     monkeypatch.chdir(folder)
@@ -153,7 +158,7 @@ def test_a_mode_that_does_not_exist_is_refused_or_where_one_only_looks_warned_of
 @pytest.mark.parametrize("hours", ["0", "0.0", "1", "168", "1.5", "001.25", "1.0625", "2562047"])
 def test_containers_start_with_a_retention_that_influxdb_takes(docker: Docker, hours: str) -> None:
     assert Containers({"RETENTION_HOURS": hours}).start() == 0
-    assert UP in docker.calls
+    assert any(" up " in call for call in docker.calls)
 
 
 @pytest.mark.parametrize("command", ["start", "restart"])
@@ -284,11 +289,10 @@ def test_restarting_one_service_makes_it_anew_so_that_it_has_the_settings_of_now
 ) -> None:
     """``compose restart`` would keep the old environment. Where nothing runs, all is started."""
     docker.does(COMPOSE_RUNS="c0ffee")
-    assert Containers({"LOG_LEVEL": "debug"}).restart("writer-service-go") == 0
+    assert Containers({}).restart("writer-service-go") == 0
     words = docker.calls[-1].split()
     assert (words[2], words[-1]) == ("up", "writer")
     assert {"--force-recreate", "--no-deps", "--build"} <= set(words)
-    assert docker.environment["LOG_LEVEL"] == "debug"
     docker.does(COMPOSE_RUNS="")
     assert Containers({}).restart("writer") == 0
     assert "Spindle does not run here; starting all of it" in capsys.readouterr().out
@@ -325,6 +329,26 @@ def test_compose_gets_every_setting_as_services_understand_it(docker: Docker, ro
     assert docker.calls[-1] == "docker compose build --pull"
     assert docker.environment["GATEWAY_TOKEN"] == "abc$def"
     assert docker.environment["BIND_ADDRESS"] == "::1"
+
+
+def test_what_is_set_reaches_the_services_that_know_it_as_it_is(docker: Docker) -> None:
+    """By name in a second compose file; the value in compose's environment, where $ is a $."""
+    settings = {"LOG_LEVEL": "debug", "INFLUXDB_BUCKET": "a$b", "GRAFANA_ADMIN_PASSWORD": "x"}
+    assert Containers(settings).start() == 0
+    (up,) = (call for call in docker.calls if " up " in call)
+    assert up.startswith("docker compose -f docker-compose.yml -f - up --build --detach")
+    given = json.loads(Path(f"{docker.calls_file}.given").read_text())["services"]
+    shared = {"LOG_LEVEL": None, "INFLUXDB_BUCKET": None}
+    assert given["daemon"] == {"environment": shared}
+    assert "GRAFANA_ADMIN_PASSWORD" not in str(given)
+    assert docker.environment["INFLUXDB_BUCKET"] == "a$b"
+
+
+def test_what_the_compose_file_sees_to_itself_is_not_handed_on_twice() -> None:
+    """Inside, NATS has another address."""
+    text = (ROOT / "docker-compose.yml").read_text()
+    assert handed_on({"NATS_URL": "nats://h", "WRITER_HTTP_PORT": "1"}, text) == {}
+    assert handed_on({"NATS_URL": "nats://h"}, "") != {}
 
 
 def test_two_checkouts_are_two_projects(docker: Docker) -> None:

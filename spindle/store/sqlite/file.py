@@ -92,7 +92,12 @@ def lock(path: Path) -> IO[str]:
 
 
 def open_for_writing(path: Path, busy_seconds: float) -> sqlite3.Connection:
-    """The one writing connection, with tables in place; the caller holds the lock."""
+    """The one writing connection, with tables in place; the caller holds the lock.
+
+    A new file, and with it those that SQLite puts beside it, are for this user only.
+    """
+    with contextlib.suppress(OSError):  # it is there already, or connecting says why not
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL, 0o600))
     db = sqlite3.connect(path, timeout=busy_seconds, isolation_level=None, check_same_thread=False)
     try:
         _refuse_newer(db, path)

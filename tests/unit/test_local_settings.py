@@ -1,0 +1,54 @@
+"""``.env`` is read by one parser: run.sh, services and compose see the same values."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from local.settings import LocalSettings, environment, setting
+from spindle.settings import load
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("SPINDLE_HOME=${HOME}/spindle", "/home/u/spindle"),
+        ('SPINDLE_HOME="pa\\"ss"', 'pa"ss'),
+        ("\ufeffSPINDLE_HOME=bom", "bom"),
+        ("spindle_home=lower", "lower"),
+        ("'SPINDLE_HOME'=quoted", "quoted"),
+        ("export SPINDLE_HOME = spaced # a comment", "spaced"),
+        ("SPINDLE_HOME='a #b' # c", "a #b"),
+        ("SPINDLE_HOME=with#sharp", "with#sharp"),
+        ("SPINDLE_HOME=first\nSPINDLE_HOME=last", "last"),
+        ('SPINDLE_HOME="two\nlines"', "two\nlines"),
+        ("SPINDLE_HOME=do$llar", "do$llar"),
+    ],
+)
+def test_run_sh_and_the_services_read_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, value: str
+) -> None:
+    monkeypatch.setenv("HOME", "/home/u")
+    monkeypatch.delenv("SPINDLE_HOME", raising=False)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".env").write_text(text + "\n")
+    assert environment(tmp_path / ".env")["SPINDLE_HOME"] == value
+    assert load(LocalSettings).spindle_home == value
+
+
+def test_the_environment_wins_unless_it_is_empty(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".env").write_text("NATS_PORT=1\n")
+    monkeypatch.setenv("NATS_PORT", "")
+    assert environment(tmp_path / ".env")["NATS_PORT"] == "1"
+    monkeypatch.setenv("NATS_PORT", "2")
+    assert environment(tmp_path / ".env")["NATS_PORT"] == "2"
+
+
+def test_a_default_is_that_of_the_settings_class() -> None:
+    assert setting({}, "RETENTION_HOURS") == "168"
+    assert setting({}, "WRITER_HTTP_PORT") == "9102"
+    assert setting({}, "INFLUXDB_INIT_PASSWORD") == "MyStrongPassword888"
+    assert setting({"RETENTION_HOURS": "1.5"}, "RETENTION_HOURS") == "1.5"
