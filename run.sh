@@ -10,7 +10,7 @@ SPINDLE_PROJECT=spindle-$(printf %s "$root" | cksum | cut -d ' ' -f 1)
 export SPINDLE_PROJECT
 
 without_venv=""
-for python in python3.14 python3.13 python3.12 python3.11 python3 python; do
+for python in "${SPINDLE_VENV:-$root/.venv}/bin/python" python3.14 python3.13 python3.12 python3.11 python3 python; do
   [ -z "${SPINDLE_WITHOUT_PYTHON:-}" ] || break # says local/bootstrap.py
   code=0
   "$python" -c 'import sys; sys.version_info < (3, 11) and sys.exit(3); import ensurepip, venv' >/dev/null 2>&1 || code=$?

@@ -168,8 +168,6 @@ def run(files: Mapping[str, Path], count: int, *, follow: bool) -> int:
                 output.out.print(for_people(line))
             else:
                 print(line.raw, flush=True)
-    except KeyboardInterrupt:
-        return 0
     except BrokenPipeError:  # the reader has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0

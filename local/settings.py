@@ -101,7 +101,7 @@ def environment(file: Path) -> dict[str, str]:
     :raises InvalidSettings: the file cannot be read.
     """
     try:
-        said = dotenv_values(file, encoding="utf-8-sig")
+        said = dotenv_values(file)
     except UnicodeDecodeError as error:
         byte = error.object[error.start]
         raise InvalidSettings([f".env: holds the byte 0x{byte:02x}, expected UTF-8"]) from None

@@ -74,7 +74,6 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(
         env_file=".env",
-        env_file_encoding="utf-8-sig",  # editors of Windows begin a file with a BOM
         env_ignore_empty=True,
         extra="ignore",
         frozen=True,
@@ -307,9 +306,7 @@ def removed_but_set(*kinds: type[Settings]) -> str:
     }
     names = {name.upper() for name in os.environ}
     with contextlib.suppress(OSError, UnicodeDecodeError):
-        names |= {
-            name.upper() for name in dotenv_values(".env", interpolate=False, encoding="utf-8-sig")
-        }
+        names |= {name.upper() for name in dotenv_values(".env", interpolate=False)}
     found = [f"{name} ({former[name]})" for name in sorted(former) if name in names]
     return f"settings that no longer exist are still set: {', '.join(found)}" if found else ""
 

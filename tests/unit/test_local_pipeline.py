@@ -64,9 +64,19 @@ def test_nats_url_follows_its_port_unless_set_itself() -> None:
     assert pipeline.derived(load(LocalSettings, nats_port=4333, nats_url="nats://x:1")) == {}
 
 
-def test_the_sqlite_file_follows_spindle_home(tmp_path: Path) -> None:
+def test_everything_that_is_written_follows_spindle_home(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So a checkout may be read-only. What is set itself stays as it is."""
     settings = load(LocalSettings, spindle_home=str(tmp_path), nats_url="nats://x:1")
-    assert pipeline.derived(settings) == {"STORE_URL": f"sqlite:///{tmp_path}/spindle.db"}
+    written = {
+        "STORE_URL": f"sqlite:///{tmp_path}/spindle.db",
+        "CLIENT_OUTPUT": f"{tmp_path}/client_output.log",
+        "CLIENT_PARKING_OUTPUT": f"{tmp_path}/parking_summary.csv",
+    }
+    assert pipeline.derived(settings) == written
+    monkeypatch.setitem(os.environ, "CLIENT_OUTPUT", "mine.log")
+    monkeypatch.setitem(os.environ, "CLIENT_PARKING_OUTPUT", "mine.csv")
     settings = load(
         LocalSettings, spindle_home=str(tmp_path), nats_url="nats://x:1", store_url="influxdb://h/d"
     )

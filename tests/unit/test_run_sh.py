@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import signal
@@ -30,7 +31,11 @@ def environment(tmp_path: Path) -> dict[str, str]:
     (programs / "docker").chmod(0o755)
     (programs / "python3.11").write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
     (programs / "python3.11").chmod(0o755)
-    return {"PATH": str(programs), "CALLS": str(tmp_path / "calls")}
+    return {
+        "PATH": str(programs),
+        "CALLS": str(tmp_path / "calls"),
+        "SPINDLE_VENV": str(tmp_path / "nothing installed"),
+    }
 
 
 def run(
@@ -152,6 +157,26 @@ def test_ctrl_c_at_any_moment_is_exit_code_130_and_no_traceback() -> None:
         # Ended by the signal itself, which a shell calls 130; or it was ready before.
         assert child.returncode in (130, -signal.SIGINT, 2, 1)
         assert len(said.strip().splitlines()) <= 1
+
+
+def test_ctrl_c_ends_what_follows_the_logs_like_every_command(tmp_path: Path) -> None:
+    (tmp_path / "logs").mkdir()
+    (tmp_path / "logs" / "writer.log").write_text("one line\n")
+    environment = {**os.environ, "SPINDLE_HOME": str(tmp_path), "SPINDLE_MODE": "local"}
+    command = [sys.executable, "-m", "local", "logs", "writer"]
+    with subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == "one line\n"
+        child.send_signal(signal.SIGINT)
+        _, said = child.communicate(timeout=30)
+    assert (child.returncode, said) == (130, "")
 
 
 def test_make_help_lists_every_target_with_one_line() -> None:
