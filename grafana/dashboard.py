@@ -28,7 +28,7 @@ FILE = Path(__file__).parent / "dashboards" / "spindle.json"
 COLUMNS = 24
 
 #: What Grafana calls units of the catalogue that it knows; others are shown as they are.
-_UNITS = {"degC": "celsius", "ms": "ms", "%": "percent", "/s": "iops", "B/s": "Bps"}
+_UNITS = {"degC": "celsius", "ms": "ms", "%": "percent", "/s": "iops", "B/s": "Bps", "B": "bytes", "h": "h"}
 _CHOSEN = '"source_device" =~ /^$source_device$/ AND "device_id" =~ /^$device_id$/'
 _CRITICAL = 8
 
@@ -71,6 +71,7 @@ def _rows() -> list[tuple[str, Sequence[Panel]]]:
         ("Temperatures", [_metric("DiskTemp", COLUMNS, "Temperatures")]),
         ("Events", _events()),
         ("Metrics", _metrics()),
+        ("What drives say of themselves", _smart()),
         ("Pipeline", _pipeline()),
         ("Car park", _car_park()),
         ("HTTP gateway", _gateway()),
@@ -159,7 +160,7 @@ def _metric(name: str, width: int, title: str = "") -> Panel:
     steps: list[tuple[float | None, str]] = [(None, GREEN)]
     if known.warning is not None and known.critical is not None:
         steps += [(known.warning, YELLOW), (known.critical, RED)]
-    unit = _UNITS.get(known.unit, f"suffix: {known.unit}")
+    unit = _UNITS.get(known.unit, f"suffix: {known.unit}" if known.unit else "short")
     query = _over_time(f"= '{name}'")
     return lines(
         title or name, [influxql(query, "$tag_device_id")], width, unit, steps=tuple(steps)
@@ -176,7 +177,11 @@ def _over_time(metric: str, tags: str = '"source_device", "device_id"') -> str:
 def _metrics() -> list[Panel]:
     chosen = _over_time("=~ /^$metric$/", '"metric_type", "source_device", "device_id"')
     return [
-        *(_metric(name, 12) for name in catalog.METRICS if name != "DiskTemp"),
+        *(
+            _metric(metric.name, 12)
+            for metric in catalog.METRICS.values()
+            if metric.name != "DiskTemp" and not metric.smart
+        ),
         lines(
             "Chosen metrics",
             [influxql(chosen, "$tag_device_id $tag_metric_type")],
@@ -185,6 +190,10 @@ def _metrics() -> list[Panel]:
             description="What is chosen as Metric above, in its own unit",
         ),
     ]
+
+
+def _smart() -> list[Panel]:
+    return [_metric(metric.name, 6) for metric in catalog.METRICS.values() if metric.smart]
 
 
 def _events() -> list[Panel]:
