@@ -9,7 +9,7 @@ from random import Random
 import numpy as np
 from numpy.typing import NDArray
 
-from daemon.simulator.faults import KINDS
+from daemon.simulator.fault_requests import KINDS
 from daemon.simulator.fleet import DECIMALS, METRICS, Unit, units
 from daemon.simulator.settings import SimulatorSettings
 from daemon.simulator.source import Simulator

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from rich.table import Table
 
 from benchmarks.fault_series import DAY, DISKS, HOURS, STEP, History, Truth, healthy, ill
-from daemon.simulator.faults import KINDS
+from daemon.simulator.fault_requests import KINDS
 from daemon.simulator.fleet import METRICS
 from reader.detection import peers
 from reader.detection.detector import ALARM, Detector

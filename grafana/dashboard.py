@@ -28,7 +28,15 @@ FILE = Path(__file__).parent / "dashboards" / "spindle.json"
 COLUMNS = 24
 
 #: What Grafana calls units of the catalogue that it knows; others are shown as they are.
-_UNITS = {"degC": "celsius", "ms": "ms", "%": "percent", "/s": "iops", "B/s": "Bps", "B": "bytes", "h": "h"}
+_UNITS = {
+    "degC": "celsius",
+    "ms": "ms",
+    "%": "percent",
+    "/s": "iops",
+    "B/s": "Bps",
+    "B": "bytes",
+    "h": "h",
+}
 _CHOSEN = '"source_device" =~ /^$source_device$/ AND "device_id" =~ /^$device_id$/'
 _CRITICAL = 8
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Any, TypeVar
@@ -20,7 +20,19 @@ import orjson
 
 from daemon.messages import ARRAY, DISK
 from daemon.simulator.fault import Fault
-from daemon.simulator.faults import KINDS
+from daemon.simulator.faults import (
+    CapacityLeak,
+    DriveFailure,
+    FailSlow,
+    Flapping,
+    Intrusion,
+    IopsCollapse,
+    LatencySpikes,
+    Overheat,
+    Silent,
+    SlowDisk,
+    StuckSensor,
+)
 from spindle.errors import InvalidInput
 from spindle.models import shown
 
@@ -36,6 +48,47 @@ _DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)([smhd]?)", re.ASCII)
 _DEVICE = re.compile("array([1-9][0-9]{0,6})(?:-disk([1-9][0-9]{0,6}))?", re.ASCII)
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A fault as a person may ask for it.
+
+    :ivar make: draws its severity.
+    :ivar seconds: how long it lasts where nobody says.
+    """
+
+    make: Callable[[Random], Fault]
+    seconds: float
+
+
+def _overheat(random: Random) -> Fault:
+    return Overheat(device_class=None, peak=random.uniform(65, 70), rise=5, first=5)
+
+
+def _slow_disk(random: Random) -> Fault:
+    return SlowDisk(times=random.uniform(3, 6), extra=random.uniform(15, 40))
+
+
+#: By name, in the order in which they are listed.
+KINDS: Mapping[str, Kind] = {
+    "overheat": Kind(_overheat, 300),
+    "slow_disk": Kind(_slow_disk, 600),
+    "latency_spikes": Kind(
+        lambda random: LatencySpikes(
+            height=random.uniform(30, 100), share=random.uniform(0.2, 0.4)
+        ),
+        600,
+    ),
+    "iops_collapse": Kind(lambda random: IopsCollapse(left=random.uniform(0.02, 0.1)), 600),
+    "capacity_leak": Kind(lambda random: CapacityLeak(per_minute=random.uniform(0.2, 2)), 1800),
+    "stuck_sensor": Kind(lambda _: StuckSensor(), 1800),
+    "flapping": Kind(lambda _: Flapping(), 600),
+    "silent": Kind(lambda _: Silent(), 900),
+    "drive_failure": Kind(lambda random: DriveFailure(slowest=random.uniform(80, 200)), 300),
+    "fail_slow": Kind(lambda random: FailSlow(times=random.uniform(1.5, 3)), 3 * 3600),
+    "intrusion": Kind(lambda _: Intrusion(), 180),
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,13 +1,12 @@
 """The faults that there are, each of its own severity. Pure.
 
 They end as they began: what was hot cools down, what leaked is cleaned up, a drive that died is
-replaced by one that is well. ``KINDS`` are those that a person can ask for, ``CYCLE`` those that
-happen by themselves, in turn.
+replaced by one that is well. ``CYCLE`` are those that happen by themselves, in turn;
+``fault_requests`` has those that a person can ask for.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from random import Random
 
@@ -266,46 +265,6 @@ class Intrusion(Fault):
         message += f", then one as admin that succeeded; {readings.iops:.0f} IOPs are being read"
         return Trouble("UnauthorizedAccess", 9 if span.until < 60 else 10, message)
 
-
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """A fault as a person may ask for it.
-
-    :ivar make: draws its severity.
-    :ivar seconds: how long it lasts where nobody says.
-    """
-
-    make: Callable[[Random], Fault]
-    seconds: float
-
-
-def _overheat(random: Random) -> Fault:
-    return Overheat(device_class=None, peak=random.uniform(65, 70), rise=5, first=5)
-
-
-def _slow_disk(random: Random) -> Fault:
-    return SlowDisk(times=random.uniform(3, 6), extra=random.uniform(15, 40))
-
-
-#: By name, in the order in which they are listed.
-KINDS: Mapping[str, Kind] = {
-    "overheat": Kind(_overheat, 300),
-    "slow_disk": Kind(_slow_disk, 600),
-    "latency_spikes": Kind(
-        lambda random: LatencySpikes(
-            height=random.uniform(30, 100), share=random.uniform(0.2, 0.4)
-        ),
-        600,
-    ),
-    "iops_collapse": Kind(lambda random: IopsCollapse(left=random.uniform(0.02, 0.1)), 600),
-    "capacity_leak": Kind(lambda random: CapacityLeak(per_minute=random.uniform(0.2, 2)), 1800),
-    "stuck_sensor": Kind(lambda _: StuckSensor(), 1800),
-    "flapping": Kind(lambda _: Flapping(), 600),
-    "silent": Kind(lambda _: Silent(), 900),
-    "drive_failure": Kind(lambda random: DriveFailure(slowest=random.uniform(80, 200)), 300),
-    "fail_slow": Kind(lambda random: FailSlow(times=random.uniform(1.5, 3)), 3 * 3600),
-    "intrusion": Kind(lambda _: Intrusion(), 180),
-}
 
 #: What happens by itself, in the order in which it comes. The failing drive is watched to its end.
 CYCLE: tuple[Fault, ...] = (Overheat(), DriveFailure(rise=20, heard=1), Intrusion())

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from daemon.simulator.fault_requests import FaultSpec, parse_specs
-from daemon.simulator.faults import KINDS
+from daemon.simulator.fault_requests import KINDS, FaultSpec, parse_specs
 from daemon.source import SourceSettings
 from spindle.errors import InvalidInput
 

@@ -14,8 +14,7 @@ from uuid import UUID
 from daemon.messages import Message, event_message
 from daemon.simulator import fault_requests
 from daemon.simulator.fault import Readings
-from daemon.simulator.fault_requests import FaultSpec
-from daemon.simulator.faults import KINDS
+from daemon.simulator.fault_requests import KINDS, FaultSpec
 from daemon.simulator.fleet import Fleet, Numbers, Unit, units
 from daemon.simulator.messages import Encoder, Phase, truth, truth_message
 from daemon.simulator.plan import Due, FaultPlan, Incident, Timeline

@@ -18,20 +18,20 @@ from typing import Any
 
 from daemon.drives import drive_id
 from daemon.smart import table
+from daemon.smart.facts import facts_of, speed_of
+from daemon.smart.fields import at, number, status, text, version
 from daemon.smart.table import Attribute
 
 COMMAND_FAILED, NOT_OPENED = 0b1, 0b10
 FAILING, AT_THRESHOLD, ONCE_AT_THRESHOLD = 1 << 3, 1 << 4, 1 << 5
 #: A raw value beyond this is several counters in one, whatever its text says.
 MOST_COUNT = 2**32
-MOST = 1e20  # no drive counts as far; infinity and no number at all are beyond it too
 MOST_HOURS = 1_000_000  # 114 years
 FASTEST_DISK = 8 * 600e6  # bits per second, of one that turns, with two actuators
 COLDEST, HOTTEST = -60, 200  # degC; beyond them a sensor says that it has nothing to say
 _ASLEEP = re.compile(r"in (\w+(?: \w+)?) mode", re.IGNORECASE)
 _LEADING = re.compile(r"\s*(\d+)(?:\s|$|\()")
 _MIN_MAX = re.compile(r"Min/Max (-?\d+)/(-?\d+)")
-_SPEED = {"Gb/s": 1e9, "Mb/s": 1e6}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ def read(output: object) -> Reading:
     """What one decoded output says."""
     if not isinstance(output, Mapping):
         return Reading(trouble="smartctl's output is no JSON object")
-    facts = {name: value for name, value in _facts(output) if value is not None}
+    facts = {name: value for name, value in facts_of(output) if value is not None}
     path = " ".join(filter(None, (facts.get("path"), facts.get("member"))))
     known = drive_id(*(str(facts.get(key, "")) for key in ("wwn", "model", "serial")))
     metrics = _metrics(output)
@@ -67,37 +67,6 @@ def read(output: object) -> Reading:
     if not metrics and not asleep:
         trouble = _message(output) or "it says nothing that smartctl understands"
     return Reading(metrics, facts, known, path, asleep, trouble)
-
-
-def status(output: Mapping[str, Any]) -> int:
-    """smartctl's exit status; 0 where it is not said."""
-    return int(number(at(output, "smartctl", "exit_status")) or 0)
-
-
-def at(output: Any, *path: str) -> Any:
-    """The value at a path of keys, or None."""
-    for key in path:
-        output = output.get(key) if isinstance(output, Mapping) else None
-    return output
-
-
-def number(value: Any) -> float | None:
-    """A number that can be one, also where it is written as text; else None."""
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        return None
-    try:
-        found = float(value)
-    except (ValueError, OverflowError):
-        return None
-    return found if abs(found) <= MOST else None
-
-
-def text(value: Any) -> str | None:
-    """Printable text on one line, else None."""
-    if not isinstance(value, str):
-        return None
-    line = " ".join(part for part in value.split() if part.isprintable())[:256]
-    return None if line in ("", "REDACTED") else line
 
 
 def _messages(output: Mapping[str, Any]) -> list[str]:
@@ -124,54 +93,6 @@ def _asleep(output: Mapping[str, Any]) -> str:
     return next((match[1].lower() for match in found if match), "")
 
 
-def _facts(output: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    kind = text(at(output, "device", "type")) or ""
-    yield "model", text(output.get("model_name")) or text(output.get("scsi_model_name"))
-    yield "family", text(output.get("model_family"))
-    yield "serial", text(output.get("serial_number"))
-    yield "firmware", text(output.get("firmware_version")) or text(output.get("scsi_revision"))
-    yield "wwn", _wwn(output)
-    capacity = number(at(output, "user_capacity", "bytes"))
-    if capacity is None:
-        capacity = number(output.get("nvme_total_capacity"))
-    yield "capacity_bytes", _whole(capacity)
-    rotation = number(output.get("rotation_rate"))
-    protocol = text(at(output, "device", "protocol"))
-    yield "rotation_rpm", 0 if rotation is None and protocol == "NVMe" else _whole(rotation)
-    yield "protocol", protocol
-    yield "interface_speed", _speed(output)
-    yield "path", text(at(output, "device", "name"))
-    yield "member", kind.removeprefix("sat+") if "," in kind else None
-
-
-def _whole(value: float | None) -> int | None:
-    return int(value) if value is not None and value >= 0 else None
-
-
-def _wwn(output: Mapping[str, Any]) -> str | None:
-    """``naa.`` of ATA and SCSI, ``eui.`` of an NVMe drive with one namespace."""
-    naa, oui, own = (number(at(output, "wwn", key)) for key in ("naa", "oui", "id"))
-    if naa is not None and oui is not None and own is not None:
-        return f"naa.{int(naa) & 0xF:x}{int(oui) & 0xFFFFFF:06x}{int(own) & 0xFFFFFFFFF:09x}"
-    unit = text(output.get("logical_unit_id")) or ""
-    if re.fullmatch(r"0x[0-9a-fA-F]{16}|0x[0-9a-fA-F]{32}", unit):
-        return f"naa.{unit[2:].lower()}"
-    spaces = output.get("nvme_namespaces")
-    if isinstance(spaces, list) and len(spaces) == 1:
-        oui, own = (number(at(spaces[0], "eui64", key)) for key in ("oui", "ext_id"))
-        if oui and own:
-            return f"eui.{int(oui) & 0xFFFFFF:06x}{int(own) & 0xFFFFFFFFFF:010x}"
-    return None
-
-
-def _speed(output: Mapping[str, Any]) -> float | None:
-    for which in ("current", "max"):
-        said = (text(at(output, "interface_speed", which, "string")) or "").split()
-        if len(said) == 2 and said[1] in _SPEED and (value := number(said[0])) is not None:
-            return value * _SPEED[said[1]]
-    return None
-
-
 def _metrics(output: Mapping[str, Any]) -> dict[str, float]:
     """Every value that has a meaning; later ones win over earlier ones of the same name."""
     said: dict[str, float] = dict(_attributes(output))
@@ -189,7 +110,7 @@ def _metrics(output: Mapping[str, Any]) -> dict[str, float]:
             said[name] = value
     if said.get("PowerOnHours", 0) > MOST_HOURS:
         del said["PowerOnHours"]
-    speed = FASTEST_DISK if (number(output.get("rotation_rate")) or 0) > 0 else _speed(output)
+    speed = FASTEST_DISK if (number(output.get("rotation_rate")) or 0) > 0 else speed_of(output)
     _drop_impossible_traffic(said, speed)
     said.update(_logs(output, said.get("PowerOnHours")))
     said.update(_warnings(output))
@@ -318,13 +239,6 @@ def _self_test(output: Mapping[str, Any]) -> tuple[bool | None, float | None]:
     if result is not None and (result == 0 or 3 <= result <= 7):
         return result != 0, number(at(output, "scsi_self_test_0", "power_on_time", "hours"))
     return None, None
-
-
-def version(output: Mapping[str, Any]) -> tuple[int, int]:
-    """smartctl's; (0, 0) where it is not said."""
-    said = at(output, "smartctl", "version")
-    parts = [number(each) for each in said[:2]] if isinstance(said, list) else []
-    return (int(parts[0] or 0), int(parts[1] or 0)) if len(parts) == 2 else (0, 0)
 
 
 def _warnings(output: Mapping[str, Any]) -> Iterator[tuple[str, float]]:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from daemon.deadlines import Watched
-from daemon.smart.reading import at, text
+from daemon.smart.fields import at, text
 
 #: smartctl has so long for one drive; a drive that is being spun up or resets its link takes ten.
 CALL_SECONDS = 30.0

@@ -13,7 +13,7 @@ import pytest
 
 from daemon.messages import Message
 from daemon.requests import reply_to
-from daemon.simulator.faults import KINDS
+from daemon.simulator.fault_requests import KINDS
 from daemon.simulator.fleet import METRICS, units
 from daemon.simulator.plan import FaultPlan, Incident, Timeline
 from daemon.simulator.settings import SimulatorSettings

@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from daemon.settings import DaemonSettings
-from daemon.simulator.fault_requests import FaultSpec, duration, parse_specs, place
-from daemon.simulator.faults import KINDS
+from daemon.simulator.fault_requests import KINDS, FaultSpec, duration, parse_specs, place
 from daemon.simulator.settings import SimulatorSettings
 from spindle.errors import InvalidInput, InvalidSettings
 from spindle.settings import load

@@ -1,0 +1,61 @@
+"""What a drive is, by what smartctl says of it. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from daemon.smart.fields import at, number, text
+
+_SPEED = {"Gb/s": 1e9, "Mb/s": 1e6}
+
+
+def facts_of(output: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Fields of ``DeviceFacts`` but the identity's; None for what is not said."""
+    kind = text(at(output, "device", "type")) or ""
+    yield "model", text(output.get("model_name")) or text(output.get("scsi_model_name"))
+    yield "family", text(output.get("model_family"))
+    yield "serial", text(output.get("serial_number"))
+    yield "firmware", text(output.get("firmware_version")) or text(output.get("scsi_revision"))
+    yield "wwn", _wwn(output)
+    capacity = number(at(output, "user_capacity", "bytes"))
+    if capacity is None:
+        capacity = number(output.get("nvme_total_capacity"))
+    yield "capacity_bytes", _whole(capacity)
+    rotation = number(output.get("rotation_rate"))
+    protocol = text(at(output, "device", "protocol"))
+    yield "rotation_rpm", 0 if rotation is None and protocol == "NVMe" else _whole(rotation)
+    yield "protocol", protocol
+    yield "interface_speed", speed_of(output)
+    yield "path", text(at(output, "device", "name"))
+    yield "member", kind.removeprefix("sat+") if "," in kind else None
+
+
+def _whole(value: float | None) -> int | None:
+    return int(value) if value is not None and value >= 0 else None
+
+
+def _wwn(output: Mapping[str, Any]) -> str | None:
+    """``naa.`` of ATA and SCSI, ``eui.`` of an NVMe drive with one namespace."""
+    naa, oui, own = (number(at(output, "wwn", key)) for key in ("naa", "oui", "id"))
+    if naa is not None and oui is not None and own is not None:
+        return f"naa.{int(naa) & 0xF:x}{int(oui) & 0xFFFFFF:06x}{int(own) & 0xFFFFFFFFF:09x}"
+    unit = text(output.get("logical_unit_id")) or ""
+    if re.fullmatch(r"0x[0-9a-fA-F]{16}|0x[0-9a-fA-F]{32}", unit):
+        return f"naa.{unit[2:].lower()}"
+    spaces = output.get("nvme_namespaces")
+    if isinstance(spaces, list) and len(spaces) == 1:
+        oui, own = (number(at(spaces[0], "eui64", key)) for key in ("oui", "ext_id"))
+        if oui and own:
+            return f"eui.{int(oui) & 0xFFFFFF:06x}{int(own) & 0xFFFFFFFFFF:010x}"
+    return None
+
+
+def speed_of(output: Mapping[str, Any]) -> float | None:
+    """Of the interface, bits per second."""
+    for which in ("current", "max"):
+        said = (text(at(output, "interface_speed", which, "string")) or "").split()
+        if len(said) == 2 and said[1] in _SPEED and (value := number(said[0])) is not None:
+            return value * _SPEED[said[1]]
+    return None
