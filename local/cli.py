@@ -265,7 +265,9 @@ def _ask_as_client(verb: str, words: Sequence[str]) -> None:
         _exit(docker.inside("client", "client", verb, *words))
     settings = _sign_in_as("client")
     if asks and nats.is_local(settings) and not _listens(settings.nats_port):
-        output.complain("nobody is there to answer: nothing runs here; ./run.sh start starts it")
+        output.complain(
+            f"nobody is there to answer at port {settings.nats_port}; ./run.sh start starts Spindle"
+        )
         _exit(EXIT_AWAY)
     from client.__main__ import app as client  # noqa: PLC0415 - only where it is needed
 

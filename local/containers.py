@@ -9,13 +9,11 @@ import socket
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from local import output
+from local import container_settings, output
 from local.layout import ROOT
-from local.services import SERVICES
 from local.settings import setting
 from spindle.errors import InvalidInput, SpindleError
 
@@ -76,7 +74,7 @@ class Containers:
 
     def start(self) -> int:
         """Build what has changed, start everything and wait until it is healthy."""
-        self._can_set_up()
+        container_settings.check(self._environment)
         self._no_data_is_left_behind()
         if self._up():
             self._tell_why()
@@ -96,7 +94,7 @@ class Containers:
         """Stop and start again; one service is made anew, so that it has the settings of now."""
         name = self.known(service) if service else None
         if name is None:
-            self._can_set_up()  # before anything is stopped
+            container_settings.check(self._environment)  # before anything is stopped
             self.stop()
         elif self._said(["compose", "ps", "--quiet"]):
             return self._up("--no-deps", "--force-recreate", name)
@@ -166,7 +164,7 @@ class Containers:
     def _up(self, *words: str) -> int:
         """Start, with a second compose file on standard input: it hands services what is set."""
         up = ["up", "--build", "--detach", "--wait", "--wait-timeout", str(START_TIMEOUT_SECONDS)]
-        more = handed_on(self._environment, (ROOT / COMPOSE_FILE).read_text())
+        more = container_settings.handed_on(self._environment, (ROOT / COMPOSE_FILE).read_text())
         if not more or "COMPOSE_FILE" in self._environment:  # the user has files of their own
             return self._compose(*up, *words)
         command = ["compose", "-f", COMPOSE_FILE, "-f", "-", *up, *words]
@@ -219,28 +217,6 @@ class Containers:
 
     # -- what is refused before anything starts
 
-    def _can_set_up(self) -> None:
-        """What InfluxDB's container needs to set itself up: with something else it ends, is
-        started again and ends again. Its entrypoint hands these to ``influx setup``.
-        """
-        hours = setting(self._environment, "RETENTION_HOURS")
-        if not keeps_so_long(hours):
-            raise InvalidInput(
-                f'RETENTION_HOURS: given "{hours}"; InfluxDB in containers takes 0 (for ever) or '
-                "1 to 2562047, such as 168 or 1.5, in whole seconds"
-            )
-        length = len(os.fsencode(setting(self._environment, "INFLUXDB_INIT_PASSWORD")))
-        if length < 8:
-            raise InvalidInput(
-                f"INFLUXDB_INIT_PASSWORD: given {length} characters; InfluxDB takes 8 and more"
-            )
-        token = self._environment.get("INFLUXDB_TOKEN", "")
-        if token and not token.strip():
-            raise InvalidInput(
-                "INFLUXDB_TOKEN: given only spaces; InfluxDB takes any other text, "
-                "or leave it empty for the default"
-            )
-
     def _no_data_is_left_behind(self) -> None:
         """All checkouts were one project once: a start under another name would begin anew."""
         if self.project == DEFAULT_PROJECT or self._environment.get("COMPOSE_PROJECT_NAME"):
@@ -285,32 +261,6 @@ class Containers:
             if _somebody_listens(port) and not self._said(ours):
                 output.complain(f"port {port} is taken; free it, or set {name} to one that is free")
         output.complain("Not everything is healthy. Look: ./run.sh logs <service>")
-
-
-def handed_on(
-    environment: Mapping[str, str], compose_file: str
-) -> dict[str, dict[str, dict[str, None]]]:
-    """Service -> its settings that are set and that the compose file does not see to itself.
-
-    Names without values: compose takes those from its own environment, as they are, where a value
-    in ``.env`` would have its ``$`` eaten and one of the shell would not reach a service.
-    """
-    seen_to = set(re.findall(r"^ +([A-Z][A-Z0-9_]+):", compose_file, re.MULTILINE))
-    found = {}
-    for service in SERVICES:
-        own = {name.upper() for name in service.settings_type().model_fields}
-        names = sorted((own & environment.keys()) - seen_to)
-        if names:
-            found[service.name] = {"environment": dict.fromkeys(names)}
-    return found
-
-
-def keeps_so_long(hours: str) -> bool:
-    """Whether ``influx setup`` takes a retention: none, or an hour and more in whole seconds."""
-    if not re.fullmatch(r"\d+(\.\d+)?", hours, re.ASCII):
-        return False
-    exact = Decimal(hours)
-    return exact == 0 or (1 <= exact <= 2562047 and exact * 3600 % 1 == 0)
 
 
 def _somebody_listens(port: str) -> bool:

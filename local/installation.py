@@ -206,7 +206,7 @@ def pip(command: Sequence[str], title: str, total: int, log: IO[str]) -> bool:
             child.kill()
             raise
     if not child.returncode and terminal:
-        _show(terminal, f"{title}: {total} packages in {time.monotonic() - began:.0f} s\n")
+        _show(terminal, f"{title}: done in {time.monotonic() - began:.0f} s\n")
     elif terminal:
         print()
     return bool(child.returncode)

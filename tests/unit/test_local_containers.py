@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from local import cli, container_backup, containers, layout
-from local.containers import Containers, handed_on
+from local.container_settings import handed_on
+from local.containers import Containers
 from local.layout import ROOT
 from spindle.errors import InvalidInput, InvalidSettings
 
