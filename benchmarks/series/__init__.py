@@ -1,1 +1,1 @@
-"""Series of many processes, with departures that last, nest and come again, and what scores them."""
+"""Series of many processes, with departures that last, nest and repeat, and their score."""

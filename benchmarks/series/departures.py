@@ -17,7 +17,7 @@ Departure = Callable[[Floats, float, Random], Floats]
 
 def shifted(values: Floats, spread: float, rng: Random) -> Floats:
     """A level that is elsewhere."""
-    return values + rng.choice([-1.0, 1.0]) * rng.uniform(2.5, 5.0) * spread
+    return np.asarray(values + rng.choice([-1.0, 1.0]) * rng.uniform(2.5, 5.0) * spread)
 
 
 def scattered(values: Floats, spread: float, rng: Random) -> Floats:

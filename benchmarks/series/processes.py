@@ -1,7 +1,7 @@
 """Nine processes that storage metrics are made of, each healthy, seeded, one point a minute.
 
-None is a copy of a public data set, nor of the simulator: what holds on these and on those alike was
-not learnt by heart. A process returns values of any scale; faults are laid over it by ``departures``.
+None is a copy of a public data set, nor of the simulator: what holds on these and on those alike
+was not learnt by heart. Values are of any scale; ``departures`` lays faults over them.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def levels(rng: Random, points: int) -> Floats:
 
 def bursts(rng: Random, points: int) -> Floats:
     """Quiet, with a burst some ten times a day that dies away within half an hour."""
-    values = np.abs(rng.normal(1.0, 0.2, points))
+    values: Floats = np.abs(rng.normal(1.0, 0.2, points))
     for start in np.flatnonzero(rng.random(points) < 10.0 / DAY):
         size, fall = rng.lognormal(1.5, 0.5), rng.uniform(3.0, 12.0)
         tail = np.arange(min(60, points - start))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left, insort
-from math import log, log1p, sqrt
+from dataclasses import dataclass
+from math import exp, log, log1p, sqrt
 from operator import mul
 
 WINDOW = 60
@@ -30,8 +31,18 @@ FROZEN = 7.0
 """Surprise, in nats (a chance of 1 in 1,100), from which a window is no example of the usual."""
 
 ACCEPTED = 1440
-"""Points after which a departure that goes on is learnt all the same: what has lasted a day is how
-the series is now. Who told of it goes on telling until it is over or acknowledged."""
+"""Points after which a departure that goes on is learnt all the same: the series is like that now.
+Who told of it goes on telling until it is over or acknowledged."""
+
+SURE = 14.0
+"""Surprise from which a departure is an alarm by itself: in healthy fleets the largest of 750
+device-weeks was 12."""
+
+EVIDENCE = 30.0
+"""As for a surge: the surprise whose score is 0.5."""
+
+AGAIN = 1.5
+"""Times the surprise told of before at which a departure is heard again while it lasts."""
 
 TAIL = 4.0
 """Weight of the distance beyond everything known, in nats for each factor e."""
@@ -40,6 +51,27 @@ FEATURES = ("level", "spread", "roughness", "slope")
 _TINY = 1e-9
 _CENTRED = [i - (WINDOW - 1) / 2 for i in range(WINDOW)]
 _SQUARES = sum(map(mul, _CENTRED, _CENTRED))
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What is unusual about the last window, in the metric's unit.
+
+    :ivar feature: one of ``FEATURES``.
+    :ivar size: of the feature now; of a slope, the change over the window.
+    :ivar low: a tenth of the remembered windows lie below, and as many above ``high``.
+    :ivar seconds: the window's length.
+    :ivar value: of the level: the window's mean; else the last value.
+    :ivar expected: of level and slope, where the value would be; None for spread and roughness.
+    """
+
+    feature: str
+    size: float
+    low: float
+    high: float
+    seconds: float
+    value: float
+    expected: float | None
 
 
 class Departure:
@@ -54,8 +86,20 @@ class Departure:
     """
 
     __slots__ = (
-        "_ranked", "feature", "kept", "last", "nats", "pending", "points", "recent", "since",
+        "_ranked",
+        "alarm",
+        "feature",
+        "kept",
+        "last",
+        "nats",
+        "news",
+        "next",
+        "pending",
+        "points",
+        "recent",
+        "since",
         "steps",
+        "sure",
     )  # fmt: skip
     DERIVED = ("_ranked",)
 
@@ -68,6 +112,10 @@ class Departure:
         self.pending = array("d")  # features and surprise of windows not yet remembered
         self.since = 0  # points of the present departure
         self.nats = 0.0  # surprise of the last look
+        self.news = 0.0  # 0..1 at the point where a departure was first seen, or has grown
+        self.next = FROZEN  # surprise to be seen again
+        self.alarm = 0.0  # the same, for what is sure: 0.5..1
+        self.sure = SURE  # surprise to be an alarm again
         self.feature = 0  # index of the feature that gave it
         self._ranked: list[array[float]] | None = None
 
@@ -76,20 +124,38 @@ class Departure:
         self.points = points = self.points + 1
         recent, steps = self.recent, self.steps
         recent.append(value)
-        steps.append(abs(value - self.last) if points > 1 else 0.0)
+        steps.append(abs(value - self.last) if len(recent) > 1 else 0.0)
         self.last = value
         if len(recent) > WINDOW:
             del recent[0], steps[0]
+        self.news = self.alarm = 0.0
         if points % STRIDE or len(recent) < WINDOW:
             return self.nats
         features = self._features()
-        self.nats = self._surprise(features)
-        self.since = self.since + STRIDE if self.nats >= FROZEN else 0
+        self.nats = nats = self._surprise(features)
+        self._tell(nats)
         if points % SAMPLE == 0:
-            self.pending.extend((*features, 0.0 if self.since > ACCEPTED else self.nats))
-            if len(self.pending) > (LAG // SAMPLE) * 5:
+            self.pending.extend((*features, 0.0 if self.since > ACCEPTED else nats))
+            if len(self.pending) > (LAG // SAMPLE) * (len(FEATURES) + 1):
                 self._remember()
-        return self.nats
+        return nats
+
+    def _tell(self, nats: float) -> None:
+        if nats < FROZEN:
+            self.since, self.next, self.sure = 0, FROZEN, SURE
+            return
+        self.since += STRIDE
+        if nats >= self.next:
+            self.next = AGAIN * nats
+            self.news = nats / (nats + EVIDENCE)
+        if nats >= self.sure:
+            self.sure = AGAIN * nats
+            self.alarm = nats / (nats + SURE)
+
+    def restart(self) -> None:
+        """After a gap: a window does not reach over it."""
+        del self.recent[:], self.steps[:]
+        self.nats = 0.0
 
     def _features(self) -> tuple[float, float, float, float]:
         recent = self.recent
@@ -117,6 +183,26 @@ class Departure:
             if nats > most:
                 most, self.feature = nats, number
         return most
+
+    def found(self, step: float) -> Found:
+        """What the last look found.
+
+        :param step: seconds from one point to the next.
+        """
+        features, ranked = self._features(), self._sorted()[self.feature]
+        now, size = features[self.feature], len(ranked)
+        low = middle = high = now
+        if size:
+            low, middle, high = (ranked[size * tenth // 10] for tenth in (1, 5, 9))
+        name, value, expected = FEATURES[self.feature], self.last, None
+        if name == "level":
+            value, expected = now, middle
+        elif name == "slope":
+            now, low, high = now * WINDOW, low * WINDOW, high * WINDOW
+            expected = value - now
+        else:
+            now, low, high = exp(now), exp(low), exp(high)
+        return Found(name, now, low, high, WINDOW * step, value, expected)
 
     def _sorted(self) -> list[array[float]]:
         if self._ranked is None:

@@ -1,15 +1,18 @@
 """One streaming anomaly detector for any metric series: causal, bounded, without settings.
 
-Four views of the series, each silent unless it sees something it can defend, and the score is
-the largest of theirs:
+Five views of the series, each silent unless it sees something it can defend:
 
 * surge: a run of surprises against a fast level (shifts, spikes, drops, variance, slope)
+* departure: the last hour's level, spread, roughness or slope, away from the usual
 * rhythm: hours unlike every past day at the same time of day
 * stuck: a value repeated longer than chance allows
 * novelty: a value far from every value seen before; alone it stays below the alarm threshold
 
-``ALARM`` is the score to act on. Lower scores are for ranking: they say "never seen" where the
-others say "not by chance". How each number was chosen, and what it reaches: docs/detection.md.
+What they have learnt serves two readings. The **score** of a point is for ranking and for
+benchmarks of points: high where something new begins, quiet while it goes on and where it has a
+precedent. The **alarm** is for operators: it is raised each time, precedent or not, and
+``departed`` says whether what raised it still goes on. ``ALARM`` is the value to act on. How each
+number was chosen, and what it reaches: docs/detection.md.
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ from dataclasses import dataclass
 from math import isfinite
 
 from reader.detection import detector_state, wording
+from reader.detection.departure import FROZEN, Departure
 from reader.detection.novelty import Novelty
 from reader.detection.rhythm import Rhythm
 from reader.detection.stuck import Stuck
@@ -26,7 +30,7 @@ from reader.detection.surge import WINDOW, Surge
 from spindle.timestamps import duration
 
 ALARM = 0.5
-"""From this score on something is wrong: ruled out as chance, and without precedent."""
+"""From this value of score or alarm on something is wrong: chance is ruled out."""
 
 WARM_UP = 150
 """Points before the first score."""
@@ -46,7 +50,8 @@ class Explanation:
     """What was unusual about the last point.
 
     :ivar score: 0..1.
-    :ivar kind: ``surge``, ``rhythm``, ``stuck``, ``novelty``, or None when nothing was.
+    :ivar kind: ``surge``, ``departure``, ``rhythm``, ``stuck``, ``novelty``, or None when nothing
+        was.
     :ivar value: the point's value.
     :ivar expected: the value that would have been usual, None before there was one.
     :ivar text: one sentence in the metric's unit.
@@ -69,8 +74,8 @@ class Detector:
     """
 
     __slots__ = (
-        "expected", "kind", "last", "novelty", "points", "recent", "rhythm", "score", "start",
-        "step", "stuck", "surge", "value",
+        "alarm", "departure", "expected", "kind", "last", "novelty", "points", "recent", "rhythm",
+        "score", "start", "step", "stuck", "surge", "value",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -82,7 +87,9 @@ class Detector:
         self.value = 0.0  # the last value
         self.expected = 0.0  # the usual level at the time
         self.score = 0.0  # its score
+        self.alarm = 0.0  # the score, or more where something is told that has a precedent
         self.kind = ""  # the view that gave it
+        self.departure = Departure()
         self.novelty = Novelty()
         self.surge = Surge()
         self.rhythm = Rhythm()
@@ -95,7 +102,7 @@ class Detector:
         :param value: in any unit, always the same.
         """
         if not -HUGE < value < HUGE:  # NaN fails too
-            self.value, self.score, self.kind = value, 0.0, ""
+            self.value, self.score, self.alarm, self.kind = value, 0.0, 0.0, ""
             return 0.0
         timestamp = self._clock(timestamp, value)
         warm = self.points > WARM_UP
@@ -103,6 +110,8 @@ class Detector:
         self.value, self.expected = value, self.surge.usual
         unlike = self.rhythm.update(timestamp, value)
         stuck = self.stuck.update(value, warm)
+        departure = self.departure
+        departure.update(value)
         score, kind = NOVELTY * self.novelty.update(value), "novelty"
         self._remember(value)
         if not warm:
@@ -111,10 +120,22 @@ class Detector:
             score, kind = stuck, "stuck"
         if unlike > score:
             score, kind = unlike, "rhythm"
+        if departure.news > score:
+            score, kind = departure.news, "departure"
         if unusual > score:
             score, kind = unusual, "surge"
-        self.score, self.kind = score, kind
+        alarm = score
+        if departure.alarm > alarm:
+            alarm, kind = departure.alarm, "departure"
+        if self.surge.alarm > alarm:
+            alarm, kind = self.surge.alarm, "surge"
+        self.score, self.alarm, self.kind = score, alarm, kind
         return score
+
+    @property
+    def departed(self) -> bool:
+        """Whether the last hour is still away from the usual."""
+        return self.departure.nats >= FROZEN
 
     def _clock(self, timestamp: float, value: float) -> float:
         """Learn the usual step and notice gaps; the timestamp to go by."""
@@ -129,6 +150,7 @@ class Detector:
         if passed > 0.0:
             if points > WARM_UP and passed > GAP * self.step:
                 self.surge.restart(value)
+                self.departure.restart()
             else:
                 self.step += (passed - self.step) / min(points - 1, WARM_UP)
         return timestamp
@@ -143,13 +165,17 @@ class Detector:
 
     def explain(self, metric: str = "Value", unit: str = "") -> Explanation:
         """Say in words what was unusual about the last point."""
-        kind, value = self.kind if self.score > 0.0 else "", self.value
+        kind, value = self.kind if self.alarm > 0.0 else "", self.value
         if not isfinite(value):
             return Explanation(0.0, None, None, None, f"{metric} was no number")
         head = f"{metric} {wording.quantity(value, unit)}"
         expected = self.expected if self.points > 1 else None
         if kind == "surge":
-            text = wording.surge(head, unit, value, self.recent, duration(self.span))
+            text = wording.surge(head, unit, value, self.recent, duration(self.span), expected)
+        elif kind == "departure":
+            found = self.departure.found(self.step)
+            value, expected = found.value, found.expected
+            text = wording.departure(metric, unit, found)
         elif kind == "rhythm":
             text = wording.rhythm(head, self.rhythm.days)
         elif kind == "stuck":
@@ -160,7 +186,7 @@ class Detector:
             text = wording.novelty(head, unit, value, values[0], values[-1])
         else:
             text = f"{head}; nothing unusual"
-        return Explanation(self.score, kind or None, value, expected, text)
+        return Explanation(self.alarm, kind or None, value, expected, text)
 
     @property
     def span(self) -> float:

@@ -12,7 +12,7 @@ from typing import Any
 
 from spindle.errors import InvalidInput
 
-MAGIC = b"spindle-detector-4\n"
+MAGIC = b"spindle-detector-5\n"
 DAMAGED = "This detector state is damaged; start a fresh detector."
 
 
@@ -59,7 +59,9 @@ def load(data: bytes, parts: Mapping[str, object]) -> None:
 
 
 def slots(part: object) -> list[str]:
-    return [slot for slot in type(part).__slots__ if slot not in PARTS]  # type: ignore[attr-defined]
+    """Of a part, but for what is made anew from the others."""
+    left_out = (*PARTS, *getattr(part, "DERIVED", ()))
+    return [slot for slot in type(part).__slots__ if slot not in left_out]  # type: ignore[attr-defined]
 
 
 def _array(shape: dict[str, int], data: bytes, at: int) -> tuple[array[float], int]:
@@ -67,5 +69,5 @@ def _array(shape: dict[str, int], data: bytes, at: int) -> tuple[array[float], i
     return array("d", data[at:end]), end
 
 
-PARTS = ("novelty", "surge", "rhythm", "stuck")
+PARTS = ("novelty", "surge", "rhythm", "stuck", "departure")
 """Slots of the detector that are parts themselves."""

@@ -33,11 +33,14 @@ ALLOWANCE = 3.0
 EVIDENCE = 30.0
 """Sum of surprise at which chance is ruled out: on independent points exp(-0.94 * 30) = 6e-13."""
 
-KNOWN_STEP = EVIDENCE * SPAN / 2
-"""Evidence past which a run before was a step that was told: its likes begin anew as it did."""
+MOST = 1000.0
+"""Most evidence of a run: what was accepted as the usual need not be worked off for days."""
 
 HALF_PI = pi / 2
 EXACT = 1e15  # beyond, a double has no room for fractions
+
+ACCEPTED = 1440
+"""Points after which a run that goes on is learnt all the same: the series is like that now."""
 
 FADE = 0.5 ** (1.0 / (7 * WINDOW))
 """What remains of the memory of a past run after a point: half after a week at one a minute."""
@@ -52,18 +55,21 @@ class Surge:
     follows a Pareto tail), whose sum above ``ALLOWANCE`` a point is the evidence, apart for
     high and for low values. For independent points of any distribution
     P(evidence > x) < exp(-0.94 x) (Lundberg's bound). Real series are not independent:
-    evidence must also reach twice what it ever reached before in its direction (a memory that
-    fades), so a series that always swings stays silent.
+    evidence must also reach twice what it ever reached before in its direction without an alarm (a
+    memory that fades), so a series that always swings a little stays silent.
+
+    What an alarm has told of is no example of the usual: its innovations are not ranked among, and
+    its evidence is no measure, so the same again is an alarm again. News is something else:
+    ``update`` scores only what has no precedent, told or not.
 
     A level that has changed for good is one surprise: once an alarm has told of it and the value
-    stays where it is, the level begins anew there. Else a hundred innovations, while the level is
-    on its way behind, would be as large as the first, and nothing smaller unusual among them for
-    a day. It is remembered as if the level had been on its way, so that its likes stay silent.
+    stays where it is, the level begins anew there, as if the level had been on its way.
     """
 
     __slots__ = (
-        "agreement", "before", "grain", "high", "innovations", "last", "level", "low", "next",
-        "peak_high", "peak_low", "points", "ranked", "start", "top_high", "top_low", "usual",
+        "agreement", "alarm", "before", "grain", "high", "innovations", "last", "level", "low",
+        "next", "peak_high", "peak_low", "pending", "points", "ranked", "run", "start", "told_high",
+        "told_low", "top_high", "top_low", "usual",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -74,16 +80,21 @@ class Surge:
         self.before = 0.0  # the residual before
         self.agreement = 0.0  # mean product of the signs of two residuals in a row, fading
         self.points = 0  # that went into it, at most WINDOW
-        self.innovations = array("d")  # ring of WINDOW + LAG, in order of arrival
+        self.pending = array("d")  # the last LAG innovations, not ranked among yet
+        self.innovations = array("d")  # ring of the WINDOW before, in order of arrival
         self.start = 0  # index of the oldest in the ring
-        self.ranked = array("d")  # all but the last LAG of them, sorted
+        self.ranked = array("d")  # the same, sorted
         self.high = 0.0  # evidence that values are too high
         self.low = 0.0  # or too low: apart, for a high value drags the level up behind it
         self.top_high = 0.0  # largest evidence of the present run
         self.top_low = 0.0
+        self.run = 0  # points of the present run
         self.peak_high = 0.0  # of the runs before, fading: a known fall does not hide a rise
         self.peak_low = 0.0
+        self.told_high = 0.0  # the same of those that were told of
+        self.told_low = 0.0
         self.next = EVIDENCE  # evidence to be heard again
+        self.alarm = 0.0  # 0.5..1 where the last point's evidence was heard, precedent or not
 
     def restart(self, value: float) -> None:
         """Begin with this level: after a gap, in which nobody knows what was, or a change."""
@@ -92,17 +103,22 @@ class Surge:
         self._end_run()
 
     def update(self, value: float, warm: bool) -> float:
-        """Take the next value; 0, or 0.5..1 when the evidence has (again) doubled."""
+        """Take the next value; 0, or 0.5..1 when the evidence has (again) doubled and is new."""
         if not self.top_high and not self.top_low:
-            self.usual = self.level
+            self.usual, self.run = self.level, 0
+        self.run += 1
         residual = value - self.level
         self.level += residual / SPAN
         step = abs(value - self.last)
         innovation = self._whiten(residual, step)
         self.last = value
         score = self._weigh(innovation) if warm else 0.0
-        self._remember(innovation)
-        if self.next > EVIDENCE and step * SPAN < abs(residual):  # told, and there to stay
+        told = self.next > EVIDENCE
+        if self.alarm:  # what the run has brought so far is no example of the usual
+            del self.pending[max(0, len(self.pending) - self.run) :]
+        if not told or self.run > ACCEPTED:
+            self._remember(innovation)
+        if told and step * SPAN < abs(residual):  # and there to stay
             if residual > 0.0:
                 self.top_high *= SPAN
             else:
@@ -137,16 +153,22 @@ class Surge:
 
     def _weigh(self, innovation: float) -> float:
         surprise, high = self._surprise(innovation)
+        self.alarm = 0.0
         self.peak_high *= FADE
         self.peak_low *= FADE
+        self.told_high *= FADE
+        self.told_low *= FADE
         up, down = self.high - ALLOWANCE, self.low - ALLOWANCE
         if high:
             up += surprise
         else:
             down += surprise
-        self.high = up = max(0.0, up)
-        self.low = down = max(0.0, down)
-        evidence, known = (up, self.peak_high) if up > down else (down, self.peak_low)
+        self.high = up = min(max(0.0, up), MOST)
+        self.low = down = min(max(0.0, down), MOST)
+        evidence = max(up, down)
+        usual, told = (
+            (self.peak_high, self.told_high) if up > down else (self.peak_low, self.told_low)
+        )
         top = max(self.top_high, self.top_low)
         self.top_high = max(self.top_high, up)
         self.top_low = max(self.top_low, down)
@@ -154,16 +176,19 @@ class Surge:
             if evidence == 0.0 < top:
                 self._end_run()
             return 0.0
-        if evidence < self.next or (evidence < 2.0 * known and known < KNOWN_STEP):
+        if evidence < self.next or evidence < 2.0 * usual:
             return 0.0
         self.next = 2.0 * evidence
-        if evidence < 2.0 * known:  # not told again, yet its level too begins anew where it stays
-            return 0.0
-        return evidence / (evidence + EVIDENCE)
+        self.alarm = evidence / (evidence + EVIDENCE)
+        return self.alarm if evidence >= 2.0 * told else 0.0
 
     def _end_run(self) -> None:
-        self.peak_high = max(self.peak_high, self.top_high)
-        self.peak_low = max(self.peak_low, self.top_low)
+        if self.next > EVIDENCE:
+            self.told_high = max(self.told_high, self.top_high)
+            self.told_low = max(self.told_low, self.top_low)
+        else:
+            self.peak_high = max(self.peak_high, self.top_high)
+            self.peak_low = max(self.peak_low, self.top_low)
         self.high = self.low = self.top_high = self.top_low = 0.0
         self.next = EVIDENCE
 
@@ -196,14 +221,18 @@ class Surge:
 
     def _remember(self, innovation: float) -> None:
         """Rank the innovation of LAG points ago, and drop the one WINDOW before it."""
-        ring, ranked = self.innovations, self.ranked
-        if len(ring) < WINDOW + LAG:
-            ring.append(innovation)
-            if len(ring) > LAG:
-                insort(ranked, ring[-1 - LAG])
+        pending = self.pending
+        pending.append(innovation)
+        if len(pending) <= LAG:
             return
-        at = self.start
-        del ranked[bisect_left(ranked, ring[at])]
-        ring[at] = innovation
-        insort(ranked, ring[at - LAG])  # a negative index counts from the ring's end
-        self.start = at + 1 if at + 1 < WINDOW + LAG else 0
+        oldest = pending[0]
+        del pending[0]
+        ring, ranked = self.innovations, self.ranked
+        if len(ring) < WINDOW:
+            ring.append(oldest)
+        else:
+            at = self.start
+            del ranked[bisect_left(ranked, ring[at])]
+            ring[at] = oldest
+            self.start = at + 1 if at + 1 < WINDOW else 0
+        insort(ranked, oldest)

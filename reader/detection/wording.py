@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from reader.detection.departure import Found
 from spindle.timestamps import duration
 
 SHARES = (99.9, 99.5, 99.0, 98.0, 95.0, 90.0)
@@ -24,7 +25,7 @@ def quantity(value: float, unit: str) -> str:
 def beyond(value: float, recent: Sequence[float]) -> tuple[float, str, float] | None:
     """The largest share of the recent values that lies well on one side of this one.
 
-    :returns: per cent, "below" or "above", and the value they lie below or above; None when
+    :returns: per cent, "below" or "above", and the value they lie at, or below or above; None when
         the value is not outside 90 % of them. "Well" is half the way from the median.
     """
     ordered = sorted(recent)
@@ -42,12 +43,31 @@ def beyond(value: float, recent: Sequence[float]) -> tuple[float, str, float] | 
     return None
 
 
-def surge(head: str, unit: str, value: float, recent: Sequence[float], span: str) -> str:
+def surge(
+    head: str, unit: str, value: float, recent: Sequence[float], span: str, expected: float | None
+) -> str:
     found = beyond(value, recent)
     if found:
         share, side, limit = found
-        return f"{head}; {number(share)} % of the last {span} lay {side} {quantity(limit, unit)}"
-    return f"{head}; no change in the last {span} was as large for as long"
+        beyond_all = (
+            f"{number(share)} % of the last {span} lay at or {side} {quantity(limit, unit)}"
+        )
+        return f"{head}; {beyond_all}"
+    return f"{head}; {quantity(expected, unit)} was expected" if expected is not None else head
+
+
+def departure(metric: str, unit: str, found: Found) -> str:
+    """Which feature of the last hour or so is unusual, and where four fifths of the past had it."""
+    span = duration(found.seconds)
+    usual = f"usually {number(found.low)} to {quantity(found.high, unit)}"
+    now = quantity(found.size, unit)
+    if found.feature == "level":
+        return f"{metric} was {now} in the mean of {span}; {usual}"
+    if found.feature == "spread":
+        return f"{metric} scattered by {now} within {span}; {usual}"
+    if found.feature == "roughness":
+        return f"{metric} moved by {now} from one reading to the next within {span}; {usual}"
+    return f"{metric} changed by {now} within {span}; {usual}"
 
 
 def rhythm(head: str, days: int) -> str:
