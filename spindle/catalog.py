@@ -43,6 +43,8 @@ class Metric:
     :ivar leave_by: how far on the well side of a limit is safely well; None for ``leave_share``.
     :ivar leave_share: the same as a part of the limit.
     :ivar settles_seconds: calm after which trouble that an event reported is over.
+    :ivar accumulates: it stays where it has got to: what is full or worn does not come back by
+        itself.
     :ivar peer_factor: times the median of its peers that load, slot and model may explain; below 1
         where less is worse; None for a metric that peers do not share.
     :ivar smart: said by a drive of itself, every quarter of an hour; shown apart on the dashboard.
@@ -60,6 +62,7 @@ class Metric:
     leave_by: float | None = None
     leave_share: float = 0.05
     settles_seconds: float = SETTLES_SECONDS
+    accumulates: bool = False
     peer_factor: float | None = None
     smart: bool = False
 
@@ -85,8 +88,9 @@ METRICS = {
         Metric("IOPs", "/s", 100.0, 1000.0, peer_factor=1 / 2),
         Metric("Latency", "ms", 0.5, 10.5, "high", 20.0, 100.0, enter_seconds=10.0,
                leave_seconds=20.0, leave_share=0.25, peer_factor=1.3),
-        Metric("CapacityUsed", "%", 10.0, 95.0, "high", 90.0, 95.0, leave_by=1.0),
-        Metric("PercentageUsed", "%", 0.0, 255.0, "high", 90.0, 100.0),
+        Metric("CapacityUsed", "%", 10.0, 95.0, "high", 90.0, 95.0, leave_by=1.0,
+               accumulates=True),
+        Metric("PercentageUsed", "%", 0.0, 255.0, "high", 90.0, 100.0, accumulates=True),
         Metric("ReadBytes", "B/s", 0.0, 1e11),
         Metric("WriteBytes", "B/s", 0.0, 1e11),
         Metric("Utilisation", "%", 0.0, 100.0),

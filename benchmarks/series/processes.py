@@ -33,7 +33,7 @@ def bursts(rng: Random, points: int) -> Floats:
     values: Floats = np.abs(rng.normal(1.0, 0.2, points))
     for start in np.flatnonzero(rng.random(points) < 10.0 / DAY):
         size, fall = rng.lognormal(1.5, 0.5), rng.uniform(3.0, 12.0)
-        tail = np.arange(min(60, points - start))
+        tail = np.arange(min(60, points - int(start)))
         values[start : start + tail.size] += size * np.exp(-tail / fall)
     return values
 

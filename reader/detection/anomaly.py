@@ -150,10 +150,8 @@ def _of_one(key: SeriesKey, steps: Iterable[Bucket], min_score: float) -> list[A
     ended: list[Episode] = []
     for step in steps:
         time = step.time_ns / NS
-        score = detector.update(time, step.mean)
-        _, end = episodes.take(
-            time, step.mean, score, lambda: detector.explain(metric_type, catalog.unit(metric_type))
-        )
+        detector.update(time, step.mean)
+        _, end = episodes.take(time, step.mean, detector)
         if end is not None:
             ended.append(end)
     found = [Anomaly.of_series(key, each, ended=True) for each in ended]

@@ -11,7 +11,7 @@ from operator import mul
 WINDOW = 60
 """Points of which the present is made: an hour at one a minute."""
 
-STRIDE = 6
+STRIDE = 12
 """Points from one look at the window to the next."""
 
 SAMPLE = 18
@@ -63,6 +63,7 @@ class Found:
     :ivar seconds: the window's length.
     :ivar value: of the level: the window's mean; else the last value.
     :ivar expected: of level and slope, where the value would be; None for spread and roughness.
+    :ivar grew: of spread and roughness, whether there is more of it than usual.
     """
 
     feature: str
@@ -72,6 +73,7 @@ class Found:
     seconds: float
     value: float
     expected: float | None
+    grew: bool | None = None
 
 
 class Departure:
@@ -86,20 +88,8 @@ class Departure:
     """
 
     __slots__ = (
-        "_ranked",
-        "alarm",
-        "feature",
-        "kept",
-        "last",
-        "nats",
-        "news",
-        "next",
-        "pending",
-        "points",
-        "recent",
-        "since",
-        "steps",
-        "sure",
+        "_ranked", "alarm", "feature", "kept", "last", "nats", "news", "next", "pending", "points",
+        "recent", "since", "steps", "sure",
     )  # fmt: skip
     DERIVED = ("_ranked",)
 
@@ -155,7 +145,13 @@ class Departure:
     def restart(self) -> None:
         """After a gap: a window does not reach over it."""
         del self.recent[:], self.steps[:]
+        self._tell(0.0)
         self.nats = 0.0
+
+    @property
+    def certainty(self) -> float:
+        """0 while the last hour is as usual; from 0.5 on it is no chance that it is not."""
+        return self.nats / (self.nats + SURE) if self.nats >= FROZEN else 0.0
 
     def _features(self) -> tuple[float, float, float, float]:
         recent = self.recent
@@ -194,15 +190,16 @@ class Departure:
         low = middle = high = now
         if size:
             low, middle, high = (ranked[size * tenth // 10] for tenth in (1, 5, 9))
-        name, value, expected = FEATURES[self.feature], self.last, None
+        name, value, expected, grew = FEATURES[self.feature], self.last, None, None
         if name == "level":
             value, expected = now, middle
         elif name == "slope":
             now, low, high = now * WINDOW, low * WINDOW, high * WINDOW
             expected = value - now
         else:
+            grew = now > middle
             now, low, high = exp(now), exp(low), exp(high)
-        return Found(name, now, low, high, WINDOW * step, value, expected)
+        return Found(name, now, low, high, WINDOW * step, value, expected, grew)
 
     def _sorted(self) -> list[array[float]]:
         if self._ranked is None:

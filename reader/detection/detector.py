@@ -11,8 +11,8 @@ Five views of the series, each silent unless it sees something it can defend:
 What they have learnt serves two readings. The **score** of a point is for ranking and for
 benchmarks of points: high where something new begins, quiet while it goes on and where it has a
 precedent. The **alarm** is for operators: it is raised each time, precedent or not, and
-``departed`` says whether what raised it still goes on. ``ALARM`` is the value to act on. How each
-number was chosen, and what it reaches: docs/detection.md.
+``departed`` says whether the last hour is still away from the usual. ``ALARM`` is the value to act
+on. How each number was chosen, and what it reaches: docs/detection.md.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from math import isfinite
 
 from reader.detection import detector_state, wording
-from reader.detection.departure import FROZEN, Departure
+from reader.detection.departure import Departure
 from reader.detection.novelty import Novelty
 from reader.detection.rhythm import Rhythm
 from reader.detection.stuck import Stuck
@@ -55,6 +55,7 @@ class Explanation:
     :ivar value: the point's value.
     :ivar expected: the value that would have been usual, None before there was one.
     :ivar text: one sentence in the metric's unit.
+    :ivar grew: of a departure in spread or roughness, whether there is more of it than usual.
     """
 
     score: float
@@ -62,6 +63,7 @@ class Explanation:
     value: float | None
     expected: float | None
     text: str
+    grew: bool | None = None
 
 
 class Detector:
@@ -133,9 +135,9 @@ class Detector:
         return score
 
     @property
-    def departed(self) -> bool:
-        """Whether the last hour is still away from the usual."""
-        return self.departure.nats >= FROZEN
+    def departed(self) -> float:
+        """0 while the last hour is as usual; from ``ALARM`` on it is no chance that it is not."""
+        return self.departure.certainty
 
     def _clock(self, timestamp: float, value: float) -> float:
         """Learn the usual step and notice gaps; the timestamp to go by."""
@@ -165,7 +167,10 @@ class Detector:
 
     def explain(self, metric: str = "Value", unit: str = "") -> Explanation:
         """Say in words what was unusual about the last point."""
-        kind, value = self.kind if self.alarm > 0.0 else "", self.value
+        kind, value, grew = self.kind if self.alarm > 0.0 else "", self.value, None
+        score = self.alarm
+        if not kind and self.departed >= ALARM:
+            kind, score = "departure", self.departed
         if not isfinite(value):
             return Explanation(0.0, None, None, None, f"{metric} was no number")
         head = f"{metric} {wording.quantity(value, unit)}"
@@ -174,7 +179,7 @@ class Detector:
             text = wording.surge(head, unit, value, self.recent, duration(self.span), expected)
         elif kind == "departure":
             found = self.departure.found(self.step)
-            value, expected = found.value, found.expected
+            value, expected, grew = found.value, found.expected, found.grew
             text = wording.departure(metric, unit, found)
         elif kind == "rhythm":
             text = wording.rhythm(head, self.rhythm.days)
@@ -186,7 +191,7 @@ class Detector:
             text = wording.novelty(head, unit, value, values[0], values[-1])
         else:
             text = f"{head}; nothing unusual"
-        return Explanation(self.alarm, kind or None, value, expected, text)
+        return Explanation(score, kind or None, value, expected, text, grew)
 
     @property
     def span(self) -> float:

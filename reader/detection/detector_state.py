@@ -12,7 +12,7 @@ from typing import Any
 
 from spindle.errors import InvalidInput
 
-MAGIC = b"spindle-detector-5\n"
+MAGIC = b"spindle-detector-6\n"
 DAMAGED = "This detector state is damaged; start a fresh detector."
 
 
@@ -52,6 +52,8 @@ def load(data: bytes, parts: Mapping[str, object]) -> None:
                 elif isinstance(value, list):
                     value = [tuple(item) for item in value]
                 setattr(part, slot, value)
+            if hasattr(part, "rebuild"):
+                part.rebuild()
     except (ValueError, KeyError, TypeError, IndexError) as error:
         raise InvalidInput(DAMAGED) from error
     if end != len(data):

@@ -1,28 +1,52 @@
-"""From scores to anomalies: what belongs together is one, with a beginning and an end. Pure.
+"""From alarms to anomalies: what belongs together is one, with a beginning and an end. Pure.
 
-A detector fades while a deviation lasts, because what lasts is no news, and is surprised again when
-it ends. For a person both are one anomaly: it lasts while values stay nearer to the peak than to
-what was expected before it, and is over after ``CALM`` points without either. The way back to what
-was expected is part of it, even where it takes longer than that.
+An alarm is news, and what lasts is no news; for a person it is one anomaly as long as it lasts:
+while values stay nearer to the peak than to what was expected before it, while a sensor repeats
+itself, while the last hour is not as usual. It is over after ``CALM`` points without any of it. The
+way back to what was expected is part of it, even where it takes longer than that.
+
+The same again is told again, with how often it has been so lately. How loudly it is told may fall
+with repetition; that it is told does not.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
+from reader.detection import wording
+from reader.detection.departure import WINDOW
 from reader.detection.detector import ALARM, Explanation
 from reader.detection.findings import State
 from spindle import catalog
 
 CALM = 12  #: points in a row without an alarm, back where it began, and it is over
-LONGEST = 360  #: points after the last alarm; what has lasted so long is the new usual
+LONGEST = 360  #: points after the last alarm; then a way back is an anomaly of its own
+ACCEPTED = 1440
+"""Points after the last alarm from which a detector knows nothing else, as for its own views. What
+has lasted so long is the new usual, unless its metric has a bad side that it should come back from:
+a disk that answers slowly is slow however long it does."""
+REMEMBERED = 7 * 86_400.0  #: seconds for which an anomaly is a precedent
 PEER = "peer"  #: kind of what stands out among its peers
 PEER_CRITICALITY = 5  #: a warning: slow beside its peers, it still does its work
 COMES_BACK = ("surge", "novelty")  #: kinds that are over when what was expected is read again
 IMMATERIAL = 2e-4
 """Share of a metric's range: a smaller change, though it may be no chance, is of no consequence."""
+
+
+class Judged(Protocol):
+    """What a detector says of its last point."""
+
+    alarm: float
+    kind: str
+
+    @property
+    def departed(self) -> float:
+        """How sure it is that the last hour is not as usual; 0 where it is."""
+
+    def explain(self, metric: str, unit: str) -> Explanation:
+        """What was unusual, in words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +55,9 @@ class Episode:
 
     :ivar last: the last point that belonged to it.
     :ivar expected: what was usual before it began; None where nothing was.
-    :ivar kind: see ``anomaly.Explanation``.
+    :ivar kind: see ``detector.Explanation``, or ``PEER``.
+    :ivar grew: of a departure in spread or roughness, whether there is more of it than usual.
+    :ivar times: how often the same has begun in the last days, this one included.
     """
 
     start: float
@@ -42,12 +68,20 @@ class Episode:
     score: float
     kind: str
     text: str
+    grew: bool | None = None
+    times: int = 1
+
+    @property
+    def likeness(self) -> str:
+        """What it has in common with others that are the same again: kind and direction."""
+        higher = self.grew if self.expected is None else self.value > self.expected
+        return f"{self.kind} {'higher' if higher else 'lower'}"
 
     def deviates(self, value: float) -> bool:
         """Whether a value is still nearer to the peak than to what was expected."""
         if self.kind == "stuck":
             return value == self.value
-        if self.kind not in COMES_BACK or self.expected is None:
+        if self.kind not in (*COMES_BACK, "departure") or self.expected is None:
             return False
         return abs(value - self.value) < abs(value - self.expected)
 
@@ -59,76 +93,128 @@ class Episode:
         return abs(value - self.expected) >= abs(self.value - self.expected)
 
 
+@dataclass(slots=True)
+class Precedent:
+    """How often the same has begun lately.
+
+    :ivar first: when it first did, in seconds since the epoch; ``last``: when it last did.
+    """
+
+    times: int
+    first: float
+    last: float
+
+
 class Episodes:
     """The anomalies of one series, as its points come.
 
     :param metric_type: known to the catalogue or not.
-    :param alarm: score from which on a point is unusual.
+    :param alarm: certainty from which on a point is unusual.
     :ivar open: the one that lasts.
     :ivar ended: the one before.
     :ivar calm: points since the last that belonged to the open one.
     :ivar quiet: points since the last alarm.
+    :ivar rest: points since the last end.
+    :ivar told: what has begun lately, by kind and direction.
     """
 
-    __slots__ = ("alarm", "calm", "ended", "open", "quiet", "trifle")
+    __slots__ = ("alarm", "calm", "ended", "metric_type", "open", "quiet", "rest", "told", "trifle")
 
     def __init__(self, metric_type: str, alarm: float = ALARM) -> None:
         metric = catalog.metric(metric_type)
+        self.metric_type = metric_type
         self.trifle = IMMATERIAL * (metric.high - metric.low) if metric else 0.0
         self.alarm = alarm
         self.open: Episode | None = None
         self.ended: Episode | None = None
         self.calm = 0
         self.quiet = 0
+        self.rest = WINDOW
+        self.told: dict[str, Precedent] = {}
 
     def take(
-        self, time: float, value: float, score: float, explain: Callable[[], Explanation]
+        self, time: float, value: float, said: Judged
     ) -> tuple[Episode | None, Episode | None]:
         """What began and what ended with this point."""
         now = self.open
-        if score >= self.alarm:
-            return self._alarmed(time, value, score, explain), None
-        self.quiet += 1
         if now is None:
+            self.quiet += 1
+            self.rest += 1
+            if said.alarm >= self.alarm or (said.departed >= self.alarm and self.rest >= WINDOW):
+                return self._begin(time, said), None
             return None, None
-        if self.quiet <= LONGEST and now.deviates(value):
+        if said.alarm >= self.alarm and (said.kind != "departure" or now.kind == "departure"):
+            self._heard_again(now, time, value, said)
+            return None, None
+        self.quiet += 1
+        if self._goes_on(now, value, said.departed):
             self.calm = 0
             self.open = replace(now, last=time)
             return None, None
         self.calm += 1
         if self.calm < CALM:
             return None, None
-        self.open, self.ended = None, now
+        self.open, self.ended, self.rest = None, now, 0
         return None, now
 
-    def _alarmed(
-        self, time: float, value: float, score: float, explain: Callable[[], Explanation]
-    ) -> Episode | None:
-        """What began with this alarm."""
-        now = self.open
-        if now is None:
-            found = _begun(time, score, explain())
-            if self._is_news(found):
-                self.calm = self.quiet = 0
-                self.open = found
-            return self.open
+    def _goes_on(self, now: Episode, value: float, departed: float) -> bool:
+        if now.kind == "departure":
+            return departed > 0.0 and (now.expected is None or now.deviates(value))
+        if self.quiet > ACCEPTED and not is_to_come_back(self.metric_type, now):
+            return False
+        return now.deviates(value)
+
+    def _begin(self, time: float, said: Judged) -> Episode | None:
+        found = _begun(time, said.alarm, self._explain(said))
+        if not self._is_news(found):
+            return None
+        self.calm = self.quiet = 0
+        self.open = self._counted(found)
+        return self.open
+
+    def _counted(self, found: Episode) -> Episode:
+        """With the precedents in its words."""
+        for name in [n for n, each in self.told.items() if found.start - each.last > REMEMBERED]:
+            del self.told[name]
+        known = self.told.get(found.likeness)
+        if known is None:
+            self.told[found.likeness] = Precedent(1, found.start, found.start)
+            return found
+        known.times += 1
+        again = wording.again(known.times, found.start - known.first, known.last, found.start)
+        known.last = found.start
+        return replace(found, text=f"{found.text}; {again}", times=known.times)
+
+    def _explain(self, said: Judged) -> Explanation:
+        return said.explain(self.metric_type, catalog.unit(self.metric_type))
+
+    def _heard_again(self, now: Episode, time: float, value: float, said: Judged) -> None:
         self.calm = self.quiet = 0
         self.open = replace(now, last=time)
-        if score > now.score and now.deviates(value):
-            self.open = replace(self.open, score=score)
-            if now.is_reached_by(value):
-                text = explain().text
-                self.open = replace(self.open, peak_time=time, value=value, text=text)
-        return None
+        if said.alarm > now.score and now.deviates(value):
+            self.open = replace(self.open, score=said.alarm)
+            if now.kind != "departure" and now.is_reached_by(value):
+                told = self._explain(said).text
+                _, mark, again = now.text.partition(f"; {wording.AGAIN}")
+                self.open = replace(
+                    self.open, peak_time=time, value=value, text=f"{told}{mark}{again}"
+                )
 
     def _is_news(self, found: Episode) -> bool:
+        if found.kind == "departure":  # its window does not reach back into what has ended
+            return self.rest >= WINDOW and not self._is_trifle(found)
         if found.kind == "surge" and found.expected is not None:
-            if abs(found.value - found.expected) < self.trifle:
+            if self._is_trifle(found):
                 return False
             before = self.ended
             if before is not None and before.expected is not None and self.quiet <= LONGEST:
                 return before.deviates(found.value)
         return True
+
+    def _is_trifle(self, found: Episode) -> bool:
+        if found.expected is None:
+            return False
+        return abs(found.value - found.expected) < self.trifle
 
     def state(self) -> dict[str, Any]:
         """As JSON takes it, for a snapshot."""
@@ -136,21 +222,34 @@ class Episodes:
             name: None if each is None else asdict(each)
             for name, each in (("open", self.open), ("ended", self.ended))
         }
-        return {**both, "calm": self.calm, "quiet": self.quiet}
+        told = {name: asdict(each) for name, each in self.told.items()}
+        return {**both, "calm": self.calm, "quiet": self.quiet, "rest": self.rest, "told": told}
 
     @classmethod
-    def restored(cls, metric_type: str, state: dict[str, Any]) -> Episodes:
+    def restored(cls, metric_type: str, state: Mapping[str, Any]) -> Episodes:
         """From ``state``."""
         made = cls(metric_type)
         made.open = Episode(**state["open"]) if state["open"] else None
         made.ended = Episode(**state["ended"]) if state["ended"] else None
-        made.calm, made.quiet = int(state["calm"]), int(state["quiet"])
+        made.calm, made.quiet, made.rest = (int(state[n]) for n in ("calm", "quiet", "rest"))
+        made.told = {name: Precedent(**each) for name, each in state["told"].items()}
         return made
+
+
+def is_to_come_back(metric_type: str, episode: Episode) -> bool:
+    """Whether it is ill however long it lasts: what is full or worn stays so, load is what it is,
+    and of a metric that nobody knows the bad side cannot be told."""
+    metric = catalog.metric(metric_type)
+    if metric is None or metric.bad == "neither" or metric.accumulates:
+        return False
+    return severity(metric_type, episode) != "ok"
 
 
 def _begun(time: float, score: float, found: Explanation) -> Episode:
     value = 0.0 if found.value is None else found.value
-    return Episode(time, time, time, value, found.expected, score, found.kind or "", found.text)
+    kind = found.kind or ""
+    certainty = max(score, found.score)
+    return Episode(time, time, time, value, found.expected, certainty, kind, found.text, found.grew)
 
 
 def severity(metric_type: str, episode: Episode) -> State:
@@ -160,6 +259,8 @@ def severity(metric_type: str, episode: Episode) -> State:
     is a warning.
     """
     metric = catalog.metric(metric_type)
+    if metric is not None and episode.grew is not None:  # of load it may be anything
+        return "warning" if episode.grew and metric.bad != "neither" else "ok"
     if metric is None or episode.kind in ("stuck", "rhythm", PEER) or episode.expected is None:
         return "warning"
     if metric.bad == "neither":
@@ -174,7 +275,8 @@ def severity(metric_type: str, episode: Episode) -> State:
 
 def criticality(metric_type: str, episode: Episode) -> int:
     """Of the event that tells of it: 3 for a line, 4 to 6 by score for a warning, 7 past the
-    catalogue's warning limit, and 8 only for what is both sure and past its critical limit.
+    catalogue's warning limit, and 8 only for what is both sure and past its critical limit. What
+    comes again and again within its limits is told one lower each time its number has doubled.
     """
     if episode.kind == PEER:
         return PEER_CRITICALITY
@@ -187,4 +289,5 @@ def criticality(metric_type: str, episode: Episode) -> int:
             past = limit is not None and sign * episode.value >= sign * limit
             if past and episode.score >= least:
                 return level
-    return 4 + (episode.score >= 0.75) + (episode.score >= 0.9)
+    level = 4 + (episode.score >= 0.75) + (episode.score >= 0.9)
+    return max(3, level - (episode.times.bit_length() - 1))

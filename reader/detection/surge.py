@@ -66,6 +66,7 @@ class Surge:
     stays where it is, the level begins anew there, as if the level had been on its way.
     """
 
+    DERIVED = ("ranked",)
     __slots__ = (
         "agreement", "alarm", "before", "grain", "high", "innovations", "last", "level", "low",
         "next", "peak_high", "peak_low", "pending", "points", "ranked", "run", "start", "told_high",
@@ -101,6 +102,10 @@ class Surge:
         self.level = self.last = value
         self.before = 0.0
         self._end_run()
+
+    def rebuild(self) -> None:
+        """What follows from the rest of the state, once that is restored."""
+        self.ranked = array("d", sorted(self.innovations))
 
     def update(self, value: float, warm: bool) -> float:
         """Take the next value; 0, or 0.5..1 when the evidence has (again) doubled and is new."""

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
+from datetime import UTC, datetime
+from math import ceil
 
 from reader.detection.departure import Found
 from spindle.timestamps import duration
 
+DAY_SECONDS = 86_400.0
 SHARES = (99.9, 99.5, 99.0, 98.0, 95.0, 90.0)
 
 
@@ -25,8 +29,8 @@ def quantity(value: float, unit: str) -> str:
 def beyond(value: float, recent: Sequence[float]) -> tuple[float, str, float] | None:
     """The largest share of the recent values that lies well on one side of this one.
 
-    :returns: per cent, "below" or "above", and the value they lie at, or below or above; None when
-        the value is not outside 90 % of them. "Well" is half the way from the median.
+    :returns: per cent, "below", "above", "at or below" or "at or above", and of what; None when the
+        value is not outside 90 % of them. "Well" is half the way from the median.
     """
     ordered = sorted(recent)
     size = len(ordered)
@@ -34,12 +38,14 @@ def beyond(value: float, recent: Sequence[float]) -> tuple[float, str, float] | 
         return None
     median = ordered[size // 2]
     for share in SHARES:
-        at = min(size - 1, round(share / 100 * size))
+        many = share / 100 * size
+        at = min(size - 1, ceil(many))
         high, low = ordered[at], ordered[size - 1 - at]
         if value > high and 2 * high <= value + median:
-            return share, "below", high
+            return share, "below" if bisect_left(ordered, high) >= many else "at or below", high
         if value < low and 2 * low >= value + median:
-            return share, "above", low
+            above = size - bisect_right(ordered, low) >= many
+            return share, "above" if above else "at or above", low
     return None
 
 
@@ -49,9 +55,7 @@ def surge(
     found = beyond(value, recent)
     if found:
         share, side, limit = found
-        beyond_all = (
-            f"{number(share)} % of the last {span} lay at or {side} {quantity(limit, unit)}"
-        )
+        beyond_all = f"{number(share)} % of the last {span} lay {side} {quantity(limit, unit)}"
         return f"{head}; {beyond_all}"
     return f"{head}; {quantity(expected, unit)} was expected" if expected is not None else head
 
@@ -78,6 +82,28 @@ def stuck(head: str, seconds: float, longest: float) -> str:
     """:param longest: how long a value stayed the same before, in seconds; 0 for never twice."""
     before = f"longer than {duration(longest)}" if longest else "twice in a row"
     return f"{head} without any change for {duration(seconds)}; never {before} before"
+
+
+AGAIN = "for the "
+
+
+def again(times: int, within: float, before: float, now: float) -> str:
+    """``for the 2nd time in 6 h, as at 02:57 UTC``.
+
+    :param times: this one included.
+    :param within: seconds since the first of them.
+    :param before: when it was so last, and ``now``: seconds since the epoch.
+    """
+    last = datetime.fromtimestamp(before, UTC)
+    same_day = now - before < DAY_SECONDS
+    when = f"at {last:%H:%M}" if same_day else f"on {last:%Y-%m-%d} at {last:%H:%M}"
+    return f"{AGAIN}{ordinal(times)} time in {duration(within)}, as {when} UTC"
+
+
+def ordinal(count: int) -> str:
+    """``1st``, ``2nd``, ``11th``."""
+    ending = {1: "st", 2: "nd", 3: "rd"}.get(count % 10, "th")
+    return f"{count}{'th' if 10 < count % 100 < 14 else ending}"
 
 
 def novelty(head: str, unit: str, value: float, low: float, high: float) -> str:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import zlib
 from math import floor
-from typing import Any
 
 import orjson
 
 from reader.detection.detector import Detector
 from reader.detection.episodes import Episode, Episodes
-from spindle.catalog import unit
 from spindle.errors import InvalidInput
 from spindle.store.base import SeriesKey
 
@@ -61,12 +59,8 @@ class FollowedSeries:
             return None, None
         time, value = self.slot * self.step, self.total / self.count
         self.total, self.count = 0.0, 0
-        score = self.detector.update(time, value)
-        return self.episodes.take(time, value, score, self._explain)
-
-    def _explain(self) -> Any:
-        metric_type = self.key.metric_type
-        return self.detector.explain(metric_type, unit(metric_type))
+        self.detector.update(time, value)
+        return self.episodes.take(time, value, self.detector)
 
     def mean_since(self) -> float | None:
         """The mean of the readings since this was last asked."""

@@ -5,33 +5,49 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Sequence
-from functools import partial
+from dataclasses import dataclass
 
 import pytest
 
 from reader.detection import anomaly
 from reader.detection.anomaly import Anomaly
+from reader.detection.departure import WINDOW
 from reader.detection.detector import Detector, Explanation
-from reader.detection.episodes import CALM, LONGEST, Episode, Episodes, criticality, severity
+from reader.detection.episodes import (
+    ACCEPTED,
+    CALM,
+    Episode,
+    Episodes,
+    criticality,
+    severity,
+)
 from reader.questions.anomalies import chosen, row
 from spindle.store.base import Bucket, Selection, SeriesKey
 from spindle.timestamps import NS
 
 
-def explained(value: float, expected: float, score: float, kind: str = "surge") -> Explanation:
-    return Explanation(score, kind, value, expected, f"value {value:g}")
+@dataclass
+class Said:
+    """What a detector would say of a point."""
 
+    value: float
+    expected: float | None
+    alarm: float
+    kind: str = "surge"
+    departed: float = 0.0
+    grew: bool | None = None
 
-def _identity(said: Explanation) -> Explanation:
-    return said
+    def explain(self, metric: str, unit: str) -> Explanation:
+        assert metric and unit
+        text = f"value {self.value:g}"
+        return Explanation(self.alarm, self.kind, self.value, self.expected, text, self.grew)
 
 
 def run(points: Sequence[tuple[float, float]], expected: float = 1.0) -> list[tuple[str, int]]:
     """``(value, score)`` each second; what began and ended, and when."""
     episodes, found = Episodes("Latency"), []
     for second, (value, score) in enumerate(points):
-        said = explained(value, expected, score)
-        began, ended = episodes.take(second, value, score, partial(_identity, said))
+        began, ended = episodes.take(second, value, Said(value, expected, score))
         found += [("begin", second)] * (began is not None) + [("end", second)] * (ended is not None)
     return found
 
@@ -62,8 +78,7 @@ def test_the_way_back_is_part_of_it_and_no_anomaly_of_its_own() -> None:
 def test_an_anomaly_is_told_by_its_peak_though_the_way_back_is_a_greater_surprise() -> None:
     episodes = Episodes("Latency")
     for second, (value, score) in enumerate([(9.0, 0.6), (8.0, 0.9), (9.5, 0.7), (9.6, 0.95)]):
-        said = explained(value, 1.0, score)
-        episodes.take(second, value, score, partial(_identity, said))
+        episodes.take(second, value, Said(value, 1.0, score))
         now = episodes.open
         assert now is not None
         told = {0: (9.0, 0.6), 1: (9.0, 0.9), 2: (9.0, 0.9), 3: (9.6, 0.95)}[second]
@@ -72,16 +87,97 @@ def test_an_anomaly_is_told_by_its_peak_though_the_way_back_is_a_greater_surpris
         assert now.peak_time == (3 if second == 3 else 0)
 
 
-def test_what_has_lasted_long_enough_is_the_new_usual() -> None:
-    found = run(QUIET + [(9.0, 0.9)] + [(9.0, 0.0)] * (LONGEST + CALM + 5))
-    assert [what for what, _ in found] == ["begin", "end"]
+def stays_away(metric: str, points: int, value: float, expected: float) -> Episodes:
+    """Away from what was expected for so many points, with one alarm at the first of them."""
+    episodes = Episodes(metric)
+    for second in range(points):
+        episodes.take(second, value, Said(value, expected, 0.0 if second else 0.9))
+    return episodes
+
+
+@pytest.mark.parametrize(
+    ("metric", "value", "expected", "lasts"),
+    [
+        ("Latency", 9.0, 2.0, True),  # slow, however long
+        ("Latency", 1.0, 4.0, False),  # faster than it was is the new usual
+        ("CapacityUsed", 70.0, 40.0, False),  # what was filled stays full
+        ("IOPs", 900.0, 300.0, False),  # load is what it is
+        ("IOPs", 20.0, 300.0, False),
+    ],
+)
+def test_what_has_lasted_long_is_the_new_usual_unless_it_is_ill_however_long_it_lasts(
+    metric: str, value: float, expected: float, lasts: bool
+) -> None:
+    assert stays_away(metric, ACCEPTED, value, expected).open is not None
+    after = stays_away(metric, 7 * ACCEPTED, value, expected).open
+    assert (after is not None) is lasts
+
+
+def test_the_same_again_is_told_again_with_how_often_it_has_been_so() -> None:
+    episodes, told = Episodes("Latency"), []
+    for start in (0, 10_000, 17_000, 30 * 86_400):
+        for second in range(80):
+            slow = second < 20
+            said = Said(9.0 if slow else 1.0, 1.0, 0.0 if second else 0.95)
+            began, _ = episodes.take(start + second, said.value, said)
+            if began is not None:
+                told.append(began)
+    assert [each.text for each in told] == [
+        "value 9",
+        "value 9; for the 2nd time in 3 h, as at 00:00 UTC",
+        "value 9; for the 3rd time in 5 h, as at 02:46 UTC",
+        "value 9",  # a month later nothing is a precedent
+    ]
+    assert [criticality("Latency", each) for each in told] == [6, 5, 5, 6]
+
+
+def test_a_departure_lasts_while_the_last_hour_is_not_as_usual() -> None:
+    episodes = Episodes("Latency")
+    rough = Said(3.0, None, 0.6, "departure", 0.6, grew=True)
+    began, _ = episodes.take(0, 3.0, rough)
+    assert began is not None
+    assert severity("Latency", began) == "warning"
+    ends = []
+    for second in range(1, 400):
+        lasting = Said(3.0, None, 0.0, "", 0.4 if second < 300 else 0.0)
+        _, ended = episodes.take(second, 3.0, lasting)
+        ends += [second] if ended else []
+    assert ends == [299 + CALM]
+
+
+def test_the_window_that_reaches_back_into_what_is_over_is_no_anomaly_of_its_own() -> None:
+    episodes = Episodes("Latency")
+    episodes.take(0, 9.0, Said(9.0, 1.0, 0.9))
+    begins = []
+    for second in range(1, 200):
+        said = Said(1.0, None, 0.7 if second in (20, 40) else 0.0, "departure", 0.7, grew=True)
+        began, _ = episodes.take(second, 1.0, said)
+        begins += [second] if began else []
+    assert begins == [CALM + WINDOW]  # it is still so when nothing of the former is in sight
+
+
+@pytest.mark.parametrize(
+    ("metric", "grew", "says"),
+    [
+        ("Latency", True, "warning"),
+        ("Latency", False, "ok"),
+        ("IOPs", True, "ok"),
+        ("IOPs", False, "ok"),
+        ("Unheard", True, "warning"),
+    ],
+)
+def test_more_scatter_is_a_warning_where_a_metric_has_a_bad_side(
+    metric: str, grew: bool, says: str
+) -> None:
+    found = Episode(0, 0, 0, 5.0, None, 0.6, "departure", "", grew)
+    assert severity(metric, found) == says
 
 
 def test_a_change_of_no_consequence_is_no_anomaly_however_certain() -> None:
     episodes = Episodes("CapacityUsed")
-    began, _ = episodes.take(0, 45.3, 0.99, lambda: explained(45.3039, 45.3036, 0.99))
+    began, _ = episodes.take(0, 45.3, Said(45.3039, 45.3036, 0.99))
     assert began is None
-    began, _ = episodes.take(1, 45.4, 0.99, lambda: explained(45.4, 45.3, 0.99))
+    began, _ = episodes.take(1, 45.4, Said(45.4, 45.3, 0.99))
     assert began is not None
 
 
@@ -113,11 +209,11 @@ def test_an_anomaly_weighs_what_it_means_and_is_critical_only_where_limit_and_sc
 
 def test_episodes_go_on_where_their_state_was_saved() -> None:
     episodes = Episodes("Latency")
-    episodes.take(0, 9.0, 0.9, lambda: explained(9.0, 1.0, 0.9))
+    episodes.take(0, 9.0, Said(9.0, 1.0, 0.9))
     restored = Episodes.restored("Latency", episodes.state())
     assert restored.open == episodes.open
     for second in range(1, CALM + 1):
-        began, ended = restored.take(second, 1.0, 0.0, lambda: explained(0, 0, 0))
+        began, ended = restored.take(second, 1.0, Said(0, 0, 0))
         assert began is None
     assert ended is not None
 
