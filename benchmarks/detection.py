@@ -152,7 +152,8 @@ def alarms(values: Floats) -> list[tuple[int, str]]:
     """Minute and kind of each alarm of a series."""
     detector, found = Detector(), []
     for minute, value in enumerate(values.tolist()):
-        if detector.update(MIDNIGHT + 60.0 * minute, value) >= ALARM:
+        detector.update(MIDNIGHT + 60.0 * minute, value)
+        if detector.alarm >= ALARM:
             found.append((minute, detector.kind))
     return found
 

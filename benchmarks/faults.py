@@ -1,6 +1,6 @@
 """Detection scored against the simulator's own truth, and false alarms on fleets that are well.
 
-What raises an alarm: the detector on each series of a device (score of at least ``ALARM``), its
+What raises an alarm: the detector on each series of a device (``alarm`` of at least ``ALARM``), its
 peers (``reader.peers``), and silence (``SILENT`` readings missing, as the reader calls a device
 stale). Alarms of one device less than ``QUIET`` readings apart are one episode. An episode is right
 if it touches a fault of that device or the time shortly after it (its end is a change too), else
@@ -168,7 +168,10 @@ def _alarms(history: History, unit: int) -> list[Alarm]:
         detector = Detector()
         series = history.values[:, unit, column].tolist()
         for reading, value in enumerate(series):
-            if not math.isnan(value) and detector.update(times[reading], value) >= ALARM:
+            if math.isnan(value):
+                continue
+            detector.update(times[reading], value)
+            if detector.alarm >= ALARM:
                 alarms.append(Alarm(reading, f"{name} {detector.kind}"))
     missing = np.isnan(history.values[:, unit, 0])
     run = np.convolve(missing, np.ones(SILENT), "valid") == SILENT

@@ -68,9 +68,9 @@ class Surge:
 
     DERIVED = ("ranked",)
     __slots__ = (
-        "agreement", "alarm", "before", "grain", "high", "innovations", "last", "level", "low",
-        "next", "peak_high", "peak_low", "pending", "points", "ranked", "run", "start", "told_high",
-        "told_low", "top_high", "top_low", "usual",
+        "age", "agreement", "alarm", "before", "grain", "high", "innovations", "last", "level",
+        "low", "next", "peak_high", "peak_low", "pending", "points", "ranked", "run", "start",
+        "told_high", "told_low", "top_high", "top_low", "usual",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -90,6 +90,7 @@ class Surge:
         self.top_high = 0.0  # largest evidence of the present run
         self.top_low = 0.0
         self.run = 0  # points of the present run
+        self.age = 0  # points by which the four below have yet to fade
         self.peak_high = 0.0  # of the runs before, fading: a known fall does not hide a rise
         self.peak_low = 0.0
         self.told_high = 0.0  # the same of those that were told of
@@ -159,35 +160,46 @@ class Surge:
     def _weigh(self, innovation: float) -> float:
         surprise, high = self._surprise(innovation)
         self.alarm = 0.0
-        self.peak_high *= FADE
-        self.peak_low *= FADE
-        self.told_high *= FADE
-        self.told_low *= FADE
+        self.age += 1
         up, down = self.high - ALLOWANCE, self.low - ALLOWANCE
         if high:
             up += surprise
         else:
             down += surprise
-        self.high = up = min(max(0.0, up), MOST)
-        self.low = down = min(max(0.0, down), MOST)
-        evidence = max(up, down)
-        usual, told = (
-            (self.peak_high, self.told_high) if up > down else (self.peak_low, self.told_low)
-        )
-        top = max(self.top_high, self.top_low)
-        self.top_high = max(self.top_high, up)
-        self.top_low = max(self.top_low, down)
-        if evidence <= top:
-            if evidence == 0.0 < top:
+        self.high = up = 0.0 if up < 0.0 else min(up, MOST)
+        self.low = down = 0.0 if down < 0.0 else min(down, MOST)
+        evidence = max(down, up)
+        top_high, top_low = self.top_high, self.top_low
+        if up > top_high:
+            self.top_high = up
+        if down > top_low:
+            self.top_low = down
+        if evidence <= max(top_low, top_high):
+            if evidence == 0.0 and (top_high or top_low):
                 self._end_run()
             return 0.0
-        if evidence < self.next or evidence < 2.0 * usual:
+        return self._tell(evidence, up > down) if evidence >= self.next else 0.0
+
+    def _tell(self, evidence: float, high: bool) -> float:
+        """The evidence has doubled since it was last heard, or is enough for the first time."""
+        self._fade()
+        usual, told = (self.peak_high, self.told_high) if high else (self.peak_low, self.told_low)
+        if evidence < 2.0 * usual:
             return 0.0
         self.next = 2.0 * evidence
         self.alarm = evidence / (evidence + EVIDENCE)
         return self.alarm if evidence >= 2.0 * told else 0.0
 
+    def _fade(self) -> None:
+        kept = FADE**self.age
+        self.age = 0
+        self.peak_high *= kept
+        self.peak_low *= kept
+        self.told_high *= kept
+        self.told_low *= kept
+
     def _end_run(self) -> None:
+        self._fade()
         if self.next > EVIDENCE:
             self.told_high = max(self.told_high, self.top_high)
             self.told_low = max(self.told_low, self.top_low)
