@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
 import signal
@@ -103,6 +104,7 @@ class Smartctl:
             said = process.stdout.read(MOST_BYTES + 1)
             if len(said) > MOST_BYTES:
                 _kill(process)
+            process.stdout.close()  # ends a flood that may not be killed
             process.wait()
             timer.cancel()
         if len(said) > MOST_BYTES:
@@ -128,7 +130,6 @@ def _asking(smartctl: Smartctl, device: Device) -> Callable[[], Any]:
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
-    try:
+    # What sudo runs as root may not be killed: it is no longer waited for after the deadline.
+    with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        return
