@@ -24,7 +24,19 @@ ENTRIES: list[dict[str, Any]] = [rule for group in GROUPS for rule in group["rul
 RECORDED = {rule["record"] for rule in ENTRIES if "record" in rule}
 ALERTS = {rule["alert"] for rule in ENTRIES if "alert" in rule}
 WORDS = {
-    *("sum", "by", "rate", "increase", "max", "and", "on", "or", "deriv", "histogram_quantile"),
+    *(
+        "sum",
+        "by",
+        "rate",
+        "increase",
+        "max",
+        "and",
+        "on",
+        "or",
+        "deriv",
+        "histogram_quantile",
+        "absent",
+    ),
     *("job", "instance", "stream", "reason"),
 }
 
