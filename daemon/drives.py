@@ -7,6 +7,7 @@ serial number. A virtual disk has neither, and is known by its host alone.
 
 from __future__ import annotations
 
+import glob
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -82,7 +83,7 @@ class Drives:
             return self._identify(name) if is_drive(name) else None
         if "/" in name:
             return None
-        for folder in self._sysfs.glob(f"*/{name}"):
+        for folder in self._sysfs.glob(f"*/{glob.escape(name)}"):
             drive, number = self.identify(folder.parent.name), _text(folder / "partition")
             return f"{drive}-part{number}" if drive and number else None
         return None

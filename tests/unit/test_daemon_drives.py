@@ -114,6 +114,7 @@ def test_a_partition_is_known_by_its_drive(tmp_path: Path) -> None:
     assert drives.identify("vda1") is None
     assert drives.identify("vg-root") is None
     assert drives.identify("tank/data") is None
+    assert drives.identify("vg-a**[b]") is None
 
 
 @pytest.fixture
