@@ -55,7 +55,7 @@ class Reader:
         if self.refusal:
             await msg.respond(orjson.dumps({"status": "error", "message": self.refusal}))
             return
-        until, offset = question["params"].get("until", "9"), question["params"].get("offset", 0)
+        until, offset = question["params"].get("until", "z"), question["params"].get("offset", 0)
         left = [each for each in self.rows if each["time"] <= until][offset:]
         page = left[: self.page]
         reply: dict[str, Any] = {"status": "success", "data": page, "summary": []}
