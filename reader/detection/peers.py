@@ -8,7 +8,9 @@ node so, and also demand that it lasts). Pure: values and times in.
 * The ratio is to the median of the *other* members, so that the ailing one does not weigh in.
 * Each device is measured against its own usual ratio: a slower model, a busier slot are no news.
   The usual begins at 1, so a disk that is slow from its first day is named too, until it is known.
-* A device whose load is well above its peers' at that moment is not judged by that moment.
+  What is named does not become the measure: a disk that stays slow stays named.
+* A device whose load is well above its peers' at that moment is not judged by that moment: neither
+  by operations nor by bytes.
 * Where more than a third of a group stands out, it is the group that has changed: nobody is named.
 * Fewer than two peers make no median: an array of two disks gets no verdict.
 
@@ -19,9 +21,10 @@ away is the same moment again, not another witness.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Container, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
 from math import exp, inf, log
+from statistics import median
 
 from spindle import catalog
 from spindle.timestamps import duration
@@ -47,6 +50,16 @@ LEAST_RUN = 10
 
 PRIOR = 120
 """Readings that weigh as much as the belief that a new device is like its peers."""
+
+KNOWN = 720
+"""Readings after which a device is known: its usual is not moved by what it is named for."""
+
+STILL = 0.5
+"""Of the allowance, while a device is named: a ratio that hovers about the allowance does not end
+it, one that is back does."""
+
+LOADS = ("IOPs", "ReadBytes", "WriteBytes")
+"""Metrics that say how busy a device is."""
 
 MEMORY = 7 * 1440
 """Readings over which a device's usual ratio is learnt: a week at one a minute."""
@@ -94,17 +107,24 @@ class _Member:
             self.total, self.count, self.since = 0.0, 0, timestamp
         self.total += ratio
         self.count += 1
-        self.run = max(0.0, min(self.run + worse - abs(self.allowance), 2.0 * self.limit))
-        self.readings += 1
-        weight = 1.0 / min(self.readings + PRIOR, MEMORY)
-        self.usual += weight * beyond
-        if not self.slow:  # what is unusual does not become the measure of the usual
-            self.square += weight * (beyond * beyond - self.square)
+        allowed = abs(self.allowance) * (STILL if self.slow else 1.0)
+        self.run = max(0.0, min(self.run + worse - allowed, 2.0 * self.limit))
+        if not self.slow or self.readings < KNOWN:
+            self.readings += 1
+            weight = 1.0 / min(self.readings + PRIOR, MEMORY)
+            self.usual += weight * beyond
+            if not self.slow:  # what is unusual does not become the measure of the usual
+                self.square += weight * (beyond * beyond - self.square)
         enter = self.run >= self.limit and self.count >= LEAST_RUN
         self.slow = enter or (self.slow and self.run >= 0.5 * self.limit)
 
     def excuse(self) -> None:
-        """Drop the run: the whole group has changed. A new device keeps its ratio as its usual."""
+        """Drop the run: the whole group has changed. A new device keeps its ratio as its usual.
+
+        What was named long before the group changed stays named.
+        """
+        if self.slow and self.count > PRIOR:
+            return
         if self.readings <= PRIOR and self.count:
             self.usual = self.total / self.count
         self.run, self.slow = 0.0, False
@@ -148,13 +168,13 @@ class PeerGroup:
 
         :param timestamp: seconds since the epoch.
         :param values: by device; what is not positive and finite is no reading.
-        :param load: by device, in any unit (IOPs); None where it is not known.
+        :param load: by device, in any unit, as ``busyness`` makes it; None where it is not known.
         :returns: the members that stand out now, by device.
         """
         given = {device: value for device, value in values.items() if 0.0 < value < inf}
         ordered = sorted(given.values())
         if len(ordered) <= LEAST_PEERS:
-            return {}
+            return self._named(timestamp)
         loads = sorted(load.get(device, 0.0) for device in given) if load else []
         for device, value in given.items():
             if load and load.get(device, 0.0) > HIGH_LOAD * _median_of_others(
@@ -163,19 +183,22 @@ class PeerGroup:
                 continue
             member = self._members.setdefault(device, _Member(self._allowance))
             member.take(timestamp, log(value / _median_of_others(ordered, value)))
-        return self._reasons(timestamp, given, len(ordered) - 1)
+        self._excuse_all_if_many(given)
+        return self._named(timestamp)
 
-    def _reasons(
-        self, timestamp: float, given: Mapping[str, float], peers: int
-    ) -> dict[str, PeerReason]:
-        members = {device: m for device in given if (m := self._members.get(device)) is not None}
-        suspects = sum(member.run >= 0.5 * member.limit for member in members.values())
+    def _excuse_all_if_many(self, given: Mapping[str, float]) -> None:
+        members = [m for device in given if (m := self._members.get(device)) is not None]
+        suspects = sum(member.run >= 0.5 * member.limit for member in members)
         if suspects > max(1, len(given) // 3):
-            for member in members.values():
+            for member in members:
                 member.excuse()
+
+    def _named(self, timestamp: float) -> dict[str, PeerReason]:
+        """Also those without a reading at the moment: silence does not make them well."""
+        peers = len(self._members) - 1
         return {
             device: self._reason(device, member, timestamp, peers)
-            for device, member in members.items()
+            for device, member in self._members.items()
             if member.slow
         }
 
@@ -211,6 +234,21 @@ class PeerGroup:
             if set(member) == names:
                 group._members[device] = _Member(**member)  # type: ignore[arg-type]
         return group
+
+
+def busyness(loads: Iterable[Mapping[str, float]]) -> dict[str, float]:
+    """By device, the largest of its loads, each as a share of what its median peer has.
+
+    :param loads: by device, one mapping for each way of being busy; a way in which most devices
+        are not busy at all tells nothing.
+    """
+    found: dict[str, float] = {}
+    for load in loads:
+        usual = median(load.values()) if load else 0.0
+        if usual > 0.0:
+            for device, value in load.items():
+                found[device] = max(found.get(device, 0.0), value / usual)
+    return found
 
 
 def _median_of_others(ordered: list[float], value: float) -> float:

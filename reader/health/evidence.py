@@ -53,7 +53,9 @@ class Evidence:
     :ivar buckets: the last minutes, by device and metric type, of devices that were looked at
         closely.
     :ivar findings: of the watch, the peers and the forecast, by device.
-    :ivar intervals: usual seconds between two readings of a device, where known.
+    :ivar intervals: usual seconds between two readings of a device; 0 where it has reported too
+        seldom to tell.
+    :ivar silences: between which readings nothing came lately, of devices that are back.
     :ivar previous_state: of the devices that were not ok when they were last judged.
     :ivar resolved_events: events that earlier looks found to be over; they stay so.
     """
@@ -63,6 +65,7 @@ class Evidence:
     buckets: Mapping[DeviceKey, Mapping[str, Sequence[Bucket]]] = field(default_factory=dict)
     findings: Mapping[DeviceKey, Sequence[Finding]] = field(default_factory=dict)
     intervals: Mapping[DeviceKey, float] = field(default_factory=dict)
+    silences: Mapping[DeviceKey, tuple[int, int]] = field(default_factory=dict)
     previous_state: Mapping[DeviceKey, PreviousState] = field(default_factory=dict)
     resolved_events: Container[EventKey] = frozenset()
 
@@ -76,6 +79,8 @@ class Unit:
     :ivar last_seen_ns: time of its newest reading or event.
     :ivar reasons: the worst first.
     :ivar resolved_events: its recent critical events that are over.
+    :ivar last_read_ns: time of its newest reading, 0 where there is none.
+    :ivar silent: no reading came for so long that it is a reason.
     """
 
     source_device: str
@@ -87,3 +92,5 @@ class Unit:
     last_seen_ns: int
     reasons: tuple[Reason, ...]
     resolved_events: tuple[EventRow, ...] = ()
+    last_read_ns: int = 0
+    silent: bool = False

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from statistics import median
 
@@ -12,6 +12,8 @@ from spindle.timestamps import NS
 
 BUCKET_NS = 60 * NS
 SPAN_NS = 3600 * NS  # of readings before the last one that is looked at
+LEAST_GAPS = 3  # between readings; fewer say nothing of what is usual
+LATEST = 5  # gaps looked at: a device that reports less often from now on is known after so many
 _MOST = 100_000  # devices remembered
 
 
@@ -28,12 +30,15 @@ def interval_of(buckets: Sequence[Bucket]) -> float:
 
 
 def _of_series(buckets: Sequence[Bucket]) -> float:
+    if sum(bucket.count for bucket in buckets) <= LEAST_GAPS:
+        return 0.0
+    latest = buckets[-LATEST - 2 :]
     # The first and last bucket may be cut short.
-    counts = [bucket.count for bucket in buckets[1:-1]] or [max(bucket.count for bucket in buckets)]
+    counts = [bucket.count for bucket in latest[1:-1]] or [max(bucket.count for bucket in latest)]
     usual = median(counts)
     if usual >= 2:
         return BUCKET_NS / NS / usual
-    times = [bucket.time_ns for bucket in buckets]
+    times = [bucket.time_ns for bucket in buckets[-LATEST - 1 :]]
     gaps = [later - earlier for earlier, later in pairwise(times)]
     return median(gaps) / NS if gaps else 0.0
 
@@ -42,34 +47,38 @@ class Intervals:
     """Mutable state of one reader: the intervals learnt so far, in seconds."""
 
     def __init__(self) -> None:
-        self._known: dict[DeviceKey, float] = {}  # seconds; 0 where it could not be told
+        #: Seconds, 0 where it could not be told; and the last reading it was learnt from.
+        self._known: dict[DeviceKey, tuple[float, int]] = {}
 
-    def unknown(self, keys: Iterable[DeviceKey], most: int) -> list[DeviceKey]:
-        """At most so many of the devices whose interval is not learnt yet."""
-        found = []
-        for key in keys:
-            if key not in self._known:
-                found.append(key)
-                if len(found) == most:
-                    break
-        return found
+    def to_learn(self, last_seen: Mapping[DeviceKey, int], most: int) -> list[DeviceKey]:
+        """At most so many of the devices whose interval is to be learnt, or learnt again: those
+        that have reported since it was; the ones not known yet first.
 
-    def learn(self, key: DeviceKey, seconds: float) -> None:
+        :param last_seen: time of each device's last reading, in nanoseconds since the epoch.
+        """
+        known = self._known
+        new = [key for key in last_seen if key not in known]
+        again = [key for key, seen in last_seen.items() if key in known and known[key][1] != seen]
+        again.sort(key=lambda key: known[key][1])
+        return [*new, *again][:most]
+
+    def learn(self, key: DeviceKey, seconds: float, last_seen_ns: int) -> None:
         """Keep an interval, 0 where it could not be told; the oldest go when there are too many."""
         while len(self._known) >= _MOST:
             del self._known[next(iter(self._known))]
-        self._known[key] = seconds
+        self._known[key] = seconds, last_seen_ns
 
     def usual_seconds(self, keys: Iterable[DeviceKey]) -> dict[DeviceKey, float]:
-        """The interval of each device; of one not learnt yet the median of its class."""
+        """The interval of each device, 0 where it could not be told; of one not looked at yet the
+        median of its class."""
         usual: dict[str, float] = {}
         found = {}
         for key in keys:
-            seconds = self._known.get(key)
-            if seconds is None:
-                if key[0] not in usual:
-                    own = [s for (kind, _), s in self._known.items() if kind == key[0] and s]
-                    usual[key[0]] = median(own) if own else 0.0
-                seconds = usual[key[0]]
-            found[key] = seconds
+            if key in self._known:
+                found[key] = self._known[key][0]
+                continue
+            if key[0] not in usual:
+                own = [s for (kind, _), (s, _) in self._known.items() if kind == key[0] and s]
+                usual[key[0]] = median(own) if own else 0.0
+            found[key] = usual[key[0]]
         return found

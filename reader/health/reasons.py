@@ -96,6 +96,16 @@ def silence(
     return Reason(*key, None, None, None, "", None, severity, seen, seen, message)
 
 
+def silent_lately(key: DeviceKey, from_ns: int, to_ns: int, now_ns: int) -> Reason:
+    """It was silent, and is back."""
+    since, until = timestamps.format_ns(from_ns), timestamps.format_ns(to_ns)
+    message = (
+        f"over: no reading for {duration((to_ns - from_ns) / NS)} until {until[:19]}Z "
+        f"({duration((now_ns - to_ns) / NS)} ago)"
+    )
+    return Reason(*key, None, None, None, "", None, "ok", until, since, message)
+
+
 def never_heard_of(source_device: str, device: str, lookback_hours: float) -> Reason:
     """Nothing is known of it."""
     message = f"nothing was heard of {device} in the last {lookback_hours:g} h"

@@ -28,6 +28,8 @@ from spindle.timestamps import NS
 
 AROUND_NS = recovery.AROUND_NS
 WARN_INTERVALS, UNKNOWN_INTERVALS = 3, 10  # without a reading
+UNSURE_NS = 600 * NS
+"""Silence of a device that has not reported often enough to tell how often it does."""
 WARN_SHARE = 0.25  # of the time after which a silent device is unknown it is a warning
 
 #: Score by state: of one reason, and the least.
@@ -48,7 +50,10 @@ def judge(evidence: Evidence, rules: Rules, now_ns: int) -> list[Unit]:
     for event in evidence.events:
         if event.event_type != why.ANOMALY:
             happened[event.source_device, event.device_id].append(event)
-    needs_more = (happened, evidence.buckets, evidence.previous_state, evidence.findings)
+    needs_more = (
+        *(happened, evidence.buckets, evidence.previous_state),
+        *(evidence.findings, evidence.silences),
+    )
     closer: set[DeviceKey] = set().union(*needs_more)
     units = []
     for key in sorted(read.keys() | happened.keys()):
@@ -69,7 +74,8 @@ def all_plainly_well(evidence: Evidence, rules: Rules, now_ns: int) -> list[Unit
     """
     keys = {(reading.source_device, reading.device_id) for reading in evidence.readings}
     if evidence.events or any(
-        key in evidence.previous_state or key in evidence.findings for key in keys
+        key in evidence.previous_state or key in evidence.findings or key in evidence.silences
+        for key in keys
     ):
         return None
     units = []
@@ -96,7 +102,8 @@ def _plainly_well(
             newest = reading
     if now_ns - newest.time_ns > rules.stale_ns * WARN_SHARE:
         return None
-    return Unit(*key, newest.array_id, "ok", 100, None, newest.time_ns, ())
+    seen = newest.time_ns
+    return Unit(*key, newest.array_id, "ok", 100, None, seen, (), last_read_ns=seen)
 
 
 class _Judgement:
@@ -115,10 +122,12 @@ class _Judgement:
         self.evidence, self.rules, self.now_ns = evidence, rules, now_ns
         self.last_read = max((reading.time_ns for reading in readings), default=0)
         self.resolved: tuple[EventRow, ...] = ()
-        interval = rules.thresholds.interval(*key) or evidence.intervals.get(key, 0.0)
-        self.interval = interval
-        self.unknown_ns = max(rules.stale_ns, int(UNKNOWN_INTERVALS * interval * NS))
-        self.warn_ns = max(int(rules.stale_ns * WARN_SHARE), int(WARN_INTERVALS * interval * NS))
+        interval = rules.thresholds.interval(*key) or evidence.intervals.get(key)
+        self.interval = interval or 0.0
+        self.unknown_ns = max(rules.stale_ns, int(UNKNOWN_INTERVALS * self.interval * NS))
+        self.warn_ns = int(max(rules.stale_ns * WARN_SHARE, WARN_INTERVALS * self.interval * NS))
+        if interval == 0.0:
+            self.unknown_ns = self.warn_ns = max(rules.stale_ns, UNSURE_NS)
 
     def unit(self) -> Unit:
         silent = self.now_ns - self.last_read
@@ -134,6 +143,8 @@ class _Judgement:
         if self.readings and silent > self.warn_ns:
             state: State = "unknown" if silent > self.unknown_ns else "warning"
             reasons.append(why.silence(self.key, self.last_read, self.now_ns, self.interval, state))
+        elif (silence := self.evidence.silences.get(self.key)) is not None:
+            reasons.append(why.silent_lately(self.key, *silence, self.now_ns))
         reasons += self._from_events()
         reasons.sort(key=worst_first)
         state = reasons[0].severity if reasons else "ok"
@@ -161,6 +172,8 @@ class _Judgement:
             last_seen_ns=last_seen,
             reasons=reasons,
             resolved_events=self.resolved,
+            last_read_ns=self.last_read,
+            silent=bool(self.readings) and self.now_ns - self.last_read > self.warn_ns,
         )
 
     def _from_reading(self, reading: Latest) -> list[Reason]:

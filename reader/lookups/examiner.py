@@ -21,6 +21,7 @@ from reader.health.evidence import Evidence, Rules, Unit
 from reader.health.hysteresis import BUCKET_NS
 from reader.health.intervals import Intervals
 from reader.health.limits import Thresholds
+from reader.health.silences import Silences
 from reader.lookups.batched_latest import BatchedLatest
 from reader.lookups.critical_events import CriticalEvents
 from reader.lookups.newest_snapshot import NewestSnapshot
@@ -51,6 +52,7 @@ class Examiner:
     :ivar latest: the newest readings of single devices, shared alike.
     :ivar last_minutes: the readings of single devices for a close look, shared alike.
     :ivar close_looks: what close looks found before.
+    :ivar silences: devices that were silent lately.
     """
 
     settings: ReaderSettings
@@ -64,6 +66,7 @@ class Examiner:
         default_factory=lambda: SingleFlight(_LAST_MINUTES_SECONDS, 256)
     )
     close_looks: CloseLooks = field(default_factory=CloseLooks)
+    silences: Silences = field(default_factory=Silences)
 
     @cached_property
     def rules(self) -> Rules:
@@ -90,10 +93,12 @@ class Examiner:
             findings=self.watch_findings.lasting,
             previous_state=self.watch_findings.previous_states,
             resolved_events=self.close_looks.resolved_events,
+            silences=self.silences.over,
         )
         if which.device_id is not None:
             well = verdict.all_plainly_well(evidence, rules, now_ns)
             if well is not None:
+                self.silences.note(well, now_ns)
                 return well
         return await self._examine_closely(store, evidence, now_ns)
 
@@ -107,6 +112,7 @@ class Examiner:
         else:  # in a thread, so that other answers do not wait for it
             units = await asyncio.to_thread(verdict.judge, whole, rules, now_ns)
         self.close_looks.remember_resolved(units, rules, now_ns)
+        self.silences.note(units, now_ns)
         return units
 
     async def _readings(self, store: Store, which: Selection, since_ns: int) -> list[Latest]:
@@ -147,10 +153,10 @@ class Examiner:
             key = reading.source_device, reading.device_id
             last_seen[key] = max(last_seen.get(key, 0), reading.time_ns)
         silent_since = now_ns - int(self.rules.stale_ns * verdict.WARN_SHARE)
-        silent = [key for key, seen_ns in last_seen.items() if seen_ns < silent_since]
+        silent = {key: seen for key, seen in last_seen.items() if seen < silent_since}
         if not silent:
             return {}
-        keys = self.intervals.unknown(silent, MOST_LEARNT)
+        keys = self.intervals.to_learn(silent, MOST_LEARNT)
         histories = await asyncio.gather(
             *(
                 store.series(
@@ -164,7 +170,7 @@ class Examiner:
             )
         )
         for key, buckets in zip(keys, histories, strict=True):
-            self.intervals.learn(key, intervals.interval_of(buckets))
+            self.intervals.learn(key, intervals.interval_of(buckets), last_seen[key])
         return self.intervals.usual_seconds(silent)
 
 

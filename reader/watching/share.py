@@ -14,14 +14,14 @@ import orjson
 
 from reader.detection.anomaly import Anomaly, Slot
 from reader.detection.episodes import CALM, Episode
-from reader.detection.peers import FACTORS, PeerGroup
+from reader.detection.peers import FACTORS, LOADS, PeerGroup, busyness
 from reader.watching.series import FollowedSeries
 from spindle.errors import InvalidInput
 from spindle.store.base import SeriesKey
 
 MOST_ENDED = 100  #: anomalies of a share that are remembered after their end
+COMPARED = {*FACTORS, *LOADS}  #: metrics of which the means are needed to compare peers
 PEERS = "peers"  #: key of the snapshot of a share's groups
-LOAD = "IOPs"  #: by which peers are compared under one load
 
 
 class GroupKey(NamedTuple):
@@ -120,7 +120,7 @@ class Share:
         members: defaultdict[GroupKey, set[str]] = defaultdict(set)
         for key, series in self.series.items():
             mean = series.mean_since()
-            if key.array_id and key.metric_type in FACTORS:
+            if key.array_id and key.metric_type in COMPARED:
                 group_key = GroupKey(key.array_id, key.source_device, key.metric_type)
                 members[group_key].add(key.device_id)
                 if mean is not None:
@@ -147,8 +147,11 @@ class Share:
         self, means: Mapping[GroupKey, Mapping[str, float]], now: float
     ) -> Iterator[Anomaly]:
         for key, values in means.items():
+            if key.metric_type not in FACTORS:
+                continue
             group = self.groups.setdefault(key, PeerGroup(key.metric_type))
-            load = None if key.metric_type == LOAD else means.get(key._replace(metric_type=LOAD))
+            loads = (means.get(key._replace(metric_type=name), {}) for name in LOADS)
+            load = None if key.metric_type in LOADS else busyness(loads)
             for device_id, reason in group.update(now, values, load).items():
                 series = SeriesKey(key.source_device, key.metric_type, device_id, key.array_id)
                 yield Anomaly.among_peers(series, reason, now)

@@ -13,6 +13,7 @@ from reader.health.close_looks import CloseLooks
 from reader.health.evidence import Evidence, PreviousState, Rules
 from reader.health.hysteresis import BUCKET_NS
 from reader.health.limits import Thresholds
+from reader.health.silences import Silences
 from spindle.store.base import Bucket, EventRow, Latest
 from spindle.timestamps import NS, format_ns
 
@@ -250,6 +251,28 @@ def test_a_device_that_reports_every_ten_minutes_is_not_silent_after_twelve() ->
     for age, state in ((720, "ok"), (1900, "warning"), (6100, "unknown")):
         found = judged([reading("DiskTemp", 30, age=age)], intervals=intervals)
         assert found["health"] == state
+
+
+def test_a_device_is_not_judged_silent_before_it_is_known_how_often_it_reports() -> None:
+    for age, state in ((150, "ok"), (590, "ok"), (610, "unknown")):
+        found = judged([reading("DiskTemp", 30, age=age)], intervals={DISK: 0.0})
+        assert found["health"] == state
+
+
+def test_a_device_that_was_silent_and_is_back_leaves_a_trace_for_hours() -> None:
+    silences = Silences()
+    for age in (100, 400):  # seen twice in its silence
+        gone = Evidence([reading("DiskTemp", 30, age=age)], intervals={DISK: 1.0})
+        silences.note(verdict.judge(gone, RULES, NOW), NOW)
+    assert not silences.over
+    back = Evidence([reading("DiskTemp", 30, age=2)])
+    silences.note(verdict.judge(back, RULES, NOW), NOW)
+    found = judged([reading("DiskTemp", 30, age=1)], silences=silences.over)
+    assert found["health"] == "ok"
+    until = format_ns(NOW - 2 * NS)[:19]
+    assert found["reasons"][0]["message"] == f"over: no reading for 7 min until {until}Z (2 s ago)"
+    silences.note((), NOW + 5 * 3600 * NS)
+    assert not silences.over
 
 
 def test_a_stale_reading_counts_for_nothing_beside_a_fresh_one() -> None:

@@ -66,15 +66,30 @@ def steps(metric: str, *counts: int) -> list[Bucket]:
 
 def test_how_often_a_device_reports_is_learnt_from_its_readings() -> None:
     assert interval_of(steps("IOPs", 7, 60, 60, 60, 20)) == 1.0
-    assert interval_of(steps("IOPs", 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1)) == 300.0
-    assert interval_of(steps("IOPs", 1, 1, 1) + steps("Wear", 1, 0, 0, 1)) == 60.0
-    assert interval_of(steps("IOPs", 1)) == 0.0
+    assert interval_of(steps("IOPs", *[1, 0, 0, 0, 0] * 3, 1)) == 300.0
+    assert interval_of(steps("IOPs", 1, 1, 1, 1) + steps("Wear", *[1, 0, 0] * 3, 1)) == 60.0
+
+
+def test_fewer_than_three_gaps_do_not_tell_how_often_a_device_reports() -> None:
+    for counts in ([1], [1, 1], [1, 0, 0, 1, 0, 0, 1], [3]):
+        assert interval_of(steps("IOPs", *counts)) == 0.0
+
+
+def test_a_change_of_the_interval_is_learnt_within_five_readings() -> None:
+    often, seldom = [12] * 40, [0, 0, 1] * 5
+    assert interval_of(steps("IOPs", *often, *seldom)) == 180.0
+    assert interval_of(steps("IOPs", *[0, 0, 1] * 15, *[12] * 6)) == 5.0
+    known, key = Intervals(), ("DiskUnit", "d1")
+    known.learn(key, 5.0, 100)
+    assert known.to_learn({key: 100}, 8) == []  # it has not reported since
+    assert known.to_learn({key: 250}, 8) == [key]
 
 
 def test_of_a_device_not_looked_at_yet_the_interval_is_that_of_its_class() -> None:
     known = Intervals()
     for n, seconds in enumerate((10.0, 10.0, 90.0, 0.0)):
-        known.learn(("DiskUnit", f"d{n}"), seconds)
+        known.learn(("DiskUnit", f"d{n}"), seconds, n)
     fresh = [("DiskUnit", "new"), ("Cloud", "c")]
-    assert known.unknown([("DiskUnit", "d1"), *fresh], 1) == [("DiskUnit", "new")]
+    seen = dict.fromkeys([("DiskUnit", "d1"), *fresh], 1)
+    assert known.to_learn(seen, 1) == [("DiskUnit", "new")]
     assert known.usual_seconds(fresh) == {("DiskUnit", "new"): 10.0, ("Cloud", "c"): 0.0}
