@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from itertools import groupby
 from operator import attrgetter
+from typing import NamedTuple
 
 from reader.detection.detector import WARM_UP, Detector
 from reader.detection.episodes import (
@@ -128,23 +129,35 @@ def step_seconds(series: int, window: float, least: float, most_points: int) -> 
     return max(least, window / each)
 
 
+class Scored(NamedTuple):
+    """What was found in stored series.
+
+    :ivar anomalies: in the order of the series.
+    :ivar learning: of how many steps more it takes to know what is usual, of each series of which
+        it is not known.
+    """
+
+    anomalies: list[Anomaly]
+    learning: dict[SeriesKey, int]
+
+
 def of_series(
     steps: Iterable[Bucket], min_score: float, stopped: Callable[[], bool] = lambda: False
-) -> list[Anomaly]:
-    """Every anomaly in the steps of any number of series, in the order of the series.
+) -> Scored:
+    """Every anomaly in the steps of any number of series.
 
     :param steps: of equal length, oldest first within each series; their means are scored.
     :param stopped: asked before each series; nobody waits for the answer any more.
     """
-    found: list[Anomaly] = []
+    found = Scored([], {})
     for key, own in groupby(steps, key=attrgetter("key")):
         if stopped():
             break
-        found += _of_one(key, own, min_score)
+        _of_one(key, own, min_score, found)
     return found
 
 
-def _of_one(key: SeriesKey, steps: Iterable[Bucket], min_score: float) -> list[Anomaly]:
+def _of_one(key: SeriesKey, steps: Iterable[Bucket], min_score: float, found: Scored) -> None:
     metric_type = key.metric_type
     detector, episodes = Detector(), Episodes(metric_type, min_score)
     ended: list[Episode] = []
@@ -154,8 +167,11 @@ def _of_one(key: SeriesKey, steps: Iterable[Bucket], min_score: float) -> list[A
         _, end = episodes.take(time, step.mean, detector)
         if end is not None:
             ended.append(end)
-    found = [Anomaly.of_series(key, each, ended=True) for each in ended]
-    return found + ([Anomaly.of_series(key, episodes.open)] if episodes.open else [])
+    found.anomalies.extend(Anomaly.of_series(key, each, ended=True) for each in ended)
+    if episodes.open:
+        found.anomalies.append(Anomaly.of_series(key, episodes.open))
+    if detector.points <= WARM_UP:
+        found.learning[key] = WARM_UP + 1 - detector.points
 
 
 def milliseconds(seconds: float) -> int:

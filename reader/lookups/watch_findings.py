@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from reader.detection.anomaly import Anomaly
 from reader.detection.findings import DeviceKey, Finding
 from reader.health.evidence import PreviousState
+from spindle.store.base import SeriesKey
 
 
 @dataclass
@@ -17,6 +18,8 @@ class WatchFindings:
     :ivar watching: the watch runs, so that ``anomalies`` are complete but for ``unwatched``.
     :ivar anomalies: those that last or ended lately.
     :ivar unwatched: how many series the watch leaves alone: see ``READER_WATCH_SERIES``.
+    :ivar since: from when on ``anomalies`` are complete, in seconds since the epoch.
+    :ivar learning: series of which it is not known yet what is usual, and the seconds until it is.
     :ivar lasting: the findings that still last, by device.
     :ivar previous_states: devices that were not ok when the watch last judged the fleet.
     """
@@ -24,5 +27,7 @@ class WatchFindings:
     watching: bool = False
     anomalies: Sequence[Anomaly] = ()
     unwatched: int = 0
+    since: float = 0.0
+    learning: Mapping[SeriesKey, float] = field(default_factory=dict)
     lasting: Mapping[DeviceKey, Sequence[Finding]] = field(default_factory=dict)
     previous_states: Mapping[DeviceKey, PreviousState] = field(default_factory=dict)

@@ -1,18 +1,23 @@
-"""``anomalies``: what was unusual; a few series are scored on the spot, a fleet by the watch."""
+"""``anomalies``: what was unusual, by the watch's one record, however narrow the question.
+
+Where no watch runs, and for the time before its record begins, stored readings are scored anew.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from math import ceil
 from threading import Event
 from typing import Annotated, Any
 
 from pydantic import Field
 
 from reader.answering.context import Answer, Query, QueryContext
-from reader.answering.params import DeviceParams, Number, Whole
+from reader.answering.params import DeviceParams, Minutes, Number, Whole
 from reader.detection import anomaly
-from reader.detection.anomaly import LEARNT, Anomaly, milliseconds
+from reader.detection.anomaly import LEARNT, Anomaly, Scored, milliseconds
 from reader.detection.detector import ALARM
 from spindle import timestamps
 from spindle.errors import InvalidQuery
@@ -20,7 +25,7 @@ from spindle.models import Name
 from spindle.store.base import Bucket, Selection, SeriesKey
 from spindle.timestamps import NS
 
-_MOST_POINTS = 60_000  # scored for one question: about a second
+_MOST_POINTS = 90_000  # scored for one question: about a second
 _MOST_ROWS = 100_000  # of one answer of the store
 
 
@@ -29,11 +34,11 @@ class AnomaliesParams(DeviceParams):
 
     array_id: Name | None = Field(None, description="the array that devices belong to")
     metric_type: Name | None = Field(None, description="one metric, such as Latency; default all")
-    since_minutes: Annotated[Number, Field(gt=0, le=1440)] = Field(
-        60.0, description="how far back, in minutes"
-    )
+    since_minutes: Minutes = Field(60.0, description="how far back, in minutes")
     min_score: Annotated[Number, Field(gt=0, le=1)] = Field(
-        ALARM, description="least score: from 0.5 on it is ruled out as chance"
+        ALARM,
+        description="least score: from 0.5 on it is ruled out as chance; for less, the stored "
+        "readings are scored anew",
     )
     limit: Annotated[Whole, Field(ge=1, le=10_000)] = Field(
         100, description="at most so many, the highest scores first"
@@ -41,22 +46,53 @@ class AnomaliesParams(DeviceParams):
 
 
 async def _anomalies(context: QueryContext, asked: AnomaliesParams) -> Answer:
-    window = asked.since_minutes * 60
-    watch = context.watch_findings
+    now, watch = context.now_ns / NS, context.watch_findings
+    start = now - asked.since_minutes * 60
     which = Selection(asked.source_device, asked.device_id, asked.array_id, asked.metric_type)
-    step = await _step_seconds(context, which, window)
-    if step is None:
-        found, source = list(watch.anomalies), "watch"
-    else:
-        found, source = await _scored(context, which, window, step, asked.min_score), "store"
-        found += [each for each in watch.anomalies if each.is_among_peers]
-    kept = chosen(found, which, context.now_ns / NS - window, asked.min_score)
-    rows = [row(each) for each in kept[: asked.limit]]
-    shortest = anomaly.STEP_SECONDS
-    beside = {"source": source, "step_seconds": shortest if step is None else step}
-    if step is None and watch.unwatched:
+    # The watch remembers no score below its own.
+    recorded = watch.watching and asked.min_score >= ALARM
+    beside: dict[str, Any] = {"source": "watch" if recorded else "store"}
+    beside["step_seconds"] = anomaly.STEP_SECONDS
+    found = [each for each in watch.anomalies if recorded or each.is_among_peers]
+    learning = {k: s for k, s in watch.learning.items() if recorded and _is_of(k, which)}
+    if not recorded or start < watch.since:
+        step = await _step_seconds(context, which, start, needed=not recorded)
+        if step is None:
+            beside["recorded_since"] = timestamps.format_ns(anomaly.milliseconds(watch.since))
+        else:
+            end = int(watch.since * NS) if recorded else context.end_ns
+            scored = await _scored(context, which, (start, end, step), asked.min_score)
+            found += _before(found, scored.anomalies) if recorded else scored.anomalies
+            if not recorded:
+                learning = {key: steps * step for key, steps in scored.learning.items()}
+                beside["step_seconds"] = step
+            elif step != anomaly.STEP_SECONDS:
+                beside["step_seconds_before_record"] = step
+    if recorded and watch.unwatched:
         beside["unwatched_series"] = watch.unwatched
+    if learning:
+        beside["learning"] = _still_learning(learning)
+    kept = chosen(found, which, start, asked.min_score)
+    rows = [row(each) for each in kept[: asked.limit]]
     return Answer(rows, beside, truncated=len(kept) > asked.limit)
+
+
+def _still_learning(learning: Mapping[SeriesKey, float]) -> str:
+    minutes = ceil(max(learning.values()) / 60)
+    which = "1 series is" if len(learning) == 1 else f"{len(learning)} series are"
+    return f"{which} still learning, {minutes} {'minute' if minutes == 1 else 'minutes'} left"
+
+
+def _before(recorded: Iterable[Anomaly], scored: Iterable[Anomaly]) -> list[Anomaly]:
+    """Those of the time before the record that it does not know itself, now over."""
+    began: dict[SeriesKey, int] = {}
+    for each in recorded:
+        began[each.key] = min(each.start_ns, began.get(each.key, each.start_ns))
+    return [
+        replace(each, ended=True)
+        for each in scored
+        if each.key not in began or each.last_ns < began[each.key]
+    ]
 
 
 def chosen(
@@ -66,17 +102,18 @@ def chosen(
 
     :param start: in seconds since the epoch.
     """
-    wanted = {
-        name: value for name in SeriesKey._fields if (value := getattr(which, name)) is not None
-    }
     kept = [
         each
         for each in anomalies
         if each.last_ns >= milliseconds(start)
         and each.episode.score >= min_score
-        and all(getattr(each.key, name) == value for name, value in wanted.items())
+        and _is_of(each.key, which)
     ]
     return sorted(kept, key=lambda each: (-each.episode.score, each.start_ns, each.key.device_id))
+
+
+def _is_of(key: SeriesKey, which: Selection) -> bool:
+    return all(getattr(which, name) in (None, getattr(key, name)) for name in SeriesKey._fields)
 
 
 def row(anomaly: Anomaly) -> dict[str, Any]:
@@ -101,18 +138,19 @@ def row(anomaly: Anomaly) -> dict[str, Any]:
     }
 
 
-async def _step_seconds(context: QueryContext, which: Selection, window: float) -> float | None:
-    """How long the steps are that are scored now; None where the watch's record is the answer.
+async def _step_seconds(
+    context: QueryContext, which: Selection, start: float, *, needed: bool
+) -> float | None:
+    """How long the steps are that are scored: as the watch's, longer where there are too many.
 
-    :raises InvalidQuery: there are too many series to score, and no watch runs.
+    :param needed: nothing else can answer.
+    :returns: None where it would take too long at any step.
+    :raises InvalidQuery: there are too many series to score, and it is needed.
     """
-    watching = context.watch_findings.watching
-    if watching and which == Selection(metric_type=which.metric_type):
-        return None
+    window = context.now_ns / NS - start
     series = len(await context.store.latest(which, context.ago(window)))
-    shortest = anomaly.STEP_SECONDS
-    step = anomaly.step_seconds(series, window, shortest, _MOST_POINTS)
-    if step is None and not watching:
+    step = anomaly.step_seconds(series, window, anomaly.STEP_SECONDS, _MOST_POINTS)
+    if step is None and needed:
         raise InvalidQuery(
             f"anomalies: {series} series are too many to score at once, and the watch does not "
             "run; give device_id or array_id"
@@ -121,15 +159,17 @@ async def _step_seconds(context: QueryContext, which: Selection, window: float) 
 
 
 async def _scored(
-    context: QueryContext, which: Selection, window: float, step: float, min_score: float
-) -> list[Anomaly]:
+    context: QueryContext, which: Selection, span: tuple[float, int, float], min_score: float
+) -> Scored:
+    """:param span: from when on in seconds, until when in nanoseconds, in steps of how long."""
+    start, end_ns, step = span
     step_ns = int(step * NS)
-    start = context.ago(window + LEARNT * step) // step_ns * step_ns
-    buckets = await context.store.series(which, start, context.end_ns, step_ns, _MOST_ROWS)
+    start_ns = max(0, int((start - LEARNT * step) * NS)) // step_ns * step_ns
+    buckets = await context.store.series(which, start_ns, end_ns, step_ns, _MOST_ROWS)
     return await _in_a_thread(buckets, min_score)
 
 
-async def _in_a_thread(buckets: list[Bucket], min_score: float) -> list[Anomaly]:
+async def _in_a_thread(buckets: list[Bucket], min_score: float) -> Scored:
     """Scoring takes a second at most; when nobody waits any more, it stops."""
     given_up = Event()
     try:
@@ -144,7 +184,7 @@ _EXAMPLE_REPLY = """
 "to": "2026-11-23T05:26:55Z", "peak_time": "2026-11-23T05:26:50Z", "value": 68.88,
 "expected": 32.7936, "unit": "degC", "score": 0.8598, "severity": "warning", "kind": "surge",
 "lasts": true, "explanation": "DiskTemp 68.88 degC; 99 % of the last 1 h lay below 33.79 degC"}],
-"source": "store", "step_seconds": 5.0}
+"source": "watch", "step_seconds": 5.0}
 """
 
 QUESTIONS = (
@@ -155,9 +195,12 @@ QUESTIONS = (
         params=AnomaliesParams,
         reply="a list of {device, source_device, array_id, metric_type, from, to, peak_time, "
         "value, expected, unit, score, severity, kind, lasts, explanation}, the highest score "
-        "first, and beside it `source`: store where the readings were scored for this question, "
-        "watch where the fleet's record answers; `step_seconds`, the length of a point; and from "
-        "the watch, where READER_WATCH_SERIES leaves some out, how many: `unwatched_series`",
+        "first, and beside it `source`: watch where the fleet's record answers, store where no "
+        "watch runs and the readings were scored for this question; `step_seconds`, the length "
+        "of a point (`step_seconds_before_record`, where it is another before the record began); "
+        "`recorded_since`, where no more is known than from then on; `learning`, where it is not "
+        "known yet what is usual; and where READER_WATCH_SERIES leaves some series out, how many: "
+        "`unwatched_series`",
         example={"device_id": "array1-disk3", "since_minutes": 60},
         example_reply=_EXAMPLE_REPLY,
         handler=_anomalies,

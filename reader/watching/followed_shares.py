@@ -6,12 +6,11 @@ import logging
 from collections import defaultdict
 from collections.abc import Sequence
 
-from reader.detection.anomaly import Anomaly
 from reader.detection.findings import DeviceKey, Finding
 from reader.lookups.watch_findings import WatchFindings
 from reader.watching.ownership import share_of
 from reader.watching.series import FollowedSeries
-from reader.watching.share import Share, read_record
+from reader.watching.share import Record, Share, read_record
 from spindle.store.base import SeriesKey
 from spindle.timestamps import NS
 
@@ -24,8 +23,7 @@ class FollowedShares:
     """What one reader's watch knows. Mutable.
 
     :ivar shares: followed now.
-    :ivar elsewhere: the anomalies of the shares that others follow, and how many series they do
-        not watch, as they wrote them.
+    :ivar elsewhere: the records of the shares that others follow, as they wrote them.
     :ivar forecasts: devices that will be full soon.
     :ivar points: readings taken since the start.
     """
@@ -33,7 +31,7 @@ class FollowedShares:
     def __init__(self, step: float, most_series: int) -> None:
         self.step = step
         self.shares: dict[int, Share] = {}
-        self.elsewhere: dict[int, tuple[list[Anomaly], int]] = {}
+        self.elsewhere: dict[int, Record] = {}
         self.forecasts: Sequence[Finding] = ()
         self.points = 0
         self._most = most_series
@@ -86,19 +84,19 @@ class FollowedShares:
 
     def show(self, findings: WatchFindings) -> None:
         """Hand what is known of every share to answers and judgements of health."""
-        anomalies, unwatched = [], 0
+        records = [each for number, each in self.elsewhere.items() if number not in self.shares]
         for share in self.shares.values():
             share.refresh()
-            anomalies += share.anomalies
-            unwatched += len(share.unwatched)
-        for number, (found, left_out) in self.elsewhere.items():
-            if number not in self.shares:
-                anomalies += found
-                unwatched += left_out
+            own = share.anomalies, len(share.unwatched), share.since, 0.0, share.learning
+            records.append(Record(*own))
+        anomalies = [anomaly for record in records for anomaly in record.anomalies]
         lasting: defaultdict[DeviceKey, list[Finding]] = defaultdict(list)
         for anomaly in anomalies:
             if not anomaly.ended:
                 lasting[anomaly.device].append(anomaly.finding())
         for each in self.forecasts:
             lasting[each.source_device, each.device_id].append(each)
-        findings.anomalies, findings.unwatched, findings.lasting = anomalies, unwatched, lasting
+        findings.anomalies, findings.lasting = anomalies, lasting
+        findings.unwatched = sum(record.unwatched for record in records)
+        findings.since = max((record.since for record in records), default=0.0)
+        findings.learning = {k: left for each in records for k, left in each.learning.items()}

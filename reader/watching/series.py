@@ -7,7 +7,7 @@ from math import floor
 
 import orjson
 
-from reader.detection.detector import Detector
+from reader.detection.detector import WARM_UP, Detector
 from reader.detection.episodes import Episode, Episodes
 from spindle.errors import InvalidInput
 from spindle.store.base import SeriesKey
@@ -61,6 +61,11 @@ class FollowedSeries:
         self.total, self.count = 0.0, 0
         self.detector.update(time, value)
         return self.episodes.take(time, value, self.detector)
+
+    @property
+    def learning_seconds(self) -> float:
+        """For how long it still learns what is usual; 0 once it can tell what is not."""
+        return max(0, WARM_UP + 1 - self.detector.points) * self.step
 
     def mean_since(self) -> float | None:
         """The mean of the readings since this was last asked."""

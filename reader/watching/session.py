@@ -150,7 +150,9 @@ class _Session:
         if now >= self._next_fresh:
             self._next_fresh = now + FRESH_SECONDS
             for share in followed.shares.values():
-                share.changed = share.changed or bool(share.lasting or share.unwatched)
+                share.changed = share.changed or bool(
+                    share.lasting or share.unwatched or share.learning
+                )
         for number in list(followed.shares):
             await self._store.settle(number)
         followed.show(self._deps.findings)

@@ -7,18 +7,20 @@ import hashlib
 from collections import defaultdict, deque
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import msgspec
 import orjson
 
-from reader.detection.anomaly import Anomaly, Slot
+from reader.detection.anomaly import LEARNT, Anomaly, Slot
 from reader.detection.episodes import CALM, Episode
 from reader.detection.peers import FACTORS, LOADS, PeerGroup, busyness
 from reader.watching.series import FollowedSeries
 from spindle.errors import InvalidInput
 from spindle.store.base import SeriesKey
 
+MOST_LEARNING = 500  #: series that a record names as still learning
 MOST_ENDED = 100  #: anomalies of a share that are remembered after their end
 COMPARED = {*FACTORS, *LOADS}  #: metrics of which the means are needed to compare peers
 PEERS = "peers"  #: key of the snapshot of a share's groups
@@ -39,6 +41,7 @@ class Share:
     :ivar unwatched: series that are not, because the reader follows as many as it may.
     :ivar lasting: the anomalies that last.
     :ivar ended: those that are over, the last one last.
+    :ivar since: from when on the anomalies are complete, in seconds since the epoch.
     :ivar changed: anomalies are not as they were last saved.
     """
 
@@ -50,6 +53,7 @@ class Share:
         self.groups: dict[GroupKey, PeerGroup] = {}
         self.lasting: dict[Slot, Anomaly] = {}
         self.ended: deque[Anomaly] = deque(maxlen=MOST_ENDED)
+        self.since = 0.0
         self.changed = False
 
     @property
@@ -93,6 +97,8 @@ class Share:
         """What lasts there is over, as ``episode`` knows it, or as it was last known."""
         lasting = self.lasting.pop(slot, None)
         if lasting is not None:
+            if len(self.ended) == MOST_ENDED:
+                self.since = max(self.since, self.ended[0].episode.last)
             self.ended.append(lasting.over(episode or lasting.episode))
             self.changed = True
 
@@ -156,14 +162,35 @@ class Share:
                 series = SeriesKey(key.source_device, key.metric_type, device_id, key.array_id)
                 yield Anomaly.among_peers(series, reason, now)
 
-    def record(self) -> dict[str, Any]:
-        """What all readers should know, fit for JSON: see ``read_record``."""
-        anomalies = msgspec.to_builtins(self.anomalies)
-        return {"anomalies": anomalies, "unwatched": len(self.unwatched)}
+    @property
+    def learning(self) -> dict[SeriesKey, float]:
+        """Series that still learn what is usual, and for how many seconds they do."""
+        found = {key: series.learning_seconds for key, series in self.series.items()}
+        return {key: seconds for key, seconds in found.items() if seconds}
 
-    def restore_record(self, data: object) -> None:
-        """Begin with what the owner before knew; anything else is nothing."""
-        for anomaly in read_record(data)[0]:
+    def record(self, now: float = 0.0) -> dict[str, Any]:
+        """What all readers should know, fit for JSON: see ``read_record``.
+
+        :param now: seconds since the epoch.
+        """
+        return {
+            "anomalies": msgspec.to_builtins(self.anomalies),
+            "unwatched": len(self.unwatched),
+            "since": self.since,
+            "until": now,
+            "learning": [[*key, left] for key, left in list(self.learning.items())[:MOST_LEARNING]],
+        }
+
+    def restore_record(self, data: object, now: float = 0.0) -> None:
+        """Begin with what the owner before knew; anything else is nothing.
+
+        :param now: seconds since the epoch.
+        """
+        record = read_record(data)
+        # What is read again from the store reaches back so far, and no farther.
+        followed_on = record.until and now - record.until <= LEARNT * self.step
+        self.since = record.since if followed_on else now
+        for anomaly in record.anomalies:
             if anomaly.ended:
                 self.ended.append(anomaly)
             else:
@@ -206,19 +233,46 @@ class Share:
             raise InvalidInput("this state of a group of peers is damaged") from error
 
 
-def read_record(data: object) -> tuple[list[Anomaly], int]:
-    """The anomalies of a share's record, and how many series its owner does not watch.
+class Record(NamedTuple):
+    """What the owner of a share wrote of it.
 
-    What cannot be read, as what another version wrote, is left out.
+    :ivar unwatched: how many series it does not watch.
+    :ivar since: from when on the anomalies are complete, in seconds since the epoch, and ``until``
+        when it was written; 0 where it is not known.
+    :ivar learning: series that still learnt what is usual, and for how many seconds.
     """
+
+    anomalies: list[Anomaly]
+    unwatched: int = 0
+    since: float = 0.0
+    until: float = 0.0
+    learning: Mapping[SeriesKey, float] = MappingProxyType({})
+
+
+def read_record(data: object) -> Record:
+    """A share's record. What cannot be read, as what another version wrote, is left out."""
     if not isinstance(data, dict):
-        return [], 0
+        return Record([])
     found = []
     for each in data.get("anomalies", ()):
         with contextlib.suppress(msgspec.ValidationError):
             found.append(msgspec.convert(each, Anomaly))
     unwatched = data.get("unwatched")
-    return found, unwatched if isinstance(unwatched, int) else 0
+    learning: dict[SeriesKey, float] = {}
+    with contextlib.suppress(TypeError, ValueError):
+        for *key, seconds in data.get("learning", ()):
+            learning[SeriesKey(*key)] = float(seconds)
+    return Record(
+        found,
+        unwatched if isinstance(unwatched, int) else 0,
+        _number(data.get("since")),
+        _number(data.get("until")),
+        learning,
+    )
+
+
+def _number(value: object) -> float:
+    return float(value) if isinstance(value, int | float) else 0.0
 
 
 def series_name(key: SeriesKey) -> str:

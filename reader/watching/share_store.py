@@ -72,7 +72,7 @@ class ShareStore:
         for number in sorted(taken):
             share = Share(number, followed.step)
             record, self._revisions[number] = await self._bucket.get(record_key(number))
-            share.restore_record(record)
+            share.restore_record(record, time.time())
             async for name, data in self._bucket.states(number):
                 if followed.size + len(share.series) >= most:
                     break
@@ -122,7 +122,7 @@ class ShareStore:
 
     async def _write_record(self, share: Share) -> None:
         self._revisions[share.number] = await self._bucket.write(
-            record_key(share.number), share.record(), self._revisions[share.number]
+            record_key(share.number), share.record(time.time()), self._revisions[share.number]
         )
 
     async def save_some(self, seconds: float) -> None:

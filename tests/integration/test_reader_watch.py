@@ -159,6 +159,13 @@ async def test_an_anomaly_is_told_when_it_begins_and_when_it_ends_by_one_of_two_
             reply = await ask(world.client, "anomalies")
         assert reply["source"] == "watch"
         assert [(row["device"], row["lasts"]) for row in reply["data"]] == [("disk-1", True)]
+        for scope in ({"device_id": "disk-1"}, {"source_device": "DiskUnit"}):
+            narrow = await ask(world.client, "anomalies", **scope)
+            while not narrow["data"]:
+                narrow = await ask(world.client, "anomalies", **scope)
+            assert narrow["source"] == "watch"
+            assert [row["from"] for row in narrow["data"]] == [reply["data"][0]["from"]]
+        assert (await ask(world.client, "anomalies", device_id="disk-2"))["data"] == []
         await world.publish(60)
         await until(lambda: world.told == [7, 1])
         await asyncio.sleep(0.5)

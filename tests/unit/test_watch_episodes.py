@@ -21,7 +21,7 @@ from reader.detection.episodes import (
     criticality,
     severity,
 )
-from reader.questions.anomalies import chosen, row
+from reader.questions.anomalies import _before, _still_learning, chosen, row
 from spindle.store.base import Bucket, Selection, SeriesKey
 from spindle.timestamps import NS
 
@@ -232,8 +232,10 @@ def noise(count: int, seed: int = 1) -> list[float]:
 
 def test_a_stored_series_gives_the_anomalies_that_following_it_would_give() -> None:
     values = noise(400) + [40 + each for each in noise(30)] + noise(100)
-    found = anomaly.of_series([*steps(noise(500), device="well"), *steps(values)], 0.5)
-    shown = row(*found)
+    young = steps(noise(140), device="young")
+    found = anomaly.of_series([*steps(noise(500), device="well"), *steps(values), *young], 0.5)
+    assert found.learning == {young[0].key: 11}
+    shown = row(*found.anomalies)
     assert (shown["device"], shown["metric_type"], shown["lasts"]) == ("d1", "Latency", False)
     assert shown["from"] == "1970-01-01T00:33:20Z"
     assert "Latency" in shown["explanation"]
@@ -243,7 +245,7 @@ def test_a_stored_series_gives_the_anomalies_that_following_it_would_give() -> N
     for n, value in enumerate(values):
         best = max(best, detector.update(n * 5.0, value))
     assert shown["score"] == pytest.approx(best, abs=0.2)
-    assert anomaly.of_series(steps(values), 0.5, lambda: True) == []
+    assert anomaly.of_series(steps(values), 0.5, lambda: True).anomalies == []
 
 
 def test_what_is_chosen_reaches_into_the_window_the_highest_score_first() -> None:
@@ -259,6 +261,25 @@ def test_what_is_chosen_reaches_into_the_window_the_highest_score_first() -> Non
     assert devices(Selection(), 150) == ["c", "b"]
     assert devices(Selection(device_id="a"), 0) == ["a"]
     assert devices(Selection(metric_type="IOPs"), 0) == []
+
+
+def test_before_the_record_began_the_store_is_scored_and_nothing_is_told_twice() -> None:
+    def made(device: str, start: float, last: float) -> Anomaly:
+        key = SeriesKey("DiskUnit", "Latency", device, "a1")
+        return Anomaly(key, Episode(start, last, last, 9.0, 1.0, 0.9, "surge", ""), 5)
+
+    recorded = [made("a", 100, 200), made("a", 300, 400)]
+    scored = [made("a", 20, 40), made("a", 90, 120), made("b", 50, 120)]
+    found = [
+        (each.key.device_id, each.start_ns // NS, each.ended) for each in _before(recorded, scored)
+    ]
+    assert found == [("a", 20, True), ("b", 50, True)]
+
+
+def test_an_empty_answer_says_when_it_is_not_known_yet_what_is_usual() -> None:
+    one, two = (SeriesKey("DiskUnit", name, "d", "") for name in ("Latency", "IOPs"))
+    assert _still_learning({one: 55.0}) == "1 series is still learning, 1 minute left"
+    assert _still_learning({one: 55.0, two: 301.0}) == "2 series are still learning, 6 minutes left"
 
 
 def test_the_step_grows_with_the_number_of_series_until_they_are_too_many() -> None:

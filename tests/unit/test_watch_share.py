@@ -8,6 +8,8 @@ from dataclasses import replace
 import orjson
 import pytest
 
+from reader.detection.anomaly import Anomaly
+from reader.detection.episodes import Episode
 from reader.health.evidence import Evidence, PreviousState, Rules
 from reader.health.limits import Thresholds
 from reader.health.reasons import from_finding
@@ -17,7 +19,7 @@ from reader.watching import announcements
 from reader.watching.fleet_health import health_from_json, health_json
 from reader.watching.followed_shares import FollowedShares
 from reader.watching.series import FollowedSeries
-from reader.watching.share import Share, series_name
+from reader.watching.share import MOST_ENDED, Share, series_name
 from spindle.errors import InvalidInput
 from spindle.store.base import Latest, SeriesKey
 from spindle.timestamps import NS
@@ -140,6 +142,32 @@ def test_the_bound_on_series_is_kept_and_logged_once(caplog: pytest.LogCaptureFi
     there = WatchFindings()
     other.show(there)
     assert there.unwatched == 7
+
+
+def test_a_record_says_from_when_on_it_is_complete_and_what_still_learns() -> None:
+    first = Share(0, 1.0)
+    first.restore_record(None, START - 100)
+    assert first.since == START - 100
+    follow(first, noise(51))  # the 51st waits for its step to end
+    record = orjson.loads(orjson.dumps(first.record(START + 51)))
+    soon, late, there = Share(0, 1.0), Share(0, 1.0), WatchFindings()
+    soon.restore_record(record, START + 60)
+    late.restore_record(record, START + 7200)
+    assert (soon.since, late.since) == (START - 100, START + 7200)  # nobody looked for two hours
+    other = FollowedShares(1.0, 3)
+    other.read_elsewhere(0, record)
+    other.show(there)
+    assert (there.since, there.learning) == (START - 100, {KEY: 101.0})
+
+
+def test_what_is_forgotten_of_a_record_is_not_said_to_be_known() -> None:
+    share = Share(0, 1.0)
+    for number in range(MOST_ENDED + 1):
+        at = START + number
+        gone = Episode(at, at, at, 9.0, 1.0, 0.9, "surge", "")
+        share.lasting[KEY, False] = Anomaly.of_series(KEY, gone)
+        share._end((KEY, False), gone)
+    assert share.since == START
 
 
 def test_only_shares_that_are_followed_are_scored() -> None:
