@@ -201,7 +201,25 @@ def _metrics() -> list[Panel]:
 
 
 def _smart() -> list[Panel]:
-    return [_metric(metric.name, 6) for metric in catalog.METRICS.values() if metric.smart]
+    """One table for all drives: their counters stand still for months, and a change is the news."""
+    names = "|".join(metric.name for metric in catalog.METRICS.values() if metric.smart)
+    newest = (
+        'SELECT last("value") AS "now", last("value") - first("value") AS "change" '
+        f'FROM "{DEVICE_METRICS}" WHERE $timeFilter AND "metric_type" =~ /^({names})$/ '
+        f'AND {_CHOSEN} GROUP BY "device_id", "metric_type"'
+    )
+    return [
+        Panel(
+            "SMART values",
+            "table",
+            [influxql(newest, table=True)],
+            COLUMNS,
+            9,
+            description="The newest of each, and its change in the chosen time; over time: choose "
+            "it as Metric above",
+            options={"showHeader": True, "sortBy": [{"displayName": "change", "desc": True}]},
+        )
+    ]
 
 
 def _events() -> list[Panel]:

@@ -200,7 +200,7 @@ async def test_what_is_older_than_the_retention_is_refused_at_once(file: Path) -
         ):
             with pytest.raises(BatchRefused, match=r"^expired: .* is older than the retention"):
                 await write
-    await writer.write_points([(TEMP, NOW, 1.0), (TEMP, NOW - week + 60 * 10**9, 1.0)])
+    await writer.write_points([(TEMP, NOW, 1.0), (TEMP, NOW - week + 3600 * 10**9, 1.0)])
     assert await writer.expire(NOW) == 0
     assert await counts(writer) == {"device_metrics": 2, "events": 0}
     await writer.close()

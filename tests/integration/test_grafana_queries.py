@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from grafana import dashboard, panels
+from spindle import catalog
 from tests.servers import Server
 
 MADE = dashboard.dashboard()
@@ -55,10 +56,7 @@ def _lines() -> str:
             lines += [
                 f"device_metrics,array_id=array1,device_id={device},metric_type={metric},"
                 f"source_device={source} value={40 + step} {at}"
-                for metric in (
-                    *("DiskTemp", "IOPs", "Latency", "CapacityUsed", "PercentageUsed"),
-                    *("ReadBytes", "WriteBytes", "Utilisation"),
-                )
+                for metric in catalog.METRICS
             ]
             lines.append(
                 f"events,array_id=array1,device_id={device},event_type=DriveFailure,"

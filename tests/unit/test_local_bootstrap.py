@@ -164,6 +164,7 @@ def test_the_next_program_takes_ctrl_c_when_it_can(monkeypatch: pytest.MonkeyPat
         seen.extend([environment[bootstrap.CALLED_FROM], Path.cwd()])
 
     monkeypatch.setattr(os, "execve", execve)
+    monkeypatch.delenv(bootstrap.CALLED_FROM, raising=False)  # run.sh has set it for the tests
     try:
         bootstrap._become(Path(sys.executable), ["-m", "local"])
     finally:
