@@ -50,6 +50,9 @@ usage: ./run.sh [command]
   deadletters list|show|replay|purge
                         what could not be stored, with the reason
   repair                make the writer's consumers anew; nothing that waits is lost
+  check-drive FILE... | - [--json]
+                        will a drive fail? from smartctl --json -x, without the pipeline; exit code
+                        0 ok, 1 warning, 2 critical, 3 unreadable
   score FILE.csv [-o OUT.csv] [--plot OUT.png]
                         the anomaly detector over a file of timestamp,value
   backup FILE           a checked copy of the store: of SQLite made while it is written to; in
@@ -72,7 +75,7 @@ LOCAL = (
     *("init", "build", "start", "stop", "restart", "all", "status", "logs", "query"),
     *("inject", "deadletters", "repair", "backup", "restore"),
 )
-TOOLS = ("test", "check", "bench", "score", "replace", "env-example", "reference")
+TOOLS = ("test", "check", "check-drive", "bench", "score", "replace", "env-example", "reference")
 #: What only looks, or ends what runs: it never installs or changes anything.
 LOOKING = {
     "status": EXIT_NOT_RUNNING,

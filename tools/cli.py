@@ -79,6 +79,15 @@ def score(context: typer.Context) -> None:
     scoring(context.args, prog_name="./run.sh score")
 
 
+@app.command(name="check-drive", context_settings=_HANDED_ON)
+def check_drive(context: typer.Context) -> None:
+    """Will a drive fail? From saved outputs of smartctl --json -x: FILE... | -, --json."""
+    from tools.check_drive import app as checking  # noqa: PLC0415 - the rules are read then
+
+    os.chdir(called_from())  # the files are named from there
+    checking(context.args, prog_name="./run.sh check-drive")
+
+
 @app.command(context_settings=_HANDED_ON)
 def replace(context: typer.Context) -> None:
     """Replace text literally in the files here."""

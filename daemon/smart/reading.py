@@ -28,6 +28,7 @@ FAILING, AT_THRESHOLD, ONCE_AT_THRESHOLD = 1 << 3, 1 << 4, 1 << 5
 MOST_COUNT = 2**32
 MOST_HOURS = 1_000_000  # 114 years
 FASTEST_DISK = 8 * 600e6  # bits per second, of one that turns, with two actuators
+TEMPERATURE_ATTRIBUTES = (190, 194)
 COLDEST, HOTTEST = -60, 200  # degC; beyond them a sensor says that it has nothing to say
 _ASLEEP = re.compile(r"in (\w+(?: \w+)?) mode", re.IGNORECASE)
 _LEADING = re.compile(r"\s*(\d+)(?:\s|$|\()")
@@ -139,7 +140,7 @@ def _attributes(output: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
     sector = number(output.get("logical_block_size")) or 512
     for row in rows if isinstance(rows, list) else ():
         name, raw = text(at(row, "name")) or "", number(at(row, "raw", "value"))
-        if number(at(row, "id")) in (190, 194):
+        if number(at(row, "id")) in TEMPERATURE_ATTRIBUTES:
             yield from _temperature(row, raw)
         for pattern, metric in ((table.WRITTEN, "LifetimeWritten"), (table.READ, "LifetimeRead")):
             found = pattern.fullmatch(name)
@@ -248,17 +249,37 @@ def _warnings(output: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
         for place, name in enumerate(table.NVME_WARNINGS):
             yield name, float(int(bits) >> place & 1)
     passed = at(output, "smart_status", "passed")
-    if status(output) & FAILING or passed is False:
+    hot = _is_only_hot(output)
+    if (status(output) & FAILING or passed is False) and not hot:
         yield "SmartFailing", 1.0
     elif passed is True:
         yield "SmartFailing", 0.0
-    if isinstance(at(output, "ata_smart_attributes", "table"), list):
-        yield "AttributesFailing", float(_when_failed(output, "now", AT_THRESHOLD))
-        yield "AttributesFailedBefore", float(_when_failed(output, "past", ONCE_AT_THRESHOLD))
+    has_table = isinstance(at(output, "ata_smart_attributes", "table"), list)
+    at_threshold = status(output) & (AT_THRESHOLD | ONCE_AT_THRESHOLD)
+    if has_table or (at_threshold and at(output, "device", "protocol") == "ATA"):
+        now, is_hot = _when_failed(output, "now", AT_THRESHOLD)
+        yield "AttributesFailing", float(now)
+        yield "AttributesFailedBefore", float(_when_failed(output, "past", ONCE_AT_THRESHOLD)[0])
+        hot = hot or is_hot
+    if hot:
+        yield "TemperatureOutOfRange", 1.0
 
 
-def _when_failed(output: Mapping[str, Any], when: str, bit: int) -> int:
-    """Attributes at their threshold; at least one where smartctl's exit status says so."""
+def _is_only_hot(output: Mapping[str, Any]) -> bool:
+    """SCSI's warning of its temperature (SPC-5, 0Bh/01h) fails the overall health too."""
+    sense = [number(at(output, "smart_status", "scsi", key)) for key in ("asc", "ascq")]
+    return sense == [0x0B, 0x01]
+
+
+def _when_failed(output: Mapping[str, Any], when: str, bit: int) -> tuple[int, bool]:
+    """Attributes at their threshold, and whether a temperature is.
+
+    Temperatures are not counted: they are no damage. At least one where smartctl's exit status says
+    so and no temperature explains it.
+    """
     rows = at(output, "ata_smart_attributes", "table")
-    found = sum(1 for row in rows if at(row, "when_failed") == when)
-    return max(found, 1 if status(output) & bit else 0)
+    found = (
+        [row for row in rows if at(row, "when_failed") == when] if isinstance(rows, list) else []
+    )
+    hot = sum(number(at(row, "id")) in TEMPERATURE_ATTRIBUTES for row in found)
+    return len(found) - hot or (1 if status(output) & bit and not hot else 0), hot > 0

@@ -1,0 +1,296 @@
+"""What a drive's own word is worth: SMART values in, a verdict with its reasons out. Pure.
+
+The rules are data (``smart_rules.toml``), each with its source. That a drive calls itself well
+proves nothing: of the drives that failed, a third to a half had PASSED (Pinheiro et al., FAST '07).
+That it calls itself failing is always critical.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from math import exp
+from pathlib import Path
+from typing import Any, Literal
+
+from reader.detection.findings import RANK, State
+
+SETTLED_DAYS = 30.0  #: what has not grown for so long counts one step less
+_STEPS: tuple[State, ...] = ("ok", "warning", "critical")
+#: Only solid-state drives say these.
+_OF_FLASH = frozenset(("PercentageUsed", "AvailableSpare", "ProgramFails", "EraseFails"))
+#: They say how a drive is used or what it thinks of itself, and bear out nothing.
+_NO_EVIDENCE = frozenset(
+    ("SmartFailing", "AttributesFailing", "AttributesFailedBefore", "DiskTemp", "PowerOnHours")
+)
+_ROTATING = ("ReallocatedSectors", "PendingSectors")  # a rotating ATA disk counts one of them
+
+
+@dataclass(frozen=True, slots=True)
+class Risk:
+    """Failures per drive and year, with their 95 % interval.
+
+    :ivar since: the value from which on this is so.
+    """
+
+    since: float
+    rate: float
+    low: float
+    high: float
+
+    @property
+    def probability(self) -> tuple[float, float, float]:
+        """That a drive fails within a year, 0 to 1, with its interval."""
+        return 1 - exp(-self.rate), 1 - exp(-self.low), 1 - exp(-self.high)
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What the values of one metric mean; ``smart_rules.toml`` explains the fields."""
+
+    metric: str
+    words: tuple[str, ...]
+    attribute: str
+    do: str
+    why: str
+    on: Literal["any", "disk", "solid"] = "any"
+    protocol: str = ""
+    bad: Literal["high", "low"] = "high"
+    note: float | None = None
+    warning: float | None = None
+    critical: float | None = None
+    grew: float | None = None
+    surged: float | None = None
+    settles: bool = False
+    rates: tuple[Risk, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Growth:
+    """How much more a value is than it was.
+
+    :ivar day: than a day ago.
+    :ivar month: than ``SETTLED_DAYS`` ago, or than the first reading of a younger history.
+    :ivar days: that the history covers.
+    """
+
+    day: float
+    month: float
+    days: float
+
+
+@dataclass(frozen=True, slots=True)
+class Drive:
+    """What the rules ask of a drive's facts.
+
+    :ivar rotation_rpm: 0 for a solid-state drive; None where it is not said.
+    """
+
+    protocol: str | None = None
+    rotation_rpm: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SmartReason:
+    """One thing a drive says, what it means and what to do.
+
+    :ivar severity: ``ok`` for what is worth a line and no more.
+    :ivar risk: what is known of drives that say the same.
+    """
+
+    metric: str
+    attribute: str
+    value: float | None
+    limit: float | None
+    severity: State
+    message: str
+    do: str
+    risk: Risk | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A drive, judged.
+
+    :ivar risk: of failing within a year; None where nothing is published for such a drive.
+    :ivar reasons: the worst first.
+    """
+
+    health: State
+    risk: Risk | None
+    reasons: tuple[SmartReason, ...]
+
+
+def _load() -> tuple[tuple[Rule, ...], Risk, str]:
+    data: dict[str, Any] = tomllib.loads(Path(__file__).with_name("smart_rules.toml").read_text())
+    rules = []
+    for row in data["rule"]:
+        rates = tuple(Risk(*each) for each in row.pop("rates", ()))
+        rules.append(Rule(**{**row, "words": tuple(row["words"]), "rates": rates}))
+    return tuple(rules), Risk(0, *data["healthy"]), data["source"]
+
+
+RULES, HEALTHY, SOURCE = _load()
+METRICS = frozenset(rule.metric for rule in RULES) | {"AvailableSpare"}
+_EVIDENCE = METRICS - _NO_EVIDENCE
+
+
+def judge(
+    values: Mapping[str, float],
+    drive: Drive,
+    growth: Mapping[str, Growth] | None = None,
+    gaps: Sequence[str] = (),
+) -> Verdict:
+    """The verdict on one drive.
+
+    :param values: metric type -> newest value, in the catalogue's units.
+    :param growth: of values whose history is known.
+    :param gaps: what should have been said and was not; with one, a drive is never ``ok``.
+    """
+    solid = _is_solid(values, drive)
+    values = _without_hot_air(values)
+    reasons = [
+        reason
+        for rule in RULES
+        if _applies(rule, drive, solid)
+        and rule.metric in values
+        and (reason := _reason(rule, values[rule.metric], drive, (growth or {}).get(rule.metric)))
+    ]
+    reasons += _spare(values)
+    found: list[State] = [each.severity for each in reasons]
+    state: State = max(found, key=RANK.__getitem__, default="ok")
+    if state == "ok":
+        missing = list(gaps)
+        if not values.keys() & _EVIDENCE:
+            missing.append("none of the counters that could bear out that it is well")
+        if missing:
+            state = "unknown"
+            text = f"not known to be well: {'; '.join(missing)}"
+            do = "read it with smartctl -x, if need be with another -d TYPE"
+            reasons.append(SmartReason("", "", None, None, "unknown", text, do))
+    reasons.sort(key=_worst_first)
+    return Verdict(state, _risk(state, reasons, values, drive, solid), tuple(reasons))
+
+
+def _worst_first(reason: SmartReason) -> tuple[float, bool, float]:
+    """Sort key: severity, then the drive's own word, then by what becomes of such drives."""
+    own = reason.metric in ("SmartFailing", "AttributesFailing")
+    return -RANK[reason.severity], not own, -(reason.risk.rate if reason.risk else 0.0)
+
+
+def _is_solid(values: Mapping[str, float], drive: Drive) -> bool:
+    if drive.rotation_rpm is not None:
+        return drive.rotation_rpm == 0
+    return drive.protocol == "NVMe" or bool(values.keys() & _OF_FLASH)
+
+
+def _without_hot_air(values: Mapping[str, float]) -> Mapping[str, float]:
+    """An NVMe drive fails its overall health for any warning bit, also for temperature alone."""
+    bits = [name for name in ("SpareBelowThreshold", "ReliabilityDegraded", "MediaReadOnly",
+            "BackupFailed", "PersistentMemoryUnreliable") if name in values]  # fmt: skip
+    if bits and values.get("TemperatureOutOfRange") and not any(values[name] for name in bits):
+        return {name: value for name, value in values.items() if name != "SmartFailing"}
+    return values
+
+
+def _applies(rule: Rule, drive: Drive, solid: bool) -> bool:
+    if rule.protocol and drive.protocol not in (None, rule.protocol):
+        return False
+    return rule.on == "any" or (rule.on == "solid") == solid
+
+
+def _reason(rule: Rule, value: float, drive: Drive, growth: Growth | None) -> SmartReason | None:
+    """Why a value is worth a word, or None."""
+    severity, limit = _by_level(rule, value)
+    said = _words(rule, value)
+    if severity is not None and rule.settles and growth is not None and _has_settled(growth):
+        severity = _STEPS[max(0, _STEPS.index(severity) - 1)]
+        said += f", none of them new within {growth.days:.0f} days"
+    if growth is not None and rule.grew is not None:
+        grown = _by_growth(rule, growth)
+        said += _more(growth)
+        if grown is not None and (severity is None or RANK[grown] > RANK[severity]):
+            severity = grown
+    if severity is None:
+        return None
+    risk = None
+    if rule.rates and drive.protocol in (None, "ATA"):
+        risk = next((each for each in reversed(rule.rates) if value >= each.since), None)
+    if risk is not None:
+        likely, low, high = (100 * each for each in risk.probability)
+        said += f"; drives like this fail at about {likely:.0f} % a year ({low:.0f}-{high:.0f} %)"
+    return SmartReason(
+        rule.metric, rule.attribute, value, limit, severity, said, rule.do, risk
+    )  # fmt: skip
+
+
+def _by_level(rule: Rule, value: float) -> tuple[State | None, float | None]:
+    levels: tuple[tuple[State, float | None], ...]
+    levels = ("critical", rule.critical), ("warning", rule.warning), ("ok", rule.note)
+    for severity, limit in levels:
+        if limit is not None and (value <= limit if rule.bad == "low" else value >= limit):
+            return severity, limit
+    return None, None
+
+
+def _by_growth(rule: Rule, growth: Growth) -> State | None:
+    if rule.surged is not None and growth.day >= rule.surged:
+        return "critical"
+    if rule.grew is not None and max(growth.day, growth.month) >= rule.grew:
+        return "warning"
+    return None
+
+
+def _has_settled(growth: Growth) -> bool:
+    return growth.days >= SETTLED_DAYS and growth.month <= 0
+
+
+def _more(growth: Growth) -> str:
+    if growth.day > 0:
+        return f", {growth.day:,.0f} more since yesterday"
+    if growth.month > 0:
+        return f", {growth.month:,.0f} more within {min(growth.days, SETTLED_DAYS):.0f} days"
+    return ""
+
+
+def _words(rule: Rule, value: float) -> str:
+    words = rule.words[0] if value == 1 else rule.words[-1]
+    text = words.format(f"{value:,.0f}")
+    number = rule.attribute.partition(" ")[0]
+    return f"{text} (attribute {rule.attribute})" if number[:1].isdigit() else text
+
+
+def _spare(values: Mapping[str, float]) -> list[SmartReason]:
+    """Spare blocks against the maker's threshold; 10 % where it names none."""
+    left = values.get("AvailableSpare")
+    if left is None:
+        return []
+    threshold = values.get("AvailableSpareThreshold") or 10.0
+    near = threshold + (100 - threshold) / 4
+    if left >= 100 or left > near:
+        return []
+    severity: State = "critical" if left <= threshold else "warning"
+    text = f"{left:.0f} % of its spare blocks left, the maker's threshold is {threshold:.0f} %"
+    do = "copy what is on it now and replace it" if severity == "critical" else "plan a replacement"
+    limit = threshold if severity == "critical" else near
+    return [
+        SmartReason("AvailableSpare", "available spare", left, limit, severity, text, do)
+    ]  # fmt: skip
+
+
+def _risk(
+    state: State,
+    reasons: Sequence[SmartReason],
+    values: Mapping[str, float],
+    drive: Drive,
+    solid: bool,
+) -> Risk | None:
+    """The worst of what its values say; they go together, so that they are not added up."""
+    worst = max((r.risk for r in reasons if r.risk), key=lambda each: each.rate, default=None)
+    if worst is not None:
+        return worst
+    counted = any(name in values for name in _ROTATING)
+    if state in ("ok", "warning") and counted and not solid and drive.protocol in (None, "ATA"):
+        return replace(HEALTHY)
+    return None
