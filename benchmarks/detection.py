@@ -4,6 +4,7 @@
 * faults: seeded storage faults at the default alarm threshold
 * healthy: false alarms of a seeded healthy fleet
 * cost: microseconds a point, and a day of 1,000 devices with 4 metrics each
+* repeats, long, peers: see ``benchmarks.detection_states``
 
 Results and their reading: docs/detection.md.
 """
@@ -26,6 +27,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.detection_states import long, peers, repeats
 from benchmarks.storage_series import DAY, FAULTS, METRICS, Floats, healthy
 from reader.detection.detector import ALARM, NOVELTY, WARM_UP, Detector
 from reader.detection.novelty import Novelty
@@ -240,7 +242,15 @@ def cost() -> None:
     console.print(f"4,000 series x {DAY} points: {spent:.1f} s in {cores} processes")
 
 
-PARTS = {"public": public, "faults": faults, "healthy": healthy_fleet, "cost": cost}
+PARTS = {
+    "public": public,
+    "faults": faults,
+    "healthy": healthy_fleet,
+    "cost": cost,
+    "repeats": repeats,
+    "long": long,
+    "peers": peers,
+}
 
 if __name__ == "__main__":
     for part in sys.argv[1:] or PARTS:

@@ -14,18 +14,18 @@ WINDOW = 60
 STRIDE = 12
 """Points from one look at the window to the next."""
 
-SAMPLE = 18
-"""Points from one remembered window to the next."""
+SAMPLE = 24
+"""Points from one remembered window to the next: a multiple of ``STRIDE``."""
 
-LAG = 126
+LAG = 120
 """Points after which a window may be remembered: what goes on now is not compared with itself."""
 
 KEPT = 384
 """Windows remembered. When full, every second one of the older half goes: yesterday is known
 closely, and last week still."""
 
-LEAST = 80
-"""Remembered windows before anything is called unusual."""
+LEAST = 60
+"""Remembered windows before anything is called unusual: a day of them at one a minute."""
 
 FROZEN = 7.0
 """Surprise, in nats (a chance of 1 in 1,100), from which a window is no example of the usual."""
@@ -34,9 +34,9 @@ ACCEPTED = 1440
 """Points after which a departure that goes on is learnt all the same: the series is like that now.
 Who told of it goes on telling until it is over or acknowledged."""
 
-SURE = 14.0
-"""Surprise from which a departure is an alarm by itself: in healthy fleets the largest of 750
-device-weeks was 12."""
+SURE = 11.0
+"""Surprise from which a departure is an alarm by itself: in 500 healthy device-weeks the largest was
+9.4, but where data was moved away."""
 
 EVIDENCE = 30.0
 """As for a surge: the surprise whose score is 0.5."""
@@ -46,6 +46,10 @@ AGAIN = 1.5
 
 TAIL = 4.0
 """Weight of the distance beyond everything known, in nats for each factor e."""
+
+LEAST_CHANGE = 0.25
+"""Of the usual spread, and of the logs of spread and roughness: where the past is as even as a
+straight line, its own width is no measure, and less than this is nobody's concern."""
 
 FEATURES = ("level", "spread", "roughness", "slope")
 _TINY = 1e-9
@@ -88,14 +92,15 @@ class Departure:
     """
 
     __slots__ = (
-        "_ranked", "alarm", "feature", "kept", "last", "nats", "news", "next", "pending", "points",
-        "recent", "since", "steps", "sure",
+        "_ranked", "alarm", "feature", "grain", "kept", "last", "nats", "news", "next", "pending",
+        "points", "recent", "since", "steps", "sure",
     )  # fmt: skip
     DERIVED = ("_ranked",)
 
     def __init__(self) -> None:
         self.points = 0
         self.last = 0.0  # the value before
+        self.grain = 0.0  # smallest step between two values that differ, 0 before there was one
         self.recent = array("d")  # the last WINDOW values
         self.steps = array("d")  # and the sizes of their steps
         self.kept = array("d")  # features of remembered windows, oldest first, one after the other
@@ -114,7 +119,10 @@ class Departure:
         self.points = points = self.points + 1
         recent, steps = self.recent, self.steps
         recent.append(value)
-        steps.append(abs(value - self.last) if len(recent) > 1 else 0.0)
+        step = abs(value - self.last) if len(recent) > 1 else 0.0
+        steps.append(step)
+        if step and (step < self.grain or not self.grain):
+            self.grain = step
         self.last = value
         if len(recent) > WINDOW:
             del recent[0], steps[0]
@@ -157,17 +165,21 @@ class Departure:
         recent = self.recent
         level = sum(recent) / WINDOW
         apart = [value - level for value in recent]
-        spread = log(sqrt(sum(map(mul, apart, apart)) / WINDOW) + _TINY)
-        roughness = log(sum(self.steps) / WINDOW + _TINY)
+        # A sensor of whole degrees says nothing of what happens within one.
+        least = 0.25 * self.grain + _TINY
+        spread = log(sqrt(sum(map(mul, apart, apart)) / WINDOW) + least)
+        roughness = log(sum(self.steps) / WINDOW + least)
         slope = sum(map(mul, apart, _CENTRED)) / _SQUARES
         return level, spread, roughness, slope
 
     def _surprise(self, features: tuple[float, ...]) -> float:
-        most = 0.0
-        for number, (ranked, value) in enumerate(zip(self._sorted(), features, strict=True)):
-            size = len(ranked)
-            if size < LEAST:
-                return 0.0
+        every, most = self._sorted(), 0.0
+        size = len(every[0])
+        if size < LEAST:
+            return 0.0
+        even = LEAST_CHANGE * exp(every[1][size // 2])
+        least = even, LEAST_CHANGE, LEAST_CHANGE, even / WINDOW
+        for number, (ranked, value) in enumerate(zip(every, features, strict=True)):
             at = bisect_left(ranked, value)
             rank = min(at, size - at)
             nats = log((size + 1.0) / (2.0 * rank + 1.0))
@@ -175,10 +187,20 @@ class Departure:
                 middle = ranked[size * 9 // 10] - ranked[size // 10]
                 beyond = ranked[0] - value if at == 0 else value - ranked[-1]
                 if beyond > 0.0:
-                    nats += TAIL * log1p(beyond / (middle + _TINY))
+                    nats += TAIL * log1p(beyond / max(middle, least[number]))
             if nats > most:
                 most, self.feature = nats, number
         return most
+
+    def returns(self, level: float, value: float) -> bool:
+        """Whether the level lies beyond all that are remembered, and the value does not."""
+        levels, spreads, *_ = self._sorted()
+        if len(levels) < LEAST:
+            return False
+        spread = exp(spreads[len(spreads) // 2])
+        low, high = levels[0], levels[-1]
+        beyond = max(level - high, low - level) > spread
+        return beyond and low - 2 * spread <= value <= high + 2 * spread
 
     def found(self, step: float) -> Found:
         """What the last look found.

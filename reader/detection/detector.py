@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from math import isfinite
 
 from reader.detection import detector_state, wording
-from reader.detection.departure import Departure
+from reader.detection.departure import SURE, Departure
 from reader.detection.novelty import Novelty
 from reader.detection.rhythm import Rhythm
 from reader.detection.stuck import Stuck
@@ -55,6 +55,7 @@ class Explanation:
     :ivar value: the point's value.
     :ivar expected: the value that would have been usual, None before there was one.
     :ivar text: one sentence in the metric's unit.
+    :ivar returns: it leads from a level that never was usual back to one that is.
     :ivar grew: of a departure in spread or roughness, whether there is more of it than usual.
     """
 
@@ -64,6 +65,7 @@ class Explanation:
     expected: float | None
     text: str
     grew: bool | None = None
+    returns: bool = False
 
 
 class Detector:
@@ -139,6 +141,11 @@ class Detector:
         """0 while the last hour is as usual; from ``ALARM`` on it is no chance that it is not."""
         return self.departure.certainty
 
+    @property
+    def state(self) -> float:
+        """How unusual the last hour or the last point is, in 0..1: to rank points by what lasts."""
+        return max(self.departure.nats / (self.departure.nats + SURE), self.alarm)
+
     def _clock(self, timestamp: float, value: float) -> float:
         """Learn the usual step and notice gaps; the timestamp to go by."""
         if not -HUGE < timestamp < HUGE:
@@ -191,7 +198,8 @@ class Detector:
             text = wording.novelty(head, unit, value, values[0], values[-1])
         else:
             text = f"{head}; nothing unusual"
-        return Explanation(score, kind or None, value, expected, text, grew)
+        returns = kind == "surge" and self.departure.returns(self.expected, value)
+        return Explanation(score, kind or None, value, expected, text, grew, returns)
 
     @property
     def span(self) -> float:

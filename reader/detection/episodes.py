@@ -22,6 +22,7 @@ from reader.detection.findings import State
 from spindle import catalog
 
 CALM = 12  #: points in a row without an alarm, back where it began, and it is over
+PAST = 0.5  #: sizes beyond what was expected that a way back may lead
 LONGEST = 360  #: points after the last alarm; then a way back is an anomaly of its own
 ACCEPTED = 1440
 """Points after the last alarm from which a detector knows nothing else, as for its own views. What
@@ -76,6 +77,17 @@ class Episode:
         """What it has in common with others that are the same again: kind and direction."""
         higher = self.grew if self.expected is None else self.value > self.expected
         return f"{self.kind} {'higher' if higher else 'lower'}"
+
+    @property
+    def size(self) -> float:
+        """How far from what was expected."""
+        return 0.0 if self.expected is None else abs(self.value - self.expected)
+
+    def overshoot(self, value: float) -> float:
+        """How far beyond what was expected, on the other side than the peak, in the peak's size."""
+        if self.expected is None or not self.size:
+            return 0.0
+        return (value - self.expected) / (self.expected - self.value)
 
     def deviates(self, value: float) -> bool:
         """Whether a value is still nearer to the peak than to what was expected."""
@@ -140,10 +152,12 @@ class Episodes:
         if now is None:
             self.quiet += 1
             self.rest += 1
-            if said.alarm >= self.alarm or (said.departed >= self.alarm and self.rest >= WINDOW):
-                return self._begin(time, said), None
-            return None, None
+            sure = said.alarm if self.rest < WINDOW else max(said.alarm, said.departed)
+            return self._begin(time, said) if sure >= self.alarm else None, None
         if said.alarm >= self.alarm and (said.kind != "departure" or now.kind == "departure"):
+            if self._is_worse(now, value):
+                self._end(WINDOW)
+                return self._begin(time, said), now
             self._heard_again(now, time, value, said)
             return None, None
         self.quiet += 1
@@ -152,10 +166,20 @@ class Episodes:
             self.open = replace(now, last=time)
             return None, None
         self.calm += 1
-        if self.calm < CALM:
-            return None, None
-        self.open, self.ended, self.rest = None, now, 0
-        return None, now
+        return None, self._end() if self.calm >= CALM else None
+
+    def _end(self, rest: int = 0) -> Episode | None:
+        self.open, self.ended, self.rest = None, self.open, rest
+        return self.ended
+
+    def _is_worse(self, now: Episode, value: float) -> bool:
+        """Whether what lasts was worth a line only, and now it is bad: farther on the bad side of
+        what was expected than a way back leads."""
+        if now.expected is None or not now.size or severity(self.metric_type, now) != "ok":
+            return False
+        if now.overshoot(value) < PAST:
+            return False
+        return severity(self.metric_type, replace(now, value=value)) != "ok"
 
     def _goes_on(self, now: Episode, value: float, departed: float) -> bool:
         if now.kind == "departure":
@@ -165,8 +189,9 @@ class Episodes:
         return now.deviates(value)
 
     def _begin(self, time: float, said: Judged) -> Episode | None:
-        found = _begun(time, said.alarm, self._explain(said))
-        if not self._is_news(found):
+        explained = self._explain(said)
+        found = _begun(time, said.alarm, explained)
+        if explained.returns or not self._is_news(found):
             return None
         self.calm = self.quiet = 0
         self.open = self._counted(found)
@@ -206,10 +231,18 @@ class Episodes:
         if found.kind == "surge" and found.expected is not None:
             if self._is_trifle(found):
                 return False
-            before = self.ended
-            if before is not None and before.expected is not None and self.quiet <= LONGEST:
-                return before.deviates(found.value)
+            return not self._is_way_back(found)
         return True
+
+    def _is_way_back(self, found: Episode) -> bool:
+        """Whether it leads back from what has ended lately: to what was expected, and not far past
+        it. The same way again does not, unless it is far less than it was."""
+        before = self.ended
+        if before is None or before.expected is None or self.quiet > LONGEST:
+            return False
+        if before.likeness == found.likeness and found.size >= 0.25 * before.size:
+            return False
+        return not before.deviates(found.value) and before.overshoot(found.value) < PAST
 
     def _is_trifle(self, found: Episode) -> bool:
         if found.expected is None:

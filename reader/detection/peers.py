@@ -108,7 +108,7 @@ class _Member:
         self.total += ratio
         self.count += 1
         allowed = abs(self.allowance) * (STILL if self.slow else 1.0)
-        self.run = max(0.0, min(self.run + worse - allowed, 2.0 * self.limit))
+        self.run = max(0.0, min(self.run + worse - allowed, 1.5 * self.limit))
         if not self.slow or self.readings < KNOWN:
             self.readings += 1
             weight = 1.0 / min(self.readings + PRIOR, MEMORY)

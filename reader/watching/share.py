@@ -72,10 +72,10 @@ class Share:
                 self._note(series.key, *series.close())
 
     def _note(self, key: SeriesKey, began: Episode | None, ended: Episode | None) -> None:
-        if began is not None and not self._is_known(key, began):
-            self._begin(Anomaly.of_series(key, began))
         if ended is not None:
             self._end((key, False), ended)
+        if began is not None and not self._is_known(key, began):
+            self._begin(Anomaly.of_series(key, began))
 
     def _is_known(self, key: SeriesKey, began: Episode) -> bool:
         """Whether the owner before found it: what came since its state was saved is read again."""

@@ -131,6 +131,23 @@ def test_the_same_again_is_told_again_with_how_often_it_has_been_so() -> None:
     assert [criticality("Latency", each) for each in told] == [6, 5, 5, 6]
 
 
+def test_what_is_better_than_usual_does_not_hide_what_is_worse() -> None:
+    episodes, found = Episodes("Latency"), []
+    for second, value in enumerate([1.0] * 50 + [2.1] + [1.0] * 50 + [9.0] * 5):
+        alarmed = second in (0, 50, 101)  # faster than usual, for one point as usual, slow
+        began, ended = episodes.take(second, value, Said(value, 2.0, 0.9 if alarmed else 0.0))
+        found += [(second, each.value) for each in (ended, began) if each is not None]
+    assert found == [(0, 1.0), (101, 1.0), (101, 9.0)]
+
+
+def test_a_fault_that_is_less_than_the_one_just_over_is_told_all_the_same() -> None:
+    episodes, told = Episodes("Latency"), []
+    for second, value in enumerate([12.0] * 20 + [2.0] * 30 + [6.0] * 20):
+        began, _ = episodes.take(second, value, Said(value, 2.0, 0.9 * (second in (0, 50))))
+        told += [second] if began else []
+    assert told == [0, 50]
+
+
 def test_a_departure_lasts_while_the_last_hour_is_not_as_usual() -> None:
     episodes = Episodes("Latency")
     rough = Said(3.0, None, 0.6, "departure", 0.6, grew=True)

@@ -1,0 +1,99 @@
+"""What a detector of long anomalies is measured beside: three well-known ways, causal as ours is.
+
+Each takes a series and gives a score to every point, higher where it is more unusual.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+
+from benchmarks.series.processes import Floats
+
+WINDOW = 60
+PAST = 1440
+_TINY = 1e-9
+
+
+def rolling_z(values: Floats) -> Floats:
+    """Distance from the mean of the day before, in its standard deviations."""
+    sums, squares = (np.concatenate([[0.0], np.cumsum(v)]) for v in (values, values**2))
+    at = np.arange(values.size)
+    first = np.maximum(0, at - PAST)
+    count = np.maximum(1, at - first)
+    mean = (sums[at] - sums[first]) / count
+    spread = np.sqrt(np.maximum((squares[at] - squares[first]) / count - mean**2, 0.0))
+    found = np.abs(values - mean) / (spread + _TINY)
+    found[:WINDOW] = 0.0
+    return np.asarray(found)
+
+
+def isolation_forest(values: Floats, learning: int = 2 * PAST, trees: int = 100) -> Floats:
+    """Liu, Ting and Zhou (ICDM 2008) on the last hour, grown on what came in the first two days."""
+    rng = np.random.default_rng(1)
+    windows = sliding_window_view(values, WINDOW)
+    depth = np.zeros(len(windows))
+    for _ in range(trees):
+        sample = rng.choice(learning - WINDOW, 256, replace=False)
+        _isolate(windows, np.arange(len(windows)), sample, depth, rng, 8)
+    found = np.full(values.size, -np.inf)
+    found[WINDOW - 1 :] = -depth
+    found[: WINDOW - 1] = found[WINDOW - 1 :].min()
+    return found
+
+
+def _isolate(
+    windows: Floats,
+    all_rows: np.typing.NDArray[np.intp],
+    sample: np.typing.NDArray[np.intp],
+    depth: Floats,
+    rng: np.random.Generator,
+    left: int,
+) -> None:
+    """Split rows by chance as the sample of them lies, and add up how deep each gets."""
+    if not all_rows.size:
+        return
+    if not left or sample.size <= 1:
+        size = sample.size
+        if size > 1:
+            depth[all_rows] += 2.0 * (np.log(size - 1) + 0.5772) - 2.0 * (size - 1) / size
+        return
+    column = int(rng.integers(WINDOW))
+    of_sample = windows[sample, column]
+    cut = rng.uniform(of_sample.min(), of_sample.max())
+    depth[all_rows] += 1.0
+    below = windows[all_rows, column] < cut
+    for side in (True, False):
+        _isolate(
+            windows,
+            all_rows[below == side],
+            sample[(of_sample < cut) == side],
+            depth,
+            rng,
+            left - 1,
+        )
+
+
+def left_matrix_profile(values: Floats) -> Floats:
+    """Distance of the last hour, z-normalised, to the nearest hour before it (Yeh et al. 2016)."""
+    windows = sliding_window_view(values, WINDOW)
+    count = len(windows)
+    mean, spread = windows.mean(axis=1), windows.std(axis=1) + _TINY
+    products = windows @ values[:WINDOW]  # of every window with the first
+    first = products.copy()
+    found = np.zeros(values.size)
+    for row in range(1, count):
+        products[1:] = (
+            products[:-1]
+            - values[row - 1] * values[: count - 1]
+            + values[row - 1 + WINDOW] * values[WINDOW : WINDOW + count - 1]
+        )
+        products[0] = first[row]
+        before = row - WINDOW
+        if before > 0:
+            past = slice(0, before)
+            alike = (products[past] - WINDOW * mean[past] * mean[row]) / (
+                WINDOW * spread[past] * spread[row]
+            )
+            found[row + WINDOW - 1] = np.sqrt(max(0.0, 2.0 * WINDOW * (1.0 - alike.max())))
+    return found
