@@ -53,7 +53,7 @@ usage: ./run.sh [command]
   check-drive FILE... | - [--json]
                         will a drive fail? from smartctl --json -x, without the pipeline; exit code
                         0 ok, 1 warning, 2 critical, 3 unreadable
-  score FILE.csv [-o OUT.csv] [--plot OUT.png]
+  score FILE.csv [-o OUT.csv] [--plot OUT.png] [--view score|state]
                         the anomaly detector over a file of timestamp,value
   backup FILE           a checked copy of the store: of SQLite made while it is written to; in
                         containers made while they are stopped

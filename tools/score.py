@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from enum import StrEnum
 from io import StringIO
 from math import nan
 from pathlib import Path
@@ -29,6 +30,13 @@ LATEST = 253_402_300_800.0  # the year 10000, in seconds since 1970
 STRIDE = 1000  # rows between two looks at the progress bar
 
 app = typer.Typer(add_completion=False)
+
+
+class View(StrEnum):
+    """What is written of each point: what begins with it, or how unusual the last hour is."""
+
+    SCORE = "score"
+    STATE = "state"
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,16 +118,24 @@ def scores(
     times: Sequence[float],
     values: Sequence[float],
     advance: Callable[[int], None] | None = None,
+    view: View = View.SCORE,
 ) -> list[float]:
-    """The score of each point of a series from a fresh detector.
+    """The score, or the state, of each point of a series from a fresh detector.
 
     :param times: seconds since the epoch.
     :param advance: called now and then with the number of points done since the last call.
     """
-    update, done = Detector().update, list[float]()
+    detector, done = Detector(), list[float]()
+    update = detector.update
     for start in range(0, len(times), STRIDE):
         part = slice(start, start + STRIDE)
-        done += [update(t, v) for t, v in zip(times[part], values[part], strict=True)]
+        points = zip(times[part], values[part], strict=True)
+        if view is View.SCORE:
+            done += [update(t, v) for t, v in points]
+        else:
+            for t, v in points:
+                update(t, v)
+                done.append(detector.state)
         if advance is not None:
             advance(len(done) - start)
     return done
@@ -192,10 +208,10 @@ def _same(one: Path, other: Path) -> bool:
     return one.exists() and other.exists() and one.samefile(other)
 
 
-def _one(source: Path, out: Path | None, picture: Path | None, bar: Progress) -> None:
+def _one(source: Path, out: Path | None, picture: Path | None, view: View, bar: Progress) -> None:
     table = read(source)
     task = bar.add_task(source.name, total=len(table.texts))
-    found = scores(table.times, table.values, lambda rows: bar.advance(task, rows))
+    found = scores(table.times, table.values, lambda rows: bar.advance(task, rows), view)
     text = render(table, found)
     if out is None:
         sys.stdout.write(text)
@@ -215,6 +231,9 @@ def main(
         Path | None, typer.Option("-o", "--output", help="Result; a file's default is stdout.")
     ] = None,
     plot: Annotated[Path | None, typer.Option(help="Draw a PNG too (one file only).")] = None,
+    view: Annotated[
+        View, typer.Option(help="score: what begins; state: how unusual the last hour is.")
+    ] = View.SCORE,
 ) -> None:
     """Score each row of a CSV file, or of every CSV file of a folder, for how unusual it is."""
     console = Console(stderr=True)
@@ -235,7 +254,7 @@ def main(
         whole = bar.add_task("files", total=len(pairs), visible=len(pairs) > 1)
         for path, result in pairs:
             try:
-                _one(path, result, plot, bar)
+                _one(path, result, plot, view, bar)
             except InvalidInput as error:
                 mistakes.append(str(error))
             bar.advance(whole)

@@ -14,18 +14,19 @@ WINDOW = 60
 STRIDE = 12
 """Points from one look at the window to the next."""
 
-SAMPLE = 24
+SAMPLE = 36
 """Points from one remembered window to the next: a multiple of ``STRIDE``."""
 
-LAG = 120
+LAG = 144
 """Points after which a window may be remembered: what goes on now is not compared with itself."""
 
 KEPT = 384
 """Windows remembered. When full, every second one of the older half goes: yesterday is known
 closely, and last week still."""
 
-LEAST = 60
-"""Remembered windows before anything is called unusual: a day of them at one a minute."""
+LEAST = 64
+"""Remembered windows before anything is called unusual: 1.6 days at one a minute, three hours at
+one in five seconds. With fewer, what a tenth of them exceeds stands on a handful."""
 
 FROZEN = 7.0
 """Surprise, in nats (a chance of 1 in 1,100), from which a window is no example of the usual."""
@@ -35,8 +36,8 @@ ACCEPTED = 1440
 Who told of it goes on telling until it is over or acknowledged."""
 
 SURE = 11.0
-"""Surprise from which a departure is an alarm by itself: in 500 healthy device-weeks the largest was
-9.4, but where data was moved away."""
+"""Surprise from which a departure is an alarm by itself: in 500 healthy device-weeks the largest
+was 9.4, but where data was moved away."""
 
 EVIDENCE = 30.0
 """As for a surge: the surprise whose score is 0.5."""
@@ -50,6 +51,9 @@ TAIL = 4.0
 LEAST_CHANGE = 0.25
 """Of the usual spread, and of the logs of spread and roughness: where the past is as even as a
 straight line, its own width is no measure, and less than this is nobody's concern."""
+
+CLIMB, LEAST_CLIMB = 12, 4
+"""Points, most and least, from which a rate is told."""
 
 FEATURES = ("level", "spread", "roughness", "slope")
 _TINY = 1e-9
@@ -192,6 +196,17 @@ class Departure:
                 most, self.feature = nats, number
         return most
 
+    def climb(self, points: int) -> float | None:
+        """Change from one point to the next over the last few, where it is plain; else None."""
+        last = self.recent[-min(points, CLIMB) :]
+        size = len(last)
+        if size < LEAST_CLIMB:
+            return None
+        mean, middle = sum(last) / size, (size - 1) / 2
+        slope = sum((n - middle) * v for n, v in enumerate(last)) / (size * (size**2 - 1) / 12)
+        apart = max(abs(v - mean - slope * (n - middle)) for n, v in enumerate(last))
+        return slope if apart < 0.2 * abs(slope) * size else None
+
     def returns(self, level: float, value: float) -> bool:
         """Whether the level lies beyond all that are remembered, and the value does not."""
         levels, spreads, *_ = self._sorted()
@@ -220,7 +235,8 @@ class Departure:
             expected = value - now
         else:
             grew = now > middle
-            now, low, high = exp(now), exp(low), exp(high)
+            least = 0.25 * self.grain + _TINY
+            now, low, high = (max(0.0, exp(each) - least) for each in (now, low, high))
         return Found(name, now, low, high, WINDOW * step, value, expected, grew)
 
     def _sorted(self) -> list[array[float]]:

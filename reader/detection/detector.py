@@ -27,6 +27,7 @@ from reader.detection.novelty import Novelty
 from reader.detection.rhythm import Rhythm
 from reader.detection.stuck import Stuck
 from reader.detection.surge import WINDOW, Surge
+from spindle import catalog
 from spindle.timestamps import duration
 
 ALARM = 0.5
@@ -183,11 +184,11 @@ class Detector:
         head = f"{metric} {wording.quantity(value, unit)}"
         expected = self.expected if self.points > 1 else None
         if kind == "surge":
-            text = wording.surge(head, unit, value, self.recent, duration(self.span), expected)
+            text = self._surge(metric, unit)
         elif kind == "departure":
             found = self.departure.found(self.step)
             value, expected, grew = found.value, found.expected, found.grew
-            text = wording.departure(metric, unit, found)
+            text = wording.departure(metric, unit, found) + self._climb(metric, unit)
         elif kind == "rhythm":
             text = wording.rhythm(head, self.rhythm.days)
         elif kind == "stuck":
@@ -200,6 +201,24 @@ class Detector:
             text = f"{head}; nothing unusual"
         returns = kind == "surge" and self.departure.returns(self.expected, value)
         return Explanation(score, kind or None, value, expected, text, grew, returns)
+
+    def _surge(self, metric: str, unit: str) -> str:
+        value, usual = self.value, self.expected
+        if self.stuck.began_anew:
+            return wording.reset(metric, unit, self.departure.recent[-2], value)
+        head, span = f"{metric} {wording.quantity(value, unit)}", duration(self.span)
+        text = wording.surge(head, unit, value, self.recent, span, usual)
+        suspected = wording.other_unit(unit, usual, value)
+        if suspected is not None:
+            return f"{text}; {suspected}"
+        return text + self._climb(metric, unit)
+
+    def _climb(self, metric: str, unit: str) -> str:
+        known = catalog.metric(metric)
+        if known is None or not known.accumulates or unit != "%" or self.step <= 0.0:
+            return ""
+        rate = self.departure.climb(self.surge.run)
+        return "" if rate is None else wording.climb(unit, self.value, rate / self.step)
 
     @property
     def span(self) -> float:

@@ -8,6 +8,10 @@ EVIDENCE = 23.0
 """Nats of surprise at which chance is ruled out: exp(-23) = 1e-10."""
 
 
+COUNTER = 100
+"""Rises without a fall from which a series is taken for a counter."""
+
+
 class Stuck:
     """Surprise of a run of equal values, beyond twice the longest run before.
 
@@ -16,21 +20,47 @@ class Stuck:
     a limit reached (idle, full, clamped), not a stuck sensor.
     """
 
-    __slots__ = ("highest", "last", "longest", "lowest", "next", "points", "repeats", "run")
+    __slots__ = (
+        "falls",
+        "fell",
+        "highest",
+        "last",
+        "longest",
+        "lowest",
+        "next",
+        "points",
+        "repeats",
+        "rises",
+        "run",
+    )
 
     def __init__(self) -> None:
         self.last: float | None = None
         self.lowest, self.highest = inf, -inf  # values so far
+        self.rises = self.falls = 0  # steps up and down
+        self.fell = False  # the last step was down
         self.run = 1  # length of the present run
         self.longest = 1  # of the runs before
         self.points = 0
         self.repeats = 0  # in the runs before
         self.next = EVIDENCE
 
+    @property
+    def began_anew(self) -> bool:
+        """Whether what only ever rose has just fallen for the first time: a counter's reset."""
+        return self.falls == 1 and self.run == 1 and self.rises >= COUNTER and self.fell
+
     def update(self, value: float, warm: bool) -> float:
         """Take the next value; 0, or 0.5..1 when the evidence has (again) doubled."""
         self.points += 1
-        if value != self.last:
+        last = self.last
+        if value != last:
+            if last is not None:
+                self.fell = value < last
+                if value > last:
+                    self.rises += 1
+                else:
+                    self.falls += 1
             self.last = value
             self.lowest = min(self.lowest, value)
             self.highest = max(self.highest, value)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from math import ceil
+from math import ceil, copysign, floor, inf, isfinite, log, log10
 
 from reader.detection.departure import Found
 from spindle.timestamps import duration
@@ -14,16 +14,28 @@ DAY_SECONDS = 86_400.0
 SHARES = (99.9, 99.5, 99.0, 98.0, 95.0, 90.0)
 
 
-def number(value: float) -> str:
-    """Four significant digits, no needless zeros, thousands plain."""
+UNITS = (1000.0, 1024.0, 1024.0**2, 1e6)
+"""Factors by which a value changes when somebody has changed its unit."""
+
+
+def number(value: float, towards: float = 0.0) -> str:
+    """Four significant digits, no needless zeros, thousands plain.
+
+    :param towards: rounded so that it is not past the value seen from this side: +inf rounds up.
+    """
     text = f"{value:.4g}"
+    if towards and value and isfinite(value):
+        last = 10.0 ** (floor(log10(abs(value))) - 3)
+        if (float(text) - value) * towards < 0:
+            text = f"{float(text) + copysign(last, towards):.4g}"
     if "e" in text and 1e-3 <= abs(value) < 1e15:
         text = f"{value:.0f}"
     return text
 
 
-def quantity(value: float, unit: str) -> str:
-    return f"{number(value)} {unit}" if unit else number(value)
+def quantity(value: float, unit: str, towards: float = 0.0) -> str:
+    said = number(value, towards)
+    return f"{said} {unit}" if unit else said
 
 
 def beyond(value: float, recent: Sequence[float]) -> tuple[float, str, float] | None:
@@ -55,7 +67,9 @@ def surge(
     found = beyond(value, recent)
     if found:
         share, side, limit = found
-        beyond_all = f"{number(share)} % of the last {span} lay {side} {quantity(limit, unit)}"
+        outwards = inf if side.endswith("below") else -inf
+        limit_said = quantity(limit, unit, outwards)
+        beyond_all = f"{number(share)} % of the last {span} lay {side} {limit_said}"
         return f"{head}; {beyond_all}"
     return f"{head}; {quantity(expected, unit)} was expected" if expected is not None else head
 
@@ -82,6 +96,40 @@ def stuck(head: str, seconds: float, longest: float) -> str:
     """:param longest: how long a value stayed the same before, in seconds; 0 for never twice."""
     before = f"longer than {duration(longest)}" if longest else "twice in a row"
     return f"{head} without any change for {duration(seconds)}; never {before} before"
+
+
+def reset(metric: str, unit: str, before: float, value: float) -> str:
+    return (
+        f"{metric} fell from {quantity(before, unit)} to {quantity(value, unit)} and never fell "
+        "before: a counter that began anew?"
+    )
+
+
+def other_unit(unit: str, usual: float, value: float) -> str | None:
+    """What to suspect where a value is what the usual one would be in another unit, else None."""
+    if unit == "degC" and abs(usual * 1.8 + 32.0 - value) <= 0.05 * abs(value) and value > usual:
+        return "as if it were in degF now"
+    if usual <= 0.0 or value <= 0.0:
+        return None
+    for factor in UNITS:
+        for ratio, how in ((factor, "times"), (1.0 / factor, "of")):
+            if abs(log(value / usual / ratio)) <= 0.01:
+                said = f"{factor:.0f} times" if how == "times" else f"a {factor:.0f}th of"
+                return f"{said} the usual, as if in another unit now"
+    return None
+
+
+def climb(unit: str, value: float, a_second: float) -> str:
+    """How fast something fills up, and when it is full if it goes on so.
+
+    :param unit: ``%``, of which 100 are full.
+    """
+    rate = quantity(a_second * 60.0, unit)
+    if a_second <= 0.0 or value >= 100.0:
+        return ""
+    return (
+        f"; rises by {rate} a minute, full in {duration((100.0 - value) / a_second)} at that rate"
+    )
 
 
 AGAIN = "for the "
@@ -111,4 +159,4 @@ def novelty(head: str, unit: str, value: float, low: float, high: float) -> str:
         return f"{head}, the highest value so far"
     if value <= low:
         return f"{head}, the lowest value so far"
-    return f"{head}, a value never seen between {number(low)} and {quantity(high, unit)}"
+    return f"{head}, a value rarely met between {number(low)} and {quantity(high, unit)}"

@@ -87,7 +87,8 @@ class FollowedShares:
         records = [each for number, each in self.elsewhere.items() if number not in self.shares]
         for share in self.shares.values():
             share.refresh()
-            own = share.anomalies, len(share.unwatched), share.since, 0.0, share.learning
+            since = share.since if share.series else 0.0
+            own = share.anomalies, len(share.unwatched), since, 0.0, share.learning
             records.append(Record(*own))
         anomalies = [anomaly for record in records for anomaly in record.anomalies]
         lasting: defaultdict[DeviceKey, list[Finding]] = defaultdict(list)

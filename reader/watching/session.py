@@ -33,7 +33,8 @@ log = logging.getLogger("reader.watch")
 TICK_SECONDS = 1.0
 PEER_SECONDS = 60.0  # what peers are compared by: see ``detection.peers``
 SNAPSHOT_SECONDS = 60.0  # how often the newest readings are read from the store
-FRESH_SECONDS = 15.0  # how often what lasts is written again, with its latest peak
+#: How often records are written again: what lasts with its latest peak, and until when it is known.
+FRESH_SECONDS = 15.0
 SAVE_SECONDS = 2.0  # how long a stopping reader saves states
 
 
@@ -150,9 +151,7 @@ class _Session:
         if now >= self._next_fresh:
             self._next_fresh = now + FRESH_SECONDS
             for share in followed.shares.values():
-                share.changed = share.changed or bool(
-                    share.lasting or share.unwatched or share.learning
-                )
+                share.changed = share.changed or bool(share.series or share.unwatched)
         for number in list(followed.shares):
             await self._store.settle(number)
         followed.show(self._deps.findings)

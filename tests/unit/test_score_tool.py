@@ -144,3 +144,16 @@ def test_a_plot_overwrites_neither_the_input_nor_the_result(tmp_path: Path) -> N
         assert len(result.stderr.strip().splitlines()) == 1
     assert (tmp_path / "in.csv").read_bytes() == before
     assert run(tmp_path / "in.csv", "-o", tmp_path / "same.csv").exit_code == 1
+
+
+def test_the_state_stays_high_while_what_is_unusual_lasts(tmp_path: Path) -> None:
+    values = [50 + n * 7 % 11 + (200 if n >= 3900 else 0) for n in range(4000)]
+    rows = "".join(f"{60 * n},{value}\n" for n, value in enumerate(values))
+    (tmp_path / "in.csv").write_text(f"timestamp,value\n{rows}")
+
+    def last(view: str) -> float:
+        shown = run(tmp_path / "in.csv", "--view", view).stdout.splitlines()
+        assert shown[0] == "timestamp,value,anomaly_score"
+        return float(shown[-1].split(",")[2])
+
+    assert last("score") < 0.5 < last("state")

@@ -1,0 +1,153 @@
+"""Each sentence about an anomaly holds for the data it speaks of."""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from reader.detection import wording
+from reader.detection.departure import WINDOW
+from reader.detection.detector import Detector
+
+STEP = 5.0
+SURGE = re.compile(
+    r"V (\S+); (\S+) % of the last .+ lay (at or )?(below|above) ([^\s;]+)(?:; .*)?$"
+)
+STUCK = re.compile(r"V (\S+) without any change for (.+); never (.+) before")
+NOVEL = re.compile(r"V (\S+), (the highest value so far|the lowest value so far|a value rarely.*)")
+LEVEL = re.compile(r"V was (\S+) in the mean of 5 min; usually (\S+) to (\S+)")
+SPREAD = re.compile(r"V scattered by (\S+) within 5 min; usually (\S+) to (\S+)")
+ROUGH = re.compile(r"V moved by (\S+) from one reading to the next within 5 min")
+SLOPE = re.compile(r"V changed by (\S+) within 5 min")
+EXPECTED = re.compile(r"V (\S+); \S+ was expected")
+RESET = re.compile(r"V fell from (\S+) to (\S+) and never fell before")
+
+#: Stretches of a series: how long, around what, how rough, and in what grain.
+STRETCHES = st.lists(
+    st.tuples(
+        st.integers(1, 120),
+        st.sampled_from([0.0, 1.0, 2.0, 10.0, 1000.0, -5.0]),
+        st.sampled_from([0.0, 0.1, 1.0, 5.0]),
+    ),
+    min_size=1,
+    max_size=5,
+)
+
+
+def near(said: str, true: float) -> bool:
+    """Four digits are said; a spread of nothing may come out as next to nothing."""
+    return abs(float(said) - true) <= 1e-3 * abs(true) + 1e-6
+
+
+def holds(text: str, past: Sequence[float]) -> bool:  # noqa: PLR0911  # one for each sentence
+    """Whether the sentence is true of all values up to its point."""
+    values = np.array(past)
+    last, window = values[-1440:], values[-WINDOW:]
+    if found := SURGE.match(text):
+        value, share, equal, side, limit = found.groups()
+        bound = float(limit)
+        sign = 1 if side == "below" else -1
+        inside = sign * last <= sign * bound if equal else sign * last < sign * bound
+        return near(value, past[-1]) and inside.mean() >= float(share) / 100
+    if found := STUCK.match(text):
+        return near(found[1], past[-1]) and past[-1] == past[-2]
+    if found := NOVEL.match(text):
+        highest = values.max() == past[-1]
+        lowest = values.min() == past[-1]
+        told = {"the highest value so far": highest, "the lowest value so far": lowest}
+        return bool(told.get(found[2], True))
+    if found := LEVEL.match(text):
+        now, low, high = found.groups()
+        return near(now, float(window.mean())) and float(low) <= float(high)
+    if found := SPREAD.match(text):
+        now, low, high = found.groups()
+        return near(now, float(window.std())) and float(low) <= float(high)
+    if found := ROUGH.match(text):
+        return near(found[1], float(np.abs(np.diff(values[-WINDOW - 1 :])).mean()))
+    if found := SLOPE.match(text):
+        return near(found[1], float(np.polyfit(np.arange(WINDOW), window, 1)[0]) * WINDOW)
+    if found := RESET.match(text):
+        return near(found[1], past[-2]) and near(found[2], past[-1]) and past[-1] < past[-2]
+    return bool(EXPECTED.match(text)) or "unlike each of" in text
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 2**32), st.sampled_from([0.0, 0.3, 2.0]), st.booleans(), STRETCHES)
+def test_every_sentence_is_true(
+    seed: int, noise: float, whole: bool, stretches: list[tuple[int, float, float]]
+) -> None:
+    rng, past, detector = random.Random(seed), list[float](), Detector()
+    plan = [(1700 if seed % 2 else 400, 2.0, noise), *stretches, (80, 2.0, noise)]
+    for length, level, spread in plan:
+        for _ in range(length):
+            value = level + spread * rng.gauss(0.0, 1.0)
+            past.append(max(0.0, round(value) if whole else value))
+            detector.update(STEP * len(past), past[-1])
+            if detector.alarm > 0.0:
+                text = detector.explain("V", "").text
+                assert holds(text, past), text
+
+
+def test_a_value_that_was_at_the_limit_is_not_said_to_lie_below_it() -> None:
+    assert wording.beyond(5.0, [0.0] * 100) == (99.9, "at or below", 0.0)
+    share, side, limit = wording.beyond(9.0, [float(n % 5) for n in range(100)]) or (0, "", 0)
+    assert (share, side, limit) == (99.9, "at or below", 4.0)
+
+
+@pytest.mark.parametrize(
+    ("value", "up", "down"),
+    [(3.90449, "3.905", "3.904"), (-3.90449, "-3.904", "-3.905"), (0.0, "0", "0"), (7, "7", "7")],
+)
+def test_a_limit_is_rounded_so_that_what_is_said_of_it_stays_true(
+    value: float, up: str, down: str
+) -> None:
+    assert (wording.number(value, np.inf), wording.number(value, -np.inf)) == (up, down)
+
+
+def alarm_text(values: Sequence[float], metric: str, unit: str) -> str:
+    detector, text = Detector(), ""
+    for n, value in enumerate(values):
+        detector.update(STEP * n, value)
+        if detector.alarm >= 0.5:
+            text = detector.explain(metric, unit).text
+    return text
+
+
+def test_a_counter_that_begins_anew_is_said_to() -> None:
+    rng, values = random.Random(3), [1e6]
+    for _ in range(600):
+        values.append(values[-1] + round(rng.lognormvariate(7, 0.5)))
+    told = alarm_text([*values, 0.0], "BytesWritten", "B")
+    assert told.startswith("BytesWritten fell from 1")
+    assert told.endswith(" B to 0 B and never fell before: a counter that began anew?")
+
+
+def test_a_unit_that_changed_is_suspected_aloud() -> None:
+    times, of = wording.other_unit("ms", 2.0, 2001.0), wording.other_unit("B/s", 5e6, 5e3)
+    assert times == "1000 times the usual, as if in another unit now"
+    assert of == "a 1000th of the usual, as if in another unit now"
+    assert wording.other_unit("degC", 40.0, 104.5) == "as if it were in degF now"
+    assert wording.other_unit("ms", 2.0, 8.0) is None
+    assert wording.other_unit("ms", 0.0, 8.0) is None
+    rng = random.Random(1)
+    degrees = [40 + rng.gauss(0, 0.5) for _ in range(400)]
+    changed = [v * 1.8 + 32 for v in degrees[:3]]
+    told = alarm_text([*degrees, *changed], "DiskTemp", "degC")
+    assert told.endswith("as if it were in degF now")
+
+
+def test_a_leak_is_told_with_its_rate_and_when_the_device_is_full() -> None:
+    rng = random.Random(2)
+    used = [40 + 0.0001 * n + rng.gauss(0, 0.002) for n in range(400)]
+    leak = [used[-1] + 0.05 * n for n in range(1, 12)]  # a step of 5 s: 0.6 % a minute
+    text = alarm_text([*used, *leak], "CapacityUsed", "%")
+    said = re.search(r"rises by (\S+) % a minute, full in (\d+) min", text)
+    assert said is not None
+    assert float(said[1]) == pytest.approx(0.6, rel=0.05)
+    assert int(said[2]) == pytest.approx(60 / 0.6, rel=0.05)
