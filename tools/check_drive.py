@@ -50,8 +50,8 @@ def check_drive(
         for each in checked:
             print(orjson.dumps(as_object(each)).decode())
     else:
-        console = Console()
-        console.print(_table(checked), width=None if console.is_terminal else _PIPED_WIDTH)
+        width = None if sys.stdout.isatty() else _PIPED_WIDTH
+        Console(width=width).print(_table(checked))
     # A failing drive matters more than one that could not be read.
     states = {each.verdict.health for each in checked}
     raise typer.Exit(
