@@ -39,8 +39,8 @@ def watch() -> NoReturn:
 @app.command()
 def query(
     query_type: Annotated[
-        str, typer.Argument(help="devices, device_health, alerts_critical, ...", show_default=False)
-    ],
+        str, typer.Argument(help="fleet_health, devices, ...; none lists them", show_default=False)
+    ] = "",
     params: Annotated[
         list[str] | None,
         typer.Argument(help="Such as source_device=DiskUnit", metavar="[KEY=VALUE]..."),

@@ -14,6 +14,8 @@ from nats.errors import TimeoutError as NatsTimeoutError
 from spindle.errors import SpindleError
 
 TIMEOUT_SECONDS = 10.0  #: for one answer; promised, so no setting
+READER = "reader"  #: its name as a micro service
+_FIRST = "fleet_health"  # which drives are in trouble: what most come to ask
 CODE_HEADER = "Nats-Service-Error-Code"
 
 
@@ -62,6 +64,24 @@ async def ask(
     except NatsError as error:
         raise ReaderAway(f"NATS did not take the question: {error}") from None
     return understand(message.data, (message.headers or {}).get(CODE_HEADER, ""))
+
+
+async def questions(client: Client, timeout_seconds: float) -> dict[str, Any]:
+    """What can be asked, as a reply of the reader: ``[{question, what}]``.
+
+    :raises ReaderAway: nobody answers, or not in time, or NATS is away.
+    """
+    try:
+        message = await client.request(f"$SRV.INFO.{READER}", b"", timeout=timeout_seconds)
+    except NatsError as error:
+        raise ReaderAway(f"no reader answers ({error})") from None
+    endpoints = orjson.loads(message.data)["endpoints"]
+    whole = {each["name"]: each["metadata"]["description"] for each in endpoints}
+    names = sorted((name for name in whole if name != "query"), key=lambda n: (n != _FIRST, n))
+    return {
+        "status": "success",
+        "data": [{"question": name, "what": whole[name]} for name in names],
+    }
 
 
 def understand(payload: bytes, code: str = "") -> dict[str, Any]:

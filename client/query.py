@@ -14,7 +14,7 @@ from nats.aio.client import Client
 from rich.console import Console
 
 from client import report
-from client.ask import TIMEOUT_SECONDS, ReaderAway, ReaderSilent, Refused, ask
+from client.ask import TIMEOUT_SECONDS, ReaderAway, ReaderSilent, Refused, ask, questions
 from client.settings import ClientSettings
 from spindle import bus
 from spindle.errors import InvalidInput, SpindleError
@@ -53,6 +53,7 @@ def run(
 ) -> int:
     """Ask, print the answer to standard output or one sentence to standard error.
 
+    :param query_type: empty for what can be asked.
     :param as_json: the whole reply as JSON; always so when standard output is no terminal.
     :param wait_seconds: how long to wait for NATS and the reader to be there.
     :returns: the exit code.
@@ -93,6 +94,8 @@ async def _ask(
         told = False
         while True:
             try:
+                if not query_type:
+                    return await questions(client, TIMEOUT_SECONDS)
                 return await ask(
                     client,
                     settings.nats_subject_request,

@@ -36,15 +36,16 @@ usage: ./run.sh [command]
   (nothing)             build and start
   init                  make .env, and what building needs
   build                 install into .venv, or build the Docker images
-  start                 start everything, wait until it is healthy
+  start [--real|--demo] start everything, wait until it is healthy; from now on
+                        with real drives alone, or with the simulated fleet too
   stop                  drain and stop everything; data is kept
   restart [service]     stop and start again, everything or one service
   all                   init, build, start
   status [--json]       service, state, since, health
   logs [service] [-n N] [--no-follow]
                         follow the logs of all services or of one
-  query <query_type> [key=value ...] [--json]
-                        ask: devices, series, device_health, alerts_critical, ...
+  query [<query_type>] [key=value ...] [--json]
+                        ask: fleet_health, devices, ...; query alone lists the questions
   inject <fault> device_id=<simulated device> [for=5m] [--json]
                         let a simulated device overheat, slow_disk, silent, ..., or: stop
   deadletters list|show|replay|purge

@@ -20,6 +20,7 @@ from local import backup as copies
 from local import (
     container_backup,
     containers,
+    fleet,
     lenient_settings,
     lifecycle,
     logs,
@@ -30,7 +31,7 @@ from local import (
 )
 from local import settings as given
 from local.containers import Containers
-from local.layout import ROOT, called_from, home_of
+from local.layout import ROOT, Home, called_from, home_of
 from local.supervisor import Control
 from spindle.errors import InvalidInput, InvalidSettings, SpindleError
 
@@ -93,7 +94,9 @@ def in_containers(*, lenient: bool = False) -> Containers | None:
         if mode and not local:
             output.complain(f"run.sh: warning: {mistake}")
         mode = "local" if local else "docker"
-    return Containers(environment) if mode == "docker" else None
+    if mode != "docker":
+        return None
+    return Containers({**environment, **fleet.derived(home, environment)})
 
 
 def _environment(*, lenient: bool) -> dict[str, str]:
@@ -149,17 +152,41 @@ def build(context: typer.Context) -> None:
 
 
 @app.command()
-def start() -> None:
+def start(
+    real: Annotated[
+        bool, typer.Option("--real", help="Real drives alone, from now on: nothing is simulated.")
+    ] = False,
+    demo: Annotated[
+        bool, typer.Option("--demo", help="The simulated fleet and the car park again.")
+    ] = False,
+) -> None:
     """Start what does not run yet, and wait until all of it is healthy."""
+    if real and demo:
+        raise InvalidInput("--real and --demo: one of the two")
+    other = (real or demo) and _choose(real=real)
     docker = in_containers()
-    _exit(docker.start() if docker else lifecycle.start(pipeline.load_all()))
+    if docker:
+        _exit(docker.start())  # compose makes anew what has other settings
+    found = pipeline.load_all()
+    _exit(lifecycle.restart(found, None) if other and _runs(found.home) else lifecycle.start(found))
+
+
+def _runs(home: Home) -> bool:
+    """Whether anything of this checkout does, without Docker."""
+    return Control(home).pid() is not None
+
+
+def _choose(*, real: bool) -> bool:
+    """Remember which drives are watched; whether that is another choice than before."""
+    _, home, _ = lenient_settings.load_local()
+    return fleet.remember(home, _environment(lenient=False), real=real)
 
 
 @app.command(name="all")
 def init_and_start() -> None:
     """Init, build, start."""
     init()
-    start()
+    start(real=False, demo=False)
 
 
 @app.command()

@@ -91,11 +91,13 @@ def try_next() -> None:
     """What a newcomer may type after a start."""
     plain("Try next:")
     for command, what in (
+        ("./run.sh query fleet_health", "which drives are in trouble, and why"),
         ("./run.sh query devices", "every device, and when it was last seen"),
-        ("./run.sh query alerts_critical", "what is failing"),
-        ("./run.sh status", "how the services are"),
+        ("./run.sh query", "all that can be asked"),
+        ("./run.sh start --real", "real drives alone, nothing simulated"),
+        ("./run.sh start --demo", "the simulated fleet beside them again"),
     ):
-        plain(f"  {command:<32} {what}")
+        plain(f"  {command:<27} {what}")
 
 
 def _address(pipeline: Pipeline, name: str) -> str:

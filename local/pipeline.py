@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from local import nats, nats_users, ports, supervisor
+from local import fleet, nats, nats_users, ports, supervisor
 from local.layout import INSTANCE_VARIABLE, ROOT, Home, home_of
 from local.services import NATS, SERVICES
 from local.settings import LocalSettings, environment, setting
@@ -121,19 +121,20 @@ def load_all() -> Pipeline:
 
 
 def derived(settings: LocalSettings) -> dict[str, str]:
-    """Settings that follow from NATS_PORT and SPINDLE_HOME, unless they are set themselves.
+    """Settings that follow from NATS_PORT, SPINDLE_HOME and ``--real``, unless set themselves.
 
     With a SPINDLE_HOME of its own nothing is written into the checkout.
     """
     found = {}
     if "nats_url" not in settings.model_fields_set:
         found["NATS_URL"] = nats.nats_url(settings.nats_port)
-    folder = home_of(settings.spindle_home).folder
+    home, known = home_of(settings.spindle_home), environment(ROOT / ".env")
+    found |= fleet.derived(home, known)
+    folder = home.folder
     if folder == ROOT / str(LocalSettings.model_fields["spindle_home"].default):
         return found
     if not settings.store_url and not settings.influxdb_host:
         found["STORE_URL"] = f"sqlite:///{folder}/spindle.db"
-    known = environment(ROOT / ".env")
     for name in ("CLIENT_OUTPUT", "CLIENT_PARKING_OUTPUT"):
         if name not in known:
             found[name] = str(folder / setting({}, name))

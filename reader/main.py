@@ -17,6 +17,7 @@ from reader.answering.replies import Failure
 from reader.answering.runner import QuestionRunner
 from reader.lookups.device_gauges import DeviceGauges
 from reader.lookups.examiner import Examiner
+from reader.lookups.known_facts import KnownFacts, without_hidden
 from reader.lookups.newest_snapshot import NewestSnapshot
 from reader.lookups.store_ready import StoreReady
 from reader.lookups.watch_findings import WatchFindings
@@ -49,6 +50,8 @@ async def main(service: Service[ReaderSettings]) -> None:
 
 async def answer_from(store: Store, service: Service[ReaderSettings]) -> None:
     """Answer questions from one store until told to stop."""
+    facts = KnownFacts(hide_simulated=not service.settings.reader_simulated)
+    store = without_hidden(store, facts)
     store_ready = StoreReady(store, service)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(service.supervise("store check", store_ready.run), name="store check")
@@ -61,7 +64,7 @@ async def answer_from(store: Store, service: Service[ReaderSettings]) -> None:
             return
         try:
             settings = service.settings
-            findings, snapshot = WatchFindings(), NewestSnapshot()
+            findings, snapshot = WatchFindings(facts=facts), NewestSnapshot()
             examiner = Examiner(settings, settings.thresholds(), findings, snapshot)
 
             def context() -> QueryContext:
@@ -77,7 +80,11 @@ async def answer_from(store: Store, service: Service[ReaderSettings]) -> None:
 async def _serve(runner: QuestionRunner, deps: WatchDeps) -> None:
     """Answer, and watch, until stopping; what was taken by then is still answered."""
     client, service = deps.client, deps.service
+    facts = deps.findings.facts
     async with asyncio.TaskGroup() as answers:
+        following = service.supervise("facts", lambda: facts.follow(client, service), expected=AWAY)
+        answers.create_task(following, name="facts")
+        await facts.first_read()
         if service.settings.reader_watch:
             watch = service.supervise("watch", Watch(deps).run, expected=AWAY)
             answers.create_task(watch, name="watch")

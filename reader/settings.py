@@ -58,6 +58,11 @@ class ReaderSettings(Settings):
         description="TOML file with thresholds of metrics, classes of devices and devices, over "
         "those of the catalogue; see docs/health.md. Empty for none.",
     )
+    reader_simulated: bool = Field(
+        True,
+        description="Whether answers hold simulated devices; ./run.sh start --real, and "
+        "DAEMON_SOURCES without the simulator, set it to false.",
+    )
     reader_watch: bool = Field(
         True,
         description="Follow the stream: score every metric as it arrives, publish anomalies as "

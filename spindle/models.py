@@ -174,6 +174,7 @@ class DeviceFacts(_FromDevice):
     :ivar interface_speed: bits per second.
     :ivar path: what the host calls it now, such as ``/dev/sda``.
     :ivar member: its place behind a RAID controller, such as ``megaraid,5``.
+    :ivar simulated: it does not exist.
     """
 
     model: Text | None = None
@@ -188,6 +189,7 @@ class DeviceFacts(_FromDevice):
     host: Text | None = None
     path: Text | None = None
     member: Text | None = None
+    simulated: bool | None = None
 
 
 class _OfParking(_Wire):

@@ -11,7 +11,7 @@ from random import Random
 from typing import Any
 from uuid import UUID
 
-from daemon.messages import Message, event_message
+from daemon.messages import Message, event_message, facts_message
 from daemon.simulator import fault_requests
 from daemon.simulator.fault import Readings
 from daemon.simulator.fault_requests import KINDS, FaultSpec
@@ -22,7 +22,7 @@ from daemon.simulator.settings import SimulatorSettings
 from daemon.source import Source
 from spindle import subjects
 from spindle.errors import InvalidInput
-from spindle.models import Event
+from spindle.models import DeviceFacts, Event
 
 log = logging.getLogger("daemon.simulator")
 
@@ -31,6 +31,8 @@ log = logging.getLogger("daemon.simulator")
 FIRST_INCIDENT_SECONDS = 20.0
 #: Between two incidents, so that each is seen to be over.
 QUIET_SECONDS = 60.0
+#: From one time that the fleet says it is simulated to the next: NATS may have lost its data.
+FACTS_SECONDS = 600.0
 #: How likely each criticality from 1 to 7 is, out of 100: small things happen often.
 WEIGHTS = (28, 22, 18, 13, 9, 6, 4)
 #: What a device that is well may report, by event type: criticality 1-3, 4-5, 6-7.
@@ -102,6 +104,7 @@ class Simulator(Source):
         self._onsets: dict[int, Readings] = {}  # by unit, what its present fault began with
         self._start_ns: int | None = None  # the first tick
         self._elapsed = 0.0  # seconds from the first tick to the last one
+        self._facts_due_ns = 0
         self._random = Random()  # of the events; seeded at the first tick
 
     def read(self, now_ns: int) -> list[Message]:
@@ -110,7 +113,26 @@ class Simulator(Source):
             moment = self.step(now_ns)
         messages = self._encoder.encode(moment.values, now_ns, moment.silent)
         messages += [event_message(event) for event in moment.events]
-        return messages + self._truths(moment.due)
+        return messages + self._facts(now_ns) + self._truths(moment.due)
+
+    def _facts(self, now_ns: int) -> list[Message]:
+        """That none of these devices exists, now and then."""
+        if now_ns < self._facts_due_ns:
+            return []
+        self._facts_due_ns = now_ns + int(FACTS_SECONDS * 1e9)
+        return [
+            facts_message(
+                DeviceFacts(
+                    timestamp=now_ns,
+                    source_device=unit.source_device,
+                    device_id=unit.device_id,
+                    array_id=unit.array_id,
+                    model="simulated",
+                    simulated=True,
+                )
+            )
+            for unit in self._units
+        ]
 
     def farewell(self, now_ns: int) -> list[Message]:
         """The ends of the faults that are on, which nothing is simulated of any more."""

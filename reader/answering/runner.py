@@ -130,6 +130,8 @@ class QuestionRunner:
         finally:
             self._in_progress -= 1
             self._metrics.in_progress.set(self._in_progress)
+        marked = context.watch_findings.facts.marked(answer.data)
+        answer = replace(answer, data=marked)
         if ignored:
             answer = replace(answer, beside={**answer.beside, "ignored": ignored})
         return replies.success(answer, context.nats.max_payload - _HEADROOM)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from reader.detection.findings import RANK
+from reader.detection.findings import RANK, DeviceKey
 from reader.health import reasons as why
 from reader.health.evidence import Unit
 from spindle import timestamps
@@ -54,24 +54,44 @@ def of_device(
     }
 
 
-def of_fleet(units: Sequence[Unit], state: str | None, limit: int) -> dict[str, Any]:
-    """``{health, devices_known, counts, arrays, devices}``, arrays and devices worst first.
+def of_fleet(
+    units: Sequence[Unit],
+    state: str | None,
+    limit: int,
+    simulated: Collection[DeviceKey] = frozenset(),
+) -> dict[str, Any]:
+    """``{health, devices_known, counts, simulated, listed, matching, devices, arrays}``.
+
+    Arrays and devices come worst first, the real ones before the simulated. ``health`` and
+    ``counts`` are of the real devices; ``simulated`` has those of the others, if there are any.
 
     :param state: only devices and arrays in this state are listed; None for those not ok.
     :param limit: at most so many of each.
+    :param simulated: the devices that do not exist.
     """
-    counts = Counter(unit.state for unit in units)
-    chosen = [unit for unit in units if _wanted(unit.state, state)]
-    chosen.sort(key=worst_first)
-    arrays = [row for row in _arrays(units) if _wanted(row["health"], state)]
+    real = [unit for unit in units if (unit.source_device, unit.device_id) not in simulated]
+    invented = [unit for unit in units if (unit.source_device, unit.device_id) in simulated]
+    chosen, arrays = [], []
+    for some in real, invented:
+        chosen += sorted((u for u in some if _wanted(u.state, state)), key=worst_first)
+        own = [row for row in _arrays(some) if _wanted(row["health"], state)]
+        arrays += [{**row, "simulated": True} for row in own] if some is invented else own
     return {
-        "health": max(counts, key=RANK.__getitem__, default="unknown"),
-        "devices_known": len(units),
-        "counts": {name: counts[name] for name in RANK},
+        **_counted(real),
+        **({"simulated": _counted(invented)} if invented else {}),
         "listed": min(limit, len(chosen)),
         "matching": len(chosen),
         "devices": [_listed(unit) for unit in chosen[:limit]],
         "arrays": arrays[:limit],
+    }
+
+
+def _counted(units: Sequence[Unit]) -> dict[str, Any]:
+    counts = Counter(unit.state for unit in units)
+    return {
+        "health": max(counts, key=RANK.__getitem__, default="unknown"),
+        "devices_known": len(units),
+        "counts": {name: counts[name] for name in RANK},
     }
 
 

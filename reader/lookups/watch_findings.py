@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from reader.detection.anomaly import Anomaly
 from reader.detection.findings import DeviceKey, Finding
 from reader.health.evidence import PreviousState
+from reader.lookups.known_facts import KnownFacts
 from spindle.store.base import SeriesKey
 
 
@@ -22,6 +23,7 @@ class WatchFindings:
     :ivar learning: series of which it is not known yet what is usual, and the seconds until it is.
     :ivar lasting: the findings that still last, by device.
     :ivar previous_states: devices that were not ok when the watch last judged the fleet.
+    :ivar facts: what devices say they are.
     """
 
     watching: bool = False
@@ -31,3 +33,4 @@ class WatchFindings:
     learning: Mapping[SeriesKey, float] = field(default_factory=dict)
     lasting: Mapping[DeviceKey, Sequence[Finding]] = field(default_factory=dict)
     previous_states: Mapping[DeviceKey, PreviousState] = field(default_factory=dict)
+    facts: KnownFacts = field(default_factory=KnownFacts)

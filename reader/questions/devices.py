@@ -36,6 +36,8 @@ async def _devices(context: QueryContext, asked: DevicesParams) -> Answer:
     readings = await context.store.latest(which, since)
     events = await context.store.events(which, since, limit=_EVENT_ONLY)
     devices = rows(readings, events)
+    simulated = context.watch_findings.facts.simulated
+    devices.sort(key=lambda row: (row["source_device"], row["device_id"]) in simulated)
     return Answer(devices[: asked.limit], truncated=len(devices) > asked.limit)
 
 

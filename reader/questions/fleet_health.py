@@ -28,7 +28,8 @@ class FleetParams(DeviceParams):
 async def _fleet_health(context: QueryContext, asked: FleetParams) -> Answer:
     which = Selection(asked.source_device, asked.device_id, asked.array_id)
     units = await context.examiner.examine(context.store, which, context.now_ns)
-    return Answer(summary.of_fleet(units, asked.state, asked.limit))
+    simulated = context.watch_findings.facts.simulated
+    return Answer(summary.of_fleet(units, asked.state, asked.limit, simulated))
 
 
 _EXAMPLE_REPLY = """
@@ -53,10 +54,12 @@ QUESTIONS = (
         description="Which devices and arrays are in trouble, the worst first, and how many are "
         "well?",
         params=FleetParams,
-        reply="{health, devices_known, counts, listed, matching, devices, arrays}: devices a list "
-        "of {device, source_device, array_id, health, score, since, last_seen, reasons}, arrays "
-        "one of {array_id, health, score, counts, worst, message}; an array is as well as the "
-        "worst of its members",
+        reply="{health, devices_known, counts, simulated, listed, matching, devices, arrays}: "
+        "health and counts are of the real devices, simulated has {health, devices_known, counts} "
+        "of those that do not exist, where there are any; devices is a list of {device, "
+        "source_device, array_id, health, score, since, last_seen, reasons}, arrays one of "
+        "{array_id, health, score, counts, worst, message}; an array is as well as the worst of "
+        "its members",
         example={"limit": 10},
         example_reply=_EXAMPLE_REPLY,
         handler=_fleet_health,

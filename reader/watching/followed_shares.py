@@ -90,14 +90,26 @@ class FollowedShares:
             since = share.since if share.series else 0.0
             own = share.anomalies, len(share.unwatched), since, 0.0, share.learning
             records.append(Record(*own))
-        anomalies = [anomaly for record in records for anomaly in record.anomalies]
+        facts = findings.facts
+        anomalies = [
+            anomaly
+            for record in records
+            for anomaly in record.anomalies
+            if not facts.hides(*anomaly.device)
+        ]
         lasting: defaultdict[DeviceKey, list[Finding]] = defaultdict(list)
         for anomaly in anomalies:
             if not anomaly.ended:
                 lasting[anomaly.device].append(anomaly.finding())
         for each in self.forecasts:
-            lasting[each.source_device, each.device_id].append(each)
+            if not facts.hides(each.source_device, each.device_id):
+                lasting[each.source_device, each.device_id].append(each)
         findings.anomalies, findings.lasting = anomalies, lasting
         findings.unwatched = sum(record.unwatched for record in records)
         findings.since = max((record.since for record in records), default=0.0)
-        findings.learning = {k: left for each in records for k, left in each.learning.items()}
+        findings.learning = {
+            key: left
+            for each in records
+            for key, left in each.learning.items()
+            if not facts.hides(key.source_device, key.device_id)
+        }

@@ -124,7 +124,10 @@ class _Session:
         latest = self._settings.latest_ns(time.time_ns())
         # Not renewed in time: another reader may follow these shares by now.
         scored = time.monotonic() <= self._held_until
+        facts = self._deps.findings.facts
         for series, time_ns, value in self._metrics_in.good(message.data, latest):
+            if facts.hides(series.key.source_device, series.key.device_id):
+                continue
             self._deps.snapshot.take(series.key, time_ns, value)
             if scored:
                 self._followed.take(series.key, time_ns, value)

@@ -15,6 +15,7 @@ from pathlib import Path
 import orjson
 import pytest
 
+from reader.questions.registry import QUERIES
 from spindle.store.base import EventRow, Series
 from tests.asking import reading
 from tests.memory_store import MemoryStore, away
@@ -114,13 +115,22 @@ async def test_a_publishers_text_cannot_steer_the_terminal(shell: Shell) -> None
     assert "\x1b[2J" not in shown
 
 
+async def test_without_a_question_all_questions_are_listed_the_fleets_health_first(
+    shell: Shell,
+) -> None:
+    code, out, _ = await shell.query("query")
+    rows = orjson.loads(out)["data"]
+    assert (code, rows[0]["question"]) == (0, "fleet_health")
+    assert {row["question"] for row in rows} == set(QUERIES)
+    assert "in trouble" in await shell.query_on_a_terminal("query")
+
+
 @pytest.mark.parametrize(
     ("words", "code", "sentence"),
     [
         (("devcies",), 1, "query_type: given 'devcies', expected one of alerts_critical"),
         (("devices", "limit=-1"), 1, "devices: limit: given '-1', expected a whole number from 1"),
         (("devices", "limit"), 2, "given 'limit', expected key=value"),
-        ((), 2, "Missing argument"),
         (("devices", "--wait", "long"), 2, "Invalid value for '--wait'"),
     ],
 )

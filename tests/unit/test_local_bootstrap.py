@@ -147,7 +147,9 @@ def test_help_of_a_verb_installs_nothing(
     assert ends("start", "--help") == 0
     said = capsys.readouterr().out
     assert (
-        said == "usage: ./run.sh start                 start everything, wait until it is healthy\n"
+        said == "usage: ./run.sh start [--real|--demo] start everything, wait until it is healthy; "
+        "from now on\n                        with real drives alone, or with the simulated fleet "
+        "too\n"
     )
     _, arguments = run("start", "--help", venv=installed)
     assert arguments == ["-m", "local", "start", "--help"]
