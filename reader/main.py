@@ -17,7 +17,8 @@ from reader.answering.replies import Failure
 from reader.answering.runner import QuestionRunner
 from reader.lookups.device_gauges import DeviceGauges
 from reader.lookups.examiner import Examiner
-from reader.lookups.known_facts import KnownFacts, without_hidden
+from reader.lookups.facts_follower import FactsFollower, without_hidden
+from reader.lookups.known_facts import KnownFacts
 from reader.lookups.newest_snapshot import NewestSnapshot
 from reader.lookups.store_ready import StoreReady
 from reader.lookups.watch_findings import WatchFindings
@@ -80,9 +81,9 @@ async def answer_from(store: Store, service: Service[ReaderSettings]) -> None:
 async def _serve(runner: QuestionRunner, deps: WatchDeps) -> None:
     """Answer, and watch, until stopping; what was taken by then is still answered."""
     client, service = deps.client, deps.service
-    facts = deps.findings.facts
+    facts = FactsFollower(deps.findings.facts, client, service)
     async with asyncio.TaskGroup() as answers:
-        following = service.supervise("facts", lambda: facts.follow(client, service), expected=AWAY)
+        following = service.supervise("facts", facts.run, expected=AWAY)
         answers.create_task(following, name="facts")
         await facts.first_read()
         if service.settings.reader_watch:
