@@ -48,6 +48,7 @@ def query(
     as_json: Annotated[
         bool, typer.Option("--json", help="Print JSON, as is always done into a pipe.")
     ] = False,
+    wide: Annotated[bool, typer.Option("--wide", help="Every column of a table.")] = False,
     wait: Annotated[
         float, typer.Option(min=0, max=3600, help="Seconds to wait for NATS and the reader.")
     ] = 10.0,
@@ -63,7 +64,7 @@ def query(
         _usage(*error.mistakes)
     except InvalidInput as error:
         _usage(str(error))
-    code = question.run(settings, query_type, given, as_json=as_json, wait_seconds=wait)
+    code = question.run(settings, query_type, given, as_json=as_json, wait_seconds=wait, wide=wide)
     raise typer.Exit(code)
 
 

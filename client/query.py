@@ -50,12 +50,14 @@ def run(
     *,
     as_json: bool,
     wait_seconds: float,
+    wide: bool = False,
 ) -> int:
     """Ask, print the answer to standard output or one sentence to standard error.
 
     :param query_type: empty for what can be asked.
     :param as_json: the whole reply as JSON; always so when standard output is no terminal.
     :param wait_seconds: how long to wait for NATS and the reader to be there.
+    :param wide: every column of a table.
     :returns: the exit code.
     """
     logging.getLogger("spindle").setLevel(logging.CRITICAL)  # what matters is told here
@@ -73,7 +75,7 @@ def run(
     if as_json or not sys.stdout.isatty():
         sys.stdout.buffer.write(orjson.dumps(reply, option=orjson.OPT_INDENT_2) + b"\n")
     else:
-        Console().print(report.render(reply))
+        Console().print(report.render(reply, wide=wide))
     return EXIT_OK
 
 

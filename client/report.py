@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -24,17 +25,58 @@ _LONG_ID, _SHOWN_OF_ID = 13, 8
 # Left out, in this order, where a terminal is too narrow for all; the JSON has them.
 _LEFT_OUT = ("event_id", "array_id", "source_device", "last_seen", "score", "since")
 _FOLDED_AT = 32  # a longer cell takes more lines
+#: What says in one sentence what a row is about; with it, these columns alone are shown.
+_SENTENCES = ("message", "explanation", "event_message", "reasons")
+_BESIDE_A_SENTENCE = ("time", "device", "device_id", "array_id", "health", "severity", "simulated")
+_BYTES = ("B", "kB", "MB", "GB", "TB", "PB")
+_TOO_SMALL, _TOO_LARGE = 1e-4, 1e15  # of a number that is written without an exponent
 
 
-def render(reply: Mapping[str, Any]) -> RenderableType:
-    """``data`` as a table, what is nested in it and beside it as further tables."""
-    parts: list[RenderableType] = list(_parts("", reply["data"]))
+def render(reply: Mapping[str, Any], *, wide: bool = False) -> RenderableType:
+    """``data`` as a table, what is nested in it and beside it as further tables.
+
+    :param wide: every column, where else a row is a device, its state and one sentence.
+    """
+    data = reply["data"]
+    if not wide:
+        data = _in_a_sentence(data)
+    parts: list[RenderableType] = [] if not data and "learning" in reply else [*_parts("", data)]
     for name, value in reply.items():
         if name not in ("status", "data", "truncated"):
             parts += _parts(name, value)
     if reply.get("truncated"):
         parts.append(Text("There is more than this: ask for less, or for the next page.", "yellow"))
     return Group(*parts)
+
+
+def _in_a_sentence(data: Any) -> Any:
+    """Rows that have a sentence, without what it says already."""
+    if isinstance(data, Mapping):
+        return {
+            name: _in_a_sentence(value) if _is_rows(value) and name != "reasons" else value
+            for name, value in data.items()
+        }
+    if not _is_rows(data):
+        return data
+    sentence = next((name for name in _SENTENCES if name in data[0]), None)
+    if sentence is None:
+        return data
+    kept = [name for name in _BESIDE_A_SENTENCE if not (name == "array_id" and "device" in data[0])]
+    if "device_id" in data[0]:
+        kept.remove("array_id")
+    return [
+        {name: row.get(name) for name in kept} | {sentence: _one(row, sentence)} for row in data
+    ]
+
+
+def _one(row: Mapping[str, Any], sentence: str) -> Any:
+    said = row.get(sentence)
+    if not isinstance(said, list):
+        return said or row.get("event_type")
+    if not said:
+        return ""
+    more = f" (and {len(said) - 1} more)" if len(said) > 1 else ""
+    return f"{_words(said[0])}{more}"
 
 
 def _parts(title: str, value: Any) -> Iterator[RenderableType]:
@@ -165,7 +207,7 @@ def _words(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):
-        return f"{value:.6g}"
+        return _number(value)
     if isinstance(value, Mapping):
         return _object_words(value)
     if isinstance(value, list):
@@ -179,9 +221,29 @@ def _object_words(value: Mapping[str, Any]) -> str:
     if isinstance(value.get("message"), str):  # a reason says it in a sentence
         return _plain(value["message"])
     if "value" in value and "unit" in value:  # a reading
-        return f"{_words(value['value'])} {_plain(str(value['unit']))}".rstrip()
+        return _measured(value["value"], _plain(str(value["unit"])))
     known = ((name, item) for name, item in value.items() if item is not None)
     return ", ".join(f"{_plain(name)} {_words(item)}" for name, item in known)
+
+
+def _number(value: float) -> str:
+    if value and not _TOO_SMALL <= abs(value) < _TOO_LARGE:
+        return f"{value:.4g}"
+    digits = max(0, 3 - math.floor(math.log10(abs(value)))) if value else 0
+    text = f"{value:.{digits}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def _measured(value: Any, unit: str) -> str:
+    """A reading as people say it: ``327.1 MB/s``."""
+    if not _is_number(value):
+        return f"{_words(value)} {unit}".rstrip()
+    if unit in ("B", "B/s", "bytes"):
+        step = 0
+        while abs(value) >= 1000 and step < len(_BYTES) - 1:
+            value, step = value / 1000, step + 1
+        unit = _BYTES[step] + ("/s" if unit == "B/s" else "")
+    return f"{_number(float(value))} {unit}".rstrip()
 
 
 def _plain(text: str) -> str:

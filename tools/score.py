@@ -27,6 +27,7 @@ from spindle.errors import InvalidInput
 
 HEADER = ("timestamp", "value", "anomaly_score")
 LATEST = 253_402_300_800.0  # the year 10000, in seconds since 1970
+SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}  # that people use for commas
 STRIDE = 1000  # rows between two looks at the progress bar
 
 app = typer.Typer(add_completion=False)
@@ -76,6 +77,11 @@ def _parse(name: str, lines: Iterator[list[str]]) -> Table:
     columns = [column.strip().lower() for column in header]
     missing = [column for column in HEADER[:2] if column not in columns]
     if missing:
+        other = next((mark for mark in SEPARATORS if mark in ",".join(header)), None)
+        if other is not None:
+            raise InvalidInput(
+                f"{name}: its columns are separated by {SEPARATORS[other]}, expected commas."
+            )
         raise InvalidInput(f"{name} has no column {' and no column '.join(missing)}.")
     table, at = Table([], [], []), (columns.index("timestamp"), columns.index("value"))
     for number, row in enumerate(lines, start=2):
@@ -122,9 +128,14 @@ def scores(
 ) -> list[float]:
     """The score, or the state, of each point of a series from a fresh detector.
 
-    :param times: seconds since the epoch.
+    :param times: seconds since the epoch; in any order, for points are scored by their time.
     :param advance: called now and then with the number of points done since the last call.
     """
+    order = sorted(range(len(times)), key=times.__getitem__)
+    if order != list(range(len(times))):
+        in_time = scores([times[n] for n in order], [values[n] for n in order], advance, view)
+        by_place = dict(zip(order, in_time, strict=True))
+        return [by_place[n] for n in range(len(times))]
     detector, done = Detector(), list[float]()
     update = detector.update
     for start in range(0, len(times), STRIDE):

@@ -20,9 +20,9 @@ from spindle.timestamps import NS
 NOW = 1_800_000_000 * NS
 
 
-def shown(reply: dict[str, Any], width: int = 120, color: bool = False) -> str:
+def shown(reply: dict[str, Any], width: int = 120, color: bool = False, wide: bool = False) -> str:
     console = Console(file=io.StringIO(), width=width, force_terminal=color, legacy_windows=False)
-    console.print(report.render({"status": "success", **reply}))
+    console.print(report.render({"status": "success", **reply}, wide=wide))
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
 
@@ -55,7 +55,7 @@ def test_what_is_the_same_in_every_row_is_said_once() -> None:
 def test_a_reading_is_shown_with_its_unit_and_a_time_to_the_millisecond() -> None:
     metrics = {"DiskTemp": {"value": 40.123456789, "unit": "degC", "time": "x"}}
     text = shown({"data": [{"metrics": metrics, "last_seen": "2027-01-15T08:00:00.123456789Z"}]})
-    assert "DiskTemp 40.1235 degC" in text
+    assert "DiskTemp 40.12 degC" in text
     assert "2027-01-15 08:00:00.123Z" in text
 
 
@@ -140,7 +140,7 @@ def test_a_narrow_terminal_leaves_out_what_matters_least() -> None:
         "reasons": [{"metric_type": "DiskTemp", "message": "DiskTemp 67 degC, critical"}],
     }
     rows = {"data": [row, {**row, "device_id": "array2-disk1", "source_device": "Tape"}]}
-    narrow, wide = shown(rows, width=72), shown(rows, width=140)
+    narrow, wide = shown(rows, width=72), shown(rows, width=140, wide=True)
     assert "DiskTemp 67 degC, critical" in narrow
     assert "last seen" not in narrow
     assert "last seen" in wide
@@ -170,3 +170,32 @@ def test_when_a_device_was_last_seen_has_its_place_on_a_usual_terminal() -> None
 def test_what_is_not_known_within_an_object_is_not_shown() -> None:
     levels = [{"level": 80, "days": None, "earliest": None}, {"level": 90, "days": 3}]
     assert "level 80, level 90, days 3" in shown({"data": [{"device_id": "a", "until": levels}]})
+
+
+def test_a_row_is_a_device_its_state_and_one_sentence_unless_all_is_wanted() -> None:
+    row = {
+        "device": "d1",
+        "source_device": "DiskUnit",
+        "health": "critical",
+        "score": 17,
+        "reasons": [{"message": "it is hot"}, {"message": "it is slow"}],
+    }
+    text = shown({"data": {"devices": [row]}}, width=80)
+    assert "it is hot (and 1 more)" in text
+    assert "DiskUnit" not in text
+    assert "it is slow" in shown({"data": {"devices": [row]}}, width=120, wide=True)
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "words"),
+    [
+        (327_082_000.0, "B/s", "327.1 MB/s"),
+        (0, "B/s", "0 B/s"),
+        (2.5e12, "B", "2.5 TB"),
+        (12_345.678, "/s", "12346 /s"),
+        (0.15123, "ms", "0.1512 ms"),
+    ],
+)
+def test_units_are_those_that_people_use(value: float, unit: str, words: str) -> None:
+    reading = {"value": value, "unit": unit, "time": "x"}
+    assert f"x {words}" in shown({"data": [{"metrics": {"x": reading}}]})

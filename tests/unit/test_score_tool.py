@@ -10,6 +10,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from reader.detection.detector import Detector
+from spindle.errors import InvalidInput
+from tools import score
 from tools.score import app
 
 
@@ -157,3 +159,19 @@ def test_the_state_stays_high_while_what_is_unusual_lasts(tmp_path: Path) -> Non
         return float(shown[-1].split(",")[2])
 
     assert last("score") < 0.5 < last("state")
+
+
+def test_rows_in_any_order_are_scored_by_their_time_and_kept_in_theirs() -> None:
+    times = [float(n) for n in range(500)]
+    values = [50.0 if n == 400 else n % 7 for n in range(500)]
+    straight = score.scores(times, values)
+    backwards = score.scores(times[::-1], values[::-1])
+    assert max(straight) > 0
+    assert backwards == straight[::-1]
+
+
+def test_another_separator_than_a_comma_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "a.csv"
+    file.write_text("timestamp;value\n1;2\n")
+    with pytest.raises(InvalidInput, match="separated by semicolons, expected commas"):
+        score.read(file)
