@@ -16,7 +16,7 @@ from client.parking_csv import ParkingCsv
 from client.settings import ClientSettings
 from spindle import bus, models, subjects
 from spindle.errors import InvalidInput
-from spindle.models import ParkingSummary
+from spindle.models import MAX_PAYLOAD_BYTES, ParkingSummary
 from spindle.service.run import Service
 from spindle.timestamps import NS
 
@@ -94,7 +94,7 @@ class VisitCsvTask:
         """What a message tells, by the rules that the writer has; it keeps the dead letters."""
         taken_ns = int(message.metadata.timestamp.timestamp() * NS)
         latest_ns = self._service.settings.latest_ns(taken_ns)
-        if len(message.data) > self._service.settings.max_payload_bytes:
+        if len(message.data) > MAX_PAYLOAD_BYTES:
             return []
         found = []
         with contextlib.suppress(InvalidInput):

@@ -70,7 +70,11 @@ class Settings(BaseSettings):
     :cvar REMOVED: former settings of this class, and what replaces each, in a few words.
     """
 
-    REMOVED: ClassVar[Mapping[str, str]] = {}
+    REMOVED: ClassVar[Mapping[str, str]] = {
+        "DEADLETTER_MAX_AGE_HOURS": "30 days",
+        "MAX_PAYLOAD_BYTES": "900000 bytes",
+        "LOG_FORMAT": "for people on a terminal, JSON lines otherwise",
+    }
 
     model_config = SettingsConfigDict(
         env_file=".env",
@@ -127,9 +131,6 @@ class Settings(BaseSettings):
     deadletter_max_bytes: int = Field(
         2**28, ge=2**20, description="Most bytes of dead letters kept; then the oldest go."
     )
-    deadletter_max_age_hours: float = Field(
-        720.0, gt=0, description="How long dead letters are kept, in hours."
-    )
     store_url: str = Field(
         "",
         description=(
@@ -172,18 +173,11 @@ class Settings(BaseSettings):
         ge=0,
         description="How far ahead of this machine's clock a timestamp may lie.",
     )
-    max_payload_bytes: int = Field(
-        900_000, ge=1024, description="Largest message taken; a larger one becomes a dead letter."
-    )
     http_host: str = Field(
         "127.0.0.1", description="Address on which each service's /healthz and /metrics listen."
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Least severity that is logged."
-    )
-    log_format: Literal["auto", "human", "json"] = Field(
-        "auto",
-        description="human on a terminal, JSON lines otherwise (auto), or always one of them.",
     )
 
     @field_validator("nats_url")

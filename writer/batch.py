@@ -9,6 +9,8 @@ from typing import Generic, TypeVar
 
 P = TypeVar("P")
 
+LINGER_SECONDS = 0.1  #: fills a batch under load, and nobody waits noticeably for a reading
+HELD_BYTES = 24 * 2**20  #: a few of the largest batches, and little beside a process of Python
 MOST_LETTERS = 20  #: of one message; so that a flood does not drive out the letters of others
 
 
@@ -25,10 +27,10 @@ class Limits:
     """
 
     batch_points: int = 20_000
-    linger: float = 0.1
+    linger: float = LINGER_SECONDS
     writes: int = 2
     held_points: int = 80_000
-    held_bytes: int = 24 * 2**20
+    held_bytes: int = HELD_BYTES
     lease: float = 30.0
 
 

@@ -14,10 +14,11 @@ from nats.aio.client import Client
 from spindle import bus, subjects
 from spindle.bus.streams import ACK_WAIT_SECONDS, VISITS_ACK_WAIT_SECONDS
 from spindle.errors import StoreError
+from spindle.models import MAX_PAYLOAD_BYTES
 from spindle.service.run import Service
 from spindle.store.base import Store
 from spindle.store.registry import open_store
-from writer.batch import Limits
+from writer.batch import LINGER_SECONDS, Limits
 from writer.decode import EventDecoder, MetricDecoder
 from writer.metrics import LedgerCollector
 from writer.monitor import Monitor, monitor_url
@@ -30,7 +31,9 @@ log = logging.getLogger("writer")
 
 PARTS = ("nats", "store", "parking")
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.25, 10.0
+DRAIN_SECONDS = 10.0  #: below the 20 s after which ./run.sh and Docker kill what they stop
 EXPIRE_EVERY_SECONDS = 60.0
+HELD_BATCHES = 4  #: taken from NATS and not yet stored: two on their way, two that fill
 
 
 async def main(service: Service[WriterSettings]) -> None:
@@ -85,24 +88,23 @@ def build(store: Store, visits: Visits, service: Service[WriterSettings]) -> lis
     """One pipeline for each stream of what is stored."""
     settings = service.settings
     profile = store.write_profile
-    batch = settings.writer_batch_points or profile.batch_points
+    batch = profile.batch_points
     limits = Limits(
         batch_points=batch,
-        linger=settings.writer_linger_seconds,
-        writes=settings.writer_connections or profile.writes,
-        held_points=4 * batch,
-        held_bytes=settings.writer_held_bytes,
+        linger=LINGER_SECONDS,
+        writes=profile.writes,
+        held_points=int(HELD_BATCHES * batch),
         lease=ACK_WAIT_SECONDS,
     )
-    largest, future = settings.max_payload_bytes, settings.max_future_seconds
-    metrics, events = MetricDecoder(largest), EventDecoder(largest)
+    future = settings.max_future_seconds
+    metrics, events = MetricDecoder(MAX_PAYLOAD_BYTES), EventDecoder(MAX_PAYLOAD_BYTES)
     health = service.health
     return [
         Pipeline(subjects.METRICS_STREAM, metrics, store.write_points, limits, health, future),
         Pipeline(subjects.EVENTS_STREAM, events, store.write_events, limits, health, future),
         Pipeline(
             subjects.PARKING_SUMMARIES_STREAM,
-            VisitDecoder(largest),
+            VisitDecoder(MAX_PAYLOAD_BYTES),
             visits.write,
             replace(limits, lease=VISITS_ACK_WAIT_SECONDS),
             health,
@@ -115,7 +117,7 @@ async def work(
     service: Service[WriterSettings], client: Client, store: Store, pipelines: list[Pipeline[Any]]
 ) -> None:
     """Run the pipelines until stopped."""
-    stopping, drain = service.stopping, service.settings.writer_drain_seconds
+    stopping, drain = service.stopping, DRAIN_SECONDS
     declare = partial(bus.declare, client, service.settings, service.health)
     async with asyncio.TaskGroup() as tasks:
         for pipeline in pipelines:

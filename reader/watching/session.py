@@ -23,6 +23,7 @@ from reader.watching.share_store import AWAY, ShareStore, WatchDeps
 from spindle import subjects
 from spindle.bus.buckets import Overtaken
 from spindle.errors import StoreError
+from spindle.models import MAX_PAYLOAD_BYTES
 from spindle.service.tasks import lasting
 from spindle.store.base import Selection
 from spindle.timestamps import NS
@@ -82,7 +83,7 @@ class _Session:
         self._deps, self._metrics, self._me = deps, metrics, me
         settings = self._settings = deps.service.settings
         self._followed = FollowedShares(anomaly.STEP_SECONDS, settings.reader_watch_series)
-        self._metrics_in = MetricReader(settings.max_payload_bytes)
+        self._metrics_in = MetricReader(MAX_PAYLOAD_BYTES)
         self._alive = ownership.Alive()
         self._held_until = 0.0  # on this clock nobody else follows these shares before
         self._next_peers = time.monotonic() + PEER_SECONDS

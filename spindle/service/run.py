@@ -152,7 +152,7 @@ def run(
         for mistake in error.mistakes:
             print(f"{name}: {mistake}", file=sys.stderr)
         sys.exit(EXIT_USAGE)
-    logs.configure(name, settings.log_level, settings.log_format)
+    logs.configure(name, settings.log_level)
     if former := removed_but_set(settings_type):
         log.warning("%s", former)
     sys.exit(_run(Service(name, settings, Health(name, parts)), main, http_port))

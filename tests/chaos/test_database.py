@@ -33,7 +33,9 @@ async def behind_proxy(
 ) -> AsyncIterator[tuple[ServiceProcess, Proxy]]:
     """A healthy writer that reaches its database through a proxy."""
     async with Proxy(world.influx.server.port) as proxy:
-        writer = await world.start_writer(store_url=world.influx.url_at(proxy.port), **settings)
+        writer = await world.start_writer(
+            None, store_url=world.influx.url_at(proxy.port), **settings
+        )
         yield writer, proxy
 
 

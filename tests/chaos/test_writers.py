@@ -22,7 +22,9 @@ async def test_of_two_writers_one_is_killed_and_the_other_stores_what_it_held(
 ) -> None:
     await world.start_writer()
     for _ in range(int(long_or_short(3, 1))):
-        doomed = await world.start_writer(writer_linger_seconds=5)  # so that it holds points
+        doomed = await world.start_writer(
+            {"writer.main.LINGER_SECONDS": 5}
+        )  # so that it holds points
         async with world.publishing():
             await world.kill(doomed)
             await world.pause(2.0)
@@ -38,7 +40,7 @@ async def test_a_writer_frozen_beyond_its_lease_writes_nothing_that_another_has_
     async with Proxy(port) as one, Proxy(port) as other:
         await world.start_writer(store_url=world.influx.url_at(one.port))
         frozen = await world.start_writer(
-            store_url=world.influx.url_at(other.port), writer_linger_seconds=2
+            {"writer.main.LINGER_SECONDS": 2}, store_url=world.influx.url_at(other.port)
         )
         async with world.publishing(rate=40):
             await until(lambda: world.holds(frozen, 50), "the second writer to hold points")
@@ -65,7 +67,7 @@ async def redelivered(world: World) -> bool:
 async def test_a_writer_stopped_while_the_store_is_away_leaves_its_points_to_the_next(
     world: World,
 ) -> None:
-    writer = await world.start_writer(store_timeout_seconds=1, writer_drain_seconds=1)
+    writer = await world.start_writer({"writer.main.DRAIN_SECONDS": 1}, store_timeout_seconds=1)
     async with world.publishing():
         await world.pause(0.5)
         world.store.down()

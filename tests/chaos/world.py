@@ -7,7 +7,7 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Self
 
@@ -93,7 +93,9 @@ class World:
 
     # -- writers -----------------------------------------------------------------------------
 
-    async def start_writer(self, **settings: object) -> ServiceProcess:
+    async def start_writer(
+        self, constants: Mapping[str, object] | None = None, **settings: object
+    ) -> ServiceProcess:
         """A further writer; by default with the store as it is, and healthy on return."""
         given = {
             "nats_url": f"nats://{self.nats.url}",
@@ -102,6 +104,7 @@ class World:
             **settings,
         }
         writer = ServiceProcess("writer", self.folder, **given)
+        writer.constants.update(constants or {})
         self.writers.append(writer)
         await asyncio.to_thread(writer.start)
         return writer

@@ -365,9 +365,9 @@ def test_where_nothing_ever_ran_each_command_says_so(checkout: Checkout) -> None
 
 
 def test_every_mistake_in_the_settings_is_told_before_anything_starts(checkout: Checkout) -> None:
-    done = checkout.run("start", LOG_LEVEL="loud", NATS_PORT="x", WRITER_BATCH_POINTS="-1")
+    done = checkout.run("start", LOG_LEVEL="loud", NATS_PORT="x", WRITER_HTTP_PORT="-1")
     assert done.returncode == 2
-    for name in ("LOG_LEVEL", "NATS_PORT", "WRITER_BATCH_POINTS"):
+    for name in ("LOG_LEVEL", "NATS_PORT", "WRITER_HTTP_PORT"):
         assert f"{name}: given" in done.stderr
     assert not (checkout.folder / ".spindle").exists()
     assert checkout.processes() == []

@@ -56,7 +56,7 @@ def scene(tmp_path: Path) -> Iterator[Scene]:
             rule.pop("for", None)  # a test has no five minutes
     (tmp_path / "rules.yml").write_text(yaml.safe_dump(rules))
     own: dict[str, dict[str, Any]] = {
-        "writer": {"store_timeout_seconds": 1, "writer_batch_points": 100},
+        "writer": {"store_timeout_seconds": 1, "constants": {"writer.main.HELD_BATCHES": 0.008}},
         "reader": {"reader_stale_seconds": 3},
         "daemon": {
             "generation_interval_seconds": 0.2,

@@ -150,7 +150,7 @@ async def test_a_dead_letter_can_be_replayed_once_its_cause_is_gone(
 async def test_a_stopping_writer_stores_what_it_holds_and_exits_with_0(
     client: Client, writer: ServiceProcess, settings: Settings
 ) -> None:
-    writer.settings["WRITER_LINGER_SECONDS"] = "30"
+    writer.constants["writer.main.LINGER_SECONDS"] = 30
     writer.start()
     for number in range(100):
         await client.publish("events.metrics", orjson.dumps(metric(number)))

@@ -24,6 +24,7 @@ from prometheus_client import CollectorRegistry
 from spindle import parking, subjects
 from spindle.bus import buckets
 from spindle.errors import BusUnavailable
+from spindle.models import MAX_PAYLOAD_BYTES
 from spindle.service.health import Health
 from spindle.service.tasks import cancelled
 from spindle.timestamps import NS
@@ -41,6 +42,7 @@ from writer.settings import WriterSettings
 log = logging.getLogger("writer.parking")
 
 PART = "parking"
+REMEMBER_SECONDS = 86_400  #: a repeat of a passage that is over comes within a day, or never
 EVERY_SECONDS = 0.25  # how often is looked whether something has waited long enough
 OWED_SECONDS = 3.0  # after which somebody else's outbox is emptied
 PAUSE_SECONDS = 0.5
@@ -71,7 +73,7 @@ class Matcher:
         self._view = View(self._rules)
         self._watermark = Watermark()
         self._meters = ParkingMeters(registry, lambda: len(self._view.inside))
-        self._bucket = PlateStates(self._js, settings.parking_remember_hours * 3600)
+        self._bucket = PlateStates(self._js, REMEMBER_SECONDS)
         self._outbox = Outbox(client, self._js, self._bucket, self._meters)
         self._publishing = asyncio.Semaphore(PUBLISHING_AT_ONCE)
 
@@ -121,7 +123,7 @@ class Matcher:
         taken_ns = int(message.metadata.timestamp.timestamp() * NS)
         latest_ns = self._settings.latest_ns(now_ns)
         times = decode.Times(taken_ns, now_ns, latest_ns)
-        most = self._settings.max_payload_bytes
+        most = MAX_PAYLOAD_BYTES
         told = decode.read(message.subject, message.data, times, most)
         for mistake in gathered(told.mistakes):
             await self._publish_dead_letter(message, mistake)
@@ -236,5 +238,5 @@ def rules(settings: WriterSettings) -> Rules:
         reorder_ns=int(settings.parking_reorder_seconds * NS),
         settle_ns=int(settings.parking_settle_seconds * NS),
         max_stay_ns=int(settings.parking_max_stay_hours * 3600 * NS),
-        remember_ns=int(settings.parking_remember_hours * 3600 * NS),
+        remember_ns=REMEMBER_SECONDS * NS,
     )
