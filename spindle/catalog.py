@@ -151,6 +151,12 @@ def metric(name: str) -> Metric | None:
     return METRICS.get(name)
 
 
+def is_smart(name: str) -> bool:
+    """Whether a drive says it of itself, every quarter of an hour."""
+    known = METRICS.get(name)
+    return known is not None and known.smart
+
+
 def unit(name: str) -> str:
     """The metric's unit as shown to users; empty where the catalogue does not know the metric."""
     known = METRICS.get(name)

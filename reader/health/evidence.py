@@ -9,6 +9,7 @@ from typing import NamedTuple
 from reader.detection.findings import DeviceKey, Finding, State
 from reader.health.limits import Thresholds
 from reader.health.reasons import Reason
+from reader.health.smart import Drive, Growth
 from spindle.store.base import Bucket, EventRow, Latest
 
 EventKey = tuple[str, str, str]  # source_device, device_id, event_id
@@ -58,6 +59,8 @@ class Evidence:
     :ivar silences: between which readings nothing came lately, of devices that are back.
     :ivar previous_state: of the devices that were not ok when they were last judged.
     :ivar resolved_events: events that earlier looks found to be over; they stay so.
+    :ivar growths: how much more SMART counters are than they were, by device and metric type.
+    :ivar drives: what is known of the drives that the devices are.
     """
 
     readings: Sequence[Latest]
@@ -68,6 +71,8 @@ class Evidence:
     silences: Mapping[DeviceKey, tuple[int, int]] = field(default_factory=dict)
     previous_state: Mapping[DeviceKey, PreviousState] = field(default_factory=dict)
     resolved_events: Container[EventKey] = frozenset()
+    growths: Mapping[DeviceKey, Mapping[str, Growth]] = field(default_factory=dict)
+    drives: Mapping[DeviceKey, Drive] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

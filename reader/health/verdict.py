@@ -16,19 +16,21 @@ from collections.abc import Mapping, Sequence
 
 from reader.detection.findings import RANK, DeviceKey, State
 from reader.health import reasons as why
-from reader.health import recovery
+from reader.health import recovery, smart_evidence
 from reader.health.evidence import Evidence, Rules, Unit, event_key
 from reader.health.hysteresis import held_since
 from reader.health.limits import Limit, Limits
 from reader.health.reasons import Reason, worst_first
 from reader.health.recovery import CALM_NS, Recovery
-from spindle import timestamps
+from reader.health.smart import Drive
+from spindle import catalog, timestamps
 from spindle.store.base import EventRow, Latest
 from spindle.timestamps import NS
 
 AROUND_NS = recovery.AROUND_NS
 WARN_INTERVALS, UNKNOWN_INTERVALS = 3, 10  # without a reading
 UNSURE_NS = 600 * NS
+SMART_UNSURE_NS = 7200 * NS  # of a drive that is asked for its SMART values alone
 """Silence of a device that has not reported often enough to tell how often it does."""
 WARN_SHARE = 0.25  # of the time after which a silent device is unknown it is a warning
 
@@ -98,6 +100,8 @@ def _plainly_well(
         limits = limits_of(reading.metric_type, *key)
         if limits is not None and limits.may_hold(reading.value):
             return None
+        if smart_evidence.may_matter(reading.metric_type, reading.value):
+            return None
         if reading.time_ns > newest.time_ns:
             newest = reading
     if now_ns - newest.time_ns > rules.stale_ns * WARN_SHARE:
@@ -127,7 +131,9 @@ class _Judgement:
         self.unknown_ns = max(rules.stale_ns, int(UNKNOWN_INTERVALS * self.interval * NS))
         self.warn_ns = int(max(rules.stale_ns * WARN_SHARE, WARN_INTERVALS * self.interval * NS))
         if interval == 0.0:
-            self.unknown_ns = self.warn_ns = max(rules.stale_ns, UNSURE_NS)
+            smart = any(catalog.is_smart(reading.metric_type) for reading in readings)
+            unsure = SMART_UNSURE_NS if smart else UNSURE_NS
+            self.unknown_ns = self.warn_ns = max(rules.stale_ns, unsure)
 
     def unit(self) -> Unit:
         silent = self.now_ns - self.last_read
@@ -140,6 +146,7 @@ class _Judgement:
                 why.from_finding(found, newest.get(found.metric_type))
                 for found in self.evidence.findings.get(self.key, ())
             ]
+        reasons += self._from_smart()
         if self.readings and silent > self.warn_ns:
             state: State = "unknown" if silent > self.unknown_ns else "warning"
             reasons.append(why.silence(self.key, self.last_read, self.now_ns, self.interval, state))
@@ -195,6 +202,14 @@ class _Judgement:
                     why.reading_past_limit(reading, limits, severity, limit, since, self.now_ns)
                 ]
         return []
+
+    def _from_smart(self) -> list[Reason]:
+        """What the drive says itself: of a drive that has fallen silent, still its last word."""
+        if not any(smart_evidence.may_matter(r.metric_type, r.value) for r in self.readings):
+            return []
+        growths = self.evidence.growths.get(self.key, {})
+        drive = self.evidence.drives.get(self.key, Drive())
+        return smart_evidence.reasons(self.key, self.readings, growths, drive, self.now_ns)
 
     def _held_by_one(
         self, reading: Latest, limits: Limits, limit: Limit, severity: State

@@ -10,7 +10,7 @@ report.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -22,10 +22,12 @@ from reader.health.hysteresis import BUCKET_NS
 from reader.health.intervals import Intervals
 from reader.health.limits import Thresholds
 from reader.health.silences import Silences
+from reader.health.smart import Drive
 from reader.lookups.batched_latest import BatchedLatest
 from reader.lookups.critical_events import CriticalEvents
 from reader.lookups.newest_snapshot import NewestSnapshot
 from reader.lookups.single_flight import SingleFlight
+from reader.lookups.smart_history import SmartHistory
 from reader.lookups.watch_findings import WatchFindings
 from reader.settings import ReaderSettings
 from spindle.store.base import Bucket, Latest, Selection, Store
@@ -53,6 +55,7 @@ class Examiner:
     :ivar last_minutes: the readings of single devices for a close look, shared alike.
     :ivar close_looks: what close looks found before.
     :ivar silences: devices that were silent lately.
+    :ivar smart_history: how much SMART counters have grown.
     """
 
     settings: ReaderSettings
@@ -67,6 +70,7 @@ class Examiner:
     )
     close_looks: CloseLooks = field(default_factory=CloseLooks)
     silences: Silences = field(default_factory=Silences)
+    smart_history: SmartHistory = field(default_factory=SmartHistory)
 
     @cached_property
     def rules(self) -> Rules:
@@ -106,7 +110,14 @@ class Examiner:
         rules, readings = self.rules, evidence.readings
         last_minutes = await self._last_minutes(store, evidence, now_ns)
         intervals_ = await self._usual_intervals(store, readings, now_ns)
-        whole = replace(evidence, buckets=last_minutes, intervals=intervals_)
+        growths = await self.smart_history.growths(store, readings)
+        whole = replace(
+            evidence,
+            buckets=last_minutes,
+            intervals=intervals_,
+            growths=growths,
+            drives=self._drives(growths),
+        )
         if len(readings) <= _MANY:
             units = verdict.judge(whole, rules, now_ns)
         else:  # in a thread, so that other answers do not wait for it
@@ -115,13 +126,24 @@ class Examiner:
         self.silences.note(units, now_ns)
         return units
 
+    def _drives(self, keys: Iterable[DeviceKey]) -> dict[DeviceKey, Drive]:
+        """What the rules for SMART values ask of what is known of these devices."""
+        known = self.watch_findings.facts.of
+        facts = {key: known[key] for key in keys if key in known}
+        return {key: Drive(each.protocol, each.rotation_rpm) for key, each in facts.items()}
+
     async def _readings(self, store: Store, which: Selection, since_ns: int) -> list[Latest]:
         """The newest of each series. Of one device the store is asked, which is always right."""
         if which.device_id is None and self.snapshot.complete:
             return self.snapshot.readings(which, since_ns)
         if which.device_id is not None:
             readings = await self.latest.readings(store, which.device_id, since_ns)
-            return [each for each in readings if which.source_device in (None, each.source_device)]
+            return [
+                each
+                for each in readings
+                if which.source_device in (None, each.source_device)
+                and which.array_id in (None, each.array_id)
+            ]
         return await store.latest(which, since_ns)
 
     async def _last_minutes(

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from pydantic import Field
+
 from reader.answering.context import Answer, Query, QueryContext
 from reader.answering.params import DeviceParams
 from reader.health import summary
+from spindle.models import Name
 from spindle.store.base import Selection
 
 
@@ -15,9 +18,11 @@ class HealthParams(DeviceParams):
 
     needs_device: ClassVar[bool] = True
 
+    array_id: Name | None = Field(None, description="the array or host that it belongs to")
+
 
 async def _device_health(context: QueryContext, asked: HealthParams) -> Answer:
-    which = Selection(asked.source_device, asked.device_id)
+    which = Selection(asked.source_device, asked.device_id, asked.array_id)
     units = await context.examiner.examine(context.store, which, context.now_ns)
     hours = context.settings.reader_lookback_hours
     return Answer(summary.of_device(asked.device, asked.source_device, units, hours))

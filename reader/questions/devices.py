@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any
 
 from pydantic import Field
 
 from reader.answering.context import Answer, Query, QueryContext
 from reader.answering.params import DeviceParams, Minutes, Whole
+from reader.detection.findings import DeviceKey
 from spindle import catalog, timestamps
-from spindle.models import Name
+from spindle.models import DeviceFacts, Name
 from spindle.store.base import EventRow, Latest, Selection
 
+#: Of the facts; they stand beside them.
+_KEYS = {"timestamp", "source_device", "device_id", "array_id"}
 _EVENT_ONLY = 2_000  # newest events looked through for devices that send no metrics
 
 
@@ -35,14 +38,18 @@ async def _devices(context: QueryContext, asked: DevicesParams) -> Answer:
     since = context.ago(minutes * 60)
     readings = await context.store.latest(which, since)
     events = await context.store.events(which, since, limit=_EVENT_ONLY)
-    devices = rows(readings, events)
-    simulated = context.watch_findings.facts.simulated
-    devices.sort(key=lambda row: (row["source_device"], row["device_id"]) in simulated)
+    facts = context.watch_findings.facts
+    devices = rows(readings, events, facts.of)
+    devices.sort(key=lambda row: (row["source_device"], row["device_id"]) in facts.simulated)
     return Answer(devices[: asked.limit], truncated=len(devices) > asked.limit)
 
 
-def rows(readings: Iterable[Latest], events: Iterable[EventRow]) -> list[dict[str, Any]]:
-    """``[{device_id, source_device, array_id, last_seen, metrics}]`` by class, then device.
+def rows(
+    readings: Iterable[Latest],
+    events: Iterable[EventRow],
+    facts: Mapping[DeviceKey, DeviceFacts] | None = None,
+) -> list[dict[str, Any]]:
+    """``[{device_id, source_device, array_id, last_seen, facts, metrics}]`` by class, then device.
 
     ``metrics`` holds per metric type ``{value, unit, time}``. A device that has sent only events is
     there too, with no metrics.
@@ -52,10 +59,15 @@ def rows(readings: Iterable[Latest], events: Iterable[EventRow]) -> list[dict[st
         seen[reading.source_device, reading.device_id].append(reading)
     for event in events:
         seen[event.source_device, event.device_id].append(event)
-    return [_row(*key, seen[key]) for key in sorted(seen)]
+    return [_row(*key, seen[key], (facts or {}).get(key)) for key in sorted(seen)]
 
 
-def _row(source_device: str, device_id: str, heard: list[Latest | EventRow]) -> dict[str, Any]:
+def _row(
+    source_device: str,
+    device_id: str,
+    heard: list[Latest | EventRow],
+    facts: DeviceFacts | None,
+) -> dict[str, Any]:
     heard.sort(key=lambda item: item.time_ns)  # so that the newest of each metric wins
     arrays = [item.array_id for item in heard if item.array_id]
     return {
@@ -63,6 +75,7 @@ def _row(source_device: str, device_id: str, heard: list[Latest | EventRow]) -> 
         "source_device": source_device,
         "array_id": arrays[-1] if arrays else None,
         "last_seen": timestamps.format_ns(heard[-1].time_ns),
+        "facts": {} if facts is None else facts.model_dump(exclude=_KEYS, exclude_none=True),
         "metrics": {
             reading.metric_type: {
                 "value": reading.value,
@@ -77,7 +90,7 @@ def _row(source_device: str, device_id: str, heard: list[Latest | EventRow]) -> 
 
 _EXAMPLE_REPLY = """
 {"status": "success", "data": [{"device_id": "array1-disk1", "source_device": "DiskUnit",
-"array_id": "array1", "last_seen": "2026-11-23T05:26:56.003020285Z",
+"array_id": "array1", "last_seen": "2026-11-23T05:26:56.003020285Z", "facts": {},
 "metrics": {"CapacityUsed": {"value": 54.3231, "unit": "%",
 "time": "2026-11-23T05:26:56.003020285Z"}, "DiskTemp": {"value": 32.21, "unit": "degC",
 "time": "2026-11-23T05:26:56.003020285Z"}, "IOPs": {"value": 447.3, "unit": "/s",
@@ -91,8 +104,9 @@ QUESTIONS = (
         description="What is known: every device with when it was last seen and its latest "
         "readings.",
         params=DevicesParams,
-        reply="a list of {device_id, source_device, array_id, last_seen, metrics}, metrics holding "
-        "{value, unit, time} per metric type",
+        reply="a list of {device_id, source_device, array_id, last_seen, facts, metrics}: facts "
+        "what the device is (model, serial, firmware, wwn, capacity_bytes, rotation_rpm, protocol, "
+        "host, path, ...), metrics holding {value, unit, time} per metric type",
         example={"source_device": "DiskUnit"},
         example_reply=_EXAMPLE_REPLY,
         handler=_devices,

@@ -1,0 +1,86 @@
+"""What stored SMART readings say of a device's health, its history read from a real store."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from reader.health import verdict
+from reader.health.evidence import Evidence, Rules
+from reader.health.limits import Thresholds
+from reader.lookups.smart_history import SmartHistory
+from spindle.settings import Settings, load
+from spindle.store.base import Latest, Selection, Series
+from spindle.store.registry import open_store
+from spindle.timestamps import NS
+
+NOW = 1_780_000_000 * NS
+DAY = 86_400 * NS
+RULES = Rules(Thresholds(), stale_ns=300 * NS, event_ns=900 * NS)
+DRIVE = ("DiskUnit", "naa.5000c500a1b2c3d4")
+
+
+def reading(metric: str, value: float, age_ns: int = NS) -> Latest:
+    return Latest("DiskUnit", metric, DRIVE[1], "nas", NOW - age_ns, value)
+
+
+def state(readings: Sequence[Latest], **more: object) -> tuple[str, list[str]]:
+    (unit,) = verdict.judge(Evidence(readings, **more), RULES, NOW)  # type: ignore[arg-type]
+    return unit.state, [reason.message for reason in unit.reasons]
+
+
+def test_a_drive_that_says_that_it_fails_is_critical_however_well_its_host_finds_it() -> None:
+    health, reasons = state([reading("Latency", 2.0), reading("SmartFailing", 1.0)])
+    assert health == "critical"
+    assert "says that it is failing" in reasons[0]
+
+
+def test_counters_at_zero_are_well_and_pending_sectors_a_warning_with_the_rate() -> None:
+    assert state([reading("SmartFailing", 0.0), reading("PendingSectors", 0.0)])[0] == "ok"
+    health, reasons = state([reading("SmartFailing", 0.0), reading("PendingSectors", 12.0)])
+    assert health == "warning"
+    assert reasons[0].startswith(
+        "12 pending sectors (attribute 197 Current_Pending_Sector); drives"
+    )
+
+
+def test_a_quarter_of_an_hour_is_no_silence_of_a_drive_that_says_only_smart_values() -> None:
+    known = {"intervals": {DRIVE: 0.0}}
+    assert state([reading("PendingSectors", 0.0, 1000 * NS)], **known)[0] == "ok"
+
+
+def test_a_sleeping_drive_is_said_to_sleep_and_what_it_said_before_counts() -> None:
+    values = [reading("Asleep", 1.0), reading("PendingSectors", 3.0, 7200 * NS)]
+    health, reasons = state(values)
+    assert health == "warning"
+    assert any("asleep" in reason and "2 h" in reason for reason in reasons)
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "health"),
+    [
+        ((10.0, 10.0), 10.0, "ok"),  # for 31 days
+        ((10.0, 10.0), 20.0, "critical"),  # ten since yesterday
+        ((8.0, 10.0), 10.0, "warning"),  # within the month
+    ],
+)
+async def test_change_counts_more_than_level(
+    tmp_path: Path, before: tuple[float, float], now: float, health: str
+) -> None:
+    store = open_store(
+        load(Settings, store_url=f"sqlite:///{tmp_path}/x.db", retention_hours=0), writing=True
+    )
+    series = Series("DiskUnit", "ReallocatedSectors", DRIVE[1], "nas")
+    try:
+        await store.prepare()
+        times = ((30, before[0]), (29, before[0]), (10, before[1]), (2, before[1]))
+        points = [(series, NOW - int(days * DAY) - NS, value) for days, value in times]
+        await store.write_points([*points, (series, NOW - NS, now)])
+        readings = await store.latest(Selection(), NOW - DAY)
+        growths = await SmartHistory().growths(store, readings)
+    finally:
+        await store.close()
+    assert growths[DRIVE]["ReallocatedSectors"].month == now - before[0]
+    assert state(readings, growths=growths)[0] == health
