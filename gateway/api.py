@@ -40,7 +40,7 @@ def build(deps: routes.RouteDeps) -> FastAPI:
     routes.add_visits(app, deps)
     routes.add_live(app, deps)
     routes.add_questions(app, deps)
-    routes.add_welcome(app, deps)
+    routes.add_page(app, deps)
     _describe(app, deps)
     return app
 

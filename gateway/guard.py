@@ -14,6 +14,7 @@ from collections.abc import Collection
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from gateway.assets import PREFIX
 from gateway.metrics import RequestMetrics
 from gateway.replies import Failed
 from gateway.settings import GatewaySettings
@@ -21,7 +22,7 @@ from spindle.models import shown
 
 log = logging.getLogger("gateway")
 
-OPEN = "/healthz"  #: answered without a token
+OPEN = ("/healthz", "/")  #: answered without a token; the page asks for it where it asks for data
 MOST_ADDRESSES = 10_000  # that the rate limit remembers
 PROBES = ("/healthz", "/readyz", "/metrics")  #: not counted against an address: machines ask them
 
@@ -97,7 +98,7 @@ class Guard:
             )
 
     def _check_token(self, scope: Scope) -> None:
-        if not self._needs_token or scope["path"] == OPEN:
+        if not self._needs_token or scope["path"] in OPEN or scope["path"].startswith(PREFIX):
             return
         scheme, _, given = Headers(scope=scope).get("authorization", "").partition(" ")
         right = hmac.compare_digest(_digest(given.strip()), self._token)

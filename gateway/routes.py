@@ -11,9 +11,10 @@ from fastapi import FastAPI, Request
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from pydantic import BaseModel, Field
 from starlette.requests import ClientDisconnect
-from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.responses import PlainTextResponse, Response
 
-from gateway import examples, live, openapi, welcome
+from gateway import examples, live, openapi
+from gateway.assets import PREFIX, Assets
 from gateway.catalogue import Catalogue
 from gateway.link import NATS_AWAY, Link
 from gateway.manual_visits import ManualVisits
@@ -211,13 +212,17 @@ class _Streamed(Response):
             await away(str(busy)).response()(scope, receive, send)
 
 
-def add_welcome(app: FastAPI, deps: RouteDeps) -> None:
-    """``/``."""
+def add_page(app: FastAPI, deps: RouteDeps) -> None:
+    """``/`` and the files that it needs."""
+    assets = Assets(deps.settings.gateway_root_path)
 
     @app.get("/", include_in_schema=False)
     async def page() -> Response:
-        root_path = deps.settings.gateway_root_path
-        return HTMLResponse(welcome.page(deps.catalogue.questions, root_path))
+        return assets.page()
+
+    @app.get(PREFIX + "{version}/{name:path}", include_in_schema=False)
+    async def file(version: str, name: str) -> Response:
+        return assets.file(version, name)
 
 
 def add_questions(app: FastAPI, deps: RouteDeps) -> None:

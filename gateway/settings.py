@@ -43,8 +43,8 @@ class GatewaySettings(Settings):
     gateway_token: SecretStr = Field(
         SecretStr(""),
         validate_default=True,
-        description="Token that every request but /healthz must bring "
-        '("Authorization: Bearer <token>"); empty for none.',
+        description="Token that every request must bring, but for /healthz and the page itself, "
+        'which asks for it ("Authorization: Bearer <token>"); empty for none.',
     )
     gateway_cors_origins: str = Field(
         "",

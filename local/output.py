@@ -76,6 +76,9 @@ def broker_line(broker: Broker) -> str:
 
 def started(pipeline: Pipeline, rows: Mapping[str, Row]) -> None:
     """What runs, where it answers, and what to try next."""
+    if GATEWAY in pipeline.names:
+        plain(f"The page: {pipeline.pages()[GATEWAY].removesuffix('healthz')}")
+        plain("")
     made = table("service", "health", "answers at")
     for name in pipeline.names:
         made.add_row(name, rows[name].health, _address(pipeline, name))

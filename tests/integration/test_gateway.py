@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import re
 import signal
 import socket
 import time
@@ -322,6 +323,13 @@ def test_with_a_token_everything_but_healthz_wants_it(pipeline: World) -> None:
             assert call(f"{url}/{path}", authorization=wrong).status == 401
     assert call(f"{url}/save_summary", VISIT).status == 401
     assert call(f"{url}/healthz").status == 200
+    page = call(f"{url}/")
+    assert page.status == 200  # it asks for the token before it asks for any data
+    files = re.findall(r'(?:src|href)="(page/[^"]+)"', page.body.decode())
+    assert len(files) >= 4
+    for path in files:
+        assert call(f"{url}/{path}").status == 200, path
+    assert call(f"{url}/page/../metrics").status in (401, 404)
     assert call(f"{url}/metrics", authorization="Bearer s3cret").status == 200
     assert call(f"{url}/save_summary", VISIT, authorization="bearer s3cret").status == 202
 

@@ -1,0 +1,146 @@
+// Every device in its array, coloured by health; above them what needs a look, worst first.
+
+import { ask } from "./api.js";
+import { STATES, badge, deviceLink, empty, h, human, put, sign, since } from "./dom.js";
+
+export const SECONDS = 5;
+export const WANTS = ["health_change"];
+const WORST = 8; // sentences shown before "show all"
+const DENSE = 120; // devices from which on a tile shows its name alone
+const SHOWN = ["DiskTemp", "Latency", "CapacityUsed", "Utilisation"];
+
+const key = (device) => `${device.source_device}/${device.device_id ?? device.device}`;
+
+export function create(root, _args, refresh) {
+  const counts = h("div", { class: "counts", role: "group", "aria-label": "Devices by state" });
+  const search = h("input", { type: "search", placeholder: "Search devices", "aria-label": "Search devices" });
+  const worst = h("section", { "aria-label": "Needs attention" });
+  const arrays = h("section", { "aria-label": "Arrays" });
+  const head = h("h1", {}, "Fleet");
+  root.append(h("div", { class: "head" }, head, search), counts, worst, arrays);
+  const tiles = new Map();
+  const look = { state: "", text: "", all: false };
+  let last = null;
+  const again = () => last && update(last);
+  search.addEventListener("input", () => { look.text = search.value.trim().toLowerCase(); again(); });
+
+  async function load() {
+    const [fleet, devices] = await Promise.all([
+      ask("fleet_health", { limit: 1000 }), ask("devices", { limit: 10000 })]);
+    return { fleet: fleet.data, devices: devices.data };
+  }
+
+  function update(data) {
+    last = data;
+    if (!data.devices.length && !data.fleet.devices_known) return nothing();
+    const ill = new Map(data.fleet.devices.map((device) => [key(device), device]));
+    drawCounts(data.fleet);
+    const wanted = (device) =>
+      (!look.state || (ill.get(key(device))?.health ?? "ok") === look.state) &&
+      (!look.text || `${key(device)} ${device.array_id ?? ""}`.toLowerCase().includes(look.text));
+    drawWorst(data.fleet, wanted);
+    drawArrays(data.devices, ill, wanted);
+  }
+
+  function nothing() {
+    tiles.clear();
+    counts.replaceChildren();
+    worst.replaceChildren();
+    put(arrays, empty("No device has reported yet",
+      h("p", {}, "Simulated devices report within seconds of ", h("code", {}, "./run.sh start"),
+        "; real drives once DAEMON_SOURCES names them."),
+      h("p", {}, "If nothing comes, ", h("code", {}, "./run.sh logs daemon"), " says why.")));
+  }
+
+  // The reader counts simulated devices apart; the tiles show both, so the sums do too.
+  function drawCounts({ counts: real, simulated = {} }) {
+    const by = Object.fromEntries(STATES.map((state) => [state, (real[state] ?? 0) + (simulated[state] ?? 0)]));
+    const sum = (of) => Object.values(of).reduce((total, each) => total + each, 0);
+    const [total, invented] = [sum(by), sum(simulated)];
+    const one = (state, label, count) =>
+      h("button", {
+        type: "button", class: `count ${state}`, "aria-pressed": String(look.state === state),
+        "data-state": state,
+      }, state ? sign(state) : "", h("strong", {}, String(count)), ` ${label}`);
+    put(counts, one("", "devices", total), STATES.map((state) => one(state, state, by[state])),
+      invented ? h("p", { class: "sub note" }, `${invented === total ? "All" : invented} of them simulated`) : "");
+  }
+  counts.addEventListener("click", (event) => {
+    const button = event.target.closest("button");
+    if (!button) return;
+    look.state = look.state === button.dataset.state ? "" : button.dataset.state;
+    again();
+    counts.querySelector(`[data-state="${button.dataset.state}"]`)?.focus();
+  });
+
+  function drawWorst(fleet, wanted) {
+    const found = fleet.devices.filter(wanted);
+    if (!found.length) {
+      put(worst, look.text || look.state ? "" : h("p", { class: "calm" }, sign("ok"), "Every device is well."));
+      return;
+    }
+    const listed = look.all ? found : found.slice(0, WORST);
+    put(worst, h("h2", {}, "Needs attention"),
+      h("ol", { class: "worst" }, listed.map((device) => h("li", {},
+        h("a", { href: deviceLink(device.source_device, device.device), class: `row ${device.health}` },
+          badge(device.health), h("strong", {}, device.device, device.simulated ? h("span", { class: "sub" }, " simulated") : ""),
+          h("span", { class: "why" }, device.reasons?.[0]?.message ?? "no reason is told"),
+          device.since ? since(device.since) : "")))),
+      found.length > WORST
+        ? h("button", { type: "button", class: "quiet", "data-all": "" },
+          look.all ? "Show fewer" : `Show all ${found.length}`) : "");
+  }
+  worst.addEventListener("click", (event) => {
+    if (!event.target.closest("[data-all]")) return;
+    look.all = !look.all;
+    again();
+  });
+
+  function drawArrays(devices, ill, wanted) {
+    const groups = Map.groupBy(devices.filter(wanted), (each) => each.array_id || "");
+    const rank = (group) => Math.min(...group.map((each) => STATES.indexOf(ill.get(key(each))?.health ?? "ok")));
+    const sorted = [...groups].sort((a, b) =>
+      rank(a[1]) - rank(b[1]) || (a[0] === "") - (b[0] === "") || a[0].localeCompare(b[0], "en", { numeric: true }));
+    const dense = devices.length > DENSE;
+    arrays.classList.toggle("dense", dense);
+    if (!sorted.length) return arrays.replaceChildren(h("p", { class: "calm" }, "No device matches."));
+    const keep = document.activeElement;
+    const cards = sorted.map(([name, members]) => card(name, members, ill, dense));
+    arrays.replaceChildren(...cards);
+    if (keep?.isConnected && keep !== document.activeElement) keep.focus({ preventScroll: true });
+  }
+
+  function card(name, members, ill, dense) {
+    const title = name || "Without an array";
+    const states = Object.groupBy(members, (each) => ill.get(key(each))?.health ?? "ok");
+    const said = STATES.filter((state) => states[state]).map((state) => `${states[state].length} ${state}`);
+    return h("article", { class: "array" },
+      h("h3", {}, sign(STATES.find((state) => states[state])), title,
+        h("span", { class: "sub" }, said.join(", "))),
+      h("ul", { class: "tiles" }, members
+        .toSorted((a, b) => a.device_id.localeCompare(b.device_id, "en", { numeric: true }))
+        .map((device) => tile(device, ill.get(key(device)), dense))));
+  }
+
+  // A tile lives as long as its view; only what differs is written, so that 1,000 stay fluent.
+  function tile(device, state, dense) {
+    const known = tiles.get(key(device));
+    const health = state?.health ?? "ok";
+    const readings = dense ? "" : SHOWN.filter((name) => device.metrics?.[name]).slice(0, 3)
+      .map((name) => human(device.metrics[name].value, device.metrics[name].unit)).join(" · ");
+    const made = `${health}|${readings}|${state?.reasons?.[0]?.message ?? ""}|${device.simulated ?? ""}`;
+    if (known?.made === made) return known.item;
+    const item = known?.item ?? h("li", {}, h("a", { href: deviceLink(device.source_device, device.device_id) }));
+    const link = item.firstChild;
+    link.className = `tile ${health}`;
+    link.title = state?.reasons?.[0]?.message ?? `${device.device_id} is well`;
+    put(link, h("span", { class: "name" }, sign(health), device.device_id,
+      h("span", { class: "hidden" }, ` ${health}`)),
+    readings ? h("span", { class: "readings" }, readings) : "",
+    device.simulated && !dense ? h("span", { class: "tag" }, "simulated") : "");
+    tiles.set(key(device), { item, made });
+    return item;
+  }
+
+  return { load, update };
+}
