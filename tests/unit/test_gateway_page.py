@@ -18,7 +18,8 @@ OWN = sorted(path for path in FOLDER.glob("*.*") if path.suffix in (".html", ".c
 
 
 def version(assets: Assets) -> str:
-    found = re.search(PREFIX.strip("/") + "/([0-9a-f]{16})/app.js", assets.page().body.decode())
+    page = bytes(assets.page().body).decode()
+    found = re.search(PREFIX.strip("/") + "/([0-9a-f]{16})/app.js", page)
     assert found is not None
     return found[1]
 
