@@ -56,6 +56,10 @@ usage: ./run.sh [command]
                         0 ok, 1 warning, 2 critical, 3 unreadable
   score FILE.csv [-o OUT.csv] [--plot OUT.png] [--view score|state]
                         the anomaly detector over a file of timestamp,value
+  export [from=... to=... device_id=...] [-o FILE]
+                        what is stored, as JSON lines
+  replay FILE|FOLDER... [device_id=... metric_type=...] [--shift-to-now]
+                        publish the past: of export, Backblaze's CSV, timestamp,value
   backup FILE           a checked copy of the store: of SQLite made while it is written to; in
                         containers made while they are stopped
   restore FILE          put such a copy back, while nothing runs; what was there is kept
@@ -74,7 +78,7 @@ SPINDLE_MODE=local or docker forces one. Settings: .env.example
 #: Verbs by the program that has them.
 LOCAL = (
     *("init", "build", "start", "stop", "restart", "all", "status", "logs", "query"),
-    *("inject", "deadletters", "repair", "backup", "restore"),
+    *("inject", "deadletters", "repair", "backup", "restore", "export", "replay"),
 )
 TOOLS = ("test", "check", "check-drive", "bench", "score", "replace", "env-example", "reference")
 #: What only looks, or ends what runs: it never installs or changes anything.

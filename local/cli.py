@@ -261,6 +261,18 @@ def repair() -> None:
     runpy.run_module("writer.repair", run_name="__main__", alter_sys=True)
 
 
+@app.command(context_settings=_HANDED_ON)
+def export(context: typer.Context) -> None:
+    """What is stored as JSON lines: [from=... to=... device_id=...] [-o FILE]."""
+    _go_on_as("reader", "reader.export", context.args)
+
+
+@app.command(context_settings=_HANDED_ON)
+def replay(context: typer.Context) -> None:
+    """Publish the past: FILE|FOLDER... [device_id=... metric_type=...] [--shift-to-now]."""
+    _go_on_as("daemon", "daemon.replay", context.args)
+
+
 @app.command()
 def backup(file: Annotated[Path, typer.Argument(help="A file that does not exist yet.")]) -> None:
     """A checked copy of the store; of SQLite made while it is written to."""
@@ -277,6 +289,17 @@ def restore(file: Annotated[Path, typer.Argument(help="A file that `backup` made
         container_backup.restore(docker, given.environment(ROOT / ".env"), called_from() / file)
     else:
         copies.restore(called_from() / file, copies.path_of_store(_store_url()))
+
+
+def _go_on_as(service: str, module: str, words: Sequence[str]) -> None:
+    """Run a program of a service's that reads or writes files of the user's."""
+    folder = called_from()
+    if docker := in_containers():
+        _exit(docker.beside(service, module, folder, words))
+    _sign_in_as(service)
+    os.chdir(folder)  # the files are named from there
+    sys.argv = ["./run.sh", *words]
+    runpy.run_module(module, run_name="__main__", alter_sys=True)
 
 
 def _store_url() -> str:

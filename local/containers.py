@@ -128,6 +128,14 @@ class Containers:
         terminal = sys.stdin.isatty() and sys.stdout.isatty()
         return self._compose("exec", *([] if terminal else ["-T"]), service, "python", "-m", *words)
 
+    def beside(self, service: str, module: str, folder: Path, words: Sequence[str]) -> int:
+        """``python -m module words...`` as that service, in a folder of the user's."""
+        terminal = sys.stdin.isatty() and sys.stdout.isatty()
+        owner = f"{folder.stat().st_uid}:{folder.stat().st_gid}"  # who may write there
+        run = ["run", "--rm", "--no-deps", *([] if terminal else ["-T"]), "--user", owner]
+        place = ["--volume", f"{folder}:/past", "--workdir", "/past", "--env", "PYTHONPATH=/app"]
+        return self._compose(*run, *place, "--entrypoint", "python", service, "-m", module, *words)
+
     def known(self, word: str) -> str:
         """A service by its name, or by what the old platform called it.
 

@@ -1,0 +1,1 @@
+"""The past from files: read, checked, and published as if it came from devices."""

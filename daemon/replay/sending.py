@@ -1,0 +1,119 @@
+"""Records as messages whose ids come from what they say, and their publication."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Iterator
+from hashlib import blake2b
+
+import orjson
+from nats.aio.client import Client
+from nats.errors import Error as NatsError
+from nats.js import JetStreamContext
+from nats.js.errors import Error as JetStreamError
+
+from daemon.messages import Message, event_message, facts_message
+from daemon.replay.files import Record
+from spindle import subjects, timestamps
+from spindle.models import DeviceFacts, Event
+from spindle.service.pauses import Pauses
+from spindle.store.base import Point
+
+#: Points in one message: some 300 kB, a third of what NATS takes.
+AT_ONCE = 2_000
+#: Messages that wait for their acknowledgement.
+IN_FLIGHT = 32
+ACK_SECONDS = 10.0
+
+
+def time_of(record: Record) -> int:
+    """Its time, in nanoseconds."""
+    return record[1] if isinstance(record, tuple) else record.timestamp
+
+
+def messages(records: Iterable[Record], shift_ns: int) -> Iterator[Message]:
+    """The records of one file, each moved by ``shift_ns``; readings in envelopes.
+
+    A message's id is made of what it says before it is moved: the same file again is a repeat,
+    however late it is moved to its end being now.
+    """
+    points: list[Point] = []
+    for record in records:
+        if isinstance(record, tuple):
+            points.append(record)
+            if len(points) == AT_ONCE:
+                yield _envelope(points, shift_ns)
+                points = []
+        else:
+            yield _alone(record, shift_ns)
+    if points:
+        yield _envelope(points, shift_ns)
+
+
+def _envelope(points: list[Point], shift_ns: int) -> Message:
+    digest = blake2b(digest_size=16, person=b"moved" if shift_ns else b"")
+    parts = []
+    for series, time_ns, value in points:
+        digest.update(b"%s %d %r\n" % (series.head.encode(), time_ns, value))
+        said = {
+            "timestamp": timestamps.format_ns(time_ns + shift_ns),
+            "sourceDevice": series.source_device,
+            "metricType": series.metric_type,
+            "value": value,
+            "deviceId": series.device_id,
+        }
+        parts.append({**said, "arrayId": series.array_id} if series.array_id else said)
+    return Message(
+        subjects.METRICS_STREAM,
+        subjects.METRICS,
+        orjson.dumps(parts),
+        len(points),
+        f"past-{digest.hexdigest()}",
+    )
+
+
+def _alone(record: Event | DeviceFacts, shift_ns: int) -> Message:
+    moved = record.model_copy(update={"timestamp": record.timestamp + shift_ns})
+    message = event_message(moved) if isinstance(moved, Event) else facts_message(moved)
+    person = b"moved" if shift_ns else b""
+    digest = blake2b(record.to_json(), digest_size=16, person=person).hexdigest()
+    return Message(message.stream, message.subject, message.payload, 1, f"past-{digest}")
+
+
+async def publish(
+    client: Client,
+    said: Iterable[Message],
+    done: Callable[[Message, bool], None],
+    tell: Callable[[str], None],
+) -> None:
+    """Publish all, each until it is acknowledged; several are under way at once.
+
+    :param done: told of each message, and whether its stream had it already.
+    :param tell: told once why it waits.
+    """
+    js, room = client.jetstream(timeout=ACK_SECONDS), asyncio.Semaphore(IN_FLIGHT)
+
+    async def one(message: Message) -> None:
+        try:
+            done(message, await _acknowledged(js, message, tell))
+        finally:
+            room.release()
+
+    async with asyncio.TaskGroup() as tasks:
+        for message in said:
+            await room.acquire()
+            tasks.create_task(one(message))
+
+
+async def _acknowledged(
+    js: JetStreamContext, message: Message, tell: Callable[[str], None]
+) -> bool:
+    pauses = Pauses()
+    headers = {subjects.MESSAGE_ID_HEADER: message.message_id}
+    while True:
+        try:
+            ack = await js.publish(message.subject, message.payload, headers=headers)
+            return bool(ack.duplicate)
+        except (NatsError, JetStreamError, OSError) as error:
+            tell(f"{message.stream} does not take it, trying again: {error or 'no answer'}")
+            await asyncio.sleep(pauses.next())
