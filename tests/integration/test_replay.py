@@ -175,7 +175,7 @@ def test_a_day_of_10_000_drives_is_there_within_a_minute(world: World) -> None:
         ("a.csv", "timestamp,value\n9e9,1\n", "a.csv, line 2: 2255-03-14T16:00:00Z lies in the f"),
         ("a.csv", "timestamp,value\n", "the files hold no readings and no events"),
         ("a.jsonl", '{"value": 1}\n', "a.jsonl, line 1: DeviceMetric: timestamp: missing"),
-        ("a.jsonl", "\n{\n", "a.jsonl, line 2: given b'{', expected one JSON object"),
+        ("a.jsonl", "\n{\n", "a.jsonl, line 2: given '{', expected one JSON object"),
         (
             "a.csv",
             "date,serial_number,model,capacity_bytes,failure\n2024-02-31,A,B,1,0\n",
