@@ -99,7 +99,9 @@ def _object(reader: MetricReader, line: bytes, source: Source) -> Sequence[Recor
     try:
         data = orjson.loads(line)
     except orjson.JSONDecodeError:
-        raise InvalidInput(f"given {shown(line.decode().strip())}, expected one JSON object") from None
+        raise InvalidInput(
+            f"given {shown(line.decode().strip())}, expected one JSON object"
+        ) from None
     if isinstance(data, dict) and "eventType" in data:
         return [parse(Event, data, source.latest_ns)]
     return [reader.point(data, source.latest_ns)]
