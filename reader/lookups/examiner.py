@@ -23,6 +23,7 @@ from reader.health.intervals import Intervals
 from reader.health.limits import Thresholds
 from reader.health.silences import Silences
 from reader.health.smart import Drive
+from reader.health.smart_evidence import to_look_up
 from reader.lookups.batched_latest import BatchedLatest
 from reader.lookups.critical_events import CriticalEvents
 from reader.lookups.newest_snapshot import NewestSnapshot
@@ -116,7 +117,7 @@ class Examiner:
             buckets=last_minutes,
             intervals=intervals_,
             growths=growths,
-            drives=self._drives(growths),
+            drives=self._drives(readings),
         )
         if len(readings) <= _MANY:
             units = verdict.judge(whole, rules, now_ns)
@@ -126,9 +127,10 @@ class Examiner:
         self.silences.note(units, now_ns)
         return units
 
-    def _drives(self, keys: Iterable[DeviceKey]) -> dict[DeviceKey, Drive]:
-        """What the rules for SMART values ask of what is known of these devices."""
+    def _drives(self, readings: Iterable[Latest]) -> dict[DeviceKey, Drive]:
+        """What the rules ask of the drives that count something, where their facts are known."""
         known = self.watch_findings.facts.of
+        keys = {(each.source_device, each.device_id) for each in to_look_up(readings)}
         facts = {key: known[key] for key in keys if key in known}
         return {key: Drive(each.protocol, each.rotation_rpm) for key, each in facts.items()}
 
