@@ -278,8 +278,9 @@ def _when_failed(output: Mapping[str, Any], when: str, bit: int) -> tuple[int, b
     so and no temperature explains it.
     """
     rows = at(output, "ata_smart_attributes", "table")
-    found = (
-        [row for row in rows if at(row, "when_failed") == when] if isinstance(rows, list) else []
-    )
-    hot = sum(number(at(row, "id")) in TEMPERATURE_ATTRIBUTES for row in found)
-    return len(found) - hot or (1 if status(output) & bit and not hot else 0), hot > 0
+    failed = [row for row in rows if at(row, "when_failed")] if isinstance(rows, list) else []
+    temperatures = [row for row in failed if number(at(row, "id")) in TEMPERATURE_ATTRIBUTES]
+    damaged = sum(at(row, "when_failed") == when and row not in temperatures for row in failed)
+    explained = damaged or (0 if temperatures else 1)
+    hot = any(at(row, "when_failed") == when for row in temperatures)
+    return (explained if status(output) & bit else damaged), hot

@@ -13,11 +13,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from reader.detection.findings import RANK, DeviceKey, State
 from reader.health import reasons as why
 from reader.health import recovery, smart_evidence
 from reader.health.evidence import Evidence, Rules, Unit, event_key
+from reader.health.hosts import apart
 from reader.health.hysteresis import held_since
 from reader.health.limits import Limit, Limits
 from reader.health.reasons import Reason, worst_first
@@ -59,14 +61,18 @@ def judge(evidence: Evidence, rules: Rules, now_ns: int) -> list[Unit]:
     closer: set[DeviceKey] = set().union(*needs_more)
     units = []
     for key in sorted(read.keys() | happened.keys()):
-        unit = None if key in closer else _plainly_well(key, read[key], rules, now_ns)
-        units.append(
-            unit
-            or _Judgement(
-                key, read.get(key, []), happened.get(key, []), evidence, rules, now_ns
-            ).unit()
-        )
+        several = apart(read.get(key, []), happened.get(key, []))
+        for own, events in several:
+            unit = None if key in closer else _plainly_well(key, own, rules, now_ns)
+            unit = unit or _Judgement(key, own, events, evidence, rules, now_ns).unit()
+            units.append(unit if len(several) == 1 else _with_its_host_named(unit))
     return units
+
+
+def _with_its_host_named(unit: Unit) -> Unit:
+    """Of several devices of one name each reason says which it speaks of."""
+    named = (replace(r, message=f"{unit.array_id}: {r.message}") for r in unit.reasons)
+    return replace(unit, reasons=tuple(named))
 
 
 def all_plainly_well(evidence: Evidence, rules: Rules, now_ns: int) -> list[Unit] | None:
@@ -83,10 +89,11 @@ def all_plainly_well(evidence: Evidence, rules: Rules, now_ns: int) -> list[Unit
     units = []
     for key in sorted(keys):
         own = [each for each in evidence.readings if (each.source_device, each.device_id) == key]
-        unit = _plainly_well(key, own, rules, now_ns)
-        if unit is None:
-            return None
-        units.append(unit)
+        for readings, _ in apart(own):
+            unit = _plainly_well(key, readings, rules, now_ns)
+            if unit is None:
+                return None
+            units.append(unit)
     return units
 
 
@@ -187,7 +194,8 @@ class _Judgement:
         limits = self.rules.thresholds.limits_of(reading.metric_type, *self.key)
         if limits is None or self.now_ns - reading.time_ns > self.unknown_ns:
             return []
-        buckets = self.evidence.buckets.get(self.key, {}).get(reading.metric_type)
+        looked_at = self.evidence.buckets.get(self.key, {}).get(reading.metric_type, ())
+        buckets = [each for each in looked_at if each.array_id == reading.array_id]
         by_severity: dict[State, Limit | None]
         by_severity = {"critical": limits.critical, "warning": limits.warning}
         for severity, limit in by_severity.items():

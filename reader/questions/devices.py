@@ -11,6 +11,7 @@ from pydantic import Field
 from reader.answering.context import Answer, Query, QueryContext
 from reader.answering.params import DeviceParams, Minutes, Whole
 from reader.detection.findings import DeviceKey
+from reader.health.hosts import apart
 from spindle import catalog, timestamps
 from spindle.models import DeviceFacts, Name
 from spindle.store.base import EventRow, Latest, Selection
@@ -59,7 +60,14 @@ def rows(
         seen[reading.source_device, reading.device_id].append(reading)
     for event in events:
         seen[event.source_device, event.device_id].append(event)
-    return [_row(*key, seen[key], (facts or {}).get(key)) for key in sorted(seen)]
+    return [
+        _row(*key, [*own, *told], (facts or {}).get(key))
+        for key in sorted(seen)
+        for own, told in apart(
+            [each for each in seen[key] if isinstance(each, Latest)],
+            [each for each in seen[key] if isinstance(each, EventRow)],
+        )
+    ]
 
 
 def _row(

@@ -11,6 +11,7 @@ from reader.health import verdict
 from reader.health.evidence import Evidence, Rules
 from reader.health.limits import Thresholds
 from reader.lookups.smart_history import SmartHistory
+from reader.questions import devices
 from spindle.settings import Settings, load
 from spindle.store.base import Latest, Selection, Series
 from spindle.store.registry import open_store
@@ -84,3 +85,39 @@ async def test_change_counts_more_than_level(
         await store.close()
     assert growths[DRIVE]["ReallocatedSectors"].month == now - before[0]
     assert state(readings, growths=growths)[0] == health
+
+
+def at(array: str, device: str, value: float, age_s: int = 1) -> Latest:
+    return Latest("DiskUnit", "DiskTemp", device, array, NOW - age_s * NS, value)
+
+
+def test_two_hosts_with_an_sda_each_have_two_devices() -> None:
+    readings = [at("hostA", "sda", 70.0), at("hostB", "sda", 35.0)]
+    units = verdict.judge(Evidence(readings), RULES, NOW)
+    assert [(unit.array_id, unit.state) for unit in units] == [
+        ("hostA", "critical"),
+        ("hostB", "ok"),
+    ]
+    assert units[0].reasons[0].message.startswith("hostA: DiskTemp 70 degC")
+    rows = devices.rows(readings, [])
+    assert [(row["array_id"], row["metrics"]["DiskTemp"]["value"]) for row in rows] == [
+        ("hostA", 70.0),
+        ("hostB", 35.0),
+    ]
+
+
+def test_a_silent_sda_is_not_taken_for_the_one_of_another_host() -> None:
+    units = verdict.judge(
+        Evidence([at("hostA", "sda", 30.0, 4000), at("hostB", "sda", 35.0)]), RULES, NOW
+    )
+    assert [(unit.array_id, unit.state) for unit in units] == [
+        ("hostA", "unknown"),
+        ("hostB", "ok"),
+    ]
+
+
+def test_a_drive_that_goes_on_under_another_host_has_moved_and_is_listed_once() -> None:
+    readings = [at("hostA", DRIVE[1], 70.0, 4000), at("hostB", DRIVE[1], 35.0)]
+    units = verdict.judge(Evidence(readings), RULES, NOW)
+    assert [(unit.array_id, unit.state) for unit in units] == [("hostB", "ok")]
+    assert [row["array_id"] for row in devices.rows(readings, [])] == ["hostB"]
