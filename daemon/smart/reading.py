@@ -281,6 +281,6 @@ def _when_failed(output: Mapping[str, Any], when: str, bit: int) -> tuple[int, b
     failed = [row for row in rows if at(row, "when_failed")] if isinstance(rows, list) else []
     temperatures = [row for row in failed if number(at(row, "id")) in TEMPERATURE_ATTRIBUTES]
     damaged = sum(at(row, "when_failed") == when and row not in temperatures for row in failed)
-    explained = damaged or (0 if temperatures else 1)
     hot = any(at(row, "when_failed") == when for row in temperatures)
-    return (explained if status(output) & bit else damaged), hot
+    explained = hot or (when == "past" and bool(temperatures))  # bit 5 is set for those of now too
+    return damaged or int(bool(status(output) & bit) and not explained), hot
