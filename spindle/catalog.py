@@ -94,6 +94,18 @@ METRICS = {
         Metric("ReadBytes", "B/s", 0.0, 1e11),
         Metric("WriteBytes", "B/s", 0.0, 1e11),
         Metric("Utilisation", "%", 0.0, 100.0),
+        # Of file systems and software arrays; a change for the worse is an event, too.
+        Metric("InodesUsed", "%", 0.0, 100.0, "high", 90.0, 95.0, leave_by=1.0,
+               accumulates=True),
+        Metric("ReadOnly", "", 0.0, 1.0, "high"),
+        Metric("Degraded", "", 0.0, 1.0, "high", 1.0),
+        Metric("MissingMembers", "", 0.0, 1000.0, "high"),
+        Metric("FailedMembers", "", 0.0, 1000.0, "high"),
+        Metric("RebuildProgress", "%", 0.0, 100.0),
+        Metric("MismatchedSectors", "", 0.0, 1e12, "high"),
+        Metric("FsReadErrors", "", 0.0, 1e12, "high"),
+        Metric("FsWriteErrors", "", 0.0, 1e12, "high"),
+        Metric("FsChecksumErrors", "", 0.0, 1e12, "high"),
         # What drives say of themselves (SMART). No limits here: what such a number means depends on
         # the drive, on its other numbers, and on whether it grows.
         Metric("TempTrip", "degC", 40.0, 120.0, smart=True),

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
+from time import monotonic
 from typing import Any, NamedTuple, Protocol
 
+import orjson
 import psutil
 
 from daemon.deadlines import Watched
 from daemon.drives import Drives
+from daemon.host.arrays import ArrayState, btrfs_errors, md_arrays, zfs_pools
 from daemon.host.rates import Counters
 
+MDSTAT, BTRFS, ZFS = Path("/proc/mdstat"), Path("/sys/fs/btrfs"), Path("/sys/module/zfs")
+#: ``zpool status`` may take so long, and is asked so seldom.
+POOLS_SECONDS, POOLS_EVERY_SECONDS = 10.0, 30.0
 #: A file system or a sensor that has not answered by then is reported, and the others go on.
 DEADLINE_SECONDS = 2.0
 #: File systems that are full by design.
@@ -21,10 +30,16 @@ SENSORS = ("device/hwmon/hwmon*/temp1_input", "device/hwmon[0-9]*/temp1_input")
 
 
 class FileSystem(NamedTuple):
-    """A mounted file system: its device and how full it is, in percent."""
+    """A mounted file system: its device and how full it is, in percent.
+
+    :ivar inodes_percent: of its inodes; None where it has no fixed number of them.
+    :ivar read_only: everywhere it is mounted.
+    """
 
     device: str
     used_percent: float
+    inodes_percent: float | None = None
+    read_only: bool = False
 
 
 class Probe(Protocol):
@@ -39,6 +54,12 @@ class Probe(Protocol):
     def temperatures(self) -> Mapping[str, float]:
         """Per drive that has a sensor, degC."""
 
+    def arrays(self) -> list[ArrayState]:
+        """The software arrays: md and ZFS."""
+
+    def errors(self) -> Mapping[str, Mapping[str, float]]:
+        """Per device of a btrfs file system, its error counters by metric type."""
+
     def identify(self, name: str) -> str | None:
         """The id of a drive or partition; None where it has none of its own."""
 
@@ -52,7 +73,10 @@ class PsutilProbe:
 
     def __init__(self, drives: Drives | None = None, deadline: float = DEADLINE_SECONDS) -> None:
         self._drives = drives or Drives()
-        self._usages = Watched[float | None](deadline)
+        self._usages = Watched[tuple[float, float | None] | None](deadline)
+        self._pools = Watched[list[ArrayState]](max(deadline, POOLS_SECONDS))
+        self._pools_now: list[ArrayState] = []  # as last asked
+        self._pools_due = 0.0  # when they are asked next, by the monotonic clock
         self._sensors = Watched[float | None](deadline)
 
     def counters(self) -> Mapping[str, Counters]:
@@ -69,19 +93,45 @@ class PsutilProbe:
     def file_systems(self) -> list[FileSystem]:
         """Mounted file systems, without images and network mounts; unreadable ones are left out."""
         devices: dict[str, str] = {}
-        calls: dict[str, Callable[[], float | None]] = {}
+        writable = set()
+        calls: dict[str, Callable[[], tuple[float, float | None] | None]] = {}
         for partition in psutil.disk_partitions(all=False):
             device = _device_name(partition.device)
+            if "ro" not in partition.opts.split(","):
+                writable.add(device)
             if device not in devices.values() and not _is_image(device, partition.fstype):
                 name = f"file system {device} on {partition.mountpoint}"
                 devices[name] = device
-                calls[name] = _call(_used_percent, partition.mountpoint)
+                calls[name] = partial(_usage, partition.mountpoint)
         used = self._usages.results(calls)
         return [
-            FileSystem(device, percent)
+            FileSystem(device, *percent, device not in writable)
             for name, device in devices.items()
             if (percent := used.get(name)) is not None
         ]
+
+    def arrays(self) -> list[ArrayState]:
+        """See ``Probe``; pools are asked now and then, as each time starts a program."""
+        mismatches = {
+            path.parent.parent.name: int(path.read_text())
+            for path in self._drives.folder("").glob("md*/md/mismatch_cnt")
+        }
+        mdstat = MDSTAT.read_text() if MDSTAT.exists() else ""
+        if ZFS.exists() and monotonic() >= self._pools_due:
+            self._pools_due = monotonic() + POOLS_EVERY_SECONDS
+            self._pools_now = self._pools.results({"zpool status": _pools}).get("zpool status", [])
+        return md_arrays(mdstat, mismatches) + self._pools_now
+
+    def errors(self) -> Mapping[str, Mapping[str, float]]:
+        """See ``Probe``; as sysfs shows what ``btrfs device stats`` says."""
+        found = {}
+        for devices in BTRFS.glob("*/devices"):
+            # devinfo has numbers and no names: only a file system on one device is sure.
+            names = [path.name for path in devices.iterdir()]
+            stats = list(devices.parent.glob("devinfo/*/error_stats"))
+            if len(names) == len(stats) == 1:
+                found[names[0]] = btrfs_errors(stats[0].read_text())
+        return found
 
     def temperatures(self) -> Mapping[str, float]:
         """Drive temperatures; psutil reads the same sensors but does not say of which drive."""
@@ -99,11 +149,38 @@ class PsutilProbe:
     @property
     def stuck(self) -> Mapping[str, str]:
         """File systems and sensors that hang."""
-        return {**self._usages.stuck, **self._sensors.stuck}
+        return {**self._usages.stuck, **self._sensors.stuck, **self._pools.stuck}
 
 
 def _call(function: Callable[[Any], float | None], given: Any) -> Callable[[], float | None]:
     return lambda: function(given)
+
+
+def _usage(mountpoint: str) -> tuple[float, float | None] | None:
+    """Percent used of its bytes, and of its inodes."""
+    percent = _used_percent(mountpoint)
+    return None if percent is None else (percent, _inodes_percent(mountpoint))
+
+
+def _inodes_percent(mountpoint: str) -> float | None:
+    """As ``df -i`` counts; None where inodes are made as they are needed, or it cannot be said."""
+    try:
+        said = os.statvfs(mountpoint)
+    except OSError:
+        return None
+    used = said.f_files - said.f_ffree
+    total = used + said.f_favail
+    return round(100 * used / total, 4) if said.f_files > 0 and total > 0 else None
+
+
+def _pools() -> list[ArrayState]:
+    """:raises OSError: there is no zpool, it fails, or it is older than 2.3 and has no JSON."""
+    command = ["zpool", "status", "-j", "--json-int"]
+    try:
+        said = subprocess.run(command, capture_output=True, timeout=POOLS_SECONDS, check=True)  # noqa: S603
+        return zfs_pools(orjson.loads(said.stdout))
+    except (subprocess.SubprocessError, orjson.JSONDecodeError) as error:
+        raise OSError(str(error)) from None
 
 
 def _used_percent(mountpoint: str) -> float | None:

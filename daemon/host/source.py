@@ -5,18 +5,24 @@ from __future__ import annotations
 import socket
 from collections.abc import Iterator, Mapping
 from time import monotonic
+from uuid import uuid4
 
 from daemon.drives import valid_name
-from daemon.host.probe import Probe, PsutilProbe
+from daemon.host.arrays import ArrayState
+from daemon.host.probe import FileSystem, Probe, PsutilProbe
 from daemon.host.rates import Counters, rates
-from daemon.messages import DISK, Message, metric_messages
+from daemon.messages import ARRAY, DISK, Message, event_message, metric_messages
 from daemon.source import Source, SourceSettings
-from spindle.models import DeviceMetric
+from spindle.models import DeviceMetric, Event
 
 
 class HostSource(Source):
     """Per drive ReadBytes, WriteBytes, IOPs, Latency, Utilisation and DiskTemp, per file system
-    CapacityUsed, all as ``DiskUnit`` on an ``arrayId`` that is the host's name.
+    CapacityUsed, InodesUsed and ReadOnly, all as ``DiskUnit`` on an ``arrayId`` that is the host's
+    name.
+
+    Per md array and ZFS pool, as ``StorageArray``, what ``daemon.host.arrays`` says; an event where
+    one becomes degraded, and where a file system becomes read-only.
 
     A drive's ``deviceId`` is its own wherever it is plugged in (see ``daemon.drives``), else
     ``<host>-<name>``. Rates need two readings. A drive that vanishes is forgotten; one whose
@@ -33,6 +39,7 @@ class HostSource(Source):
         self._probe = probe or PsutilProbe()
         self._host = valid_name(hostname or socket.gethostname())
         self._before: Mapping[str, Counters] = {}  # at the last reading
+        self._wrong: dict[str, bool] = {}  # what was degraded or read-only at the last reading
         self._at = 0.0  # of the last reading, seconds of the monotonic clock
 
     def read(self, now_ns: int, at: float | None = None) -> list[Message]:
@@ -40,7 +47,8 @@ class HostSource(Source):
 
         :param at: the monotonic clock in seconds; given in tests only.
         """
-        said = list(self._said(monotonic() if at is None else at))
+        systems = self._probe.file_systems()
+        said = list(self._said(monotonic() if at is None else at, systems))
         self.troubles = self._probe.stuck
         ids = self._ids({name for name, _, _ in said})
         metrics = [
@@ -54,7 +62,67 @@ class HostSource(Source):
             )
             for name, metric_type, value in said
         ]
-        return metric_messages(metrics, self.envelope_size)
+        arrays = self._probe.arrays()
+        for array in arrays:
+            metrics += [
+                DeviceMetric(
+                    timestamp=now_ns,
+                    source_device=ARRAY,
+                    device_id=self._array_id(array),
+                    array_id=self._host,
+                    metric_type=metric_type,
+                    value=value,
+                )
+                for metric_type, value in array.metrics.items()
+            ]
+        events = [*self._degraded(arrays, now_ns), *self._read_only(systems, ids, now_ns)]
+        return metric_messages(metrics, self.envelope_size) + events
+
+    def _array_id(self, array: ArrayState) -> str:
+        return valid_name(f"{self._host}-{array.name}")
+
+    def _degraded(self, arrays: list[ArrayState], now_ns: int) -> Iterator[Message]:
+        """An event where an array becomes degraded (or is found so), or whole again."""
+        for array in arrays:
+            wrong, own = bool(array.metrics.get("Degraded")), self._array_id(array)
+            if self._wrong.get(own, False) != wrong:
+                said = f"{array.kind} {array.name} is degraded: {array.trouble}"
+                if array.failed:
+                    said += f"; failed: {', '.join(array.failed)}"
+                if not wrong:
+                    said = f"{array.kind} {array.name} has all its members again"
+                kind = "ArrayDegraded" if wrong else "ArrayRestored"
+                yield self._event(now_ns, (ARRAY, own), kind, 8 if wrong else 2, said)
+            self._wrong[own] = wrong
+
+    def _read_only(
+        self, systems: list[FileSystem], ids: Mapping[str, str], now_ns: int
+    ) -> Iterator[Message]:
+        """An event where a file system that was writable no longer is, or is again."""
+        for each in systems:
+            key = f"file system {each.device}"
+            if self._wrong.get(key, each.read_only) != each.read_only:
+                kind = "FileSystemReadOnly" if each.read_only else "FileSystemWritable"
+                said = f"the file system on {each.device} is "
+                said += "read-only now" if each.read_only else "writable again"
+                unit = (DISK, ids[each.device])
+                yield self._event(now_ns, unit, kind, 9 if each.read_only else 2, said)
+            self._wrong[key] = each.read_only
+
+    def _event(
+        self, now_ns: int, unit: tuple[str, str], kind: str, criticality: int, said: str
+    ) -> Message:
+        event = Event(
+            id=str(uuid4()),
+            timestamp=now_ns,
+            source_device=unit[0],
+            device_id=unit[1],
+            array_id=self._host,
+            event_type=kind,
+            criticality=criticality,
+            event_message=said,
+        )
+        return event_message(event)
 
     def _ids(self, names: set[str]) -> dict[str, str]:
         """By name, the ``deviceId``; the second path to one drive is called by its host."""
@@ -66,7 +134,7 @@ class HostSource(Source):
             ids[name] = own
         return ids
 
-    def _said(self, at: float) -> Iterator[tuple[str, str, float]]:
+    def _said(self, at: float, systems: list[FileSystem]) -> Iterator[tuple[str, str, float]]:
         counters = self._probe.counters()
         before, self._before = self._before, counters
         seconds, self._at = at - self._at, at
@@ -74,7 +142,14 @@ class HostSource(Source):
             if device in before and seconds > 0:
                 for metric_type, value in rates(before[device], after, seconds).items():
                     yield device, metric_type, value
-        for file_system in self._probe.file_systems():
+        for file_system in systems:
             yield file_system.device, "CapacityUsed", file_system.used_percent
+            if file_system.read_only or self._wrong.get(f"file system {file_system.device}"):
+                yield file_system.device, "ReadOnly", float(file_system.read_only)
+            if file_system.inodes_percent is not None:
+                yield file_system.device, "InodesUsed", file_system.inodes_percent
+        for device, counted in self._probe.errors().items():
+            for metric_type, value in counted.items():
+                yield device, metric_type, value
         for device, temperature in self._probe.temperatures().items():
             yield device, "DiskTemp", temperature

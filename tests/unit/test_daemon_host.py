@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import namedtuple
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,6 +12,7 @@ import psutil
 import pytest
 
 from daemon.drives import Drives, valid_name
+from daemon.host.arrays import ArrayState, md_arrays
 from daemon.host.probe import FileSystem, PsutilProbe
 from daemon.host.rates import Counters, rates
 from daemon.host.source import HostSource
@@ -32,6 +34,7 @@ class FakeProbe:
         self.heat: dict[str, float] = {}
         self.ids: dict[str, str] = {}
         self.stuck: dict[str, str] = {}
+        self.mdstat = ""
 
     def counters(self) -> dict[str, Counters]:
         return dict(self.drives)
@@ -41,6 +44,12 @@ class FakeProbe:
 
     def temperatures(self) -> dict[str, float]:
         return self.heat
+
+    def arrays(self) -> list[ArrayState]:
+        return md_arrays(self.mdstat)
+
+    def errors(self) -> dict[str, dict[str, float]]:
+        return {}
 
     def identify(self, name: str) -> str | None:
         return self.ids.get(name)
@@ -222,7 +231,7 @@ def test_file_systems_are_counted_as_df_does_once_per_device_and_images_left_out
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def mount(device: str, at: str, fstype: str = "ext4") -> SimpleNamespace:
-        return SimpleNamespace(device=device, mountpoint=at, fstype=fstype)
+        return SimpleNamespace(device=device, mountpoint=at, fstype=fstype, opts="rw,relatime")
 
     mounts = [
         mount("/dev/sda1", "/"),
@@ -239,11 +248,22 @@ def test_file_systems_are_counted_as_df_does_once_per_device_and_images_left_out
         return SimpleNamespace(used=30, free=60)  # and 10 of 100 are reserved for root
 
     monkeypatch.setattr(psutil, "disk_partitions", lambda all: mounts)
+
+    def statvfs(path: str) -> SimpleNamespace:
+        files = 0 if path == "/tank" else 100  # ZFS makes inodes as they are needed
+        return SimpleNamespace(f_files=files, f_ffree=75, f_favail=75)
+
     monkeypatch.setattr(psutil, "disk_usage", usage)
+    monkeypatch.setattr(os, "statvfs", statvfs)
+    mounts.append(mount("/dev/sdc1", "/gone-bad"))
+    mounts[-1].opts = "ro,relatime,errors=remount-ro"
+    mounts.append(mount("/dev/sda1", "/view"))
+    mounts[-1].opts = "ro"  # of one that is writable elsewhere
     assert PsutilProbe().file_systems() == [
-        FileSystem("sda1", 33.3333),
-        FileSystem("vg-home", 33.3333),
-        FileSystem("tank/data", 33.3333),
+        FileSystem("sda1", 33.3333, 25.0),
+        FileSystem("vg-home", 33.3333, 25.0),
+        FileSystem("tank/data", 33.3333, None),
+        FileSystem("sdc1", 33.3333, 25.0, True),
     ]
 
 

@@ -124,7 +124,7 @@ def test_a_file_system_that_hangs_is_named_and_the_others_are_read(
 ) -> None:
     free = threading.Event()
     mounts = [
-        SimpleNamespace(device=f"/dev/sd{letter}1", mountpoint=f"/{letter}", fstype="ext4")
+        SimpleNamespace(device=f"/dev/sd{letter}1", mountpoint=f"/{letter}", fstype="ext4", opts="")
         for letter in "abc"
     ]
 
@@ -158,7 +158,7 @@ def test_a_sensor_that_hangs_is_named_and_the_others_are_read(tmp_path: Path) ->
 HANGING = """
 import threading, time, psutil
 usage, mounts = psutil.disk_usage, psutil.disk_partitions(all=False)
-Mount = type("Mount", (), {"device": "/dev/sdx1", "mountpoint": "/dying", "fstype": "ext4"})
+Mount = type("Mount", (), {"device": "/dev/sdx1", "mountpoint": "/dying", "fstype": "", "opts": ""})
 psutil.disk_partitions = lambda all: [*mounts, Mount]
 psutil.disk_usage = lambda path: threading.Event().wait() if path == "/dying" else usage(path)
 import runpy
