@@ -140,6 +140,11 @@ class _Fitted:
     def __rich_console__(self, _console: Console, options: ConsoleOptions) -> RenderResult:
         table = _new_table(self._title)
         columns = self._fitting(options.max_width)
+        if sum(self._width(name) + 2 for name in columns) - 2 > options.max_width:
+            for row in self._rows:  # nothing is folded into columns of a few letters
+                yield from _object("", row)
+                yield Text("")
+            return
         for name in columns:
             numbers = all(_is_number(row.get(name)) for row in self._rows)
             table.add_column(_label(name), justify="right" if numbers else "left", overflow="fold")

@@ -166,6 +166,20 @@ def _metric_types() -> str:
     return "\n".join([_METRIC_TYPES, *rows, ""])
 
 
+def limit_rows() -> list[str]:
+    """For ``docs/tasks/limits.md``: each metric with limits, and the TOML that says the same."""
+    rows = []
+    for metric in catalog.METRICS.values():
+        said = {"warning": metric.warning, "critical": metric.critical}
+        toml = ", ".join(f"{name} = {limit:g}" for name, limit in said.items() if limit is not None)
+        if toml and metric.bad != "neither":
+            rows.append(
+                f"| `{metric.name}` | {metric.unit} | {_limit(metric, metric.warning)} "
+                f"| {_limit(metric, metric.critical)} | `metrics.{metric.name} = {{ {toml} }}` |"
+            )
+    return rows
+
+
 def _limit(metric: catalog.Metric, limit: float | None) -> str:
     if limit is None or metric.bad == "neither":
         return ""

@@ -109,7 +109,7 @@ async def test_a_terminal_shows_tables_and_json_on_demand(shell: Shell) -> None:
 
 
 async def test_a_publishers_text_cannot_steer_the_terminal(shell: Shell) -> None:
-    shown = await shell.query_on_a_terminal("query", "alerts_critical")
+    shown = await shell.query_on_a_terminal("query", "alerts_critical", "--wide")
     assert "e-1" in shown
     assert "[red]" in shown
     assert "\x1b[2J" not in shown
