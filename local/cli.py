@@ -243,7 +243,7 @@ def query(context: typer.Context) -> None:
 @app.command(context_settings=_HANDED_ON)
 def deadletters(context: typer.Context) -> None:
     """What could not be stored: list, show, replay, purge."""
-    _ask_as_client("deadletters", context.args)
+    _ask_as_client("deadletters", context.args, user="operator")
 
 
 @app.command(context_settings=_HANDED_ON)
@@ -307,13 +307,13 @@ def _store_url() -> str:
     return pipeline.derived(settings).get("STORE_URL", settings.store)
 
 
-def _ask_as_client(verb: str, words: Sequence[str]) -> None:
+def _ask_as_client(verb: str, words: Sequence[str], *, user: str = "client") -> None:
     """Go on as a command of the client's, under the name that was typed."""
     asks = not {"--help", "--wait"} & {word.partition("=")[0] for word in words}
     docker = in_containers() if "--help" not in words else None
     if docker:
         _exit(docker.inside("client", "client", verb, *words))
-    settings = _sign_in_as("client")
+    settings = _sign_in_as(user)
     if asks and nats.is_local(settings) and not _listens(settings.nats_port):
         output.complain(
             f"nobody is there to answer at port {settings.nats_port}; ./run.sh start starts Spindle"

@@ -1,85 +1,206 @@
-"""Who may do what at NATS, when NATS_AUTH=users: one user per service, and one for people."""
+"""Who may do what at NATS, when NATS_AUTH=users: one table of users and subjects.
+
+It makes nats-server's configuration and the table in docs/security.md; a test tries what is
+forbidden.
+The writer alone declares streams and durable consumers, and the others wait for it
+(``spindle.bus.declaration``); a bucket of one service alone is declared by that service.
+"""
 
 from __future__ import annotations
 
 import json
 import os
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-_JETSTREAM = ("$JS.API.>", "$JS.ACK.>", "$JS.FC.>")
-_REPLIES = "_INBOX.>"
+from spindle import subjects
+from spindle.bus import streams
+from spindle.bus.connection import inbox_prefix
+from spindle.settings import Settings
+
+_API = "$JS.API"
+_STREAMS = [str(stream.name) for stream in streams.streams(Settings.model_construct())]
+#: Keeps visits while `repair` makes their consumers anew.
+_HOLDER = f"{subjects.PARKING_SUMMARIES_STREAM}.repair"
+_CONSUMERS = [(stream, str(each.durable_name)) for stream, each in streams.consumers()]
 
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """Subjects a user may publish on and subscribe to."""
+    """Subjects a user may publish on and subscribe to, beside an inbox of its own.
+
+    :ivar answers: may publish one reply to each request that it receives.
+    """
 
     name: str
     publish: Sequence[str]
-    subscribe: Sequence[str]
+    subscribe: Sequence[str] = ()
+    answers: bool = False
 
     @property
     def variable(self) -> str:
         """The environment variable of nats-server that holds the user's password."""
         return f"NATS_PASSWORD_{self.name.upper()}"
 
+    @property
+    def hears(self) -> list[str]:
+        """What it may subscribe to, with its inbox."""
+        return [f"{inbox_prefix(self.name)}.>", *self.subscribe]
 
+
+def _declared(*verbs: str) -> Iterator[str]:
+    """``verbs`` of every stream and consumer of ``streams``."""
+    for verb in verbs:
+        kind = verb.partition(".")[0]
+        if kind == "STREAM":
+            yield from (f"{_API}.{verb}.{stream}" for stream in _STREAMS)
+        else:
+            yield from (f"{_API}.{verb}.{stream}.{name}" for stream, name in _CONSUMERS)
+
+
+def _known() -> Iterator[str]:
+    """To see whether the writer has declared everything."""
+    return _declared("STREAM.INFO", "CONSUMER.INFO")
+
+
+def _reads(bucket: str) -> Iterator[str]:
+    """One value of a bucket, all of them, and their changes by a consumer that goes by itself."""
+    stream = subjects.bucket_stream(bucket)
+    yield f"{_API}.STREAM.INFO.{stream}"
+    yield f"{_API}.DIRECT.GET.{stream}.>"
+    yield f"{_API}.CONSUMER.CREATE.{stream}"
+    yield from (f"{_API}.CONSUMER.{verb}.{stream}.*" for verb in ("INFO", "MSG.NEXT", "DELETE"))
+
+
+def _owns(bucket: str) -> Iterator[str]:
+    """A bucket that one service declares, reads and writes."""
+    stream = subjects.bucket_stream(bucket)
+    yield from (f"{_API}.STREAM.{verb}.{stream}" for verb in ("CREATE", "UPDATE"))
+    yield from _reads(bucket)
+    yield subjects.bucket_subject(bucket, ">")
+
+
+def _consumes(name: str) -> Iterator[str]:
+    """Fetching from durable consumers of this name, and acknowledging."""
+    for stream, consumer in _CONSUMERS:
+        if consumer == name:
+            yield f"{_API}.CONSUMER.MSG.NEXT.{stream}.{name}"
+            yield f"$JS.ACK.{stream}.{name}.>"
+
+
+_ASKS = ("reader.>", "$SRV.>")
 USERS = (
     User(
         "daemon",
-        publish=("events.>", "parking.>", "simulation.>", "$KV.>", _REPLIES, *_JETSTREAM),
-        subscribe=(_REPLIES, "$SRV.>", "daemon.>", "simulation.>", "$KV.>"),
+        publish=(
+            *("events.>", subjects.SIMULATION_TRUTH),
+            *(f"{kind}{end}" for kind in ("parking.entry", "parking.exit") for end in ("", ".>")),
+            *_known(),
+            *_reads(subjects.PARKING_BUCKET),
+        ),
+        subscribe=(subjects.SIMULATION_INJECT,),
+        answers=True,
     ),
     User(
         "writer",
-        publish=("deadletter.>", "parking.>", "writer.>", "$KV.>", _REPLIES, *_JETSTREAM),
-        subscribe=(_REPLIES, "$SRV.>", "writer.>", "$KV.>"),
+        publish=(
+            *("deadletter.>", subjects.PARKING_SUMMARY),
+            *_declared("STREAM.INFO", "STREAM.CREATE", "STREAM.UPDATE"),
+            *_declared("CONSUMER.INFO", "CONSUMER.DURABLE.CREATE", "CONSUMER.DELETE"),
+            *_consumes(subjects.WRITER_CONSUMER),
+            *_consumes(subjects.PARKING_CONSUMER),
+            *_owns(subjects.PARKING_BUCKET),
+            *_owns(subjects.PARKING_TOTALS_BUCKET),
+            *(f"{_API}.CONSUMER.{verb}.{_HOLDER}" for verb in ("DURABLE.CREATE", "DELETE")),
+        ),
+        subscribe=(subjects.WRITER_LEDGER,),
+        answers=True,
     ),
     User(
         "reader",
-        publish=("health.changed.>", "events.event.>", "writer.>", "$KV.>", _REPLIES, *_JETSTREAM),
-        subscribe=(_REPLIES, "$SRV.>", "reader.>", "events.>", "writer.>", "simulation.>", "$KV.>"),
+        publish=(
+            *("health.changed.>", "events.event.>", subjects.WRITER_LEDGER),
+            *_known(),
+            *_owns(subjects.WATCH_BUCKET),
+            *_reads(subjects.DEVICES_BUCKET),
+            *_reads(subjects.PARKING_BUCKET),
+        ),
+        subscribe=("reader.>", "$SRV.>", "events.>"),
+        answers=True,
     ),
     User(
         "client",
         publish=(
-            *("reader.>", "writer.>", "daemon.>", "simulation.>", "$SRV.>", "$KV.>"),
-            *("events.>", "deadletter.>", _REPLIES, *_JETSTREAM),
-        ),
-        subscribe=(
-            *(_REPLIES, "events.>", "parking.>", "deadletter.>", "health.changed.>"),
-            *("simulation.>", "$KV.>"),
+            *(*_ASKS, subjects.SIMULATION_INJECT),
+            *_known(),
+            *_consumes(subjects.CLIENT_CONSUMER),
         ),
     ),
     User(
         "gateway",
-        publish=("parking.>", "reader.>", "writer.>", "$SRV.>", "$KV.>", _REPLIES, *_JETSTREAM),
-        subscribe=(_REPLIES, "$SRV.>", "events.>", "parking.>", "health.changed.>", "$KV.>"),
+        publish=(
+            *(*_ASKS, subjects.PARKING_SUMMARY),
+            *_known(),
+            *_owns(subjects.GATEWAY_KEYS_BUCKET),
+        ),
+        subscribe=("events.>", "parking.>", "health.changed.>"),
     ),
     User("operator", publish=(">",), subscribe=(">",)),
 )
+#: Whoever shows no credentials on this machine: other people's publishers, and ``nats`` by hand.
+GUEST = User(
+    "guest",
+    publish=(
+        *("events.>", "parking.>", *_ASKS),
+        *dict.fromkeys(
+            (
+                *_reads(subjects.PARKING_BUCKET),
+                f"{_API}.CONSUMER.CREATE.{subjects.bucket_stream(subjects.PARKING_BUCKET)}.>",
+            )
+        ),
+    ),
+)
 
 
-def authorization() -> str:
-    """The ``authorization`` block for nats-server; passwords come from its environment."""
-    users = "\n".join(_user(user) for user in USERS)
-    return f"authorization {{\n  users: [\n{users}\n  ]\n}}\n"
+def authorization(*, guest: bool = False) -> str:
+    """The ``authorization`` block for nats-server; passwords come from its environment.
+
+    :param guest: whether who shows no credentials is let in as ``GUEST``.
+    """
+    users = [_user(user, f"${user.variable}") for user in USERS]
+    users += [_user(GUEST, '"guest"')] if guest else []
+    unnamed = f"no_auth_user: {GUEST.name}\n" if guest else ""
+    return "authorization {\n  users: [\n" + "\n".join(users) + f"\n  ]\n}}\n{unnamed}"
 
 
-def _user(user: User) -> str:
+def _user(user: User, password: str) -> str:
     publish, subscribe = (
-        ", ".join(f'"{subject}"' for subject in subjects)
-        for subjects in (user.publish, user.subscribe)
+        ", ".join(f'"{subject}"' for subject in dict.fromkeys(subjects_of))
+        for subjects_of in (user.publish, user.hears)
     )
+    answers = "        allow_responses: true\n" if user.answers else ""
     return (
-        f"    {{ user: {user.name}, password: ${user.variable}, permissions: {{\n"
+        f"    {{ user: {user.name}, password: {password}, permissions: {{\n"
         f"        publish: [{publish}]\n"
         f"        subscribe: [{subscribe}]\n"
+        f"{answers}"
         "    } }"
     )
+
+
+def table() -> str:
+    """The same as a Markdown table, for docs/security.md."""
+    rows = ["| user | may publish on | may subscribe to |", "|---|---|---|"]
+    for user in (*USERS, GUEST):
+        publish, hears = (
+            "<br>".join(f"`{subject}`" for subject in dict.fromkeys(many))
+            for many in (user.publish, user.hears)
+        )
+        more = "<br>one reply to each request" if user.answers else ""
+        rows.append(f"| {user.name} | {publish}{more} | {hears} |")
+    return "\n".join(rows) + "\n"
 
 
 def passwords(path: Path) -> dict[str, str]:

@@ -175,7 +175,7 @@ def write_configuration(pipeline: Pipeline) -> None:
     if pipeline.runs_nats and pipeline.settings.nats_auth == "users":
         known = nats_users.passwords(home.nats_passwords)
         environments[NATS] = nats_users.environment(known)
-        authorization = nats_users.authorization()
+        authorization = nats_users.authorization(guest=True)  # it listens on loopback only
         for name in pipeline.own:
             environments[name] = credentials(pipeline.settings, home, name)
     if pipeline.runs_nats:

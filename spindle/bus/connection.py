@@ -119,6 +119,7 @@ def _options(settings: Settings, name: str, state: _ConnectionState) -> dict[str
         "error_cb": errored,
     }
     if settings.nats_user:
+        options["inbox_prefix"] = inbox_prefix(settings.nats_user)
         options["user"] = settings.nats_user
         options["password"] = settings.nats_password.get_secret_value()
     if settings.nats_creds:
@@ -126,6 +127,11 @@ def _options(settings: Settings, name: str, state: _ConnectionState) -> dict[str
     if settings.nats_tls_ca or settings.nats_tls_cert:
         options["tls"] = _tls(settings)
     return options
+
+
+def inbox_prefix(user: str) -> str:
+    """Where answers to a user come: with users at NATS, nobody may listen to those of another."""
+    return "_INBOX" if user in {"guest", "operator"} else f"_INBOX_{user}"
 
 
 def _tls(settings: Settings) -> ssl.SSLContext:

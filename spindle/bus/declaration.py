@@ -31,6 +31,8 @@ REQUEST_TIMEOUT_SECONDS = 5.0
 #: JetStream's codes where an account's, the server's or the disk's limit is reached.
 NO_ROOM = frozenset({10002, 10023, 10047})
 PART = "streams"  #: of a service's health, once something is not as it should be
+#: Users who may not declare: the writer does, and these wait until it has.
+WAITING_USERS = frozenset({"daemon", "reader", "client", "gateway"})
 _DECLARING = "streams"  # who reports on the part ``nats`` of health, beside the connection
 
 #: What the server takes where a configuration says nothing.
@@ -66,7 +68,8 @@ _CONSUMER_DEFAULTS: dict[str, Any] = {
 async def declare(client: Client, settings: Settings, health: Health | None = None) -> None:
     """Create the streams and consumers that are missing, and mend those that drifted.
 
-    Safe to call by any number of services at once, and again. Waits until JetStream answers, and
+    A user of ``WAITING_USERS`` waits instead until somebody has. Safe to call by any number of
+    services at once, and again. Waits until JetStream answers, and
     has room.
 
     :param health: is told in its part ``nats`` why this waits, and in its part ``streams`` what
@@ -76,21 +79,40 @@ async def declare(client: Client, settings: Settings, health: Health | None = No
     pauses, told = Pauses(), ""
     while not cancelled():
         try:
-            await _declare_everything(js, settings, health)
+            if settings.nats_user in WAITING_USERS:
+                await _look_for_everything(js, settings)
+            else:
+                await _declare_everything(js, settings, health)
+        except NotFoundError:
+            reason = "streams are missing: waiting for the writer, which declares them"
+            told = _tell(reason, told, health)
+            await asyncio.sleep(pauses.next())
         except (TimeoutError, NatsError, ServiceUnavailableError, BusUnavailable) as error:
             reason = f"JetStream does not answer, trying again: {error or type(error).__name__}"
             if isinstance(error, BusUnavailable):
                 reason = f"{error}; {_settings_of_size(settings)}"
-            if health is not None:
-                health.failing("nats", reason, _DECLARING)
-            elif reason != told:
-                log.warning("%s", reason)
-                told = reason
+            told = _tell(reason, told, health)
             await asyncio.sleep(pauses.next())
         else:
             if health is not None:
                 health.ok("nats", _DECLARING)
             return
+
+
+def _tell(reason: str, told: str, health: Health | None) -> str:
+    if health is not None:
+        health.failing("nats", reason, _DECLARING)
+    elif reason != told:
+        log.warning("%s", reason)
+    return reason
+
+
+async def _look_for_everything(js: JetStreamContext, settings: Settings) -> None:
+    """:raises NotFoundError: a stream or a consumer is not there."""
+    for stream in streams.streams(settings):
+        await js.stream_info(str(stream.name))
+    for stream_name, consumer in streams.consumers():
+        await js.consumer_info(stream_name, str(consumer.durable_name))
 
 
 async def _declare_everything(

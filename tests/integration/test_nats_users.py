@@ -1,0 +1,206 @@
+"""What each user of NATS may not do, tried on a real server with the generated configuration."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import nats
+import pytest
+from nats.aio.client import Client
+
+from local import nats as local_nats
+from local import nats_users
+from local.layout import ROOT
+from local.settings import LocalSettings
+from spindle import bus, subjects
+from spindle.bus import streams
+from spindle.bus.connection import inbox_prefix
+from spindle.settings import Settings, load
+from tests.servers import Server, find, free_port
+
+SERVER = find("nats-server") or pytest.fail("nats-server is missing: ./run.sh test installs it")
+NAMES = [user.name for user in nats_users.USERS if user.name != "operator"]
+EVERYONE = [*NAMES, "guest"]
+STREAMS = [
+    *(str(stream.name) for stream in streams.streams(load(Settings))),
+    *(subjects.bucket_stream(name) for name in ("reader_watch", "gateway_keys")),
+]
+#: JetStream's whole API for one stream; every consumer is tried as ``stranger``.
+API = [
+    *("STREAM.CREATE.{}", "STREAM.UPDATE.{}", "STREAM.DELETE.{}", "STREAM.PURGE.{}"),
+    *("STREAM.MSG.GET.{}", "STREAM.MSG.DELETE.{}", "STREAM.SNAPSHOT.{}", "STREAM.RESTORE.{}"),
+    *("STREAM.PEER.REMOVE.{}", "STREAM.LEADER.STEPDOWN.{}", "DIRECT.GET.{}.x", "STREAM.INFO.{}"),
+    *("CONSUMER.CREATE.{}", "CONSUMER.CREATE.{}.stranger", "CONSUMER.DURABLE.CREATE.{}.stranger"),
+    *("CONSUMER.DELETE.{}.stranger", "CONSUMER.MSG.NEXT.{}.stranger", "CONSUMER.INFO.{}.stranger"),
+    *("CONSUMER.NAMES.{}", "CONSUMER.LIST.{}", "CONSUMER.PAUSE.{}.stranger"),
+]
+WHOLE = ["STREAM.NAMES", "STREAM.LIST", "INFO", "ACCOUNT.PURGE.x", "META.LEADER.STEPDOWN"]
+PLAIN = [
+    *("events.event", "events.metrics.DiskUnit.d1", "parking.entry", "parking.summary"),
+    *("deadletter.events.event", "health.changed.x", "reader.query", "writer.ledger"),
+    *("simulation.inject", "simulation.truth", "$SRV.PING", "daemon.x", "stranger"),
+    *(f"$KV.{name}.k" for name in ("parking", "parking_totals", "devices", "reader_watch")),
+    *(f"$JS.ACK.{stream}.{each.durable_name}.1.1.1.1.0" for stream, each in streams.consumers()),
+]
+#: Said here a second time on purpose: the table is wrong when it grants any of it to somebody else.
+OPERATORS_OWN = ("STREAM.DELETE", "STREAM.PURGE", "STREAM.MSG", "STREAM.SNAPSHOT", "STREAM.RESTORE")
+
+
+class Broker:
+    """A server that knows all users, and its passwords."""
+
+    def __init__(self, server: Server, passwords: dict[str, str]) -> None:
+        self.url = f"nats://{server.url}"
+        self.passwords = passwords
+
+    @asynccontextmanager
+    async def as_user(self, name: str) -> AsyncIterator[tuple[Client, list[str]]]:
+        """A connection, and what the server refuses it, as it does."""
+        refused: list[str] = []
+
+        async def on_error(error: Exception) -> None:
+            refused.append(str(error).lower())
+
+        client = await nats.connect(
+            self.url,
+            **({} if name == "guest" else {"user": name, "password": self.passwords[name]}),
+            inbox_prefix=inbox_prefix(name),
+            error_cb=on_error,
+            allow_reconnect=False,
+        )
+        try:
+            yield client, refused
+        finally:
+            await client.close()
+
+
+@pytest.fixture
+def broker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Broker]:
+    port, monitor = free_port(), free_port()
+    file = tmp_path / "nats.conf"
+    settings = load(LocalSettings, nats_port=port, nats_monitor_port=monitor)
+    text = local_nats.config(
+        settings, tmp_path / "store", (2, 14, 0), nats_users.authorization(guest=True)
+    )
+    file.write_text(text)
+    passwords = nats_users.passwords(tmp_path / "users.json")
+    for name, value in nats_users.environment(passwords).items():
+        monkeypatch.setenv(name, value)
+    page = f"http://127.0.0.1:{monitor}/healthz"
+    server = Server([SERVER, "-c", str(file)], port, tmp_path / "nats.log", page)
+    server.start()
+    yield Broker(server, passwords)
+    assert server.process is not None
+    server.process.terminate()
+    server.process.wait(10)
+
+
+def allowed(name: str, subject: str) -> bool:
+    """Whether the table grants it, by NATS's own rules of ``*`` and ``>``."""
+    user = next(each for each in (*nats_users.USERS, nats_users.GUEST) if each.name == name)
+    return any(_matches(pattern.split("."), subject.split(".")) for pattern in user.publish)
+
+
+def _matches(pattern: list[str], subject: list[str]) -> bool:
+    if pattern[-1] == ">":
+        head = pattern[:-1]
+        return len(subject) > len(head) and _matches([*head, "x"], [*subject[: len(head)], "x"])
+    return len(pattern) == len(subject) and all(
+        mine in {"*", theirs} for mine, theirs in zip(pattern, subject, strict=True)
+    )
+
+
+def tried() -> list[str]:
+    """Every subject that a stranger might publish on."""
+    api = [f"$JS.API.{verb.format(stream)}" for verb in API for stream in STREAMS]
+    durables = [
+        f"$JS.API.CONSUMER.{verb}.{stream}.{each.durable_name}"
+        for stream, each in streams.consumers()
+        for verb in ("INFO", "MSG.NEXT", "DELETE", "DURABLE.CREATE", "CREATE")
+    ]
+    inboxes = [f"{inbox_prefix(name)}.x" for name in EVERYONE]
+    return [*api, *durables, *(f"$JS.API.{each}" for each in WHOLE), *PLAIN, *inboxes]
+
+
+async def _not_refused(refused: list[str], what: list[str]) -> list[str]:
+    """What the server has not refused when it has had time to: it answers one by one."""
+    left = what
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(10):
+            while left:
+                await asyncio.sleep(0.05)
+                said = "\n".join(refused)
+                left = [each for each in left if each.lower() not in said]
+    return left
+
+
+@pytest.mark.parametrize("name", EVERYONE)
+async def test_what_is_not_in_the_table_is_refused(broker: Broker, name: str) -> None:
+    """By the server, one by one; nothing of it reaches JetStream."""
+    forbidden = [subject for subject in tried() if not allowed(name, subject)]
+    assert len(forbidden) > 150
+    async with broker.as_user(name) as (client, refused):
+        for subject in forbidden:
+            await client.publish(subject, b"{}")
+        passed = await _not_refused(refused, [f'publish to "{each}"' for each in forbidden])
+    assert passed == []
+
+
+@pytest.mark.parametrize("name", EVERYONE)
+async def test_nobody_listens_to_another_or_to_everything(broker: Broker, name: str) -> None:
+    others = [f"{inbox_prefix(each)}.>" for each in EVERYONE if each != name]
+    wanted = [*others, ">", "$JS.>", "$KV.>", "$SYS.>", "deadletter.>", "*.>"]
+    async with broker.as_user(name) as (client, refused):
+        for subject in wanted:
+            await client.subscribe(subject)
+        passed = await _not_refused(refused, [f'subscription to "{each}"' for each in wanted])
+    assert passed == []
+
+
+@pytest.mark.parametrize("name", EVERYONE)
+def test_purge_delete_and_reading_a_stream_raw_are_the_operators(name: str) -> None:
+    for verb in OPERATORS_OWN:
+        for stream in STREAMS:
+            for end in ("", ".GET.", ".DELETE."):
+                assert not allowed(name, f"$JS.API.{verb}{end or '.'}{stream}"), (name, verb)
+    for stream in ("METRICS", "EVENTS", "PARKING"):
+        assert allowed(name, f"$JS.API.STREAM.UPDATE.{stream}") == (name == "writer")
+
+
+async def test_the_others_wait_for_the_writer_to_declare(broker: Broker) -> None:
+    """And go on by themselves; guests may publish and look up a vehicle as they always did."""
+
+    def settings(name: str) -> Settings:
+        password = broker.passwords[name]
+        return load(Settings, nats_url=broker.url, nats_user=name, nats_password=password)
+
+    waiting = {}
+    for name in ("daemon", "reader", "client", "gateway"):
+        client = await bus.connect(settings(name), name)
+        waiting[asyncio.create_task(bus.declare(client, settings(name)))] = client
+    done, _ = await asyncio.wait(waiting, timeout=1)
+    assert not done
+    writer = await bus.connect(settings("writer"), "writer")
+    await bus.declare(writer, settings("writer"))
+    async with asyncio.timeout(30):
+        await asyncio.gather(*waiting)
+    for client in (writer, *waiting.values()):
+        await client.close()
+
+    async with broker.as_user("guest") as (client, refused):
+        await client.jetstream().publish("events.event", json.dumps({}).encode())
+        async with broker.as_user("writer") as (own, _):
+            await own.jetstream().publish("$KV.parking.B1", b"inside")
+        bucket = await client.jetstream().key_value("parking")
+        assert await bucket.keys() == ["B1"]
+        assert (await bucket.get("B1")).value == b"inside"
+        assert refused == []
+
+
+def test_the_documented_table_is_that_of_the_code() -> None:
+    assert (ROOT / "docs" / "security.md").read_text().endswith(nats_users.table())
