@@ -23,7 +23,7 @@ _ENOUGH_ROWS = 3  # from here on a column that says the same in every row become
 _SHORT = 24  # if it says no more than so many characters
 _LONG_ID, _SHOWN_OF_ID = 13, 8
 # Left out, in this order, where a terminal is too narrow for all; the JSON has them.
-_LEFT_OUT = ("event_id", "array_id", "source_device", "last_seen", "score", "since")
+_LEFT_OUT = ("event_id", "facts", "array_id", "source_device", "last_seen", "score", "since")
 _FOLDED_AT = 32  # a longer cell takes more lines
 #: What says in one sentence what a row is about; with it, these columns alone are shown.
 _SENTENCES = ("message", "explanation", "event_message", "reasons")
