@@ -49,11 +49,14 @@ class MemoryStore:
     async def write_events(self, events: Sequence[EventRow]) -> None:
         self.rows += [event for event in events if event not in self.rows]
 
-    async def latest(self, which: Selection, since_ns: int) -> list[Latest]:
+    async def latest(
+        self, which: Selection, since_ns: int, until_ns: int | None = None
+    ) -> list[Latest]:
         await self._query()
         newest: dict[tuple[str, str, str, str], tuple[int, float]] = {}
         for (key, time_ns), value in self.points.items():
-            if time_ns >= since_ns and _selected(which, key):
+            late = until_ns is not None and time_ns > until_ns
+            if time_ns >= since_ns and not late and _selected(which, key):
                 newest[key] = max(newest.get(key, (0, 0.0)), (time_ns, value))
         return [Latest(*key, *found) for key, found in newest.items()]
 

@@ -50,6 +50,7 @@ class Evidence:
     """Everything that is known of the devices that are to be judged.
 
     :ivar readings: the newest of each series.
+    :ivar ahead: readings dated after now, one of each device whose clock is or was ahead.
     :ivar events: those of criticality ``CRITICAL_EVENT`` or more, newest first.
     :ivar buckets: the last minutes, by device and metric type, of devices that were looked at
         closely.
@@ -68,6 +69,7 @@ class Evidence:
     buckets: Mapping[DeviceKey, Mapping[str, Sequence[Bucket]]] = field(default_factory=dict)
     findings: Mapping[DeviceKey, Sequence[Finding]] = field(default_factory=dict)
     intervals: Mapping[DeviceKey, float] = field(default_factory=dict)
+    ahead: Mapping[DeviceKey, Latest] = field(default_factory=dict)
     silences: Mapping[DeviceKey, tuple[int, int]] = field(default_factory=dict)
     previous_state: Mapping[DeviceKey, PreviousState] = field(default_factory=dict)
     resolved_events: Container[EventKey] = frozenset()

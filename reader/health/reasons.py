@@ -96,6 +96,17 @@ def silence(
     return Reason(*key, None, None, None, "", None, severity, seen, seen, message)
 
 
+def clock_ahead(reading: Latest, now_ns: int, severity: State) -> Reason:
+    """A reading is dated after now; ``ok`` where others of the device are right."""
+    dated = timestamps.format_ns(reading.time_ns)
+    by = duration((reading.time_ns - now_ns) / NS)
+    message = f"its clock is {by} ahead: its newest reading is dated {dated[:19]}Z"
+    if severity == "ok":
+        message = f"its clock was ahead: a reading is dated {dated[:19]}Z, in {by}"
+    key = reading.source_device, reading.device_id
+    return Reason(*key, None, None, None, "", None, severity, dated, None, message)
+
+
 def silent_lately(key: DeviceKey, from_ns: int, to_ns: int, now_ns: int) -> Reason:
     """It was silent, and is back."""
     since, until = timestamps.format_ns(from_ns), timestamps.format_ns(to_ns)

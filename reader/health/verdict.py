@@ -56,11 +56,11 @@ def judge(evidence: Evidence, rules: Rules, now_ns: int) -> list[Unit]:
             happened[event.source_device, event.device_id].append(event)
     needs_more = (
         *(happened, evidence.buckets, evidence.previous_state),
-        *(evidence.findings, evidence.silences),
+        *(evidence.findings, evidence.silences, evidence.ahead),
     )
     closer: set[DeviceKey] = set().union(*needs_more)
     units = []
-    for key in sorted(read.keys() | happened.keys()):
+    for key in sorted(read.keys() | happened.keys() | evidence.ahead.keys()):
         several = apart(read.get(key, []), happened.get(key, []))
         for own, events in several:
             unit = None if key in closer else _plainly_well(key, own, rules, now_ns)
@@ -81,9 +81,13 @@ def all_plainly_well(evidence: Evidence, rules: Rules, now_ns: int) -> list[Unit
     For questions about one device, nearly all of which are about one that is well.
     """
     keys = {(reading.source_device, reading.device_id) for reading in evidence.readings}
-    if evidence.events or any(
-        key in evidence.previous_state or key in evidence.findings or key in evidence.silences
-        for key in keys
+    if (
+        evidence.events
+        or evidence.ahead
+        or any(
+            key in evidence.previous_state or key in evidence.findings or key in evidence.silences
+            for key in keys
+        )
     ):
         return None
     units = []
@@ -159,15 +163,23 @@ class _Judgement:
             reasons.append(why.silence(self.key, self.last_read, self.now_ns, self.interval, state))
         elif (silence := self.evidence.silences.get(self.key)) is not None:
             reasons.append(why.silent_lately(self.key, *silence, self.now_ns))
+        if (late := self.evidence.ahead.get(self.key)) is not None:
+            right = self.readings and silent <= self.warn_ns
+            reasons.append(why.clock_ahead(late, self.now_ns, "ok" if right else "warning"))
         reasons += self._from_events()
         reasons.sort(key=worst_first)
         state = reasons[0].severity if reasons else "ok"
         return self._as_unit(state, tuple(reasons))
 
     def _as_unit(self, state: State, reasons: tuple[Reason, ...]) -> Unit:
-        heard: list[Latest | EventRow] = [*self.readings, *self.events[:1]]
+        late = self.evidence.ahead.get(self.key)
+        heard: list[Latest | EventRow] = [
+            *self.readings,
+            *self.events[:1],
+            *([late] if late else []),
+        ]
         newest = max(heard, key=lambda each: (each.array_id != "", each.time_ns))
-        last_seen = max(each.time_ns for each in heard)
+        last_seen = min(max(each.time_ns for each in heard), self.now_ns)
         began = [
             timestamps.parse(reason.since)
             for reason in reasons

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 from prometheus_client import CollectorRegistry, Gauge
 
+from reader.lookups.present import until_now
 from reader.lookups.store_ready import StoreReady
 from reader.settings import ReaderSettings
 from spindle.errors import StoreError
@@ -64,7 +65,8 @@ class DeviceGauges:
         self._store_ready.require()
         now = time.time_ns()
         since = max(0, now - int(settings.reader_lookback_hours * 3600 * NS))
-        readings = await self._store.latest(Selection(), since)
-        devices, stale = count(readings, now - int(settings.reader_stale_seconds * NS))
+        stored = await self._store.latest(Selection(), since)
+        present = await until_now(self._store, Selection(), stored, since, now)
+        devices, stale = count(present.readings, now - int(settings.reader_stale_seconds * NS))
         self._devices.set(devices)
         self._stale.set(stale)

@@ -27,6 +27,7 @@ from reader.health.smart_evidence import to_look_up
 from reader.lookups.batched_latest import BatchedLatest
 from reader.lookups.critical_events import CriticalEvents
 from reader.lookups.newest_snapshot import NewestSnapshot
+from reader.lookups.present import AHEAD_NS, Present, until_now
 from reader.lookups.single_flight import SingleFlight
 from reader.lookups.smart_history import SmartHistory
 from reader.lookups.watch_findings import WatchFindings
@@ -91,9 +92,10 @@ class Examiner:
         settings, rules = self.settings, self.rules
         hours = max(EVENT_HISTORY_HOURS, settings.reader_event_minutes / 60)
         events = await self.events.select(store, which, _ago(now_ns, hours))
-        readings = await self._readings(store, which, _ago(now_ns, settings.reader_lookback_hours))
+        present = await self._present(store, which, now_ns)
         evidence = Evidence(
-            readings=readings,
+            readings=present.readings,
+            ahead=present.ahead,
             events=events,
             findings=self.watch_findings.lasting,
             previous_state=self.watch_findings.previous_states,
@@ -134,19 +136,22 @@ class Examiner:
         facts = {key: known[key] for key in keys if key in known}
         return {key: Drive(each.protocol, each.rotation_rpm) for key, each in facts.items()}
 
-    async def _readings(self, store: Store, which: Selection, since_ns: int) -> list[Latest]:
+    async def _present(self, store: Store, which: Selection, now_ns: int) -> Present:
         """The newest of each series. Of one device the store is asked, which is always right."""
+        since_ns = _ago(now_ns, self.settings.reader_lookback_hours)
         if which.device_id is None and self.snapshot.complete:
-            return self.snapshot.readings(which, since_ns)
+            return self.snapshot.present(which, since_ns, now_ns)
         if which.device_id is not None:
-            readings = await self.latest.readings(store, which.device_id, since_ns)
-            return [
+            of_id = await self.latest.readings(store, which.device_id, since_ns)
+            readings = [
                 each
-                for each in readings
+                for each in of_id
                 if which.source_device in (None, each.source_device)
                 and which.array_id in (None, each.array_id)
             ]
-        return await store.latest(which, since_ns)
+        else:
+            readings = await store.latest(which, since_ns)
+        return await until_now(store, which, readings, since_ns, now_ns)
 
     async def _last_minutes(
         self, store: Store, evidence: Evidence, now_ns: int
@@ -157,7 +162,7 @@ class Examiner:
             return {}
         self.close_looks.mark_looked_at(keys, now_ns)
         start = now_ns - min(self.rules.event_ns + verdict.AROUND_NS, _LONGEST_LOOK_NS)
-        end = self.settings.latest_ns(now_ns) + 1
+        end = now_ns + AHEAD_NS
 
         def look(key: DeviceKey) -> Awaitable[list[Bucket]]:
             def ask() -> Awaitable[list[Bucket]]:

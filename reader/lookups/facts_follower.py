@@ -73,8 +73,8 @@ class _Known:
     def _shown(self, rows: Sequence[Any]) -> list[Any]:
         return [row for row in rows if not self._facts.hides(row.source_device, row.device_id)]
 
-    async def latest(self, *args: Any) -> list[Any]:
-        return self._shown(await self._store.latest(*args))
+    async def latest(self, *args: Any, **more: Any) -> list[Any]:
+        return self._shown(await self._store.latest(*args, **more))
 
     async def series(self, *args: Any, **more: Any) -> list[Any]:
         return self._shown(await self._store.series(*args, **more))

@@ -7,8 +7,9 @@ written without passing through the stream; all else is kept up to date here.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
+from reader.lookups.present import AHEAD_NS, Present, furthest_ahead
 from spindle.store.base import Latest, Selection, SeriesKey
 
 MOST = 400_000  #: series kept, some 60 MB; of a larger fleet the store is asked each time
@@ -22,17 +23,27 @@ class NewestSnapshot:
 
     def __init__(self) -> None:
         self._newest: dict[SeriesKey, tuple[int, float]] = {}  # time in nanoseconds, value
+        self._ahead: dict[SeriesKey, tuple[int, float]] = {}  # dated after now when they came
+        self._horizon_ns = 0
         self.complete = False
+
+    def set_now(self, now_ns: int) -> None:
+        """What is dated later is from the future, until it is now."""
+        self._horizon_ns = now_ns + AHEAD_NS
 
     def take(self, key: SeriesKey, time_ns: int, value: float) -> None:
         """Take a reading from the stream; they may come in any order."""
+        if time_ns > self._horizon_ns:
+            if key in self._ahead or len(self._ahead) < MOST:
+                self._ahead[key] = time_ns, value
+            return
         known = self._newest.get(key)
         if known is None:
             if len(self._newest) < MOST:
                 self._newest[key] = time_ns, value
             else:
                 self.complete = False
-        elif time_ns >= known[0]:
+        elif time_ns >= known[0] or known[0] > self._horizon_ns:  # the clock was put back
             self._newest[key] = time_ns, value
 
     def replace_by(self, readings: Iterable[Latest]) -> None:
@@ -57,13 +68,24 @@ class NewestSnapshot:
         """The stream is not followed any more."""
         self.complete = False
 
-    def readings(self, which: Selection, since_ns: int) -> list[Latest]:
-        """Selected readings as ``Store.latest`` gives them, in no order."""
+    def present(self, which: Selection, since_ns: int, now_ns: int) -> Present:
+        """Selected readings up to now, in no order, and those of clocks that run ahead."""
+        self.set_now(now_ns)
+        for key in [key for key, late in self._ahead.items() if late[0] <= self._horizon_ns]:
+            self.take(key, *self._ahead.pop(key))
+        return Present(
+            self._selected(self._newest, which, since_ns),
+            furthest_ahead(self._selected(self._ahead, which, now_ns)),
+        )
+
+    def _selected(
+        self, newest: Mapping[SeriesKey, tuple[int, float]], which: Selection, since_ns: int
+    ) -> list[Latest]:
         wanted = (which.source_device, which.metric_type, which.device_id, which.array_id)
         every = all(each is None for each in wanted)
         return [
-            Latest(*key, *newest)
-            for key, newest in self._newest.items()
-            if newest[0] >= since_ns
+            Latest(*key, *known)
+            for key, known in newest.items()
+            if known[0] >= since_ns
             and (every or all(w is None or w == k for w, k in zip(wanted, key, strict=True)))
         ]

@@ -12,6 +12,7 @@ from reader.answering.context import Answer, Query, QueryContext
 from reader.answering.params import DeviceParams, Minutes, Whole
 from reader.detection.findings import DeviceKey
 from reader.health.hosts import apart
+from reader.lookups.present import until_now
 from spindle import catalog, timestamps
 from spindle.models import DeviceFacts, Name
 from spindle.store.base import EventRow, Latest, Selection
@@ -37,7 +38,11 @@ async def _devices(context: QueryContext, asked: DevicesParams) -> Answer:
     which = Selection(asked.source_device, asked.device_id, asked.array_id)
     minutes = asked.since_minutes or context.settings.reader_lookback_hours * 60
     since = context.ago(minutes * 60)
-    readings = await context.store.latest(which, since)
+    stored = await context.store.latest(which, since)
+    present = await until_now(context.store, which, stored, since, context.now_ns)
+    readings = [*present.readings]
+    known = {(each.source_device, each.device_id) for each in readings}
+    readings += [late for key, late in present.ahead.items() if key not in known]
     events = await context.store.events(which, since, limit=_EVENT_ONLY)
     facts = context.watch_findings.facts
     devices = rows(readings, events, facts.of)

@@ -14,6 +14,7 @@ from pydantic import Field
 
 from reader.answering.context import Answer, Query, QueryContext
 from reader.answering.params import DeviceParams, Minutes, Number
+from reader.lookups.present import AHEAD_NS
 from spindle.store.base import Bucket, Selection
 
 METRIC = "DiskTemp"
@@ -34,15 +35,15 @@ class TemperatureParams(DeviceParams):
 
 async def _anomaly_temperature(context: QueryContext, asked: TemperatureParams) -> Answer:
     which = Selection(asked.source_device, asked.device_id, None, METRIC)
-    start = context.ago(asked.window_minutes * 60)
+    start, end = context.ago(asked.window_minutes * 60), context.now_ns + AHEAD_NS
     units = len(await context.store.latest(which, start))
     buckets: list[Bucket] = []
     if units <= _RAW_UNITS:
-        buckets = await context.store.series(which, start, context.end_ns, None, _MOST_ROWS)
+        buckets = await context.store.series(which, start, end, None, _MOST_ROWS)
     if units > _RAW_UNITS or len(buckets) == _MOST_ROWS:
         per_unit = max(2, min(60, _MOST_ROWS // max(1, units) - 1))
         every = max(1, (context.now_ns - start) // per_unit)
-        buckets = await context.store.series(which, start, context.end_ns, every, _MOST_ROWS)
+        buckets = await context.store.series(which, start, end, every, _MOST_ROWS)
     return Answer(answer(asked.device, buckets, asked.threshold, asked.window_minutes))
 
 

@@ -14,6 +14,7 @@ from nats.aio.msg import Msg
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from reader.detection import anomaly
+from reader.lookups.present import until_now
 from reader.watching import ownership
 from reader.watching.bucket import WatchBucket, record_key
 from reader.watching.fleet_health import FleetHealth
@@ -126,6 +127,7 @@ class _Session:
         # Not renewed in time: another reader may follow these shares by now.
         scored = time.monotonic() <= self._held_until
         facts = self._deps.findings.facts
+        self._deps.snapshot.set_now(time.time_ns())
         for series, time_ns, value in self._metrics_in.good(message.data, latest):
             if facts.hides(series.key.source_device, series.key.device_id):
                 continue
@@ -219,11 +221,15 @@ class _Session:
         while going:
             started = time.monotonic()
             hours = self._settings.reader_lookback_hours
-            since = max(0, time.time_ns() - int(hours * 3600 * NS))
+            now = time.time_ns()
+            since = max(0, now - int(hours * 3600 * NS))
             pause = SNAPSHOT_SECONDS
             try:
                 self._deps.store_ready.require()
-                snapshot.replace_by(await self._deps.store.latest(Selection(), since))
+                stored = await self._deps.store.latest(Selection(), since)
+                snapshot.set_now(now)
+                known = await until_now(self._deps.store, Selection(), stored, since, now)
+                snapshot.replace_by([*known.readings, *known.ahead.values()])
                 pause = max(SNAPSHOT_SECONDS, 20 * (time.monotonic() - started))
             except StoreError as error:
                 log.debug("the newest readings are not brought up to date: %s", error)

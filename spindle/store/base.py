@@ -229,8 +229,10 @@ class Store(Protocol):
         Two events with different ids are both kept even at the same nanosecond.
         """
 
-    async def latest(self, which: Selection, since_ns: int) -> list[Latest]:
-        """The newest reading, not older than ``since_ns``, of every selected series."""
+    async def latest(
+        self, which: Selection, since_ns: int, until_ns: int | None = None
+    ) -> list[Latest]:
+        """The newest reading in ``[since_ns, until_ns]`` of every selected series."""
 
     async def series(
         self,

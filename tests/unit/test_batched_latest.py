@@ -21,7 +21,9 @@ class SlowStore:
         self.go = asyncio.Event()
         self.error: Exception | None = None
 
-    async def latest(self, which: Selection, since_ns: int) -> list[Latest]:
+    async def latest(
+        self, which: Selection, since_ns: int, until_ns: int | None = None
+    ) -> list[Latest]:
         devices = which.device_ids or ()
         self.asked.append((devices, since_ns))
         await self.go.wait()

@@ -52,11 +52,12 @@ def identifier(name: str) -> str:
     return f'"{name.translate(_IDENTIFIER_ESCAPES)}"'
 
 
-def latest(which: Selection, since_ns: int) -> str:
+def latest(which: Selection, since_ns: int, until_ns: int | None = None) -> str:
     """The last value of every selected series. Bounded in time, or every shard is opened."""
+    end_ns = None if until_ns is None else until_ns + 1
     return (
         f'SELECT last("value") AS "value" FROM {_metrics()} '
-        f"WHERE {_where(which, _METRIC_TAGS, since_ns)} GROUP BY {_names(_METRIC_TAGS)}"
+        f"WHERE {_where(which, _METRIC_TAGS, since_ns, end_ns)} GROUP BY {_names(_METRIC_TAGS)}"
     )
 
 

@@ -97,10 +97,12 @@ class InfluxStore:
                 lambda server: self._write_events(server, events),
             )
 
-    async def latest(self, which: Selection, since_ns: int) -> list[Latest]:
+    async def latest(
+        self, which: Selection, since_ns: int, until_ns: int | None = None
+    ) -> list[Latest]:
         if not which.possible:
             return []
-        answer = await self._query(influxql.latest(which, since_ns))
+        answer = await self._query(influxql.latest(which, since_ns, until_ns))
         return sorted(map(rows.latest, answer), key=rows.series_key)
 
     async def series(

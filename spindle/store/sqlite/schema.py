@@ -87,7 +87,7 @@ ORDER BY source_device, metric_type, device_id, array_id
 """
 LATEST = """
 SELECT time_ns, value FROM points
-WHERE series_id = :id AND time_ns >= :since ORDER BY time_ns DESC LIMIT 1
+WHERE series_id = :id AND time_ns >= :since AND time_ns <= :until ORDER BY time_ns DESC LIMIT 1
 """
 RAW = """
 SELECT time_ns, value, value, value, 1 FROM points

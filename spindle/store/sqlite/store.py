@@ -95,16 +95,20 @@ class SqliteStore:
         if events:
             await self._write(self._the_writing().write_events, events)
 
-    async def latest(self, which: Selection, since_ns: int) -> list[Latest]:
+    async def latest(
+        self, which: Selection, since_ns: int, until_ns: int | None = None
+    ) -> list[Latest]:
         def read(db: sqlite3.Connection) -> list[Latest]:
             found = []
             for number, tags in _selected(db, which):
-                row = db.execute(schema.LATEST, {"id": number, "since": since}).fetchone()
+                row = db.execute(
+                    schema.LATEST, {"id": number, "since": since, "until": until}
+                ).fetchone()
                 if row:
                     found.append(Latest(*tags, *row))
             return found
 
-        since = clamped(since_ns)
+        since, until = clamped(since_ns), clamped(2**63 - 1 if until_ns is None else until_ns)
         return await self._read(read)
 
     async def series(
