@@ -46,8 +46,8 @@ async def test_a_device_with_readings_from_the_future_alone_is_not_well() -> Non
 
 async def test_a_device_that_falls_silent_after_it_is_silent() -> None:
     unit = await judged([(AHEAD, 35.0), (NOW - 3600 * NS, 35.0)])
-    assert unit.state == "unknown"
-    assert any("no reading for" in each.message for each in unit.reasons)
+    assert unit.state == "warning"
+    assert any("no reading for 60 min" in each.message for each in unit.reasons)
 
 
 @pytest.mark.parametrize("first", ["ahead", "present"])
