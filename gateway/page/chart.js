@@ -114,9 +114,13 @@ function marked(u, { limits, anomalies, events }) {
     ctx.fillText(words, bbox.left + 4 * dot, y - 2 * dot);
   }
   ctx.setLineDash([]);
-  for (const { time, critical } of events) {
-    ctx.strokeStyle = ctx.fillStyle = colour(critical ? "critical-line" : "muted");
+  const [bad, plain] = [colour("critical-line"), colour("muted")];
+  let before = -Infinity;
+  for (const { time, critical } of events.toSorted((a, b) => b.critical - a.critical || a.time - b.time)) {
     const at = x(time);
+    if (Math.abs(at - before) < 8 * dot) continue; // a burst is one flag
+    before = at;
+    ctx.fillStyle = critical ? bad : plain;
     ctx.fillRect(at, bbox.top, dot, critical ? bbox.height : 10 * dot);
     ctx.beginPath();
     ctx.moveTo(at, bbox.top);

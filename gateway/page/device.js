@@ -30,8 +30,8 @@ const ADVICE = {
   AvailableSpare: "Spare blocks run out: order a replacement.",
 };
 
-const advice = (reason) => ADVICE[reason.metric_type] ?? ADVICE[reason.event_type]
-  ?? (reason.severity === "unknown" ? "Check power, cabling and the daemon on its host." : null);
+const advice = (reason) => (reason.severity === "ok" ? null : ADVICE[reason.metric_type] ?? ADVICE[reason.event_type]
+  ?? (reason.severity === "unknown" ? "Check power, cabling and the daemon on its host." : null));
 
 export function create(root, [sourceDevice, deviceId], refresh) {
   const who = { source_device: sourceDevice, device_id: deviceId };
@@ -114,7 +114,7 @@ function plotted(place, drawn, { series, anomalies, events, known, device }, min
       const card = place.appendChild(h("div", { class: "card" }));
       drawn.set(name, chart(card, { title: words(name), unit }));
     }
-    const limits = ["warning", "critical"].filter((state) => known[name]?.[state] !== undefined)
+    const limits = ["warning", "critical"].filter((state) => Number.isFinite(known[name]?.[state]))
       .map((state) => ({ at: known[name][state], state, words: `${state} from ${human(known[name][state], unit)}` }));
     drawn.get(name).show(withGaps(groups.get(name) ?? [], STEPS[minutes]), {
       limits, from: now - minutes * 60, to: now,

@@ -21,7 +21,7 @@ export function choice(label, options, value, onChange) {
 
 export function create(root, _args, refresh) {
   const look = { minutes: 1440, least: 1, text: "" };
-  const list = h("section", { "aria-label": "Events" });
+  const list = h("section", { class: "stacked", "aria-label": "Events" });
   const said = h("p", { class: "sub", role: "status" });
   const search = h("input", { type: "search", placeholder: "Search", "aria-label": "Search events" });
   let last = null;

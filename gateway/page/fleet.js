@@ -53,7 +53,7 @@ export function create(root, _args, refresh) {
   }
 
   // The reader counts simulated devices apart; the tiles show both, so the sums do too.
-  function drawCounts({ counts: real, simulated = {} }) {
+  function drawCounts({ counts: real, simulated: { counts: simulated } = { counts: {} } }) {
     const by = Object.fromEntries(STATES.map((state) => [state, (real[state] ?? 0) + (simulated[state] ?? 0)]));
     const sum = (of) => Object.values(of).reduce((total, each) => total + each, 0);
     const [total, invented] = [sum(by), sum(simulated)];
@@ -114,21 +114,22 @@ export function create(root, _args, refresh) {
     const title = name || "Without an array";
     const states = Object.groupBy(members, (each) => ill.get(key(each))?.health ?? "ok");
     const said = STATES.filter((state) => states[state]).map((state) => `${states[state].length} ${state}`);
+    const invented = members.every((each) => each.simulated);
     return h("article", { class: "array" },
       h("h3", {}, sign(STATES.find((state) => states[state])), title,
-        h("span", { class: "sub" }, said.join(", "))),
+        h("span", { class: "sub" }, said.join(", ") + (invented ? " · simulated" : ""))),
       h("ul", { class: "tiles" }, members
         .toSorted((a, b) => a.device_id.localeCompare(b.device_id, "en", { numeric: true }))
-        .map((device) => tile(device, ill.get(key(device)), dense))));
+        .map((device) => tile(device, ill.get(key(device)), dense, !invented))));
   }
 
   // A tile lives as long as its view; only what differs is written, so that 1,000 stay fluent.
-  function tile(device, state, dense) {
+  function tile(device, state, dense, mixed) {
     const known = tiles.get(key(device));
     const health = state?.health ?? "ok";
     const readings = dense ? "" : SHOWN.filter((name) => device.metrics?.[name]).slice(0, 3)
       .map((name) => human(device.metrics[name].value, device.metrics[name].unit)).join(" · ");
-    const made = `${health}|${readings}|${state?.reasons?.[0]?.message ?? ""}|${device.simulated ?? ""}`;
+    const made = `${health}|${readings}|${state?.reasons?.[0]?.message ?? ""}|${device.simulated && mixed}`;
     if (known?.made === made) return known.item;
     const item = known?.item ?? h("li", {}, h("a", { href: deviceLink(device.source_device, device.device_id) }));
     const link = item.firstChild;
@@ -137,7 +138,7 @@ export function create(root, _args, refresh) {
     put(link, h("span", { class: "name" }, sign(health), device.device_id,
       h("span", { class: "hidden" }, ` ${health}`)),
     readings ? h("span", { class: "readings" }, readings) : "",
-    device.simulated && !dense ? h("span", { class: "tag" }, "simulated") : "");
+    device.simulated && mixed ? h("span", { class: "tag" }, "simulated") : "");
     tiles.set(key(device), { item, made });
     return item;
   }
