@@ -11,6 +11,33 @@ from local.services import SERVICES
 from local.settings import setting
 from spindle.errors import InvalidInput
 
+#: What opens a door to who reaches it, and has a default that everybody knows.
+_KNOWN_TO_ALL = ("INFLUXDB_INIT_PASSWORD", "INFLUXDB_TOKEN", "GRAFANA_ADMIN_PASSWORD")
+_COMPOSE_TOKEN = "spindle-loopback-token"  # noqa: S105 - InfluxDB's in docker-compose.yml
+_LOOPBACK = re.compile(r"localhost|\[?::1\]?|127(\.\d{1,3}){3}")
+
+
+def check_reach(environment: Mapping[str, str]) -> None:
+    """Whether ports open to other machines have secrets of their own.
+
+    :raises InvalidInput: which settings still have the value that everybody knows.
+    """
+    address = setting(environment, "BIND_ADDRESS")
+    if _LOOPBACK.fullmatch(address):
+        return
+    # Compose takes an empty one for unset.
+    same = [
+        name
+        for name in _KNOWN_TO_ALL
+        if not environment.get(name) or environment[name] in {setting({}, name), _COMPOSE_TOKEN}
+    ]
+    if same:
+        raise InvalidInput(
+            f'BIND_ADDRESS: given "{address}", which other machines reach, while '
+            f"{', '.join(same)} {'has its' if len(same) == 1 else 'have their'} default: set "
+            "values of your own, or leave BIND_ADDRESS at 127.0.0.1"
+        )
+
 
 def check(environment: Mapping[str, str]) -> None:
     """Whether InfluxDB's container can set itself up with these settings.
@@ -20,6 +47,7 @@ def check(environment: Mapping[str, str]) -> None:
 
     :raises InvalidInput: which setting, what was given and what is allowed.
     """
+    check_reach(environment)
     hours = setting(environment, "RETENTION_HOURS")
     if not keeps_so_long(hours):
         raise InvalidInput(
