@@ -28,7 +28,7 @@ class DaemonSettings(EverySourcesSettings):
     }
 
     daemon_sources: str = Field(
-        "simulator,host,parking",
+        "simulator,host,smart,parking",
         description=f"What is read, separated by commas: {_ABOUT}.",
     )
     daemon_backlog_bytes: int = Field(

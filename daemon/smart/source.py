@@ -21,6 +21,8 @@ from spindle.models import DeviceFacts, DeviceMetric
 
 log = logging.getLogger("daemon.smart")
 
+SMARTCTL = "smartctl"
+
 
 class SmartSettings(SourceSettings):
     """How drives are asked."""
@@ -32,7 +34,7 @@ class SmartSettings(SourceSettings):
         description="Seconds from one SMART reading of every drive to the next.",
     )
     smart_command: str = Field(
-        "smartctl",
+        SMARTCTL,
         min_length=1,
         description="The smartctl to run, with what goes before it, such as sudo -n smartctl.",
     )
@@ -86,6 +88,9 @@ class SmartSource(Source):
     ) -> None:
         super().__init__(settings)
         self.interval_seconds = settings.smart_interval_seconds
+        # Who sets it up wants to know in /healthz that it does not work; else many machines have no
+        # smartctl, or no leave to open drives, and are well.
+        self._set_up = settings.smart_command != SMARTCTL
         self._folder = settings.smart_json_dir
         self._serials = settings.smart_serials
         self._smartctl = smartctl or Smartctl(settings.smart_command)
@@ -133,7 +138,14 @@ class SmartSource(Source):
 
     def _asked(self) -> dict[str, Reading]:
         """By what it is called here, every drive that smartctl finds."""
-        devices = self._smartctl.scan()
+        try:
+            devices = self._smartctl.scan()
+        except FileNotFoundError:
+            if self._set_up:
+                raise
+            return {
+                SMARTCTL: Reading(trouble="it is not installed; drives are not asked for SMART")
+            }
         if not devices and "" not in self._told:
             log.info("smartctl finds no drive here that has SMART")
         outputs = self._smartctl.read(devices)
@@ -143,7 +155,7 @@ class SmartSource(Source):
         }
         failed = [each.trouble for each in readings.values() if each.trouble]
         self.troubles = dict(self._smartctl.stuck)
-        if devices and len(failed) == len(devices):
+        if self._set_up and devices and len(failed) == len(devices):
             self.troubles = {**self.troubles, "none of the drives": f"can be read: {failed[0]}"}
         return readings
 

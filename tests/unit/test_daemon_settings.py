@@ -21,7 +21,7 @@ def mistakes(**given: object) -> tuple[str, ...]:
 
 def test_the_defaults_are_the_documented_ones() -> None:
     settings = load(DaemonSettings)
-    assert settings.sources == ("simulator", "host", "parking")
+    assert settings.sources == ("simulator", "host", "smart", "parking")
     assert settings.generation_interval_seconds == 1
     fleet = load(SimulatorSettings)
     assert (fleet.simulated_arrays, fleet.simulated_disks_per_array) == (2, 6)

@@ -10,7 +10,7 @@ from local import fleet
 from local.layout import Home
 from spindle.errors import InvalidInput
 
-REAL = {"DAEMON_SOURCES": "host", "READER_SIMULATED": "false"}
+REAL = {"DAEMON_SOURCES": "host,smart", "READER_SIMULATED": "false"}
 
 
 def test_real_drives_alone_are_remembered_until_the_demonstration_is_wanted_again(

@@ -158,6 +158,31 @@ def test_without_smartctl_the_reason_says_what_to_install() -> None:
         source.read(NOW)
 
 
+def test_a_machine_without_smartctl_says_so_once_and_is_well(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    source = SmartSource(load(SmartSettings))
+    assert source.read(NOW) == source.read(NOW) == []
+    assert source.troubles == {}
+    assert [record.getMessage() for record in caplog.records] == [
+        "smartctl: it is not installed; drives are not asked for SMART"
+    ]
+
+
+def test_drives_that_may_not_be_opened_are_trouble_only_where_smartctl_was_set_up(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, fake: FakeSmartctl
+) -> None:
+    fake.says("/dev/sdh", "scsi", json.dumps(output("not_opened")))
+    monkeypatch.setenv("PATH", str(fake.folder))
+    source = SmartSource(load(SmartSettings), Drives(fake.folder / "sysfs"), "nas")
+    assert source.read(NOW) == source.read(NOW) == []
+    assert source.troubles == {}
+    assert [record.getMessage() for record in caplog.records] == [
+        "sdh: Smartctl open device: /dev/sdh failed: Permission denied"
+    ]
+
+
 def test_wrong_settings_are_told() -> None:
     with pytest.raises(InvalidSettings, match="expected the path of a folder that exists"):
         load(SmartSettings, smart_json_dir="/nowhere")
