@@ -1,0 +1,152 @@
+"""The page in a real browser (Debian's chromium, headless) over a running pipeline."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from spindle.timestamps import format_ns
+from tests.integration.gateway_world import World, world
+
+webdriver: Any = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
+CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
+pytestmark = pytest.mark.skipif(
+    not (CHROMIUM and DRIVER), reason="needs Debian's packages chromium and chromium-driver"
+)
+
+FLAGS = (
+    "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+)  # fmt: skip
+NAMES = [f"array1-disk{number}" for number in range(1, 4)]
+
+
+def reading(device: str, temperature: float, ns: int | None = None) -> dict[str, Any]:
+    when = format_ns(time.time_ns() if ns is None else ns)
+    return {
+        "timestamp": when,
+        "sourceDevice": "DiskUnit",
+        "metricType": "DiskTemp",
+        "value": temperature,
+        "deviceId": device,
+        "arrayId": "array1",
+    }
+
+
+@pytest.fixture(scope="module")
+def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    with world(tmp_path_factory.mktemp("page")) as made:
+        made.start("writer", wait=False)
+        made.start("reader")
+        yield made
+
+
+@pytest.fixture(scope="module")
+def gateway(pipeline: World) -> str:
+    return f"http://127.0.0.1:{pipeline.start('gateway').port}/"
+
+
+@pytest.fixture
+def browser(tmp_path: Path) -> Iterator[Any]:
+    options = webdriver.ChromeOptions()
+    options.binary_location = CHROMIUM
+    for flag in (*FLAGS, f"--user-data-dir={tmp_path}/profile"):
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    service = webdriver.ChromeService(DRIVER)
+    made = webdriver.Chrome(options=options, service=service)
+    try:
+        yield made
+    finally:
+        made.quit()
+
+
+def report(pipeline: World, hot: str = "") -> None:
+    readings = [reading(name, 70.0 if name == hot else 35.0) for name in NAMES]
+    pipeline.publish("events.metrics", *readings)
+
+
+def until(seconds: float, found: Callable[[], bool], meanwhile: Callable[[], None]) -> bool:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if found():
+            return True
+        meanwhile()
+        time.sleep(0.4)
+    return found()
+
+
+def text(browser: Any) -> str:
+    return str(browser.execute_script("return document.body.innerText"))
+
+
+def classes(browser: Any, device: str) -> str:
+    script = "return document.querySelector(`.tile[href$='/${arguments[0]}']`)?.className ?? ''"
+    return str(browser.execute_script(script, device))
+
+
+def test_an_empty_system_says_what_to_do_next(gateway: str, browser: Any) -> None:
+    browser.get(gateway)
+    assert until(10, lambda: "No device has reported yet" in text(browser), lambda: None)
+    assert "./run.sh start" in text(browser)
+
+
+def test_a_fault_turns_its_tile_within_10_seconds_and_says_why(
+    pipeline: World, gateway: str, browser: Any
+) -> None:
+    report(pipeline)
+    browser.get(gateway)
+    well = lambda: "tile ok" in classes(browser, NAMES[2])  # noqa: E731 - one expression
+    assert until(15, well, lambda: report(pipeline))
+    ill = lambda: "tile critical" in classes(browser, NAMES[2])  # noqa: E731 - one expression
+    # The catalogue wants five seconds past the limit before it counts.
+    assert until(10, ill, lambda: report(pipeline, hot=NAMES[2])), classes(browser, NAMES[2])
+    assert "DiskTemp 70 degC" in text(browser)
+    assert "tile ok" in classes(browser, NAMES[0])
+
+
+@pytest.mark.parametrize(
+    ("view", "says"),
+    [
+        ("fleet", "array1-disk1"),
+        ("device/DiskUnit/array1-disk3", "Disk temp"),
+        ("events", "events"),
+        ("parking", "Inside now"),
+        ("pipeline", "Every point is accounted for"),
+    ],
+)
+def test_each_view_shows_its_data_without_an_error_and_fits_a_phone(
+    pipeline: World, gateway: str, browser: Any, view: str, says: str
+) -> None:
+    size = {"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": True}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    browser.get(f"{gateway}#/{view}")
+    assert until(15, lambda: says in text(browser), lambda: report(pipeline)), text(browser)
+    assert browser.execute_script("return document.documentElement.scrollWidth") <= 390
+    assert browser.get_log("browser") == []
+
+
+def test_a_reader_that_is_away_is_named_and_the_page_goes_on_when_it_is_back(
+    pipeline: World, gateway: str, browser: Any
+) -> None:
+    reader = next(service for service in pipeline._started if service.name == "reader")
+    browser.get(gateway)
+    shown = lambda: "array1-disk1" in text(browser)  # noqa: E731 - one expression
+    assert until(15, shown, lambda: report(pipeline))
+    reader.stop()
+
+    def stale() -> bool:
+        look = "return document.querySelector('main').classList.contains('stale')"
+        return bool(browser.execute_script(look))
+
+    assert until(20, stale, lambda: None)
+    assert "reader" in text(browser)
+    assert "old" in text(browser)
+    assert "array1-disk1" in text(browser)  # the last picture stays
+    reader.start()
+    assert until(20, lambda: not stale(), lambda: report(pipeline))
