@@ -63,6 +63,11 @@ class ReaderSettings(Settings):
         description="Whether answers hold simulated devices; ./run.sh start --real, and "
         "DAEMON_SOURCES without the simulator, set it to false.",
     )
+    array_redundancy: str = Field(
+        "",
+        description="How many members each array can lose, such as md0=2,tank=1: while fewer are "
+        "critical the array is in warning. Empty: an array is as well as its worst member.",
+    )
     reader_watch: bool = Field(
         True,
         description="Follow the stream: score every metric as it arrives, publish anomalies as "
@@ -76,6 +81,12 @@ class ReaderSettings(Settings):
         "much at NATS; more are left alone: the log, a metric and the answer of anomalies say so.",
     )
 
+    @field_validator("array_redundancy")
+    @classmethod
+    def _redundancy_is_counted(cls, text: str) -> str:
+        _redundancy(text)
+        return text
+
     @field_validator("reader_thresholds")
     @classmethod
     def _thresholds_make_sense(cls, path: str) -> str:
@@ -85,6 +96,20 @@ class ReaderSettings(Settings):
             raise ValueError("; ".join(error.mistakes) or str(error)) from None
         return path
 
+    def redundancy(self) -> dict[str, int]:
+        """By array, how many members it can lose."""
+        return _redundancy(self.array_redundancy)
+
     def thresholds(self) -> Thresholds:
         """The catalogue's, and the file's over them."""
         return load(self.reader_thresholds)
+
+
+def _redundancy(text: str) -> dict[str, int]:
+    found = {}
+    for part in filter(None, (each.strip() for each in text.split(","))):
+        name, _, number = part.partition("=")
+        if not name or number not in tuple("0123456789"):
+            raise ValueError("expected array=number, separated by commas, such as md0=2,tank=1")
+        found[name] = int(number)
+    return found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -12,6 +12,7 @@ from reader.health import reasons as why
 from reader.health.evidence import Unit
 from spindle import timestamps
 
+_SPARED_SCORE = 41  # the least of a warning: of an array that can lose more than it has lost
 MOST_REASONS = 20  # of one device or class, the worst first; the counts are of all
 REASONS_EACH = 5  # of each device of the fleet that is listed
 
@@ -59,6 +60,7 @@ def of_fleet(
     state: str | None,
     limit: int,
     simulated: Collection[DeviceKey] = frozenset(),
+    redundancy: Mapping[str, int] | None = None,
 ) -> dict[str, Any]:
     """``{health, devices_known, counts, simulated, listed, matching, devices, arrays}``.
 
@@ -68,13 +70,14 @@ def of_fleet(
     :param state: only devices and arrays in this state are listed; None for those not ok.
     :param limit: at most so many of each.
     :param simulated: the devices that do not exist.
+    :param redundancy: how many members an array can lose, where that is known.
     """
     real = [unit for unit in units if (unit.source_device, unit.device_id) not in simulated]
     invented = [unit for unit in units if (unit.source_device, unit.device_id) in simulated]
     chosen, arrays = [], []
     for some in real, invented:
         chosen += sorted((u for u in some if _wanted(u.state, state)), key=worst_first)
-        own = [row for row in _arrays(some) if _wanted(row["health"], state)]
+        own = [row for row in _arrays(some, redundancy or {}) if _wanted(row["health"], state)]
         arrays += [{**row, "simulated": True} for row in own] if some is invented else own
     return {
         **_counted(real),
@@ -112,21 +115,27 @@ def _listed(unit: Unit) -> dict[str, Any]:
     }
 
 
-def _arrays(units: Sequence[Unit]) -> list[dict[str, Any]]:
-    """Every array, the worst first: as well as the worst of its members, itself among them."""
+def _arrays(units: Sequence[Unit], redundancy: Mapping[str, int]) -> list[dict[str, Any]]:
+    """Every array, the worst first: as well as the worst of its members, itself among them.
+
+    One that can lose more members than are critical is in warning.
+    """
     members: defaultdict[str, list[Unit]] = defaultdict(list)
     for unit in units:
         if unit.array_id:
             members[unit.array_id].append(unit)
     worst = {name: min(own, key=worst_first) for name, own in members.items()}
     return [
-        _array(name, worst[name], members[name])
+        _array(name, worst[name], members[name], redundancy.get(name))
         for name in sorted(members, key=lambda each: (worst_first(worst[each]), each))
     ]
 
 
-def _array(name: str, worst: Unit, members: Sequence[Unit]) -> dict[str, Any]:
+def _array(
+    name: str, worst: Unit, members: Sequence[Unit], redundancy: int | None
+) -> dict[str, Any]:
     counts = Counter(unit.state for unit in members)
+    spared = worst.state == "critical" and counts["critical"] < (redundancy or 0)
     bad = [
         f"{counts[state]} {state}" for state in reversed(RANK) if state != "ok" and counts[state]
     ]
@@ -134,10 +143,12 @@ def _array(name: str, worst: Unit, members: Sequence[Unit]) -> dict[str, Any]:
     if bad:
         message = f"{' and '.join(bad)} of {len(members)} devices, worst {worst.device_id}"
         message += f": {worst.reasons[0].message}" if worst.reasons else ""
+        if redundancy is not None:
+            message += f"; it can lose {redundancy}"
     return {
         "array_id": name,
-        "health": worst.state,
-        "score": worst.score,
+        "health": "warning" if spared else worst.state,
+        "score": _SPARED_SCORE if spared else worst.score,
         "counts": {state: counts[state] for state in RANK},
         "worst": worst.device_id,
         "message": message,

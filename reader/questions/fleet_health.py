@@ -29,7 +29,8 @@ async def _fleet_health(context: QueryContext, asked: FleetParams) -> Answer:
     which = Selection(asked.source_device, asked.device_id, asked.array_id)
     units = await context.examiner.examine(context.store, which, context.now_ns)
     simulated = context.watch_findings.facts.simulated
-    return Answer(summary.of_fleet(units, asked.state, asked.limit, simulated))
+    redundancy = context.settings.redundancy()
+    return Answer(summary.of_fleet(units, asked.state, asked.limit, simulated, redundancy))
 
 
 _EXAMPLE_REPLY = """

@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from reader.health import verdict
+from reader.health import summary, verdict
 from reader.health.evidence import Evidence, Rules
 from reader.health.limits import Thresholds
 from reader.lookups.smart_history import SmartHistory
 from reader.questions import devices
+from reader.settings import ReaderSettings
+from spindle.errors import InvalidSettings
 from spindle.settings import Settings, load
 from spindle.store.base import Latest, Selection, Series
 from spindle.store.registry import open_store
@@ -121,3 +123,30 @@ def test_a_drive_that_goes_on_under_another_host_has_moved_and_is_listed_once() 
     units = verdict.judge(Evidence(readings), RULES, NOW)
     assert [(unit.array_id, unit.state) for unit in units] == [("hostB", "ok")]
     assert [row["array_id"] for row in devices.rows(readings, [])] == ["hostB"]
+
+
+@pytest.mark.parametrize(
+    ("failing", "redundancy", "health"),
+    [(1, {"nas": 2}, "warning"), (2, {"nas": 2}, "critical"), (1, {"nas": 1}, "critical"),
+     (1, {}, "critical"), (0, {"nas": 2}, "ok")],
+)  # fmt: skip
+def test_one_failing_member_of_a_raid_6_is_a_warning_and_two_are_critical(
+    failing: int, redundancy: dict[str, int], health: str
+) -> None:
+    members = [
+        Latest("DiskUnit", "SmartFailing", f"naa.{n}", "nas", NOW - NS, float(n < failing))
+        for n in range(6)
+    ]
+    units = verdict.judge(Evidence(members), RULES, NOW)
+    fleet = summary.of_fleet(units, None if health != "ok" else "ok", 10, redundancy=redundancy)
+    assert [array["health"] for array in fleet["arrays"]] == [health]
+
+
+def test_array_redundancy_is_read_and_a_mistake_is_a_sentence() -> None:
+    assert load(ReaderSettings, array_redundancy="md0=2, tank=1").redundancy() == {
+        "md0": 2,
+        "tank": 1,
+    }
+    with pytest.raises(InvalidSettings) as mistake:
+        load(ReaderSettings, array_redundancy="md0=raid6")
+    assert "expected array=number" in str(mistake.value.mistakes)
