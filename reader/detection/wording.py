@@ -111,11 +111,11 @@ def other_unit(unit: str, usual: float, value: float) -> str | None:
         return "as if it were in degF now"
     if usual <= 0.0 or value <= 0.0:
         return None
+    apart = log(value) - log(usual)  # a quotient of extremes would be 0 or infinite
     for factor in UNITS:
-        for ratio, how in ((factor, "times"), (1.0 / factor, "of")):
-            if abs(log(value / usual / ratio)) <= 0.01:
-                said = f"{factor:.0f} times" if how == "times" else f"a {factor:.0f}th of"
-                return f"{said} the usual, as if in another unit now"
+        if abs(abs(apart) - log(factor)) <= 0.01:
+            said = f"{factor:.0f} times" if apart > 0.0 else f"a {factor:.0f}th of"
+            return f"{said} the usual, as if in another unit now"
     return None
 
 

@@ -135,6 +135,8 @@ def test_a_unit_that_changed_is_suspected_aloud() -> None:
     assert wording.other_unit("degC", 40.0, 104.5) == "as if it were in degF now"
     assert wording.other_unit("ms", 2.0, 8.0) is None
     assert wording.other_unit("ms", 0.0, 8.0) is None
+    assert wording.other_unit("ms", 1e150, 1e-308) is None
+    assert wording.other_unit("ms", 1e-308, 1e150) is None
     rng = random.Random(1)
     degrees = [40 + rng.gauss(0, 0.5) for _ in range(400)]
     changed = [v * 1.8 + 32 for v in degrees[:3]]
