@@ -34,6 +34,8 @@ class Metric:
     :ivar unit: of every number here, as shown to users.
     :ivar low: smallest plausible value.
     :ivar high: largest plausible value.
+    :ivar least: smallest possible value: what is less, no working sensor says.
+    :ivar most: largest possible value.
     :ivar bad: which side is bad; ``neither`` for pure load.
     :ivar warning: limit from which on a device is in warning, or None.
     :ivar critical: limit from which on it is critical, or None.
@@ -65,6 +67,12 @@ class Metric:
     accumulates: bool = False
     peer_factor: float | None = None
     smart: bool = False
+    least: float = 0.0
+    most: float = 1e15
+
+    def is_possible(self, value: float) -> bool:
+        """Whether a working device can say this of itself."""
+        return self.least <= value <= self.most
 
     def leave(self, limit: float, bad: Direction | None = None) -> float:
         """Where a value is safely on the well side of a limit.
@@ -79,17 +87,19 @@ class Metric:
 # below the limit; of the capacity 1 %. A disk's temperature does not come back within a minute, so
 # 20 s of calm are enough. Peers: 1.3 is half the way, nearly, to the least that is called fail-slow
 # (1.5 times); load is shared less evenly than latency is, so only half the peers' IOPs is few. How
-# full a device is may differ for good.
+# full a device is may differ for good. Possible: a disk that runs warms itself above freezing, and
+# solder softens at 180 degC; -128, 0 and 255 are what a register holds that nobody has written.
 METRICS = {
     metric.name: metric
     for metric in (
         Metric("DiskTemp", "degC", 25.0, 60.0, "high", 55.0, 60.0, enter_seconds=5.0,
-               leave_seconds=20.0, leave_by=2.0, settles_seconds=20.0, peer_factor=1.3),
+               leave_seconds=20.0, leave_by=2.0, settles_seconds=20.0, peer_factor=1.3,
+               least=1.0, most=150.0),
         Metric("IOPs", "/s", 100.0, 1000.0, peer_factor=1 / 2),
         Metric("Latency", "ms", 0.5, 10.5, "high", 20.0, 100.0, enter_seconds=10.0,
                leave_seconds=20.0, leave_share=0.25, peer_factor=1.3),
         Metric("CapacityUsed", "%", 10.0, 95.0, "high", 90.0, 95.0, leave_by=1.0,
-               accumulates=True),
+               accumulates=True, most=101.0),
         Metric("PercentageUsed", "%", 0.0, 255.0, "high", 90.0, 100.0, accumulates=True),
         Metric("ReadBytes", "B/s", 0.0, 1e11),
         Metric("WriteBytes", "B/s", 0.0, 1e11),
@@ -109,8 +119,8 @@ METRICS = {
         # What drives say of themselves (SMART). No limits here: what such a number means depends on
         # the drive, on its other numbers, and on whether it grows.
         Metric("TempTrip", "degC", 40.0, 120.0, smart=True),
-        Metric("TempLifetimeMin", "degC", -40.0, 60.0, smart=True),
-        Metric("TempLifetimeMax", "degC", 0.0, 100.0, smart=True),
+        Metric("TempLifetimeMin", "degC", -40.0, 60.0, smart=True, least=-60.0),
+        Metric("TempLifetimeMax", "degC", 0.0, 100.0, smart=True, least=-60.0),
         Metric("PowerOnHours", "h", 0.0, 200000.0, smart=True),
         Metric("PowerCycles", "", 0.0, 1000000.0, smart=True),
         Metric("StartStops", "", 0.0, 1000000.0, smart=True),
@@ -161,6 +171,12 @@ METRICS = {
 def metric(name: str) -> Metric | None:
     """The catalogue's entry, or None for a metric type that is accepted but not known."""
     return METRICS.get(name)
+
+
+def is_possible(name: str, value: float) -> bool:
+    """False for a value that no working device says; of an unknown metric anything is possible."""
+    known = METRICS.get(name)
+    return known is None or known.is_possible(value)
 
 
 def is_smart(name: str) -> bool:

@@ -162,6 +162,8 @@ def _of_one(key: SeriesKey, steps: Iterable[Bucket], min_score: float, found: Sc
     detector, episodes = Detector(), Episodes(metric_type, min_score)
     ended: list[Episode] = []
     for step in steps:
+        if not catalog.is_possible(metric_type, step.mean):
+            continue
         time = step.time_ns / NS
         detector.update(time, step.mean)
         _, end = episodes.take(time, step.mean, detector)

@@ -49,7 +49,8 @@ def readings(
     for i, span in enumerate(spans):
         parts: defaultdict[SeriesKey, list[tuple[float, float]]] = defaultdict(list)
         for step in span.steps:
-            parts[_name(step)].append((step.time_ns / _NS, step.mean))
+            if catalog.is_possible(step.metric_type, step.mean):
+                parts[_name(step)].append((step.time_ns / _NS, step.mean))
         for name, part in parts.items():
             found[name][i] = np.array(part)
     for last in newest:

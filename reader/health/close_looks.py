@@ -13,6 +13,7 @@ from reader.detection.findings import DeviceKey
 from reader.health.evidence import EventKey, Evidence, Rules, Unit, event_key
 from reader.health.reasons import ANOMALY
 from reader.health.recovery import NOT_SHOWN_BY_READINGS
+from spindle import catalog
 from spindle.store.base import EventRow
 
 _MOST_REMEMBERED = 10_000  # devices for which the time of the last look is kept
@@ -40,7 +41,8 @@ class CloseLooks:
             if evidence.previous_state and key in evidence.previous_state:
                 urgency.setdefault(key, 1)
             limits = rules.thresholds.limits_of(reading.metric_type, *key)
-            if limits is not None and limits.may_hold(reading.value):
+            known = catalog.is_possible(reading.metric_type, reading.value)
+            if not known or (limits is not None and limits.may_hold(reading.value)):
                 urgency[key] = 2
         for key in {
             (event.source_device, event.device_id)

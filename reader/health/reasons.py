@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from reader.detection.findings import RANK, DeviceKey, Finding, State
 from reader.health.limits import Limit, Limits
 from spindle import timestamps
+from spindle.catalog import Metric
 from spindle.store.base import EventRow, Latest
 from spindle.timestamps import NS, duration
 
@@ -94,6 +95,20 @@ def silence(
     if interval:
         message += f", usually every {duration(interval)}"
     return Reason(*key, None, None, None, "", None, severity, seen, seen, message)
+
+
+def impossible(reading: Latest, metric: Metric, severity: State) -> Reason:
+    """No working sensor says this; what the device's state is, it does not tell."""
+    unit = f" {metric.unit}" if metric.unit else ""
+    time = timestamps.format_ns(reading.time_ns)
+    message = (
+        f"{metric.name} {reading.value:.4g}{unit} cannot be: "
+        f"only {metric.least:g} to {metric.most:.4g}{unit} can; the sensor or its reading is broken"
+    )
+    return Reason(
+        *(reading.source_device, reading.device_id, metric.name, None, reading.value, metric.unit),
+        *(None, severity, time, time, message),
+    )
 
 
 def clock_ahead(reading: Latest, now_ns: int, severity: State) -> Reason:

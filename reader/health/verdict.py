@@ -32,6 +32,7 @@ from spindle.timestamps import NS
 AROUND_NS = recovery.AROUND_NS
 WARN_INTERVALS, UNKNOWN_INTERVALS = 3, 10  # without a reading
 UNSURE_NS = 600 * NS
+GLITCH_NS = 60 * NS  #: in which one good reading shows that a sensor still works
 SMART_UNSURE_NS = 7200 * NS  # of a drive that is asked for its SMART values alone
 """Silence of a device that has not reported often enough to tell how often it does."""
 WARN_SHARE = 0.25  # of the time after which a silent device is unknown it is a warning
@@ -110,6 +111,8 @@ def _plainly_well(
     for reading in readings:
         limits = limits_of(reading.metric_type, *key)
         if limits is not None and limits.may_hold(reading.value):
+            return None
+        if not catalog.is_possible(reading.metric_type, reading.value):
             return None
         if smart_evidence.may_matter(reading.metric_type, reading.value):
             return None
@@ -202,7 +205,17 @@ class _Judgement:
             silent=bool(self.readings) and self.now_ns - self.last_read > self.warn_ns,
         )
 
+    def _if_broken(self, reading: Latest, metric: catalog.Metric) -> State:
+        """One false reading among good ones is no illness; alone it is never well."""
+        buckets = self.evidence.buckets.get(self.key, {}).get(reading.metric_type, ())
+        since = reading.time_ns - GLITCH_NS
+        good = any(each.time_ns >= since and metric.is_possible(each.mean) for each in buckets)
+        return "ok" if good else "warning"
+
     def _from_reading(self, reading: Latest) -> list[Reason]:
+        metric = catalog.metric(reading.metric_type)
+        if metric is not None and not metric.is_possible(reading.value):
+            return [why.impossible(reading, metric, self._if_broken(reading, metric))]
         limits = self.rules.thresholds.limits_of(reading.metric_type, *self.key)
         if limits is None or self.now_ns - reading.time_ns > self.unknown_ns:
             return []

@@ -17,6 +17,7 @@ from reader.detection.anomaly import LEARNT, Anomaly, Slot
 from reader.detection.episodes import CALM, Episode
 from reader.detection.peers import FACTORS, LOADS, PeerGroup, busyness
 from reader.watching.series import FollowedSeries
+from spindle import catalog
 from spindle.errors import InvalidInput
 from spindle.store.base import SeriesKey
 
@@ -62,7 +63,9 @@ class Share:
         return [*self.ended, *self.lasting.values()]
 
     def take(self, series: FollowedSeries, time: float, value: float) -> None:
-        """One reading of one of its series."""
+        """One reading of one of its series; one that cannot be is no example of anything."""
+        if not catalog.is_possible(series.key.metric_type, value):
+            return
         self._note(series.key, *series.take(time, value))
 
     def flush(self, before: float) -> None:
