@@ -1,4 +1,4 @@
-"""A copy of the repository's Python, for tests that add something to it."""
+"""A copy of the repository's Python and its data, for tests that add something to it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.servers import ROOT
 def repo_copy(folder: Path) -> Path:
     """Copy what is in git (so nothing that a build or a run left behind) into the folder."""
     listed = subprocess.run(
-        ["git", "ls-files", "-z", "*.py"], cwd=ROOT, capture_output=True, check=True
+        ["git", "ls-files", "-z", "*.py", "*.toml"], cwd=ROOT, capture_output=True, check=True
     )
     for name in os.fsdecode(listed.stdout).split("\0"):
         if name and (ROOT / name).is_file():
