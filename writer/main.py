@@ -33,6 +33,7 @@ PARTS = ("nats", "store", "parking")
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.25, 10.0
 DRAIN_SECONDS = 10.0  #: below the 20 s after which ./run.sh and Docker kill what they stop
 EXPIRE_EVERY_SECONDS = 60.0
+DECLARE_EVERY_SECONDS = 60.0  #: an operator's edit of a stream lasts no longer
 HELD_BATCHES = 4  #: taken from NATS and not yet stored: two on their way, two that fill
 
 
@@ -123,6 +124,8 @@ async def work(
         for pipeline in pipelines:
             tasks.create_task(pipeline.run(client, declare, stopping, drain), name=pipeline.stream)
         tasks.create_task(_expire(service, store), name="retention")
+        drifting = service.supervise("stream check", partial(_declared, service, client))
+        tasks.create_task(drifting, name="stream check")
         tasks.create_task(_monitor(service, client, pipelines).run(stopping), name="monitor")
         matcher = Matcher(client, service.settings, service.health, service.registry, declare)
         matching = tasks.create_task(matcher.run(), name="parking")
@@ -139,6 +142,14 @@ async def _expire(service: Service[WriterSettings], store: Store) -> None:
             await store.expire(time.time_ns())
         except StoreError as error:
             log.warning("retention: %s", error)
+
+
+async def _declared(service: Service[WriterSettings], client: Client) -> None:
+    """Put back what somebody changes in the streams of a pipeline that runs."""
+    while await service.pause(DECLARE_EVERY_SECONDS):
+        if client.is_connected:
+            again = bus.declare(client, service.settings, service.health, running=True)
+            await service.unless_stopped(again)
 
 
 def _monitor(

@@ -65,7 +65,9 @@ _CONSUMER_DEFAULTS: dict[str, Any] = {
 }
 
 
-async def declare(client: Client, settings: Settings, health: Health | None = None) -> None:
+async def declare(
+    client: Client, settings: Settings, health: Health | None = None, *, running: bool = False
+) -> None:
     """Create the streams and consumers that are missing, and mend those that drifted.
 
     A user of ``WAITING_USERS`` waits instead until somebody has. Safe to call by any number of
@@ -74,6 +76,8 @@ async def declare(client: Client, settings: Settings, health: Health | None = No
 
     :param health: is told in its part ``nats`` why this waits, and in its part ``streams`` what
         was changed by somebody and cannot be put back.
+    :param running: this is a look at a pipeline that runs: what was put back stays named in
+        ``health`` until the next look, since messages may have been lost meanwhile.
     """
     js = client.jetstream(timeout=REQUEST_TIMEOUT_SECONDS)
     pauses, told = Pauses(), ""
@@ -82,7 +86,7 @@ async def declare(client: Client, settings: Settings, health: Health | None = No
             if settings.nats_user in WAITING_USERS:
                 await _look_for_everything(js, settings)
             else:
-                await _declare_everything(js, settings, health)
+                await _declare_everything(js, settings, health, running)
         except NotFoundError:
             reason = "streams are missing: waiting for the writer, which declares them"
             told = _tell(reason, told, health)
@@ -116,25 +120,27 @@ async def _look_for_everything(js: JetStreamContext, settings: Settings) -> None
 
 
 async def _declare_everything(
-    js: JetStreamContext, settings: Settings, health: Health | None
+    js: JetStreamContext, settings: Settings, health: Health | None, running: bool
 ) -> None:
-    kept: list[str] = []
+    named: list[str] = []
     for stream in streams.streams(settings):
-        kept += await declare_stream(js, stream)
+        kept, mended = await declare_stream(js, stream)
+        named += kept + mended if running else kept
     for stream_name, consumer in streams.consumers():
         await _declare_consumer(js, stream_name, consumer)
     if health is None:
         return
-    if kept:
-        health.failing(PART, "; ".join(kept))
+    if named:
+        health.failing(PART, "; ".join(named))
     elif PART in health.parts():
         health.ok(PART)
 
 
-async def declare_stream(js: JetStreamContext, wanted: StreamConfig) -> list[str]:
+async def declare_stream(js: JetStreamContext, wanted: StreamConfig) -> tuple[list[str], list[str]]:
     """Create the stream, or put back what differs, one key at a time.
 
-    :return: a sentence for each key that stays as it is, with the server's reason.
+    :return: a sentence for each key that stays as it is, with the server's reason; and one for
+        each that was put back.
     :raises BusUnavailable: the server has no room for it.
     """
     name = str(wanted.name)
@@ -142,8 +148,8 @@ async def declare_stream(js: JetStreamContext, wanted: StreamConfig) -> list[str
         there = (await js.stream_info(name)).config
     except NotFoundError:
         await _create(js, wanted)
-        return []
-    kept = []
+        return [], []
+    kept, mended = [], []
     for key, value in drift(wanted, there, _STREAM_DEFAULTS).items():
         was = f"stream {name}: {key} is {_said(getattr(there, key))} and should be {_said(value)}"
         try:
@@ -151,8 +157,9 @@ async def declare_stream(js: JetStreamContext, wanted: StreamConfig) -> list[str
         except APIError as error:
             kept.append(f"{was}, which the server refuses: {error.description}")
         else:
-            log.warning("%s: put right", was)
-    return kept
+            mended.append(f"{was}: put right")
+            log.warning("%s", mended[-1])
+    return kept, mended
 
 
 async def _create(js: JetStreamContext, wanted: StreamConfig) -> None:

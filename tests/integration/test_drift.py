@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import nats
@@ -15,6 +17,7 @@ from spindle import bus
 from spindle.service.health import Health
 from spindle.settings import Settings, load
 from tests.servers import nats_server, running
+from tests.services import ServiceProcess
 
 
 @pytest.fixture
@@ -66,3 +69,42 @@ async def test_what_the_server_refuses_to_put_back_stays_named_in_health(client:
     await js.delete_stream("EVENTS")
     await bus.declare(client, settings, health)
     assert health.healthy
+
+
+async def test_an_edit_under_a_running_writer_is_named_in_healthz_and_put_back(
+    client: Client, tmp_path: Path
+) -> None:
+    url = str(client.connected_url.geturl()) if client.connected_url else ""
+    store = f"sqlite:///{tmp_path / 'w.db'}"
+    writer = ServiceProcess("writer", tmp_path, nats_url=url, store_url=store)
+    writer.constants = {"writer.main.DECLARE_EVERY_SECONDS": 3.0}
+    writer.start()
+    try:
+        js = client.jetstream()
+        there = (await js.stream_info("METRICS")).config
+        await js.update_stream(
+            there.evolve(max_age=20, duplicate_window=10, discard=DiscardPolicy.OLD)
+        )
+        said = await _within(20, lambda: _streams_part(writer) not in {"", "ok"}, writer)
+        now = (await js.stream_info("METRICS")).config
+        assert (now.max_age, now.duplicate_window, now.discard) == (0, 600, DiscardPolicy.NEW)
+        assert "stream METRICS: max_age is 20.0 and should be 0: put right" in said
+        assert "discard is old and should be new: put right" in said
+        await _within(20, lambda: _streams_part(writer) == "ok", writer)
+    finally:
+        writer.stop()
+
+
+def _streams_part(writer: ServiceProcess) -> str:
+    parts = writer.health().get("parts", {})
+    assert isinstance(parts, dict)
+    return str(parts.get("streams", ""))
+
+
+async def _within(seconds: float, holds: Callable[[], bool], writer: ServiceProcess) -> str:
+    """The part ``streams`` of ``/healthz`` once it holds."""
+    deadline = time.monotonic() + seconds
+    while not await asyncio.to_thread(holds):
+        assert time.monotonic() < deadline, writer.tail()
+        await asyncio.sleep(0.1)
+    return await asyncio.to_thread(_streams_part, writer)
