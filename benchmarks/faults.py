@@ -1,6 +1,6 @@
 """Detection scored against the simulator's own truth, and false alarms on fleets that are well.
 
-What raises an alarm: the detector on each series of a device (``alarm`` of at least ``ALARM``), its
+What raises an alarm: an anomaly of any series of a device that begins, as the watch tells it, its
 peers (``reader.peers``), and silence (``SILENT`` readings missing, as the reader calls a device
 stale). Alarms of one device less than ``QUIET`` readings apart are one episode. An episode is right
 if it touches a fault of that device or the time shortly after it (its end is a change too), else
@@ -23,7 +23,8 @@ from benchmarks.fault_series import DAY, DISKS, HOURS, STEP, History, Truth, hea
 from daemon.simulator.fault_requests import KINDS
 from daemon.simulator.fleet import METRICS
 from reader.detection import peers
-from reader.detection.detector import ALARM, Detector
+from reader.detection.detector import Detector
+from reader.detection.episodes import Episodes
 
 SILENT = 3  # readings missing in a row
 QUIET = 60  # readings between two episodes
@@ -165,14 +166,15 @@ def _alarms(history: History, unit: int) -> list[Alarm]:
     """Of the detector on each series of a unit, and of its silence."""
     times, alarms = history.times(), []
     for column, name in enumerate(METRICS):
-        detector = Detector()
+        detector, episodes_ = Detector(), Episodes(name)
         series = history.values[:, unit, column].tolist()
         for reading, value in enumerate(series):
             if math.isnan(value):
                 continue
             detector.update(times[reading], value)
-            if detector.alarm >= ALARM:
-                alarms.append(Alarm(reading, f"{name} {detector.kind}"))
+            began, _ = episodes_.take(times[reading], value, detector)
+            if began is not None:
+                alarms.append(Alarm(reading, f"{name} {began.kind}"))
     missing = np.isnan(history.values[:, unit, 0])
     run = np.convolve(missing, np.ones(SILENT), "valid") == SILENT
     starts = np.flatnonzero(run[1:] & ~run[:-1]) + SILENT

@@ -5,7 +5,7 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left, insort
 from dataclasses import dataclass
-from math import exp, log, log1p, sqrt
+from math import exp, inf, log, log1p, sqrt
 from operator import mul
 
 WINDOW = 60
@@ -52,6 +52,9 @@ LEAST_CHANGE = 0.25
 """Of the usual spread, and of the logs of spread and roughness: where the past is as even as a
 straight line, its own width is no measure, and less than this is nobody's concern."""
 
+STOPPED = WINDOW // 6
+"""Points of a window at a limit from which less movement than usual is no surprise."""
+
 CLIMB, LEAST_CLIMB = 12, 4
 """Points, most and least, from which a rate is told."""
 
@@ -96,8 +99,8 @@ class Departure:
     """
 
     __slots__ = (
-        "_ranked", "alarm", "feature", "grain", "kept", "last", "nats", "news", "next", "pending",
-        "points", "recent", "since", "steps", "sure",
+        "_ranked", "alarm", "feature", "grain", "highest", "kept", "last", "lowest", "nats",
+        "news", "next", "pending", "points", "recent", "since", "steps", "sure",
     )  # fmt: skip
     DERIVED = ("_ranked",)
 
@@ -105,6 +108,7 @@ class Departure:
         self.points = 0
         self.last = 0.0  # the value before
         self.grain = 0.0  # smallest step between two values that differ, 0 before there was one
+        self.lowest, self.highest = inf, -inf  # values so far
         self.recent = array("d")  # the last WINDOW values
         self.steps = array("d")  # and the sizes of their steps
         self.kept = array("d")  # features of remembered windows, oldest first, one after the other
@@ -128,6 +132,8 @@ class Departure:
         if step and (step < self.grain or not self.grain):
             self.grain = step
         self.last = value
+        self.lowest = min(self.lowest, value)
+        self.highest = max(self.highest, value)
         if len(recent) > WINDOW:
             del recent[0], steps[0]
         self.news = self.alarm = 0.0
@@ -183,8 +189,11 @@ class Departure:
             return 0.0
         even = LEAST_CHANGE * exp(every[1][size // 2])
         least = even, LEAST_CHANGE, LEAST_CHANGE, even / WINDOW
+        stopped = self._is_at_a_stop()
         for number, (ranked, value) in enumerate(zip(every, features, strict=True)):
             at = bisect_left(ranked, value)
+            if stopped and 2 * at < size and FEATURES[number] in ("spread", "roughness"):
+                continue
             rank = min(at, size - at)
             nats = log((size + 1.0) / (2.0 * rank + 1.0))
             if not rank:
@@ -195,6 +204,12 @@ class Departure:
             if nats > most:
                 most, self.feature = nats, number
         return most
+
+    def _is_at_a_stop(self) -> bool:
+        """Whether much of the window stands at the lowest or highest value so far: idle, full or
+        clamped, it cannot move as usual."""
+        recent = self.recent
+        return max(recent.count(self.lowest), recent.count(self.highest)) >= STOPPED
 
     def climb(self, points: int) -> float | None:
         """Change from one point to the next over the last few, where it is plain; else None."""
