@@ -129,9 +129,13 @@ def _options(settings: Settings, name: str, state: _ConnectionState) -> dict[str
     return options
 
 
+#: Users of Spindle's own configuration; a server with others lets them have ``_INBOX``.
+SERVICE_USERS = frozenset({"daemon", "writer", "reader", "client", "gateway"})
+
+
 def inbox_prefix(user: str) -> str:
     """Where answers to a user come: with users at NATS, nobody may listen to those of another."""
-    return "_INBOX" if user in {"guest", "operator"} else f"_INBOX_{user}"
+    return f"_INBOX_{user}" if user in SERVICE_USERS else "_INBOX"
 
 
 def _tls(settings: Settings) -> ssl.SSLContext:
