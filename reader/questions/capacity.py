@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
 from typing import Annotated, Any
 
 from pydantic import Field
 
 from reader.answering.context import Answer, Query, QueryContext
 from reader.answering.params import DeviceParams, Number, Whole
+from reader.detection.findings import DeviceKey
 from reader.forecasting import capacity
 from reader.lookups.capacity_past import Past, read_past
 from spindle.models import Name
@@ -40,15 +42,20 @@ async def _capacity_forecast(context: QueryContext, asked: ForecastParams) -> An
     retention_hours = context.settings.retention_hours
     past = await read_past(context.store, which, context.now_ns, retention_hours)
     # Two seconds of arithmetic for a thousand devices: other questions are answered meanwhile.
-    rows = await asyncio.to_thread(_rows, past, context.now_ns / NS, asked)
+    simulated = frozenset(context.watch_findings.facts.simulated)
+    rows = await asyncio.to_thread(_rows, past, context.now_ns / NS, asked, simulated)
     return Answer(rows[: asked.limit], truncated=len(rows) > asked.limit)
 
 
-def _rows(past: Past, now: float, asked: ForecastParams) -> list[dict[str, Any]]:
+def _rows(
+    past: Past, now: float, asked: ForecastParams, simulated: Collection[DeviceKey]
+) -> list[dict[str, Any]]:
     """One row more than asked for, where there is one."""
     series = capacity.readings(*past)
     full = capacity.full_at(asked.metric_type, asked.full_at)
     made = capacity.soonest_first(series, now, asked.horizon_days, full)
+    # The real ones first; within both the soonest full.
+    made = sorted(made, key=lambda each: (each[0].source_device, each[0].device_id) in simulated)
     return [capacity.row(name, forecast) for name, forecast in made[: asked.limit + 1]]
 
 
