@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -19,6 +18,7 @@ from spindle.service.run import Service
 from spindle.store.base import Store
 from spindle.store.registry import open_store
 from writer.batch import LINGER_SECONDS, Limits
+from writer.checked_clock import CheckedClock
 from writer.decode import EventDecoder, MetricDecoder
 from writer.metrics import LedgerCollector
 from writer.monitor import Monitor, monitor_url
@@ -44,7 +44,8 @@ async def main(service: Service[WriterSettings]) -> None:
     try:
         await service.unless_stopped(prepare(store, service))
         visits = Visits(store)
-        pipelines = build(store, visits, service)
+        clock = CheckedClock(settings, health)
+        pipelines = build(store, visits, service, clock)
         service.registry.register(
             LedgerCollector(lambda: {one.stream: one.core.ledger for one in pipelines})
         )
@@ -62,7 +63,8 @@ async def main(service: Service[WriterSettings]) -> None:
         try:
             visits.connected(client.jetstream())
             await service.unless_stopped(bus.declare(client, settings, health))
-            await work(service, client, store, pipelines)
+            await service.unless_stopped(clock.look(client))
+            await work(service, client, store, pipelines, clock)
         finally:
             await bus.close(client)
     finally:
@@ -85,9 +87,10 @@ async def prepare(store: Store, service: Service[WriterSettings]) -> None:
             return
 
 
-def build(store: Store, visits: Visits, service: Service[WriterSettings]) -> list[Pipeline[Any]]:
+def build(
+    store: Store, visits: Visits, service: Service[WriterSettings], clock: CheckedClock
+) -> list[Pipeline[Any]]:
     """One pipeline for each stream of what is stored."""
-    settings = service.settings
     profile = store.write_profile
     batch = profile.batch_points
     limits = Limits(
@@ -97,25 +100,29 @@ def build(store: Store, visits: Visits, service: Service[WriterSettings]) -> lis
         held_points=int(HELD_BATCHES * batch),
         lease=ACK_WAIT_SECONDS,
     )
-    future = settings.max_future_seconds
+    latest = clock.latest_ns
     metrics, events = MetricDecoder(MAX_PAYLOAD_BYTES), EventDecoder(MAX_PAYLOAD_BYTES)
     health = service.health
     return [
-        Pipeline(subjects.METRICS_STREAM, metrics, store.write_points, limits, health, future),
-        Pipeline(subjects.EVENTS_STREAM, events, store.write_events, limits, health, future),
+        Pipeline(subjects.METRICS_STREAM, metrics, store.write_points, limits, health, latest),
+        Pipeline(subjects.EVENTS_STREAM, events, store.write_events, limits, health, latest),
         Pipeline(
             subjects.PARKING_SUMMARIES_STREAM,
             VisitDecoder(MAX_PAYLOAD_BYTES),
             visits.write,
             replace(limits, lease=VISITS_ACK_WAIT_SECONDS),
             health,
-            future,
+            latest,
         ),
     ]
 
 
 async def work(
-    service: Service[WriterSettings], client: Client, store: Store, pipelines: list[Pipeline[Any]]
+    service: Service[WriterSettings],
+    client: Client,
+    store: Store,
+    pipelines: list[Pipeline[Any]],
+    clock: CheckedClock,
 ) -> None:
     """Run the pipelines until stopped."""
     stopping, drain = service.stopping, DRAIN_SECONDS
@@ -123,11 +130,15 @@ async def work(
     async with asyncio.TaskGroup() as tasks:
         for pipeline in pipelines:
             tasks.create_task(pipeline.run(client, declare, stopping, drain), name=pipeline.stream)
-        tasks.create_task(_expire(service, store), name="retention")
+        tasks.create_task(_expire(service, store, clock), name="retention")
         drifting = service.supervise("stream check", partial(_declared, service, client))
         tasks.create_task(drifting, name="stream check")
         tasks.create_task(_monitor(service, client, pipelines).run(stopping), name="monitor")
-        matcher = Matcher(client, service.settings, service.health, service.registry, declare)
+        checking = service.supervise("clock check", partial(clock.run, service, client))
+        tasks.create_task(checking, name="clock check")
+        matcher = Matcher(
+            client, service.settings, service.health, service.registry, declare, clock.latest_ns
+        )
         matching = tasks.create_task(matcher.run(), name="parking")
         await stopping.wait()
         matching.cancel()
@@ -135,11 +146,12 @@ async def work(
             pipeline.wake()
 
 
-async def _expire(service: Service[WriterSettings], store: Store) -> None:
+async def _expire(service: Service[WriterSettings], store: Store, clock: CheckedClock) -> None:
     """Have the store let go of what is older than its retention, where it does not by itself."""
     while await service.pause(EXPIRE_EVERY_SECONDS):
         try:
-            await store.expire(time.time_ns())
+            if (now_ns := clock.expiry_ns()) is not None:
+                await store.expire(now_ns)
         except StoreError as error:
             log.warning("retention: %s", error)
 

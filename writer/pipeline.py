@@ -23,7 +23,6 @@ from spindle.errors import (
     StoreError,
 )
 from spindle.service.health import Health
-from spindle.timestamps import NS
 from writer import deadletter
 from writer.batch import Answer, DeadLetter, Delivery, Limits, Mistake, Outcome, Write
 from writer.core import Core
@@ -66,14 +65,14 @@ class Pipeline(Generic[P]):
         write: Callable[[Sequence[P]], Awaitable[None]],
         limits: Limits,
         health: Health,
-        max_future_seconds: float,
+        latest_ns: Callable[[], int],
     ) -> None:
         self.stream = stream
         self.core: Core[P] = Core(limits, random.Random())
         self._decoder = decoder
         self._write = write
         self._health = health
-        self._max_future_ns = int(max_future_seconds * NS)
+        self._latest_ns = latest_ns
         self._changed = asyncio.Event()  # something arrived or ended
         self._intake: Intake | None = None
         self._letters_out = 0
@@ -175,7 +174,7 @@ class Pipeline(Generic[P]):
     def _decode(self, messages: list[Msg], now: float) -> None:
         if not messages:
             return
-        latest_ns = time.time_ns() + self._max_future_ns
+        latest_ns = self._latest_ns()
         decode, take = self._decoder.decode, self.core.take
         count = 0
         for message in messages:

@@ -1,4 +1,4 @@
-"""What the broker promises: its version, and when it writes to the disk. Pure but for one read.
+"""What the broker promises: its version, and when it writes to the disk. Pure but for two reads.
 
 Sources: Jepsen, NATS 2.12.1 (acknowledged messages lost at a power cut within ``sync_interval``);
 the release notes of nats-server 2.11.17, 2.12.8 and 2.14.0 for the file-store repairs.
@@ -11,12 +11,17 @@ from typing import Literal
 
 import orjson
 import urllib3
+from nats.aio.client import Client
+from nats.errors import Error as NatsError
+
+from spindle import subjects, timestamps
 
 Fsync = Literal["always", "interval", "unknown"]
 
 #: The first release of each line with the repairs to the file store.
 REPAIRED = ((2, 11, 17), (2, 12, 8), (2, 14, 0))
-_TIMEOUT = urllib3.Timeout(total=2.0)
+_TIMEOUT_SECONDS = 2.0
+_TIMEOUT = urllib3.Timeout(total=_TIMEOUT_SECONDS)
 
 
 def version_warning(version: str) -> str | None:
@@ -49,3 +54,16 @@ def fsync_from_varz(varz: object) -> Fsync:
     if not config:
         return "unknown"
     return "always" if config.get("sync_always") else "interval"
+
+
+async def time_ns(client: Client) -> int | None:
+    """The server's clock, in nanoseconds; None where it does not answer, or not with its time.
+
+    nats-server says it since 2.10, with whatever is asked of a stream.
+    """
+    subject = f"$JS.API.STREAM.INFO.{subjects.METRICS_STREAM}"
+    try:
+        answer = await client.request(subject, timeout=_TIMEOUT_SECONDS)
+        return timestamps.parse(orjson.loads(answer.data)["ts"])
+    except (NatsError, TimeoutError, OSError, ValueError, KeyError, TypeError):
+        return None

@@ -7,6 +7,7 @@ result that ``asyncio.wait_for`` was waiting for.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from typing import Any, NoReturn
 
@@ -187,7 +188,8 @@ async def test_a_matcher_ends(loop: str, monkeypatch: pytest.MonkeyPatch) -> Non
     async def declare() -> None:
         return
 
-    matcher = Matcher(Client(loser.wait), settings, health, CollectorRegistry(), declare)  # type: ignore[arg-type]
+    nats: Any = Client(loser.wait)
+    matcher = Matcher(nats, settings, health, CollectorRegistry(), declare, time.time_ns)
     running = asyncio.create_task(matcher.run())
     await loser.waiting.wait()
     running.cancel()

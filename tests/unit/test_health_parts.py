@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Sequence
 
 import pytest
@@ -69,8 +70,8 @@ async def test_a_pipeline_that_stores_does_not_hide_that_another_cannot() -> Non
 
     answers: list[StoreError] = [StoreUnavailable("the events' shard is away")]
     health = Health("writer", ["store"])
-    metrics = Pipeline("METRICS", Takes(), stores, Limits(), health, 0.0)
-    events = Pipeline("EVENTS", Takes(), fails, Limits(), health, 0.0)
+    metrics = Pipeline("METRICS", Takes(), stores, Limits(), health, time.time_ns)
+    events = Pipeline("EVENTS", Takes(), fails, Limits(), health, time.time_ns)
     for pipeline in (events, metrics):
         message = Delivery("events", "reply", b"", redelivered=False)
         pipeline.core.take(message, [b"point"], [], now=0.0)

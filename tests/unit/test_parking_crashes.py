@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from types import SimpleNamespace
@@ -123,7 +124,7 @@ def matcher_on(broker: Broker) -> Matcher:
         """Everything is there."""
 
     registry = CollectorRegistry()
-    return Matcher(broker, settings, Health("writer"), registry, declare)  # type: ignore[arg-type]
+    return Matcher(broker, settings, Health("writer"), registry, declare, time.time_ns)  # type: ignore[arg-type]
 
 
 def entry(number: int, plate: str = "B-1") -> Event:

@@ -55,7 +55,9 @@ async def store(points: Sequence[bytes]) -> None:
 async def test_what_lies_in_its_inbox_when_it_thaws_is_left_to_others() -> None:
     connection = OneInbox()
     client = cast(Client, connection)
-    pipeline = Pipeline("METRICS", TakesAll(), store, Limits(lease=30.0), Health("writer"), 0.0)
+    pipeline = Pipeline(
+        "METRICS", TakesAll(), store, Limits(lease=30.0), Health("writer"), time.time_ns
+    )
     intake = Intake(client, "METRICS", "writer", lambda: None)
     await intake.open()
     message: Any = Msg(client, "events.metrics", "$JS.ACK.METRICS.writer.1.7.7.0.0", b"1")

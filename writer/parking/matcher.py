@@ -63,12 +63,13 @@ class Matcher:
         health: Health,
         registry: CollectorRegistry,
         declare: Callable[[], Awaitable[None]],
+        latest_ns: Callable[[], int],
     ) -> None:
         self._client = client
         self._js: JetStreamContext = client.jetstream(timeout=TIMEOUT_SECONDS)
-        self._settings = settings
         self._health = health
         self._declare = declare
+        self._latest_ns = latest_ns
         self._rules = rules(settings)
         self._view = View(self._rules)
         self._watermark = Watermark()
@@ -121,8 +122,7 @@ class Matcher:
         """Record what a message says, and acknowledge it; the plates that have something to say."""
         now_ns = time.time_ns()
         taken_ns = int(message.metadata.timestamp.timestamp() * NS)
-        latest_ns = self._settings.latest_ns(now_ns)
-        times = decode.Times(taken_ns, now_ns, latest_ns)
+        times = decode.Times(taken_ns, now_ns, self._latest_ns())
         most = MAX_PAYLOAD_BYTES
         told = decode.read(message.subject, message.data, times, most)
         for mistake in gathered(told.mistakes):

@@ -1,0 +1,61 @@
+"""A clock that is wrong refuses and deletes nothing, and says so with both times."""
+
+from __future__ import annotations
+
+import pytest
+
+from spindle import timestamps
+from spindle.clock import Clock
+from spindle.timestamps import NS
+
+HOUR = 3600 * NS
+NOW = timestamps.parse("2026-05-01T12:00:00Z")
+MONOTONIC = 77 * NS  # of any origin
+
+
+def clock(wall_ns: int = NOW, nats_ns: int | None = None) -> Clock:
+    made = Clock(wall_ns, MONOTONIC, 300.0)
+    if nats_ns is not None:
+        made.nats_says(nats_ns, MONOTONIC)
+    return made
+
+
+def test_clocks_that_agree_are_gone_by_and_the_safer_one_decides() -> None:
+    ahead = clock(nats_ns=NOW + 60 * NS)
+    assert ahead.doubt(NOW, MONOTONIC) == ""
+    assert ahead.latest_ns(NOW, MONOTONIC, HOUR) == NOW + 60 * NS + HOUR
+    assert ahead.expiry_ns(NOW, MONOTONIC) == NOW
+    behind = clock(nats_ns=NOW - 60 * NS)
+    assert behind.latest_ns(NOW, MONOTONIC, HOUR) == NOW + HOUR
+    assert behind.expiry_ns(NOW, MONOTONIC) == NOW - 60 * NS
+
+
+@pytest.mark.parametrize("hours", [-2, 720])
+def test_a_start_under_a_wrong_clock_is_seen_by_nats_time(hours: int) -> None:
+    wrong = NOW + hours * HOUR
+    doubted = clock(wrong, NOW)
+    assert doubted.latest_ns(wrong, MONOTONIC, HOUR) == timestamps.LATEST_NS
+    assert doubted.expiry_ns(wrong, MONOTONIC) is None
+    said = doubted.doubt(wrong, MONOTONIC)
+    assert timestamps.format_ns(wrong) in said
+    assert timestamps.format_ns(NOW) in said
+
+
+def test_a_jump_is_seen_by_the_machines_own_progress_until_nats_was_heard() -> None:
+    alone = clock()
+    assert alone.doubt(NOW + HOUR, MONOTONIC + HOUR) == ""
+    assert alone.expiry_ns(NOW + 720 * HOUR, MONOTONIC + HOUR) is None
+    assert "its own progress" in alone.doubt(NOW + 720 * HOUR, MONOTONIC + HOUR)
+
+
+def test_a_clock_that_was_put_right_is_believed_again() -> None:
+    wrong = NOW - 2 * HOUR
+    mended = clock(wrong, NOW)
+    assert mended.doubt(wrong, MONOTONIC)
+    assert mended.doubt(NOW + NS, MONOTONIC + NS) == ""
+    assert mended.expiry_ns(NOW + NS, MONOTONIC + NS) == NOW + NS
+
+
+def test_within_the_tolerance_is_no_doubt() -> None:
+    assert clock(nats_ns=NOW - 300 * NS).doubt(NOW, MONOTONIC) == ""
+    assert clock(nats_ns=NOW - 301 * NS).doubt(NOW, MONOTONIC)
