@@ -220,7 +220,12 @@ class _Judgement:
         if limits is None or self.now_ns - reading.time_ns > self.unknown_ns:
             return []
         looked_at = self.evidence.buckets.get(self.key, {}).get(reading.metric_type, ())
-        buckets = [each for each in looked_at if each.array_id == reading.array_id]
+        buckets = [
+            each
+            for each in looked_at
+            if each.array_id == reading.array_id
+            and (metric is None or any(map(metric.is_possible, (each.minimum, each.maximum))))
+        ]
         by_severity: dict[State, Limit | None]
         by_severity = {"critical": limits.critical, "warning": limits.warning}
         for severity, limit in by_severity.items():

@@ -59,3 +59,17 @@ def test_readings_that_cannot_be_are_no_anomaly_and_no_example() -> None:
         return Bucket("DiskUnit", "DiskTemp", "sda", "", NOW + n * 60 * NS, value, value, value, 1)
 
     assert not anomaly.of_series(map(bucket, range(1000)), ALARM).anomalies
+
+
+@pytest.mark.parametrize("values", [[255.0] * 60 + [40.0], [255.0, 40.0] * 40])
+def test_no_heat_is_left_behind_by_what_cannot_be(values: list[float]) -> None:
+    """A sensor's 255 degC are no critical temperature once it says 40 again."""
+    start = NOW - (len(values) - 1) * NS
+    buckets = [
+        Bucket("DiskUnit", "DiskTemp", "sda", "", start + n * NS, v, v, v, 1)
+        for n, v in enumerate(values)
+    ]
+    newest = Latest("DiskUnit", "DiskTemp", "sda", "", NOW, values[-1])
+    evidence = Evidence([newest], buckets={("DiskUnit", "sda"): {"DiskTemp": buckets}})
+    (unit,) = verdict.judge(evidence, RULES, NOW)
+    assert (unit.state, unit.reasons) == ("ok", ())
