@@ -36,6 +36,7 @@ class Metric:
     :ivar high: largest plausible value.
     :ivar least: smallest possible value: what is less, no working sensor says.
     :ivar most: largest possible value.
+    :ivar no_value: what devices say that have no value.
     :ivar bad: which side is bad; ``neither`` for pure load.
     :ivar warning: limit from which on a device is in warning, or None.
     :ivar critical: limit from which on it is critical, or None.
@@ -69,10 +70,11 @@ class Metric:
     smart: bool = False
     least: float = 0.0
     most: float = 1e15
+    no_value: float | None = None
 
     def is_possible(self, value: float) -> bool:
         """Whether a working device can say this of itself."""
-        return self.least <= value <= self.most
+        return self.least <= value <= self.most and value != self.no_value
 
     def leave(self, limit: float, bad: Direction | None = None) -> float:
         """Where a value is safely on the well side of a limit.
@@ -87,14 +89,14 @@ class Metric:
 # below the limit; of the capacity 1 %. A disk's temperature does not come back within a minute, so
 # 20 s of calm are enough. Peers: 1.3 is half the way, nearly, to the least that is called fail-slow
 # (1.5 times); load is shared less evenly than latency is, so only half the peers' IOPs is few. How
-# full a device is may differ for good. Possible: a disk that runs warms itself above freezing, and
-# solder softens at 180 degC; -128, 0 and 255 are what a register holds that nobody has written.
+# full a device is may differ for good. Possible: no disk is made for less than -40 degC, and
+# solder softens at 180 degC; 0 is what a sensor says that is not there, -128 and 255 a broken one.
 METRICS = {
     metric.name: metric
     for metric in (
         Metric("DiskTemp", "degC", 25.0, 60.0, "high", 55.0, 60.0, enter_seconds=5.0,
                leave_seconds=20.0, leave_by=2.0, settles_seconds=20.0, peer_factor=1.3,
-               least=1.0, most=150.0),
+               least=-40.0, most=150.0, no_value=0.0),
         Metric("IOPs", "/s", 100.0, 1000.0, peer_factor=1 / 2),
         Metric("Latency", "ms", 0.5, 10.5, "high", 20.0, 100.0, enter_seconds=10.0,
                leave_seconds=20.0, leave_share=0.25, peer_factor=1.3),

@@ -101,10 +101,11 @@ def impossible(reading: Latest, metric: Metric, severity: State) -> Reason:
     """No working sensor says this; what the device's state is, it does not tell."""
     unit = f" {metric.unit}" if metric.unit else ""
     time = timestamps.format_ns(reading.time_ns)
-    message = (
-        f"{metric.name} {reading.value:.4g}{unit} cannot be: "
-        f"only {metric.least:g} to {metric.most:.4g}{unit} can; the sensor or its reading is broken"
-    )
+    possible = f"only {metric.least:g} to {metric.most:.4g}{unit} can"
+    if reading.value == metric.no_value:
+        possible = "it is what a sensor says that has no value"
+    message = f"{metric.name} {reading.value:.4g}{unit} cannot be: {possible}"
+    message += "; the sensor or its reading is broken"
     return Reason(
         *(reading.source_device, reading.device_id, metric.name, None, reading.value, metric.unit),
         *(None, severity, time, time, message),

@@ -32,7 +32,7 @@ from spindle.timestamps import NS
 AROUND_NS = recovery.AROUND_NS
 WARN_INTERVALS, UNKNOWN_INTERVALS = 3, 10  # without a reading
 UNSURE_NS = 600 * NS
-GLITCH_NS = 60 * NS  #: in which one good reading shows that a sensor still works
+GLITCH_NS = 10 * NS  #: in which one good reading shows that a sensor still works
 SMART_UNSURE_NS = 7200 * NS  # of a drive that is asked for its SMART values alone
 """Silence of a device that has not reported often enough to tell how often it does."""
 WARN_SHARE = 0.25  # of the time after which a silent device is unknown it is a warning

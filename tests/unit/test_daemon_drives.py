@@ -130,7 +130,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         return int(sensor.read_text()) // 1000
 
     monkeypatch.setattr(psutil, "disk_io_counters", counted)
-    mounts = [SimpleNamespace(device="/dev/sda1", mountpoint="/", fstype="ext4")]
+    mounts = [SimpleNamespace(device="/dev/sda1", mountpoint="/", fstype="ext4", opts="rw")]
     monkeypatch.setattr(psutil, "disk_partitions", lambda all: mounts)
     used = SimpleNamespace(used=1, free=1)
     monkeypatch.setattr(psutil, "disk_usage", lambda path: used)

@@ -40,7 +40,7 @@ def test_what_cannot_be_is_a_warning_that_names_what_can(metric_type: str, value
 
 @pytest.mark.parametrize(
     ("metric_type", "value"),
-    [("DiskTemp", 1.0), ("DiskTemp", 22.0), ("IOPs", 0.0), ("CapacityUsed", 0.0), ("Mine", -5.0)],
+    [("DiskTemp", -20.0), ("DiskTemp", 22.0), ("IOPs", 0.0), ("CapacityUsed", 0.0), ("Mine", -5.0)],
 )
 def test_what_is_rare_or_unknown_is_taken_as_it_is(metric_type: str, value: float) -> None:
     assert judged(metric_type, value).state == "ok"
