@@ -168,8 +168,12 @@ class Departure:
 
     @property
     def certainty(self) -> float:
-        """0 while the last hour is as usual; from 0.5 on it is no chance that it is not."""
-        return self.nats / (self.nats + SURE) if self.nats >= FROZEN else 0.0
+        """0 while the last hour is as usual; from 0.5 on it is no chance that it is not, and not
+        learnt yet."""
+        if self.nats < FROZEN:
+            return 0.0
+        nats = FROZEN if self.since > ACCEPTED else self.nats
+        return nats / (nats + SURE)
 
     def _features(self) -> tuple[float, float, float, float]:
         recent = self.recent

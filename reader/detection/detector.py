@@ -177,7 +177,7 @@ class Detector:
         """Say in words what was unusual about the last point."""
         kind, value, grew = self.kind if self.alarm > 0.0 else "", self.value, None
         score = self.alarm
-        if not kind and self.departed >= ALARM:
+        if score < ALARM <= self.departed:
             kind, score = "departure", self.departed
         if not isfinite(value):
             return Explanation(0.0, None, None, None, f"{metric} was no number")
