@@ -144,10 +144,11 @@ def test_another_name_is_answered_when_a_setting_names_it_or_a_token_is_asked_fo
 
 
 def raw(url: str, text: str) -> bytes:
+    """The whole reply; the server closes after it."""
     host, _, port = url.removeprefix("http://").partition(":")
     with socket.create_connection((host, int(port)), timeout=20) as connection:
         connection.sendall(text.encode())
-        return connection.recv(1000)
+        return b"".join(iter(lambda: connection.recv(1000), b""))
 
 
 def test_a_request_of_two_lengths_is_refused(gateway: str) -> None:

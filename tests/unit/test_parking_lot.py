@@ -124,7 +124,7 @@ def test_the_source_publishes_the_contracts_json() -> None:
 
 
 def test_parking_is_simulated_by_default_and_its_settings_are_checked() -> None:
-    assert load(DaemonSettings).sources == ("simulator", "host", "parking")
+    assert load(DaemonSettings).sources == ("simulator", "host", "smart", "parking")
     with pytest.raises(InvalidSettings, match="PARKING_CAPACITY"):
         load(DaemonSettings, parking_capacity=0)
 
