@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
-from io import BufferedWriter
 from pathlib import Path
+from typing import IO
 
-from spindle.errors import InUse
+from spindle import locks
 
 
 class AppendFile:
@@ -26,7 +25,7 @@ class AppendFile:
         self._max_bytes = max_bytes
         self._backups = backups
         self._setting = setting
-        self._lock: BufferedWriter | None = None
+        self._lock: IO[str] | None = None
 
     def beside(self, ending: str) -> Path:
         """The path of a file that belongs to this one."""
@@ -49,15 +48,8 @@ class AppendFile:
         :raises OSError: its folder or its lock cannot be used.
         """
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        lock = self.beside(".lock").open("ab")
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            lock.close()
-            raise InUse(
-                f"another client writes to {self.path}; stop it, or set {self._setting}"
-            ) from None
-        self._lock = lock
+        taken, instead = f"another client writes to {self.path}", f"stop it, or set {self._setting}"
+        self._lock = locks.hold(self.beside(".lock"), taken, instead)
 
     def unlock(self) -> None:
         """Let another process have the file."""

@@ -1,12 +1,11 @@
 """What run.sh installs: a virtual environment with pinned packages, and programs of Debian's.
 
-The standard library only: this is what makes the environment that all else needs.
+The standard library only, as in spindle.locks: this makes the environment that all else needs.
 """
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import re
 import shutil
@@ -18,6 +17,8 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, NoReturn
+
+from spindle import locks
 
 ROOT = Path(__file__).resolve().parent.parent
 EXIT_FAILED, EXIT_USAGE = 1, 2
@@ -96,12 +97,8 @@ class Venv:
     def _only_one(self) -> Iterator[None]:
         """Nobody else installs meanwhile; the lock goes with its process, however that ends."""
         self.folder.parent.mkdir(parents=True, exist_ok=True)
-        with Path(f"{self.folder}.lock").open("w") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                say(f"another ./run.sh is installing into {self.folder}; waiting for it")
-                fcntl.flock(file, fcntl.LOCK_EX)
+        taken = f"another ./run.sh is installing into {self.folder}"
+        with locks.held(Path(f"{self.folder}.lock"), taken, say):
             yield
 
     def _build(self, names: Sequence[str]) -> None:

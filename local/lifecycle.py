@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 import shutil
@@ -18,6 +17,7 @@ from local.services import DRAIN_ORDER, NATS
 from local.settings import LocalSettings
 from local.supervisor import Control, SupervisorFailed
 from local.wait_healthy import until_healthy
+from spindle import locks
 from spindle.settings import removed_but_set
 
 #: How long every service may take to be healthy: a store of many days is opened within this.
@@ -29,12 +29,8 @@ EXIT_FAILED, EXIT_PORT_TAKEN, EXIT_NOT_HEALTHY = 1, 3, 3
 def only_one(home: Home) -> Iterator[None]:
     """Nobody else starts or stops this checkout meanwhile; the lock goes with its process."""
     home.make()
-    with (home.run / "lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            output.plain("another ./run.sh is starting or stopping this checkout; waiting for it")
-            fcntl.flock(file, fcntl.LOCK_EX)
+    taken = "another ./run.sh is starting or stopping this checkout"
+    with locks.held(home.run / "lock", taken, output.plain):
         yield
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import os
 import sqlite3
 from pathlib import Path
 from typing import IO, NamedTuple
 
-from spindle.errors import BatchRefused, InUse, StoreDenied, StoreError, StoreUnavailable
+from spindle import locks
+from spindle.errors import BatchRefused, StoreDenied, StoreError, StoreUnavailable
 from spindle.store.sqlite import schema, visits
 
 # Pages of the log before it is copied into the file: fewer, larger copies; a commit that copies
@@ -72,23 +72,11 @@ def lock(path: Path) -> IO[str]:
 
     :raises InUse: another process is.
     """
-    handle = path.with_name(path.name + ".writer-lock").open("a+")
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        handle.seek(0)
-        holder = handle.read(20).strip() or "unknown"
-        handle.close()
-        if error.errno not in (errno.EAGAIN, errno.EACCES):
-            raise
-        raise InUse(
-            f"{path} is being written by another process (pid {holder}); "
-            "an SQLite store has one writer: stop that one, or give this one another STORE_URL"
-        ) from None
-    handle.truncate(0)
-    handle.write(f"{os.getpid()}\n")
-    handle.flush()
-    return handle
+    return locks.hold(
+        path.with_name(path.name + ".writer-lock"),
+        f"{path} is being written by another process",
+        "an SQLite store has one writer: stop that one, or give this one another STORE_URL",
+    )
 
 
 def open_for_writing(path: Path, busy_seconds: float) -> sqlite3.Connection:
