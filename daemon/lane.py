@@ -7,6 +7,7 @@ the window again. Times are seconds of any clock that only goes forward.
 from __future__ import annotations
 
 from daemon.backlog import Entry
+from spindle.service.pauses import Pauses
 
 #: Enough to keep a server busy that syncs its disk for every batch of what it receives.
 MOST_IN_FLIGHT = 512
@@ -34,7 +35,7 @@ class Lane:
         self._in_flight: dict[int, tuple[Entry, float]] = {}  # number -> entry, deadline; as sent
         self._bytes = 0  # in flight
         self._window = MOST_IN_FLIGHT
-        self._pause = FIRST_PAUSE_SECONDS  # the next one
+        self._pauses = Pauses(FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS)
         self._resume_at = 0.0
         self._failed_at = 0.0  # the last failure
         self._acknowledged_at = 0.0  # the last success
@@ -61,7 +62,7 @@ class Lane:
         entry = self._pop(number)
         if entry is not None:
             self._window = min(self._window * 2, MOST_IN_FLIGHT)
-            self._pause = FIRST_PAUSE_SECONDS
+            self._pauses.reset()
             self._acknowledged_at = now
         return entry
 
@@ -108,5 +109,4 @@ class Lane:
         self._failed_at = now
         self._window = 1
         if now >= self._resume_at:  # a whole window refused at once is one failure
-            self._resume_at = now + self._pause
-            self._pause = min(self._pause * 2, LONGEST_PAUSE_SECONDS)
+            self._resume_at = now + self._pauses.next()

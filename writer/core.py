@@ -16,6 +16,7 @@ from collections import Counter, deque
 from collections.abc import Sequence
 from typing import Generic, TypeVar
 
+from spindle.service.pauses import Pauses
 from writer.batch import (
     Answer,
     Batch,
@@ -40,14 +41,13 @@ class Core(Generic[P]):
 
     def __init__(self, limits: Limits, rng: random.Random) -> None:
         self.limits = limits
-        self._rng = rng
         self._batch_points = limits.batch_points  #: shrinks when the store says 413
         self._open: Batch[P] | None = None  #: still filling
         self._closed: list[Batch[P]] = []  #: being written, oldest first
         self._held_points = 0
         self._held_bytes = 0
         self._writing = 0
-        self._failures = 0  #: writes in a row that ended with LATER or DENIED
+        self._pauses = Pauses(FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, jitter=rng)
         self._paused_until = 0.0  # of our own accord; a write that ends well ends it
         self._told_until = 0.0  # the store asked for it; nothing shortens it
         self._letters: deque[DeadLetter] = deque()
@@ -165,10 +165,7 @@ class Core(Generic[P]):
         return good
 
     def _pause(self, answer: Answer, now: float) -> None:
-        self._failures += 1
-        pause = min(FIRST_PAUSE_SECONDS * 2 ** (self._failures - 1), LONGEST_PAUSE_SECONDS)
-        pause *= self._rng.uniform(0.5, 1.0)  # so that many writers do not return at once
-        self._paused_until = max(self._paused_until, now + pause)
+        self._paused_until = max(self._paused_until, now + self._pauses.next())
         self._told_until = max(self._told_until, now + (answer.retry_after or 0.0))
 
     @property
@@ -176,7 +173,7 @@ class Core(Generic[P]):
         return max(self._paused_until, self._told_until)
 
     def _resume(self) -> None:
-        self._failures = 0
+        self._pauses.reset()
         self._paused_until = 0.0
 
     # -- dead letters ------------------------------------------------------------------------

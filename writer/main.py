@@ -14,6 +14,7 @@ from spindle import bus, subjects
 from spindle.bus.streams import ACK_WAIT_SECONDS, VISITS_ACK_WAIT_SECONDS
 from spindle.errors import StoreError
 from spindle.models import MAX_PAYLOAD_BYTES
+from spindle.service.pauses import Pauses
 from spindle.service.run import Service
 from spindle.store.base import Store
 from spindle.store.registry import open_store
@@ -30,7 +31,6 @@ from writer.visits import VisitDecoder, Visits
 log = logging.getLogger("writer")
 
 PARTS = ("nats", "store", "parking")
-FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.25, 10.0
 DRAIN_SECONDS = 10.0  #: below the 20 s after which ./run.sh and Docker kill what they stop
 EXPIRE_EVERY_SECONDS = 60.0
 DECLARE_EVERY_SECONDS = 60.0  #: an operator's edit of a stream lasts no longer
@@ -73,14 +73,13 @@ async def main(service: Service[WriterSettings]) -> None:
 
 async def prepare(store: Store, service: Service[WriterSettings]) -> None:
     """Wait until the store is there, with growing pauses; create in it what is missing."""
-    pause = FIRST_PAUSE_SECONDS
+    pauses = Pauses()
     while True:
         try:
             await store.prepare()
         except StoreError as error:
             service.health.failing("store", str(error))
-            await asyncio.sleep(pause)
-            pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+            await asyncio.sleep(pauses.next())
         else:
             service.health.ok("store")
             log.info("storing in %s", store.name)

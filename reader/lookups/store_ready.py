@@ -6,12 +6,12 @@ import logging
 
 from reader.settings import ReaderSettings
 from spindle.errors import StoreError, StoreUnavailable
+from spindle.service.pauses import Pauses
 from spindle.service.run import Service
 from spindle.store.base import Store
 
 log = logging.getLogger("reader")
 
-FIRST_PAUSE_SECONDS = 0.25
 #: Soon enough for /healthz, and one small query in so long is nothing to a store.
 CHECK_SECONDS = 5.0
 
@@ -34,9 +34,9 @@ class StoreReady:
 
     async def run(self) -> None:
         """Until the service stops."""
-        pause = FIRST_PAUSE_SECONDS
+        pauses = Pauses(longest=CHECK_SECONDS)
         while True:
-            pause = CHECK_SECONDS if await self._look() else min(pause * 2, CHECK_SECONDS)
+            pause = CHECK_SECONDS if await self._look() else pauses.next()
             if not await self._service.pause(pause):
                 return
 

@@ -23,6 +23,7 @@ from prometheus_client import Counter
 
 from spindle.errors import InUse, InvalidSettings, SpindleError
 from spindle.service.health import Health
+from spindle.service.pauses import Pauses
 
 log = logging.getLogger("spindle.service")
 
@@ -106,13 +107,13 @@ async def supervise(
     :param expected: errors that need no trace in the log, beside ``EXPECTED``.
     :raises SpindleError: the work ended with one of ``FATAL``.
     """
-    pause, failed = FIRST_PAUSE_SECONDS, ""
+    pauses, failed = Pauses(FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS), ""
     while not stopping.is_set():
         task = asyncio.create_task(work(), name=name)
         try:
             await asyncio.wait((task,), timeout=STEADY_SECONDS)
             if not task.done():
-                pause = FIRST_PAUSE_SECONDS
+                pauses.reset()
                 if failed:
                     health.ok(name)
                     failed = ""
@@ -131,9 +132,8 @@ async def supervise(
         health.failing(name, f"{why}; it is started again")
         restarts.labels(name).inc()
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(pause):
+            async with asyncio.timeout(pauses.next()):
                 await stopping.wait()
-        pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
 
 
 def _first(result: object) -> BaseException | None:
