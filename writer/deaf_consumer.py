@@ -9,7 +9,7 @@ DEAF_AFTER_SECONDS = 20.0
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class ConsumerState:
     """One look at a stream and its consumer.
 
     :ivar last: the stream's last sequence.
@@ -30,14 +30,14 @@ class Reading:
     asking: bool
 
 
-class Watch:
+class DeafConsumer:
     """Readings over time -> the reason why the consumer is deaf, or None."""
 
     def __init__(self) -> None:
         self._delivered = -1
         self._moving_at: float | None = None  # when messages last moved, or none waited
 
-    def judge(self, reading: Reading, now: float) -> str | None:
+    def judge(self, reading: ConsumerState, now: float) -> str | None:
         """:param now: seconds on a clock that does not step."""
         if reading.floor > reading.last:
             return (

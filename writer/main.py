@@ -22,11 +22,11 @@ from writer.batch import LINGER_SECONDS, Limits
 from writer.checked_clock import CheckedClock
 from writer.decode import EventDecoder, MetricDecoder
 from writer.metrics import LedgerCollector
-from writer.monitor import Monitor, monitor_url
+from writer.monitor import Monitor
 from writer.parking.matcher import Matcher
 from writer.pipeline import Pipeline
 from writer.settings import WriterSettings
-from writer.visits import VisitDecoder, Visits
+from writer.visits import VisitDecoder, VisitStorer
 
 log = logging.getLogger("writer")
 
@@ -43,7 +43,7 @@ async def main(service: Service[WriterSettings]) -> None:
     store = open_store(settings, writing=True)
     try:
         await service.unless_stopped(prepare(store, service))
-        visits = Visits(store)
+        visits = VisitStorer(store)
         clock = CheckedClock(settings, health)
         pipelines = build(store, visits, service, clock)
         service.registry.register(
@@ -87,7 +87,7 @@ async def prepare(store: Store, service: Service[WriterSettings]) -> None:
 
 
 def build(
-    store: Store, visits: Visits, service: Service[WriterSettings], clock: CheckedClock
+    store: Store, visits: VisitStorer, service: Service[WriterSettings], clock: CheckedClock
 ) -> list[Pipeline[Any]]:
     """One pipeline for each stream of what is stored."""
     profile = store.write_profile
@@ -132,7 +132,7 @@ async def work(
         tasks.create_task(_expire(service, store, clock), name="retention")
         drifting = service.supervise("stream check", partial(_declared, service, client))
         tasks.create_task(drifting, name="stream check")
-        tasks.create_task(_monitor(service, client, pipelines).run(stopping), name="monitor")
+        tasks.create_task(Monitor(client, pipelines, service).run(), name="monitor")
         checking = service.supervise("clock check", partial(clock.run, service, client))
         tasks.create_task(checking, name="clock check")
         matcher = Matcher(
@@ -161,10 +161,3 @@ async def _declared(service: Service[WriterSettings], client: Client) -> None:
         if client.is_connected:
             again = bus.declare(client, service.settings, service.health, running=True)
             await service.unless_stopped(again)
-
-
-def _monitor(
-    service: Service[WriterSettings], client: Client, pipelines: list[Pipeline[Any]]
-) -> Monitor:
-    url = monitor_url(service.settings, service.settings.nats_monitor_url)
-    return Monitor(client, pipelines, service.health, service.registry, url)

@@ -1,9 +1,10 @@
-"""The writer's ledger as Prometheus metrics: one consistent reading per scrape."""
+"""The writer's Prometheus metrics: its ledgers, and what the matching of parking counts."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
+from prometheus_client import CollectorRegistry, Counter, Gauge
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
@@ -52,3 +53,35 @@ class LedgerCollector(Collector):
             for reason in ("invalid", "refused", "too_large"):
                 dead.add_metric([stream, reason], ledger.dead_lettered.get(reason, 0))
         yield dead
+
+
+class ParkingMeters:
+    """Counts what this matcher recorded and published; shows how many vehicles are inside."""
+
+    def __init__(self, registry: CollectorRegistry, inside: Callable[[], int]) -> None:
+        kind = ["kind"]
+        self.recorded = Counter(
+            "parking_events_total", "Entries and exits recorded", kind, registry=registry
+        )
+        self.duplicates = Counter(
+            "parking_duplicates_total", "Entries and exits that were known", registry=registry
+        )
+        self.invalid = Counter(
+            "parking_invalid_total", "Entries and exits against the contract", registry=registry
+        )
+        self.visits = Counter(
+            "parking_visits_total", "Visits published", ["status"], registry=registry
+        )
+        self.anomalies = Counter(
+            "parking_anomalies_total",
+            "Entries that cannot become visits, now dead letters",
+            kind,
+            registry=registry,
+        )
+        self.conflicts = Counter(
+            "parking_conflicts_total",
+            "Times that another matcher changed a plate's state first",
+            registry=registry,
+        )
+        gauge = Gauge("parking_vehicles_inside", "Vehicles inside now", registry=registry)
+        gauge.set_function(inside)

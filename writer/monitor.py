@@ -15,14 +15,14 @@ from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 from nats.js.api import RetentionPolicy
 from nats.js.errors import Error as JetStreamError
-from prometheus_client import CollectorRegistry, Gauge, Info
+from prometheus_client import Gauge, Info
 
 from spindle import subjects
 from spindle.bus import nats_server
-from spindle.service.health import Health
-from spindle.settings import Settings
-from writer.deaf_consumer import Reading, Watch
+from spindle.service.run import Service
+from writer.deaf_consumer import ConsumerState, DeafConsumer
 from writer.pipeline import Pipeline
+from writer.settings import WriterSettings
 
 log = logging.getLogger("writer.monitor")
 
@@ -37,18 +37,16 @@ class Monitor:
         self,
         client: Client,
         pipelines: list[Pipeline[Any]],
-        health: Health,
-        registry: CollectorRegistry,
-        monitor_url: str,
+        service: Service[WriterSettings],
     ) -> None:
         self._client = client
         self._pipelines = pipelines
-        self._health = health
-        self._monitor_url = monitor_url
-        self._watches = {one.stream: Watch() for one in pipelines}
+        self._service = service
+        self._monitor_url = monitor_url(service.settings)
+        self._watches = {one.stream: DeafConsumer() for one in pipelines}
         self._fsync: nats_server.Fsync = "unknown"
         self._warned_of = ""  # the server version that was warned of
-        labels = ["stream"]
+        labels, registry = ["stream"], service.registry
         self._pending = Gauge(
             "writer_pending_messages", "Not delivered to a writer yet", labels, registry=registry
         )
@@ -62,17 +60,13 @@ class Monitor:
         self._broker = Info("writer_broker", "The NATS server and its promise", registry=registry)
         self._seen: dict[str, dict[str, int]] = {}  # stream -> what the last look showed
 
-    async def run(self, stopping: asyncio.Event) -> None:
+    async def run(self) -> None:
         """Look until told to stop, and answer for the ledger meanwhile."""
         subscription = await self._client.subscribe(subjects.WRITER_LEDGER, cb=self._answer)
         try:
-            while not stopping.is_set():
+            await self._look()
+            while await self._service.pause(EVERY_SECONDS):
                 await self._look()
-                try:
-                    async with asyncio.timeout(EVERY_SECONDS):
-                        await stopping.wait()
-                except TimeoutError:
-                    continue
         finally:
             if not self._client.is_closed:
                 await subscription.unsubscribe()
@@ -106,7 +100,7 @@ class Monitor:
         state, pending = stream_info.state, info.num_pending or 0
         unacknowledged = info.num_ack_pending or 0
         queue = stream_info.config.retention == RetentionPolicy.WORK_QUEUE
-        reading = Reading(
+        reading = ConsumerState(
             last=state.last_seq,
             # What a stream keeps for another consumer does not wait for this one.
             messages=state.messages if queue else pending + unacknowledged,
@@ -128,9 +122,9 @@ class Monitor:
         deaf = self._watches[stream].judge(reading, time.monotonic())
         part = f"consumer of {stream}"
         if deaf:
-            self._health.failing(part, f"deaf: {deaf}; ./run.sh repair mends it")
+            self._service.health.failing(part, f"deaf: {deaf}; ./run.sh repair mends it")
         else:
-            self._health.ok(part)
+            self._service.health.ok(part)
 
     async def _answer(self, message: Msg) -> None:
         if message.reply:
@@ -149,9 +143,9 @@ class Monitor:
         return {"writer": self._client.client_id, "broker_fsync": self._fsync, "streams": streams}
 
 
-def monitor_url(settings: Settings, given: str) -> str:
+def monitor_url(settings: WriterSettings) -> str:
     """NATS's monitoring address: as given, else the usual port on the first server's host."""
-    if given:
+    if given := settings.nats_monitor_url:
         return given.rstrip("/")
     host = urlsplit(settings.nats_url.split(",")[0].strip()).hostname or "127.0.0.1"
     return f"http://{host}:{MONITOR_PORT}"

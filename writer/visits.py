@@ -31,7 +31,7 @@ MOST_REMEMBERED = 50_000
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class ArrivedVisit:
     """A visit as it arrived; ``processing_seconds`` is None where no matcher made it."""
 
     row: VisitRow
@@ -44,12 +44,12 @@ class VisitDecoder:
     def __init__(self, max_payload: int) -> None:
         self._max_payload = max_payload
 
-    def decode(self, payload: bytes, latest_ns: int) -> tuple[list[Seen], list[Mistake]]:
+    def decode(self, payload: bytes, latest_ns: int) -> tuple[list[ArrivedVisit], list[Mistake]]:
         """The good visits in order, and what is wrong with the rest."""
         return decode_objects(payload, self._max_payload, lambda data: _seen(data, latest_ns))
 
 
-def _seen(data: object, latest_ns: int) -> Seen:
+def _seen(data: object, latest_ns: int) -> ArrivedVisit:
     visit = models.parse(models.ParkingSummary, data, latest_ns)
     row = VisitRow(
         time_ns=visit.exit_date_time,
@@ -60,11 +60,11 @@ def _seen(data: object, latest_ns: int) -> Seen:
         entry_ns=visit.entry_date_time,
         reason=visit.reason or "",
     )
-    return Seen(row, visit.processing_seconds)
+    return ArrivedVisit(row, visit.processing_seconds)
 
 
-class Visits:
-    """Where visits go."""
+class VisitStorer:
+    """Writes visits to the store, and counts each once in the totals."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -74,7 +74,7 @@ class Visits:
         """NATS is there."""
         self._js = js
 
-    async def write(self, visits: Sequence[Seen]) -> None:
+    async def write(self, visits: Sequence[ArrivedVisit]) -> None:
         """Store all visits and count those that were not counted.
 
         :raises StoreError: what the store says; also where NATS does not keep the count.
@@ -89,7 +89,7 @@ class Visits:
             said = error or type(error).__name__
             raise StoreUnavailable(f"NATS does not keep the count of visits: {said}") from None
 
-    async def _count(self, js: JetStreamContext, visits: Sequence[Seen]) -> bool:
+    async def _count(self, js: JetStreamContext, visits: Sequence[ArrivedVisit]) -> bool:
         """Whether they are counted; not if another writer counted at the same time."""
         bucket, key = Bucket(js, subjects.PARKING_TOTALS_BUCKET), subjects.PARKING_TOTALS_KEY
         before = await bucket.get(key)
@@ -110,7 +110,7 @@ class _Value(msgspec.Struct):
 _VALUE = msgspec.json.Decoder(_Value)
 
 
-def count(value: bytes, visits: Sequence[Seen], now: int) -> bytes | None:
+def count(value: bytes, visits: Sequence[ArrivedVisit], now: int) -> bytes | None:
     """The totals' new value; None where all visits were counted before.
 
     :param now: in seconds.
@@ -130,7 +130,7 @@ def count(value: bytes, visits: Sequence[Seen], now: int) -> bytes | None:
     return orjson.dumps({"totals": asdict(totals), "counted": _remembered(counted, now)})
 
 
-def _status(visit: Seen) -> models.Status:
+def _status(visit: ArrivedVisit) -> models.Status:
     status: models.Status = visit.row.status  # type: ignore[assignment] # the model checked it
     return status
 

@@ -35,7 +35,7 @@ class Watermark:
             self.recorded_ns = max(self.recorded_ns, self._marks.popleft()[0])
 
 
-class View:
+class PlateAgenda:
     """What every plate's last state asks for, from all changes of the bucket.
 
     :ivar inside: keys of vehicles inside.
@@ -45,16 +45,16 @@ class View:
         self._rules = rules
         self.inside: set[str] = set()
         self._due: dict[str, int] = {}  # key -> when its state changes by itself
-        self._owed: dict[str, float] = {}  # key -> since when its outbox is not empty
+        self._outboxes: dict[str, float] = {}  # key -> since when its outbox is not empty
 
-    def saw(self, key: str, state: State, now: float) -> None:
-        """A plate's new state.
+    def update(self, key: str, state: State, now: float) -> None:
+        """Take in a plate's new state.
 
         :param now: seconds of a clock that only goes forward.
         """
         due = core.due_ns(state, self._rules)
         _set(self._due, key, due)
-        _set(self._owed, key, self._owed.get(key, now) if state.outbox else None)
+        _set(self._outboxes, key, self._outboxes.get(key, now) if state.outbox else None)
         if state.inside is None:
             self.inside.discard(key)
         else:
@@ -64,20 +64,20 @@ class View:
         """What is known may be out of date: every state is going to be seen again."""
         self.inside.clear()
         self._due.clear()
-        self._owed.clear()
+        self._outboxes.clear()
 
     def due(self, time_ns: int) -> list[str]:
         """Plates whose state changes by itself by then."""
         return [key for key, due in self._due.items() if due <= time_ns]
 
-    def owed(self, before: float) -> list[str]:
+    def outboxes(self, before: float) -> list[str]:
         """Plates whose outbox has not been emptied since before then."""
-        return [key for key, since in self._owed.items() if since <= before]
+        return [key for key, since in self._outboxes.items() if since <= before]
 
-    def tried(self, key: str, now: float) -> None:
-        """It was tried to empty an outbox."""
-        if key in self._owed:
-            self._owed[key] = now
+    def put_off(self, key: str, now: float) -> None:
+        """Emptying an outbox was tried: it is not due again for a while."""
+        if key in self._outboxes:
+            self._outboxes[key] = now
 
 
 def _set(values: dict[str, int] | dict[str, float], key: str, value: float | None) -> None:

@@ -31,10 +31,10 @@ from spindle.timestamps import NS
 from writer import deadletter
 from writer.batch import Mistake, gathered
 from writer.intake import delivery
+from writer.metrics import ParkingMeters
 from writer.parking import codec, core, decode
-from writer.parking.agenda import View, Watermark
+from writer.parking.agenda import PlateAgenda, Watermark
 from writer.parking.bucket import TIMEOUT_SECONDS, Cell, PlateStates
-from writer.parking.meters import ParkingMeters
 from writer.parking.outbox import Outbox
 from writer.parking.state import Passage, Rules
 from writer.settings import WriterSettings
@@ -44,7 +44,7 @@ log = logging.getLogger("writer.parking")
 PART = "parking"
 REMEMBER_SECONDS = 86_400  #: a repeat of a passage that is over comes within a day, or never
 EVERY_SECONDS = 0.25  # how often is looked whether something has waited long enough
-OWED_SECONDS = 3.0  # after which somebody else's outbox is emptied
+OUTBOX_SECONDS = 3.0  # after which somebody else's outbox is emptied
 PAUSE_SECONDS = 0.5
 FETCH_SECONDS = 5.0
 CHANGES_AT_ONCE = 500
@@ -71,9 +71,9 @@ class Matcher:
         self._declare = declare
         self._latest_ns = latest_ns
         self._rules = rules(settings)
-        self._view = View(self._rules)
+        self._agenda = PlateAgenda(self._rules)
         self._watermark = Watermark()
-        self._meters = ParkingMeters(registry, lambda: len(self._view.inside))
+        self._meters = ParkingMeters(registry, lambda: len(self._agenda.inside))
         self._bucket = PlateStates(self._js, REMEMBER_SECONDS)
         self._outbox = Outbox(client, self._js, self._bucket, self._meters)
         self._publishing = asyncio.Semaphore(PUBLISHING_AT_ONCE)
@@ -179,14 +179,14 @@ class Matcher:
 
     async def _watch(self, tasks: asyncio.TaskGroup) -> None:  # noqa: ARG002 - as the others
         """Follow every plate's state, from what it is now."""
-        self._view.forget()
+        self._agenda.forget()
         plates = buckets.Bucket(self._js, subjects.PARKING_BUCKET)
         consumer = await plates.follow()
         async for changes in self._messages(plates.stream, consumer, CHANGES_AT_ONCE, "watch"):
             now = time.monotonic()
             for change in changes:
                 key, entry = plates.change(change)
-                self._view.saw(key, codec.decode(entry.value), now)
+                self._agenda.update(key, codec.decode(entry.value), now)
 
     async def _end(self, tasks: asyncio.TaskGroup) -> None:
         """End what has waited long enough, and empty outboxes that somebody left behind."""
@@ -195,13 +195,13 @@ class Matcher:
             if not self._client.is_connected:
                 continue
             now = time.monotonic()
-            for key in self._view.owed(now - OWED_SECONDS):
-                self._view.tried(key, now)
+            for key in self._agenda.outboxes(now - OUTBOX_SECONDS):
+                self._agenda.put_off(key, now)
                 tasks.create_task(self._publish(key), name="parking: publish")
-            if self._view.due(time.time_ns()):
+            if self._agenda.due(time.time_ns()):
                 await self._look()
             recorded_ns = self._watermark.recorded_ns
-            for key in self._view.due(recorded_ns):
+            for key in self._agenda.due(recorded_ns):
                 cell = await self._advance(key, [], recorded_ns)
                 if cell is not None and cell.state.outbox:
                     tasks.create_task(self._publish(key, cell), name="parking: publish")

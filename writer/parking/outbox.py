@@ -14,14 +14,14 @@ from nats.js import JetStreamContext
 from spindle import parking, subjects
 from spindle.bus.buckets import Overtaken
 from writer import deadletter
+from writer.metrics import ParkingMeters
 from writer.parking import codec
 from writer.parking.bucket import Cell, PlateStates
-from writer.parking.meters import ParkingMeters
 from writer.parking.state import Anomaly, Visit
 
 
 class Outbox:
-    """Of every plate."""
+    """Empties the outbox of any plate."""
 
     def __init__(
         self, client: Client, js: JetStreamContext, bucket: PlateStates, meters: ParkingMeters

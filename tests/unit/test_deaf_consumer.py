@@ -7,16 +7,16 @@ from dataclasses import replace
 import pytest
 
 from spindle.bus.nats_server import fsync_from_varz, version_warning
-from writer.deaf_consumer import DEAF_AFTER_SECONDS, Reading, Watch
+from writer.deaf_consumer import DEAF_AFTER_SECONDS, ConsumerState, DeafConsumer
 
-WELL = Reading(
+WELL = ConsumerState(
     last=100, messages=10, floor=90, delivered=100, pending=0, unacknowledged=10, asking=True
 )
 LATER = DEAF_AFTER_SECONDS + 1
 
 
-def judged(*readings: Reading) -> str | None:
-    watch, verdict = Watch(), None
+def judged(*readings: ConsumerState) -> str | None:
+    watch, verdict = DeafConsumer(), None
     for number, reading in enumerate(readings):
         verdict = watch.judge(reading, number * LATER)
     return verdict
@@ -48,7 +48,7 @@ def test_a_writer_without_room_is_not_deaf() -> None:
         (replace(WELL, messages=50), "40 messages are in the stream that it does not see"),
     ],
 )
-def test_a_deaf_consumer_is_noticed_with_its_reason(deaf: Reading, reason: str) -> None:
+def test_a_deaf_consumer_is_noticed_with_its_reason(deaf: ConsumerState, reason: str) -> None:
     verdict = judged(deaf, deaf)
     assert verdict is not None
     assert reason in verdict
