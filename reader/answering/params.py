@@ -8,6 +8,7 @@ plate, which stores bind or quote.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Annotated, Any, ClassVar, Literal, TypeVar, get_args, get_origin
 
 from pydantic import (
@@ -25,6 +26,7 @@ from pydantic_core import ErrorDetails
 from spindle import timestamps
 from spindle.errors import InvalidQuery
 from spindle.models import NAME_EXPECTED, PLATE_EXPECTED, Name, Plate, sentence_of, shown
+from spindle.store.base import DeviceKey, Selection
 
 LONGEST_MINUTES = 5_256_000.0  # ten years
 _NAMES, _LONGEST_NAME = 20, 64  # of ignored names that an answer repeats, and of their characters
@@ -71,15 +73,16 @@ class Params(BaseModel):
 
 
 class DeviceParams(Params):
-    """``source_device`` and ``device_id``: a class of devices, or one unit.
+    """``source_device``, ``device_id`` and ``array_id``: a class of devices, or one unit.
 
-    :cvar needs_device: one of the two must be given.
+    :cvar needs_device: one of the first two must be given.
     """
 
     needs_device: ClassVar[bool] = False
 
     source_device: Name | None = Field(None, description="class of device, such as DiskUnit")
-    device_id: Name | None = Field(None, description="one unit")
+    device_id: Name | None = Field(None, description="one unit, or several of one name")
+    array_id: Name | None = Field(None, description="the array or host that it belongs to")
 
     @model_validator(mode="after")
     def _says_which_device(self) -> DeviceParams:
@@ -91,6 +94,27 @@ class DeviceParams(Params):
     def device(self) -> str:
         """What was asked about, as an answer names it; empty for every device."""
         return self.device_id or self.source_device or ""
+
+    def selection(self, metric_type: str | None = None) -> Selection:
+        """What is asked about, as the store selects it."""
+        return Selection(self.source_device, self.device_id, self.array_id, metric_type)
+
+
+def several(asked: DeviceParams, units: Iterable[DeviceKey]) -> dict[str, str]:
+    """Beside an answer about one name that several units have: which, and how to ask for one.
+
+    :param units: those that the answer is about.
+    """
+    if asked.device_id is None:
+        return {}
+    found = sorted(set(units))
+    if len(found) < 2:
+        return {}
+    where = [f"{key.source_device} of {key.array_id or 'no array'}" for key in found[:_NAMES]]
+    return {
+        "note": f"{asked.device_id} is {len(found)} devices: {', '.join(where)}; "
+        "array_id=... or source_device=... asks for one"
+    }
 
 
 P = TypeVar("P", bound=Params)

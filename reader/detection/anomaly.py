@@ -17,10 +17,10 @@ from reader.detection.episodes import (
     criticality,
     severity,
 )
-from reader.detection.findings import DeviceKey, Finding, State
+from reader.detection.findings import Finding, State
 from reader.detection.peers import PeerReason
 from spindle import catalog
-from spindle.store.base import Bucket, SeriesKey
+from spindle.store.base import Bucket, DeviceKey, SeriesKey
 from spindle.timestamps import NS
 
 #: Readings of so long are averaged to one point: a device may report every second or every five.
@@ -71,7 +71,7 @@ class Anomaly:
     @property
     def device(self) -> DeviceKey:
         """Of which device it is."""
-        return self.key.source_device, self.key.device_id
+        return self.key.device
 
     @property
     def severity(self) -> State:
@@ -115,6 +115,7 @@ class Anomaly:
             limit=expected if self.is_among_peers else None,
             message=self.episode.text,
             expected=expected if self.episode.kind in COMES_BACK else None,
+            array_id=self.key.array_id,
         )
 
 

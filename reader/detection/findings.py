@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from spindle.store.base import NO_ARRAY, DeviceKey
+
 State = Literal["ok", "unknown", "warning", "critical"]
 #: The states of a device's health, from best to worst.
 RANK: dict[State, int] = {"ok": 0, "unknown": 1, "warning": 2, "critical": 3}
-DeviceKey = tuple[str, str]  # source_device, device_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,12 @@ class Finding:
     limit: float | None
     message: str
     expected: float | None = None
+    array_id: str = NO_ARRAY
+
+    @property
+    def device(self) -> DeviceKey:
+        """Whose it is."""
+        return DeviceKey(self.source_device, self.device_id, self.array_id)
 
     def is_well_again(self, reading: float) -> bool:
         """Whether a newer reading of the metric is nearer to what was expected."""

@@ -50,16 +50,12 @@ def readings(
         parts: defaultdict[SeriesKey, list[tuple[float, float]]] = defaultdict(list)
         for step in span.steps:
             if catalog.is_possible(step.metric_type, step.mean):
-                parts[_name(step)].append((step.time_ns / _NS, step.mean))
+                parts[step.key].append((step.time_ns / _NS, step.mean))
         for name, part in parts.items():
             found[name][i] = np.array(part)
     for last in newest:
-        found[_name(last)][-1] = np.array([(last.time_ns / _NS, last.value)])
+        found[last.key][-1] = np.array([(last.time_ns / _NS, last.value)])
     return {name: _placed(parts, spans) for name, parts in found.items()}
-
-
-def _name(of: Bucket | Latest) -> SeriesKey:
-    return SeriesKey(of.source_device, of.metric_type, of.device_id, of.array_id)
 
 
 def _placed(parts: Sequence[Floats], spans: Sequence[Samples]) -> tuple[Floats, Floats]:
@@ -240,4 +236,5 @@ def filling_finding(
         catalog.unit(name.metric_type),
         full.level,
         sentence(name.metric_type, forecast),
+        array_id=name.array_id,
     )

@@ -9,12 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from reader.detection.findings import DeviceKey
 from reader.health.evidence import EventKey, Evidence, Rules, Unit, event_key
 from reader.health.reasons import ANOMALY
 from reader.health.recovery import NOT_SHOWN_BY_READINGS
 from spindle import catalog
-from spindle.store.base import EventRow
+from spindle.store.base import DeviceKey, EventRow
 
 _MOST_REMEMBERED = 10_000  # devices for which the time of the last look is kept
 
@@ -37,17 +36,15 @@ class CloseLooks:
         """
         urgency: dict[DeviceKey, int] = {}
         for reading in evidence.readings:
-            key = reading.source_device, reading.device_id
+            key = reading.device
             if evidence.previous_state and key in evidence.previous_state:
                 urgency.setdefault(key, 1)
-            limits = rules.thresholds.limits_of(reading.metric_type, *key)
+            limits = rules.thresholds.limits_of(reading.metric_type, *key[:2])
             known = catalog.is_possible(reading.metric_type, reading.value)
             if not known or (limits is not None and limits.may_hold(reading.value)):
                 urgency[key] = 2
         for key in {
-            (event.source_device, event.device_id)
-            for event in evidence.events
-            if self._may_be_over(event, rules, now_ns)
+            event.device for event in evidence.events if self._may_be_over(event, rules, now_ns)
         }:
             urgency[key] = 3 if urgency.get(key) == 2 else 4
         last = self._last_look_ns

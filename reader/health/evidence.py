@@ -6,11 +6,11 @@ from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from reader.detection.findings import DeviceKey, Finding, State
+from reader.detection.findings import Finding, State
 from reader.health.limits import Thresholds
 from reader.health.reasons import Reason
 from reader.health.smart import Drive, Growth
-from spindle.store.base import Bucket, EventRow, Latest
+from spindle.store.base import Bucket, DeviceKey, EventRow, Latest
 
 EventKey = tuple[str, str, str]  # source_device, device_id, event_id
 
@@ -45,12 +45,22 @@ class PreviousState(NamedTuple):
     since_ns: int
 
 
+#: Where an earlier version wrote down a state and not of which array the device was.
+ANY_ARRAY = "*"
+
+
+def last_state(states: Mapping[DeviceKey, PreviousState], key: DeviceKey) -> PreviousState | None:
+    """The state that a device was in; None where it was ok."""
+    return states.get(key) or states.get(key._replace(array_id=ANY_ARRAY))
+
+
 @dataclass(frozen=True)
 class Evidence:
     """Everything that is known of the devices that are to be judged.
 
     :ivar readings: the newest of each series.
-    :ivar ahead: readings dated after now, one of each device whose clock is or was ahead.
+    :ivar ahead: readings dated after now, one of each device whose clock is or was ahead, by what
+        its series say.
     :ivar events: those of criticality ``CRITICAL_EVENT`` or more, newest first.
     :ivar buckets: the last minutes, by device and metric type, of devices that were looked at
         closely.
@@ -101,3 +111,8 @@ class Unit:
     resolved_events: tuple[EventRow, ...] = ()
     last_read_ns: int = 0
     silent: bool = False
+
+    @property
+    def key(self) -> DeviceKey:
+        """What it is known by."""
+        return DeviceKey(self.source_device, self.device_id, self.array_id)

@@ -4,37 +4,80 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
 
-from spindle.store.base import NO_ARRAY, EventRow, Latest
+from spindle.store.base import NO_ARRAY, DeviceKey, EventRow, Latest
 from spindle.timestamps import NS
 
-#: What a kernel calls its disks: the same on every host.
-_LABEL = re.compile(r"(sd|hd|vd|xvd)[a-z]+\d*|(nvme|mmcblk|md|dm-|disk|da|ada)\d+.*")
+#: A name that no other device in the world has: a World Wide Name, or one with a serial number in
+#: it. Any other (``sda``, ``disk7``, ``bay-2``) may be there on every host.
+_OWN = re.compile(
+    r"(naa|eui|nqn|uuid)\..+|(?=.{10}).*(?=[A-Za-z]*\d)(?=\d*[A-Za-z])[A-Za-z0-9]{6}.*"
+)
 _MOVED_NS = 120 * NS  # so long no reading under the one array while others came under the other
 
 
-def apart(
-    readings: Sequence[Latest], events: Sequence[EventRow] = ()
-) -> list[tuple[list[Latest], list[EventRow]]]:
-    """The readings and events of one class and ``deviceId``, one pair for each device.
+@dataclass(frozen=True)
+class Heard:
+    """What was heard of one unit.
 
-    A name that every host has (``sda``) is another device in each array. Any other is one device;
-    where only one array still brings readings it has moved there, and what it sent before is old.
-    An event without an array is everybody's.
+    :ivar key: with the array that it names, where only some of its series name one.
+    :ivar ahead: readings dated after now.
     """
-    arrays = {each.array_id for each in readings}
-    if len(arrays) < 2:
-        return [(list(readings), list(events))]
-    newest = {a: max(r.time_ns for r in readings if r.array_id == a) for a in arrays}
-    last = max(newest.values())
-    if not _LABEL.fullmatch(readings[0].device_id):
-        arrays = {a for a in arrays if last - newest[a] <= _MOVED_NS}
-    if NO_ARRAY in arrays and len(arrays) == 2:  # some of its series name their array, some do not
-        return [([r for r in readings if r.array_id in arrays], list(events))]
+
+    key: DeviceKey
+    readings: Sequence[Latest]
+    events: Sequence[EventRow] = ()
+    ahead: Sequence[Latest] = ()
+
+    @cached_property
+    def keys(self) -> frozenset[DeviceKey]:
+        """What its series, and with them findings and histories, are known by."""
+        arrays = {self.key.array_id} | {each.array_id for each in self.readings}
+        return frozenset(self.key._replace(array_id=array) for array in arrays)
+
+
+def apart(
+    readings: Sequence[Latest], events: Sequence[EventRow] = (), ahead: Sequence[Latest] = ()
+) -> list[Heard]:
+    """The readings and events of one class and ``deviceId``, one by one for each unit.
+
+    A name that every host may have is another device in each array. One that is a drive's own is
+    one device: where only one array still brings readings it has moved there, and what it sent
+    before is old. An event without an array is everybody's.
+    """
+    kind, device_id, array = (readings or ahead or events)[0].device
+    arrays = {each.array_id for each in readings} | {each.array_id for each in ahead}
+    arrays |= {each.array_id for each in events if each.array_id}
+    if arrays <= {array}:
+        return [Heard(DeviceKey(kind, device_id, array), readings, events, ahead)]
+    own = _OWN.fullmatch(device_id) is not None
+    if own:
+        arrays = _reports_in(readings or ahead or events)
+    named = arrays - {NO_ARRAY}
+    if len(named) <= 1:  # some of its series name their array, some do not
+        key = DeviceKey(kind, device_id, max(arrays))
+        return [Heard(key, _of(readings, arrays), events, ahead)]
     return [
-        (
-            [each for each in readings if each.array_id == array],
-            [each for each in events if each.array_id in (array, NO_ARRAY)],
+        Heard(
+            DeviceKey(kind, device_id, each),
+            _of(readings, {each}),
+            [event for event in events if event.array_id in (each, NO_ARRAY)],
+            _of(ahead, {each}),
         )
-        for array in sorted(arrays)
+        for each in sorted(arrays)
     ]
+
+
+def _of(readings: Sequence[Latest], arrays: set[str]) -> list[Latest]:
+    return [each for each in readings if each.array_id in arrays]
+
+
+def _reports_in(heard: Sequence[Latest | EventRow]) -> set[str]:
+    """The arrays under which it has reported lately, by its newest report."""
+    newest: dict[str, int] = {}
+    for each in heard:
+        newest[each.array_id] = max(each.time_ns, newest.get(each.array_id, 0))
+    last = max(newest.values())
+    return {array for array, time_ns in newest.items() if last - time_ns <= _MOVED_NS}

@@ -6,8 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from statistics import median
 
-from reader.detection.findings import DeviceKey
-from spindle.store.base import Bucket
+from spindle.store.base import Bucket, DeviceKey
 from spindle.timestamps import NS
 
 BUCKET_NS = 60 * NS
@@ -78,7 +77,7 @@ class Intervals:
                 found[key] = self._known[key][0]
                 continue
             if key[0] not in usual:
-                own = [s for (kind, _), (s, _) in self._known.items() if kind == key[0] and s]
+                own = [s for (kind, *_), (s, _) in self._known.items() if kind == key[0] and s]
                 usual[key[0]] = median(own) if own else 0.0
             found[key] = usual[key[0]]
         return found

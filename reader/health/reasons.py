@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
-from reader.detection.findings import RANK, DeviceKey, Finding, State
+from reader.detection.findings import RANK, Finding, State
 from reader.health.limits import Limit, Limits
 from spindle import timestamps
 from spindle.catalog import Metric
-from spindle.store.base import EventRow, Latest
+from spindle.store.base import NO_ARRAY, DeviceKey, EventRow, Latest
 from spindle.timestamps import NS, duration
 
 CRITICAL_EVENT = 8  #: criticality from which an event makes its device critical
@@ -27,6 +28,7 @@ class Reason:
 
     source_device: str
     device: str
+    array_id: str
     metric_type: str | None
     event_type: str | None
     value: float | None
@@ -36,6 +38,11 @@ class Reason:
     time: str | None
     since: str | None
     message: str
+
+
+def row(reason: Reason) -> dict[str, Any]:
+    """A reason as answers and announcements show it."""
+    return {**asdict(reason), "array_id": reason.array_id or None}
 
 
 def worst_first(reason: Reason) -> tuple[float, float, float]:
@@ -64,7 +71,7 @@ def reading_past_limit(
         message += f"{limit.leave_seconds:g} s; it reached {limit.enter:g}{unit} ({severity})"
         message += f" {lasting} ago"
     return Reason(
-        reading.source_device, reading.device_id, limits.metric_type, None, reading.value,
+        *reading.device, limits.metric_type, None, reading.value,
         limits.unit, limit.enter, severity, timestamps.format_ns(reading.time_ns),
         timestamps.format_ns(since_ns), message,
     )  # fmt: skip
@@ -77,7 +84,7 @@ def critical_event(event: EventRow, since_ns: int, severity: State, now_ns: int)
     ago = duration((now_ns - event.time_ns) / NS)
     message = f"{'over: ' if severity == 'ok' else ''}{message} ({ago} ago)"
     return Reason(
-        event.source_device, event.device_id, None, event.event_type, float(event.criticality),
+        *event.device, None, event.event_type, float(event.criticality),
         "", float(CRITICAL_EVENT), severity, timestamps.format_ns(event.time_ns),
         timestamps.format_ns(since_ns), message,
     )  # fmt: skip
@@ -107,7 +114,7 @@ def impossible(reading: Latest, metric: Metric, severity: State) -> Reason:
     message = f"{metric.name} {reading.value:.4g}{unit} cannot be: {possible}"
     message += "; the sensor or its reading is broken"
     return Reason(
-        *(reading.source_device, reading.device_id, metric.name, None, reading.value, metric.unit),
+        *(*reading.device, metric.name, None, reading.value, metric.unit),
         *(None, severity, time, time, message),
     )
 
@@ -119,8 +126,7 @@ def clock_ahead(reading: Latest, now_ns: int, severity: State) -> Reason:
     message = f"its clock is {by} ahead: its newest reading is dated {dated[:19]}Z"
     if severity == "ok":
         message = f"its clock was ahead: a reading is dated {dated[:19]}Z, in {by}"
-    key = reading.source_device, reading.device_id
-    return Reason(*key, None, None, None, "", None, severity, dated, None, message)
+    return Reason(*reading.device, None, None, None, "", None, severity, dated, None, message)
 
 
 def silent_lately(key: DeviceKey, from_ns: int, to_ns: int, now_ns: int) -> Reason:
@@ -136,7 +142,8 @@ def silent_lately(key: DeviceKey, from_ns: int, to_ns: int, now_ns: int) -> Reas
 def never_heard_of(source_device: str, device: str, lookback_hours: float) -> Reason:
     """Nothing is known of it."""
     message = f"nothing was heard of {device} in the last {lookback_hours:g} h"
-    return Reason(source_device, device, None, None, None, "", None, "unknown", None, None, message)
+    key = DeviceKey(source_device, device, NO_ARRAY)
+    return Reason(*key, None, None, None, "", None, "unknown", None, None, message)
 
 
 def from_finding(finding: Finding, reading: float | None = None) -> Reason:
@@ -150,6 +157,6 @@ def from_finding(finding: Finding, reading: float | None = None) -> Reason:
         unit = f" {finding.unit}" if finding.unit else ""
         message += f"; {reading:.4g}{unit} now, over when it stays so"
     return Reason(
-        finding.source_device, finding.device_id, finding.metric_type, None, finding.value,
+        *finding.device, finding.metric_type, None, finding.value,
         finding.unit, finding.limit, finding.severity, since, since, message,
     )  # fmt: skip

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from reader.detection.findings import DeviceKey
 from reader.health.evidence import Unit
+from spindle.store.base import DeviceKey
 from spindle.timestamps import NS
 
 REMEMBERED_NS = 4 * 3600 * NS  # half a shift, as critical events that are over
@@ -33,7 +33,7 @@ class Silences:
     def note(self, units: Iterable[Unit], now_ns: int) -> None:
         """Take a judgement of some devices."""
         for unit in units:
-            key = unit.source_device, unit.device_id
+            key = unit.key
             last = self._silent.get(key)
             if last is not None and unit.last_read_ns > last:
                 del self._silent[key]

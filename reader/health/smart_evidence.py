@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from reader.detection.findings import DeviceKey
 from reader.health.reasons import Reason
 from reader.health.smart import METRICS, Drive, Growth, SmartReason, judge
 from spindle import timestamps
-from spindle.store.base import Bucket, Latest
+from spindle.store.base import Bucket, DeviceKey, Latest
 from spindle.timestamps import NS, duration
 
 DAY_NS = 86_400 * NS

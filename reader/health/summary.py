@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict
 from typing import Any
 
-from reader.detection.findings import RANK, DeviceKey
+from reader.detection.findings import RANK
 from reader.health import reasons as why
 from reader.health.evidence import Unit
 from spindle import timestamps
+from spindle.store.base import DeviceKey
 
 _SPARED_SCORE = 41  # the least of a warning: of an array that can lose more than it has lost
 MOST_REASONS = 20  # of one device or class, the worst first; the counts are of all
@@ -51,7 +51,7 @@ def of_device(
         "source_device": source_device or (classes.pop() if len(classes) == 1 else None),
         "last_seen": None if last_seen is None else timestamps.format_ns(last_seen),
         "counts": {state: counts[state] for state in RANK},
-        "reasons": [asdict(reason) for reason in reasons[:MOST_REASONS]],
+        "reasons": [why.row(reason) for reason in reasons[:MOST_REASONS]],
     }
 
 
@@ -72,8 +72,8 @@ def of_fleet(
     :param simulated: the devices that do not exist.
     :param redundancy: how many members an array can lose, where that is known.
     """
-    real = [unit for unit in units if (unit.source_device, unit.device_id) not in simulated]
-    invented = [unit for unit in units if (unit.source_device, unit.device_id) in simulated]
+    real = [unit for unit in units if unit.key not in simulated]
+    invented = [unit for unit in units if unit.key in simulated]
     chosen, arrays = [], []
     for some in real, invented:
         chosen += sorted((u for u in some if _wanted(u.state, state)), key=worst_first)
@@ -111,7 +111,7 @@ def _listed(unit: Unit) -> dict[str, Any]:
         "score": unit.score,
         "since": None if unit.since_ns is None else timestamps.format_ns(unit.since_ns),
         "last_seen": timestamps.format_ns(unit.last_seen_ns),
-        "reasons": [asdict(reason) for reason in unit.reasons[:REASONS_EACH]],
+        "reasons": [why.row(reason) for reason in unit.reasons[:REASONS_EACH]],
     }
 
 

@@ -15,18 +15,18 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from reader.detection.findings import RANK, DeviceKey, State
+from reader.detection.findings import RANK, State
 from reader.health import reasons as why
 from reader.health import recovery, smart_evidence
-from reader.health.evidence import Evidence, Rules, Unit, event_key
-from reader.health.hosts import apart
+from reader.health.evidence import Evidence, Rules, Unit, event_key, last_state
+from reader.health.hosts import Heard, apart
 from reader.health.hysteresis import held_since
 from reader.health.limits import Limit, Limits
 from reader.health.reasons import Reason, worst_first
 from reader.health.recovery import CALM_NS, Recovery
-from reader.health.smart import Drive
+from reader.health.smart import Drive, Growth
 from spindle import catalog, timestamps
-from spindle.store.base import EventRow, Latest
+from spindle.store.base import Bucket, EventRow, Latest
 from spindle.timestamps import NS
 
 AROUND_NS = recovery.AROUND_NS
@@ -46,33 +46,37 @@ _SCORES: Mapping[State, tuple[int, int]] = {
 }
 
 
+_Name = tuple[str, str]  # class and device id: of one unit, or of several
+
+
 def judge(evidence: Evidence, rules: Rules, now_ns: int) -> list[Unit]:
     """Every unit that the evidence speaks of, in the order of class and device id."""
-    read: defaultdict[DeviceKey, list[Latest]] = defaultdict(list)
-    happened: defaultdict[DeviceKey, list[EventRow]] = defaultdict(list)
+    read: defaultdict[_Name, list[Latest]] = defaultdict(list)
+    late: defaultdict[_Name, list[Latest]] = defaultdict(list)
+    happened: defaultdict[_Name, list[EventRow]] = defaultdict(list)
     for reading in evidence.readings:
         read[reading.source_device, reading.device_id].append(reading)
     for event in evidence.events:
         if event.event_type != why.ANOMALY:
             happened[event.source_device, event.device_id].append(event)
-    needs_more = (
-        *(happened, evidence.buckets, evidence.previous_state),
-        *(evidence.findings, evidence.silences, evidence.ahead),
-    )
-    closer: set[DeviceKey] = set().union(*needs_more)
+    for reading in evidence.ahead.values():
+        late[reading.source_device, reading.device_id].append(reading)
+    needs_more = evidence.buckets, evidence.previous_state, evidence.findings, evidence.silences
+    closer = {key[:2] for known in needs_more for key in known} | happened.keys() | late.keys()
     units = []
-    for key in sorted(read.keys() | happened.keys() | evidence.ahead.keys()):
-        several = apart(read.get(key, []), happened.get(key, []))
-        for own, events in several:
-            unit = None if key in closer else _plainly_well(key, own, rules, now_ns)
-            unit = unit or _Judgement(key, own, events, evidence, rules, now_ns).unit()
+    for name in sorted(read.keys() | happened.keys() | late.keys()):
+        several = apart(read.get(name, ()), happened.get(name, ()), late.get(name, ()))
+        for heard in several:
+            unit = None if name in closer else _plainly_well(heard, rules, now_ns)
+            unit = unit or _Judgement(heard, evidence, rules, now_ns).unit()
             units.append(unit if len(several) == 1 else _with_its_host_named(unit))
     return units
 
 
 def _with_its_host_named(unit: Unit) -> Unit:
     """Of several devices of one name each reason says which it speaks of."""
-    named = (replace(r, message=f"{unit.array_id}: {r.message}") for r in unit.reasons)
+    where = unit.array_id or "no array"
+    named = (replace(r, message=f"{where}: {r.message}") for r in unit.reasons)
     return replace(unit, reasons=tuple(named))
 
 
@@ -81,35 +85,36 @@ def all_plainly_well(evidence: Evidence, rules: Rules, now_ns: int) -> list[Unit
 
     For questions about one device, nearly all of which are about one that is well.
     """
-    keys = {(reading.source_device, reading.device_id) for reading in evidence.readings}
+    keys = {reading.device for reading in evidence.readings}
     if (
         evidence.events
         or evidence.ahead
         or any(
-            key in evidence.previous_state or key in evidence.findings or key in evidence.silences
+            last_state(evidence.previous_state, key)
+            or key in evidence.findings
+            or key in evidence.silences
             for key in keys
         )
     ):
         return None
     units = []
-    for key in sorted(keys):
-        own = [each for each in evidence.readings if (each.source_device, each.device_id) == key]
-        for readings, _ in apart(own):
-            unit = _plainly_well(key, readings, rules, now_ns)
+    for name in sorted({key[:2] for key in keys}):
+        own = [each for each in evidence.readings if (each.source_device, each.device_id) == name]
+        for heard in apart(own):
+            unit = _plainly_well(heard, rules, now_ns)
             if unit is None:
                 return None
             units.append(unit)
     return units
 
 
-def _plainly_well(
-    key: DeviceKey, readings: Sequence[Latest], rules: Rules, now_ns: int
-) -> Unit | None:
+def _plainly_well(heard: Heard, rules: Rules, now_ns: int) -> Unit | None:
     """The unit when its newest readings alone show it to be well (nearly all are); else None."""
     limits_of = rules.thresholds.limits_of
-    newest = readings[0]
-    for reading in readings:
-        limits = limits_of(reading.metric_type, *key)
+    kind, device_id, _ = heard.key
+    newest = heard.readings[0]
+    for reading in heard.readings:
+        limits = limits_of(reading.metric_type, kind, device_id)
         if limits is not None and limits.may_hold(reading.value):
             return None
         if not catalog.is_possible(reading.metric_type, reading.value):
@@ -121,33 +126,41 @@ def _plainly_well(
     if now_ns - newest.time_ns > rules.stale_ns * WARN_SHARE:
         return None
     seen = newest.time_ns
-    return Unit(*key, newest.array_id, "ok", 100, None, seen, (), last_read_ns=seen)
+    return Unit(*heard.key, "ok", 100, None, seen, (), last_read_ns=seen)
 
 
 class _Judgement:
     """The verdict on one device in the making."""
 
-    def __init__(
-        self,
-        key: DeviceKey,
-        readings: Sequence[Latest],
-        events: Sequence[EventRow],
-        evidence: Evidence,
-        rules: Rules,
-        now_ns: int,
-    ) -> None:
-        self.key, self.readings, self.events = key, readings, events
+    def __init__(self, heard: Heard, evidence: Evidence, rules: Rules, now_ns: int) -> None:
+        self.heard, self.key = heard, heard.key
+        self.readings, self.events = heard.readings, heard.events
         self.evidence, self.rules, self.now_ns = evidence, rules, now_ns
-        self.last_read = max((reading.time_ns for reading in readings), default=0)
+        self.before = last_state(evidence.previous_state, heard.key)
+        self.last_read = max((reading.time_ns for reading in self.readings), default=0)
         self.resolved: tuple[EventRow, ...] = ()
-        interval = rules.thresholds.interval(*key) or evidence.intervals.get(key)
+        interval = rules.thresholds.interval(*self.key[:2]) or self._usual_interval()
         self.interval = interval or 0.0
         self.unknown_ns = max(rules.stale_ns, int(UNKNOWN_INTERVALS * self.interval * NS))
         self.warn_ns = int(max(rules.stale_ns * WARN_SHARE, WARN_INTERVALS * self.interval * NS))
         if interval == 0.0:
-            smart = any(catalog.is_smart(reading.metric_type) for reading in readings)
+            smart = any(catalog.is_smart(reading.metric_type) for reading in self.readings)
             unsure = SMART_UNSURE_NS if smart else UNSURE_NS
             self.unknown_ns = self.warn_ns = max(rules.stale_ns, unsure)
+
+    def _usual_interval(self) -> float | None:
+        known = [
+            i for key in self.heard.keys if (i := self.evidence.intervals.get(key)) is not None
+        ]
+        return min((each for each in known if each), default=0.0) if known else None
+
+    def _buckets(self) -> dict[str, list[Bucket]]:
+        """Its last minutes by metric type."""
+        found: defaultdict[str, list[Bucket]] = defaultdict(list)
+        for key in sorted(self.heard.keys):
+            for metric_type, buckets in self.evidence.buckets.get(key, {}).items():
+                found[metric_type] += buckets
+        return found
 
     def unit(self) -> Unit:
         silent = self.now_ns - self.last_read
@@ -158,7 +171,8 @@ class _Judgement:
             newest = {reading.metric_type: reading.value for reading in self.readings}
             reasons += [
                 why.from_finding(found, newest.get(found.metric_type))
-                for found in self.evidence.findings.get(self.key, ())
+                for key in sorted(self.heard.keys)
+                for found in self.evidence.findings.get(key, ())
             ]
         reasons += self._from_smart()
         if self.readings and silent > self.warn_ns:
@@ -166,7 +180,7 @@ class _Judgement:
             reasons.append(why.silence(self.key, self.last_read, self.now_ns, self.interval, state))
         elif (silence := self.evidence.silences.get(self.key)) is not None:
             reasons.append(why.silent_lately(self.key, *silence, self.now_ns))
-        if (late := self.evidence.ahead.get(self.key)) is not None:
+        for late in self.heard.ahead[-1:]:
             right = self.readings and silent <= self.warn_ns
             reasons.append(why.clock_ahead(late, self.now_ns, "ok" if right else "warning"))
         reasons += self._from_events()
@@ -175,26 +189,18 @@ class _Judgement:
         return self._as_unit(state, tuple(reasons))
 
     def _as_unit(self, state: State, reasons: tuple[Reason, ...]) -> Unit:
-        late = self.evidence.ahead.get(self.key)
-        heard: list[Latest | EventRow] = [
-            *self.readings,
-            *self.events[:1],
-            *([late] if late else []),
-        ]
-        newest = max(heard, key=lambda each: (each.array_id != "", each.time_ns))
+        heard: list[Latest | EventRow] = [*self.readings, *self.events[:1], *self.heard.ahead]
         last_seen = min(max(each.time_ns for each in heard), self.now_ns)
         began = [
             timestamps.parse(reason.since)
             for reason in reasons
             if reason.severity == state != "ok" and reason.since
         ]
-        before = self.evidence.previous_state.get(self.key)
-        if before is not None and before.state == state:
-            began.append(before.since_ns)
+        if self.before is not None and self.before.state == state:
+            began.append(self.before.since_ns)
         since = min(began, default=None)
         return Unit(
             *self.key,
-            array_id=newest.array_id,
             state=state,
             score=score(state, reasons),
             since_ns=since,
@@ -207,7 +213,7 @@ class _Judgement:
 
     def _if_broken(self, reading: Latest, metric: catalog.Metric) -> State:
         """One false reading among good ones is no illness; alone it is never well."""
-        buckets = self.evidence.buckets.get(self.key, {}).get(reading.metric_type, ())
+        buckets = self._buckets().get(reading.metric_type, ())
         since = reading.time_ns - GLITCH_NS
         good = any(each.time_ns >= since and metric.is_possible(each.mean) for each in buckets)
         return "ok" if good else "warning"
@@ -216,10 +222,10 @@ class _Judgement:
         metric = catalog.metric(reading.metric_type)
         if metric is not None and not metric.is_possible(reading.value):
             return [why.impossible(reading, metric, self._if_broken(reading, metric))]
-        limits = self.rules.thresholds.limits_of(reading.metric_type, *self.key)
+        limits = self.rules.thresholds.limits_of(reading.metric_type, *self.key[:2])
         if limits is None or self.now_ns - reading.time_ns > self.unknown_ns:
             return []
-        looked_at = self.evidence.buckets.get(self.key, {}).get(reading.metric_type, ())
+        looked_at = self._buckets().get(reading.metric_type, ())
         buckets = [
             each
             for each in looked_at
@@ -245,8 +251,11 @@ class _Judgement:
         """What the drive says itself: of a drive that has fallen silent, still its last word."""
         if not any(smart_evidence.may_matter(r.metric_type, r.value) for r in self.readings):
             return []
-        growths = self.evidence.growths.get(self.key, {})
-        drive = self.evidence.drives.get(self.key, Drive())
+        growths: dict[str, Growth] = {}
+        for key in self.heard.keys:
+            growths.update(self.evidence.growths.get(key, {}))
+        known = (self.evidence.drives.get(key) for key in self.heard.keys)
+        drive = next((each for each in known if each), Drive())
         return smart_evidence.reasons(self.key, self.readings, growths, drive, self.now_ns)
 
     def _held_by_one(
@@ -256,7 +265,7 @@ class _Judgement:
 
         Between ``leave`` and ``enter`` the previous state decides.
         """
-        before = self.evidence.previous_state.get(self.key)
+        before = self.before
         was = before is not None and RANK[before.state] >= RANK[severity]
         if limits.reached(reading.value, limit.leave if was else limit.enter):
             return before.since_ns if before is not None and was else reading.time_ns
@@ -268,8 +277,8 @@ class _Judgement:
             return []
         lately = [e for e in self.events if self.rules.is_recent(e, self.now_ns)]
         recovery = Recovery(
-            self.evidence.buckets.get(self.key, {}),
-            lambda metric_type: self.rules.thresholds.limits_of(metric_type, *self.key),
+            self._buckets(),
+            lambda metric_type: self.rules.thresholds.limits_of(metric_type, *self.key[:2]),
         )
         known = self.evidence.resolved_events
         self.resolved = tuple(e for e in lately if event_key(e) in known or recovery.resolves(e))

@@ -13,8 +13,8 @@ import asyncio
 from collections.abc import Awaitable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import chain
 
-from reader.detection.findings import DeviceKey
 from reader.health import intervals, verdict
 from reader.health.close_looks import CloseLooks
 from reader.health.evidence import Evidence, Rules, Unit
@@ -32,7 +32,7 @@ from reader.lookups.single_flight import SingleFlight
 from reader.lookups.smart_history import SmartHistory
 from reader.lookups.watch_findings import WatchFindings
 from reader.settings import ReaderSettings
-from spindle.store.base import Bucket, Latest, Selection, Store
+from spindle.store.base import Bucket, DeviceKey, Latest, Selection, Store
 from spindle.timestamps import NS
 
 MOST_CLOSE_LOOKS = 16  #: devices of one question whose last minutes are read
@@ -67,7 +67,7 @@ class Examiner:
     intervals: Intervals = field(default_factory=Intervals)
     events: CriticalEvents = field(default_factory=CriticalEvents)
     latest: BatchedLatest = field(default_factory=BatchedLatest)
-    last_minutes: SingleFlight[DeviceKey, list[Bucket]] = field(
+    last_minutes: SingleFlight[tuple[str, str], list[Bucket]] = field(
         default_factory=lambda: SingleFlight(_LAST_MINUTES_SECONDS, 256)
     )
     close_looks: CloseLooks = field(default_factory=CloseLooks)
@@ -89,25 +89,39 @@ class Examiner:
 
         :raises StoreError: the store could not be asked.
         """
-        settings, rules = self.settings, self.rules
+        settings, array_id = self.settings, which.array_id
+        # What a unit says under no array, or under another that it has left, may matter too.
+        everywhere = replace(which, array_id=None)
         hours = max(EVENT_HISTORY_HOURS, settings.reader_event_minutes / 60)
-        events = await self.events.select(store, which, _ago(now_ns, hours))
-        present = await self._present(store, which, now_ns)
+        events = await self.events.select(store, everywhere, _ago(now_ns, hours))
+        present = await self._present(store, everywhere, now_ns)
+        readings, ahead = present.readings, present.ahead
+        if array_id is not None:
+            heard = [each.device for some in (readings, events, ahead.values()) for each in some]
+            here = {key[:2] for key in heard if key.array_id == array_id}
+            readings = [each for each in readings if each.device[:2] in here]
+            events = [each for each in events if each.device[:2] in here]
+            ahead = {key: late for key, late in ahead.items() if key[:2] in here}
         evidence = Evidence(
-            readings=present.readings,
-            ahead=present.ahead,
+            readings=readings,
+            ahead=ahead,
             events=events,
             findings=self.watch_findings.lasting,
             previous_state=self.watch_findings.previous_states,
             resolved_events=self.close_looks.resolved_events,
             silences=self.silences.over,
         )
-        if which.device_id is not None:
-            well = verdict.all_plainly_well(evidence, rules, now_ns)
-            if well is not None:
-                self.silences.note(well, now_ns)
-                return well
-        return await self._examine_closely(store, evidence, now_ns)
+        units = await self._judge(store, evidence, now_ns, of_one=which.device_id is not None)
+        return [unit for unit in units if array_id in (None, unit.array_id)]
+
+    async def _judge(
+        self, store: Store, evidence: Evidence, now_ns: int, *, of_one: bool
+    ) -> list[Unit]:
+        well = verdict.all_plainly_well(evidence, self.rules, now_ns) if of_one else None
+        if well is None:
+            return await self._examine_closely(store, evidence, now_ns)
+        self.silences.note(well, now_ns)
+        return well
 
     async def _examine_closely(self, store: Store, evidence: Evidence, now_ns: int) -> list[Unit]:
         rules, readings = self.rules, evidence.readings
@@ -131,10 +145,9 @@ class Examiner:
 
     def _drives(self, readings: Iterable[Latest]) -> dict[DeviceKey, Drive]:
         """What the rules ask of the drives that count something, where their facts are known."""
-        known = self.watch_findings.facts.of
-        keys = {(each.source_device, each.device_id) for each in to_look_up(readings)}
-        facts = {key: known[key] for key in keys if key in known}
-        return {key: Drive(each.protocol, each.rotation_rpm) for key, each in facts.items()}
+        keys = {each.device for each in to_look_up(readings)}
+        found = {key: self.watch_findings.facts.find(key) for key in keys}
+        return {key: Drive(f.protocol, f.rotation_rpm) for key, f in found.items() if f is not None}
 
     async def _present(self, store: Store, which: Selection, now_ns: int) -> Present:
         """The newest of each series. Of one device the store is asked, which is always right."""
@@ -143,12 +156,8 @@ class Examiner:
             return self.snapshot.present(which, since_ns, now_ns)
         if which.device_id is not None:
             of_id = await self.latest.readings(store, which.device_id, since_ns)
-            readings = [
-                each
-                for each in of_id
-                if which.source_device in (None, each.source_device)
-                and which.array_id in (None, each.array_id)
-            ]
+            kind = which.source_device
+            readings = [each for each in of_id if kind in (None, each.source_device)]
         else:
             readings = await store.latest(which, since_ns)
         return await until_now(store, which, readings, since_ns, now_ns)
@@ -156,7 +165,10 @@ class Examiner:
     async def _last_minutes(
         self, store: Store, evidence: Evidence, now_ns: int
     ) -> dict[DeviceKey, dict[str, list[Bucket]]]:
-        """The last minutes of the devices that need a close look most, by device and metric."""
+        """The last minutes of the devices that need a close look most, by device and metric.
+
+        An event may name no array where the readings do: all of the name's are read.
+        """
         keys = self.close_looks.candidates(evidence, self.rules, now_ns)[:MOST_CLOSE_LOOKS]
         if not keys:
             return {}
@@ -164,14 +176,18 @@ class Examiner:
         start = now_ns - min(self.rules.event_ns + verdict.AROUND_NS, _LONGEST_LOOK_NS)
         end = now_ns + AHEAD_NS
 
-        def look(key: DeviceKey) -> Awaitable[list[Bucket]]:
+        def look(kind: str, device_id: str) -> Awaitable[list[Bucket]]:
             def ask() -> Awaitable[list[Bucket]]:
-                return store.series(Selection(*key), start, end, BUCKET_NS, _ROWS)
+                return store.series(Selection(kind, device_id), start, end, BUCKET_NS, _ROWS)
 
-            return self.last_minutes.get(key, ask)
+            return self.last_minutes.get((kind, device_id), ask)
 
-        looks = await asyncio.gather(*map(look, keys))
-        return {key: _by_metric(buckets) for key, buckets in zip(keys, looks, strict=True)}
+        names = dict.fromkeys(key[:2] for key in keys)
+        looks = await asyncio.gather(*(look(*name) for name in names))
+        found: dict[DeviceKey, dict[str, list[Bucket]]] = {key: {} for key in keys}
+        for bucket in chain.from_iterable(looks):
+            found.setdefault(bucket.device, {}).setdefault(bucket.metric_type, []).append(bucket)
+        return found
 
     async def _usual_intervals(
         self, store: Store, readings: Sequence[Latest], now_ns: int
@@ -179,7 +195,7 @@ class Examiner:
         """Usual seconds between two readings of the devices that have been silent for a while."""
         last_seen: dict[DeviceKey, int] = {}
         for reading in readings:
-            key = reading.source_device, reading.device_id
+            key = reading.device
             last_seen[key] = max(last_seen.get(key, 0), reading.time_ns)
         silent_since = now_ns - int(self.rules.stale_ns * verdict.WARN_SHARE)
         silent = {key: seen for key, seen in last_seen.items() if seen < silent_since}
@@ -205,10 +221,3 @@ class Examiner:
 
 def _ago(now_ns: int, hours: float) -> int:
     return max(0, now_ns - int(hours * 3600 * NS))
-
-
-def _by_metric(buckets: Sequence[Bucket]) -> dict[str, list[Bucket]]:
-    by_metric: dict[str, list[Bucket]] = {}
-    for bucket in buckets:
-        by_metric.setdefault(bucket.metric_type, []).append(bucket)
-    return by_metric

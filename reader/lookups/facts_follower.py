@@ -71,7 +71,7 @@ class _Known:
         return getattr(self._store, name)
 
     def _shown(self, rows: Sequence[Any]) -> list[Any]:
-        return [row for row in rows if not self._facts.hides(row.source_device, row.device_id)]
+        return [row for row in rows if not self._facts.hides(row.device)]
 
     async def latest(self, *args: Any, **more: Any) -> list[Any]:
         return self._shown(await self._store.latest(*args, **more))

@@ -8,9 +8,9 @@ from typing import Any
 
 import orjson
 
-from reader.detection.findings import DeviceKey
 from spindle.errors import InvalidInput
 from spindle.models import DeviceFacts, parse
+from spindle.store.base import NO_ARRAY, DeviceKey
 
 _MOST = 100_000  # devices; later ones are as if they had no facts
 
@@ -18,7 +18,7 @@ _MOST = 100_000  # devices; later ones are as if they had no facts
 class KnownFacts:
     """The newest facts of each device. Mutable.
 
-    :ivar of: by class and device.
+    :ivar of: by the unit that they name.
     :ivar simulated: the devices that do not exist.
     :ivar hide_simulated: answers know nothing of those: see ``READER_SIMULATED``.
     """
@@ -28,9 +28,13 @@ class KnownFacts:
         self.simulated: set[DeviceKey] = set()
         self.hide_simulated = hide_simulated
 
-    def hides(self, source_device: str, device_id: str) -> bool:
+    def hides(self, device: DeviceKey) -> bool:
         """Whether answers are to know nothing of this device."""
-        return self.hide_simulated and (source_device, device_id) in self.simulated
+        return self.hide_simulated and device in self.simulated
+
+    def find(self, device: DeviceKey) -> DeviceFacts | None:
+        """The facts of a unit: its own, else those of one by that name that names no array."""
+        return self.of.get(device) or self.of.get(device._replace(array_id=NO_ARRAY))
 
     def take(self, payload: bytes, latest_ns: int) -> None:
         """One message of facts; one that cannot be read says nothing.
@@ -39,8 +43,9 @@ class KnownFacts:
         """
         with contextlib.suppress(ValueError, InvalidInput):
             facts = parse(DeviceFacts, orjson.loads(payload), latest_ns)
-            key = facts.source_device, facts.device_id
-            if key not in self.of and len(self.of) >= _MOST:
+            key = DeviceKey(facts.source_device, facts.device_id, facts.array_id or NO_ARRAY)
+            known = self.of.get(key)
+            if len(self.of) >= _MOST if known is None else known.timestamp > facts.timestamp:
                 return
             self.of[key] = facts
             (self.simulated.add if facts.simulated else self.simulated.discard)(key)
@@ -58,4 +63,4 @@ class KnownFacts:
         kind, device = row.get("source_device"), row.get("device_id") or row.get("device")
         if not isinstance(device, str) or {"message", "severity"} <= row.keys():
             return False  # a reason: the row that it stands in says it
-        return (kind, device) in self.simulated
+        return DeviceKey(str(kind), device, row.get("array_id") or NO_ARRAY) in self.simulated

@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from reader.detection.findings import DeviceKey
-from spindle.store.base import Latest, Selection, Store
+from spindle.store.base import DeviceKey, Latest, Selection, Store
 from spindle.timestamps import NS
 
 AHEAD_NS = 10 * NS
@@ -33,7 +32,7 @@ def furthest_ahead(readings: Iterable[Latest]) -> dict[DeviceKey, Latest]:
     """Of each device the reading that lies furthest ahead."""
     ahead: dict[DeviceKey, Latest] = {}
     for reading in readings:
-        key = reading.source_device, reading.device_id
+        key = reading.device
         if key not in ahead or reading.time_ns > ahead[key].time_ns:
             ahead[key] = reading
     return ahead

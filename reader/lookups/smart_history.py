@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from reader.detection.findings import DeviceKey
 from reader.health import smart_evidence as smart
 from reader.health.smart import Growth
 from reader.lookups.single_flight import SingleFlight
-from spindle.store.base import Bucket, Latest, Selection, SeriesKey, Store
+from spindle.store.base import Bucket, DeviceKey, Latest, Selection, SeriesKey, Store
 from spindle.timestamps import NS
 
 MOST = 64  #: series of one question whose history is read; those read lately are known
@@ -40,8 +39,7 @@ class SmartHistory:
         for newest, history in zip(chosen, histories, strict=True):
             grown = smart.growth(newest, history)
             if grown is not None:
-                key = newest.source_device, newest.device_id
-                found.setdefault(key, {})[newest.metric_type] = grown
+                found.setdefault(newest.device, {})[newest.metric_type] = grown
         return found
 
     async def _history(self, store: Store, newest: Latest) -> list[Bucket]:

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from reader.detection.anomaly import Anomaly
-from reader.detection.findings import DeviceKey, Finding
+from reader.detection.findings import Finding
 from reader.health.evidence import PreviousState
 from reader.lookups.known_facts import KnownFacts
-from spindle.store.base import SeriesKey
+from spindle.store.base import DeviceKey, SeriesKey
 
 
 @dataclass

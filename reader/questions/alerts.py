@@ -11,7 +11,7 @@ from pydantic import Field
 from reader.answering.context import Answer, Query, QueryContext
 from reader.answering.params import Criticality, DeviceParams, Minutes, Time, Whole
 from spindle import timestamps
-from spindle.store.base import EventRow, Selection
+from spindle.store.base import EventRow
 
 _SUMMARISED = 10_000  # events that the summary counts at most
 
@@ -37,7 +37,7 @@ class AlertsParams(DeviceParams):
 async def _alerts_critical(context: QueryContext, asked: AlertsParams) -> Answer:
     page_end = asked.offset + asked.limit
     events = await context.store.events(
-        Selection(asked.source_device, asked.device_id),
+        asked.selection(),
         context.ago(asked.since_minutes * 60),
         asked.min_criticality,
         limit=max(_SUMMARISED, page_end) + 1,

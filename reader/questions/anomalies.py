@@ -32,7 +32,6 @@ _MOST_ROWS = 100_000  # of one answer of the store
 class AnomaliesParams(DeviceParams):
     """Parameters of ``anomalies``."""
 
-    array_id: Name | None = Field(None, description="the array that devices belong to")
     metric_type: Name | None = Field(None, description="one metric, such as Latency; default all")
     since_minutes: Minutes = Field(60.0, description="how far back, in minutes")
     min_score: Annotated[Number, Field(gt=0, le=1)] = Field(
@@ -48,7 +47,7 @@ class AnomaliesParams(DeviceParams):
 async def _anomalies(context: QueryContext, asked: AnomaliesParams) -> Answer:
     now, watch = context.now_ns / NS, context.watch_findings
     start = now - asked.since_minutes * 60
-    which = Selection(asked.source_device, asked.device_id, asked.array_id, asked.metric_type)
+    which = asked.selection(asked.metric_type)
     # The watch remembers no score below its own.
     recorded = watch.watching and asked.min_score >= ALARM
     beside: dict[str, Any] = {"source": "watch" if recorded else "store"}

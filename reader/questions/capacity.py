@@ -10,18 +10,16 @@ from pydantic import Field
 
 from reader.answering.context import Answer, Query, QueryContext
 from reader.answering.params import DeviceParams, Number, Whole
-from reader.detection.findings import DeviceKey
 from reader.forecasting import capacity
 from reader.lookups.capacity_past import Past, read_past
 from spindle.models import Name
-from spindle.store.base import Selection
+from spindle.store.base import DeviceKey
 from spindle.timestamps import NS
 
 
 class ForecastParams(DeviceParams):
     """Parameters of ``capacity_forecast``."""
 
-    array_id: Name | None = Field(None, description="the array that devices belong to")
     metric_type: Name = Field(
         "CapacityUsed",
         description="what fills up: CapacityUsed, PercentageUsed, any rising counter",
@@ -38,7 +36,7 @@ class ForecastParams(DeviceParams):
 
 
 async def _capacity_forecast(context: QueryContext, asked: ForecastParams) -> Answer:
-    which = Selection(asked.source_device, asked.device_id, asked.array_id, asked.metric_type)
+    which = asked.selection(asked.metric_type)
     retention_hours = context.settings.retention_hours
     past = await read_past(context.store, which, context.now_ns, retention_hours)
     # Two seconds of arithmetic for a thousand devices: other questions are answered meanwhile.
@@ -55,7 +53,7 @@ def _rows(
     full = capacity.full_at(asked.metric_type, asked.full_at)
     made = capacity.soonest_first(series, now, asked.horizon_days, full)
     # The real ones first; within both the soonest full.
-    made = sorted(made, key=lambda each: (each[0].source_device, each[0].device_id) in simulated)
+    made = sorted(made, key=lambda each: each[0].device in simulated)
     return [capacity.row(name, forecast) for name, forecast in made[: asked.limit + 1]]
 
 

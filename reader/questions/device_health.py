@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from pydantic import Field
-
 from reader.answering.context import Answer, Query, QueryContext
-from reader.answering.params import DeviceParams
+from reader.answering.params import DeviceParams, several
 from reader.health import summary
-from spindle.models import Name
-from spindle.store.base import Selection
 
 
 class HealthParams(DeviceParams):
@@ -18,14 +14,13 @@ class HealthParams(DeviceParams):
 
     needs_device: ClassVar[bool] = True
 
-    array_id: Name | None = Field(None, description="the array or host that it belongs to")
-
 
 async def _device_health(context: QueryContext, asked: HealthParams) -> Answer:
-    which = Selection(asked.source_device, asked.device_id, asked.array_id)
+    which = asked.selection()
     units = await context.examiner.examine(context.store, which, context.now_ns)
     hours = context.settings.reader_lookback_hours
-    return Answer(summary.of_device(asked.device, asked.source_device, units, hours))
+    found = summary.of_device(asked.device, asked.source_device, units, hours)
+    return Answer(found, several(asked, (unit.key for unit in units)))
 
 
 _EXAMPLE_REPLY = """
@@ -33,8 +28,9 @@ _EXAMPLE_REPLY = """
 "since": "2026-11-23T05:26:15Z", "source_device": "DiskUnit",
 "last_seen": "2026-11-23T05:26:56.003020285Z", "counts": {"ok": 11, "unknown": 0, "warning": 0,
 "critical": 1}, "reasons": [{"source_device": "DiskUnit", "device": "array1-disk3",
-"metric_type": "DiskTemp", "event_type": null, "value": 68.81, "unit": "degC", "limit": 60.0,
-"severity": "critical", "time": "2026-11-23T05:26:56.003020285Z", "since": "2026-11-23T05:26:15Z",
+"array_id": "array1", "metric_type": "DiskTemp", "event_type": null, "value": 68.81,
+"unit": "degC", "limit": 60.0, "severity": "critical",
+"time": "2026-11-23T05:26:56.003020285Z", "since": "2026-11-23T05:26:15Z",
 "message": "DiskTemp 68.81 degC, at or above 60 degC (critical) for 41 s"}]}}
 """
 
@@ -45,8 +41,8 @@ QUESTIONS = (
         "unknown?",
         params=HealthParams,
         reply="{device, health, score, since, source_device, last_seen, counts, reasons}, reasons "
-        "worst first: a list of {source_device, device, metric_type, event_type, value, unit, "
-        "limit, severity, time, since, message}",
+        "worst first: a list of {source_device, device, array_id, metric_type, event_type, value, "
+        "unit, limit, severity, time, since, message}; `note` where several units have the name",
         example={"source_device": "DiskUnit"},
         example_reply=_EXAMPLE_REPLY,
         handler=_device_health,

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
+from dataclasses import replace
 from typing import Annotated, Any
 
 from pydantic import Field
 
 from reader.answering.context import Answer, Query, QueryContext
 from reader.answering.params import DeviceParams, Minutes, Whole
-from reader.detection.findings import DeviceKey
-from reader.health.hosts import apart
+from reader.health.hosts import Heard, apart
 from reader.lookups.present import until_now
 from spindle import catalog, timestamps
-from spindle.models import DeviceFacts, Name
-from spindle.store.base import EventRow, Latest, Selection
+from spindle.models import DeviceFacts
+from spindle.store.base import EventRow, Latest
 
 #: Of the facts; they stand beside them.
 _KEYS = {"timestamp", "source_device", "device_id", "array_id"}
@@ -25,7 +25,6 @@ _EVENT_ONLY = 2_000  # newest events looked through for devices that send no met
 class DevicesParams(DeviceParams):
     """Parameters of ``devices``."""
 
-    array_id: Name | None = Field(None, description="the array that devices belong to")
     since_minutes: Minutes | None = Field(
         None, description="seen in the last so many minutes; default READER_LOOKBACK_HOURS"
     )
@@ -35,59 +34,51 @@ class DevicesParams(DeviceParams):
 
 
 async def _devices(context: QueryContext, asked: DevicesParams) -> Answer:
-    which = Selection(asked.source_device, asked.device_id, asked.array_id)
+    which = asked.selection()
     minutes = asked.since_minutes or context.settings.reader_lookback_hours * 60
     since = context.ago(minutes * 60)
-    stored = await context.store.latest(which, since)
-    present = await until_now(context.store, which, stored, since, context.now_ns)
+    # A drive that has moved away is not of the array any more.
+    everywhere = replace(which, array_id=None) if which.device_id else which
+    stored = await context.store.latest(everywhere, since)
+    present = await until_now(context.store, everywhere, stored, since, context.now_ns)
     readings = [*present.readings]
-    known = {(each.source_device, each.device_id) for each in readings}
+    known = {each.device for each in readings}
     readings += [late for key, late in present.ahead.items() if key not in known]
-    events = await context.store.events(which, since, limit=_EVENT_ONLY)
+    events = await context.store.events(everywhere, since, limit=_EVENT_ONLY)
     facts = context.watch_findings.facts
-    devices = rows(readings, events, facts.of)
-    devices.sort(key=lambda row: (row["source_device"], row["device_id"]) in facts.simulated)
-    return Answer(devices[: asked.limit], truncated=len(devices) > asked.limit)
+    units = [u for u in heard(readings, events) if which.array_id in (None, u.key.array_id)]
+    units.sort(key=lambda unit: unit.key in facts.simulated)
+    devices = [row(unit, facts.find(unit.key)) for unit in units[: asked.limit]]
+    return Answer(devices, truncated=len(units) > asked.limit)
 
 
-def rows(
-    readings: Iterable[Latest],
-    events: Iterable[EventRow],
-    facts: Mapping[DeviceKey, DeviceFacts] | None = None,
-) -> list[dict[str, Any]]:
-    """``[{device_id, source_device, array_id, last_seen, facts, metrics}]`` by class, then device.
-
-    ``metrics`` holds per metric type ``{value, unit, time}``. A device that has sent only events is
-    there too, with no metrics.
-    """
-    seen: defaultdict[tuple[str, str], list[Latest | EventRow]] = defaultdict(list)
+def heard(readings: Iterable[Latest], events: Iterable[EventRow]) -> list[Heard]:
+    """The units by class, device and array; also those that have sent only events."""
+    read: defaultdict[tuple[str, str], list[Latest]] = defaultdict(list)
+    happened: defaultdict[tuple[str, str], list[EventRow]] = defaultdict(list)
     for reading in readings:
-        seen[reading.source_device, reading.device_id].append(reading)
+        read[reading.source_device, reading.device_id].append(reading)
     for event in events:
-        seen[event.source_device, event.device_id].append(event)
+        happened[event.source_device, event.device_id].append(event)
     return [
-        _row(*key, [*own, *told], (facts or {}).get(key))
-        for key in sorted(seen)
-        for own, told in apart(
-            [each for each in seen[key] if isinstance(each, Latest)],
-            [each for each in seen[key] if isinstance(each, EventRow)],
-        )
+        unit
+        for name in sorted(read.keys() | happened.keys())
+        for unit in apart(read.get(name, ()), happened.get(name, ()))
     ]
 
 
-def _row(
-    source_device: str,
-    device_id: str,
-    heard: list[Latest | EventRow],
-    facts: DeviceFacts | None,
-) -> dict[str, Any]:
-    heard.sort(key=lambda item: item.time_ns)  # so that the newest of each metric wins
-    arrays = [item.array_id for item in heard if item.array_id]
+def row(unit: Heard, facts: DeviceFacts | None) -> dict[str, Any]:
+    """``{device_id, source_device, array_id, last_seen, facts, metrics}``.
+
+    ``metrics`` holds per metric type ``{value, unit, time}``.
+    """
+    readings = sorted(unit.readings, key=lambda each: each.time_ns)  # so that the newest wins
+    seen = [each.time_ns for some in (readings, unit.events) for each in some]
     return {
-        "device_id": device_id,
-        "source_device": source_device,
-        "array_id": arrays[-1] if arrays else None,
-        "last_seen": timestamps.format_ns(heard[-1].time_ns),
+        "device_id": unit.key.device_id,
+        "source_device": unit.key.source_device,
+        "array_id": unit.key.array_id or None,
+        "last_seen": timestamps.format_ns(max(seen)),
         "facts": {} if facts is None else facts.model_dump(exclude=_KEYS, exclude_none=True),
         "metrics": {
             reading.metric_type: {
@@ -95,8 +86,7 @@ def _row(
                 "unit": catalog.unit(reading.metric_type),
                 "time": timestamps.format_ns(reading.time_ns),
             }
-            for reading in heard
-            if isinstance(reading, Latest)
+            for reading in readings
         },
     }
 

@@ -9,14 +9,11 @@ from pydantic import Field
 from reader.answering.context import Answer, Query, QueryContext
 from reader.answering.params import DeviceParams, Whole
 from reader.health import summary
-from spindle.models import Name
-from spindle.store.base import Selection
 
 
 class FleetParams(DeviceParams):
     """Parameters of ``fleet_health``."""
 
-    array_id: Name | None = Field(None, description="the array that devices belong to")
     state: Literal["ok", "unknown", "warning", "critical"] | None = Field(
         None, description="list devices in this state; default all that are not ok"
     )
@@ -26,7 +23,7 @@ class FleetParams(DeviceParams):
 
 
 async def _fleet_health(context: QueryContext, asked: FleetParams) -> Answer:
-    which = Selection(asked.source_device, asked.device_id, asked.array_id)
+    which = asked.selection()
     units = await context.examiner.examine(context.store, which, context.now_ns)
     simulated = context.watch_findings.facts.simulated
     redundancy = context.settings.redundancy()
@@ -39,8 +36,9 @@ _EXAMPLE_REPLY = """
 "devices": [{"device": "array1-disk3", "source_device": "DiskUnit", "array_id": "array1",
 "health": "critical", "score": 19, "since": "2026-11-23T05:26:15Z",
 "last_seen": "2026-11-23T05:26:56.003020285Z", "reasons": [{"source_device": "DiskUnit",
-"device": "array1-disk3", "metric_type": "DiskTemp", "event_type": null, "value": 68.81,
-"unit": "degC", "limit": 60.0, "severity": "critical", "time": "2026-11-23T05:26:56.003020285Z",
+"device": "array1-disk3", "array_id": "array1", "metric_type": "DiskTemp",
+"event_type": null, "value": 68.81, "unit": "degC", "limit": 60.0, "severity": "critical",
+"time": "2026-11-23T05:26:56.003020285Z",
 "since": "2026-11-23T05:26:15Z",
 "message": "DiskTemp 68.81 degC, at or above 60 degC (critical) for 41 s"}]}],
 "arrays": [{"array_id": "array1", "health": "critical", "score": 19, "counts": {"ok": 6,

@@ -8,11 +8,11 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field
 
 from reader.answering.context import Answer, Query, QueryContext
-from reader.answering.params import LONGEST_MINUTES, DeviceParams, Minutes, Number, Whole
+from reader.answering.params import LONGEST_MINUTES, DeviceParams, Minutes, Number, Whole, several
 from spindle import timestamps
 from spindle.catalog import unit
 from spindle.models import Name
-from spindle.store.base import Bucket, Selection
+from spindle.store.base import Bucket
 from spindle.timestamps import NS
 
 
@@ -33,13 +33,14 @@ class SeriesParams(DeviceParams):
 
 async def _series(context: QueryContext, asked: SeriesParams) -> Answer:
     buckets = await context.store.series(
-        Selection(asked.source_device, asked.device_id, None, asked.metric_type),
+        asked.selection(asked.metric_type),
         context.ago(asked.since_minutes * 60),
         context.end_ns,
         max(1, int(asked.every_seconds * NS)) if asked.every_seconds else None,
         limit=asked.limit + 1,
     )
-    return Answer(rows(buckets[: asked.limit]), truncated=len(buckets) > asked.limit)
+    beside = several(asked, (bucket.device for bucket in buckets))
+    return Answer(rows(buckets[: asked.limit]), beside, len(buckets) > asked.limit)
 
 
 def rows(buckets: Iterable[Bucket]) -> list[dict[str, Any]]:
@@ -73,7 +74,7 @@ QUESTIONS = (
         description="A device's readings over time: mean, least and most of each step.",
         params=SeriesParams,
         reply="a list of {time, device_id, source_device, array_id, metric_type, unit, mean, min, "
-        "max, count}, oldest first within each series",
+        "max, count}, oldest first within each series; `note` where several units have the name",
         example={"source_device": "DiskUnit", "metric_type": "DiskTemp", "every_seconds": 60},
         example_reply=_EXAMPLE_REPLY,
         handler=_series,

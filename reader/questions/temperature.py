@@ -13,9 +13,9 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field
 
 from reader.answering.context import Answer, Query, QueryContext
-from reader.answering.params import DeviceParams, Minutes, Number
+from reader.answering.params import DeviceParams, Minutes, Number, several
 from reader.lookups.present import AHEAD_NS
-from spindle.store.base import Bucket, Selection
+from spindle.store.base import Bucket, DeviceKey
 
 METRIC = "DiskTemp"
 _RAW_UNITS = 50  # a class of more units is compared by buckets, not reading by reading
@@ -34,7 +34,7 @@ class TemperatureParams(DeviceParams):
 
 
 async def _anomaly_temperature(context: QueryContext, asked: TemperatureParams) -> Answer:
-    which = Selection(asked.source_device, asked.device_id, None, METRIC)
+    which = asked.selection(METRIC)
     start, end = context.ago(asked.window_minutes * 60), context.now_ns + AHEAD_NS
     units = len(await context.store.latest(which, start))
     buckets: list[Bucket] = []
@@ -44,15 +44,15 @@ async def _anomaly_temperature(context: QueryContext, asked: TemperatureParams) 
         per_unit = max(2, min(60, _MOST_ROWS // max(1, units) - 1))
         every = max(1, (context.now_ns - start) // per_unit)
         buckets = await context.store.series(which, start, end, every, _MOST_ROWS)
-    return Answer(answer(asked.device, buckets, asked.threshold, asked.window_minutes))
+    found = answer(asked.device, buckets, asked.threshold, asked.window_minutes)
+    return Answer(found, several(asked, (bucket.device for bucket in buckets)))
 
 
 @dataclass(frozen=True, slots=True)
 class Rise:
     """One unit's temperatures in the window, in degC; ``ratio`` is None where it has no meaning."""
 
-    source_device: str
-    device_id: str
+    unit: DeviceKey
     initial: float
     latest: float
     ratio: float | None
@@ -60,19 +60,19 @@ class Rise:
 
 def rises(buckets: Iterable[Bucket]) -> list[Rise]:
     """Each unit with at least two buckets, the one that rose most first."""
-    units: defaultdict[tuple[str, str], list[Bucket]] = defaultdict(list)
+    units: defaultdict[DeviceKey, list[Bucket]] = defaultdict(list)
     for bucket in buckets:
-        units[bucket.source_device, bucket.device_id].append(bucket)
+        units[bucket.device].append(bucket)
     risen = [_rise(key, unit) for key, unit in units.items() if len(unit) >= 2]
     # Where no ratio has a meaning, the hottest comes first.
     return sorted(risen, key=lambda r: (r.ratio is not None, r.ratio or 0, r.latest), reverse=True)
 
 
-def _rise(key: tuple[str, str], buckets: Sequence[Bucket]) -> Rise:
+def _rise(key: DeviceKey, buckets: Sequence[Bucket]) -> Rise:
     first = min(buckets, key=lambda bucket: bucket.time_ns)
     last = max(buckets, key=lambda bucket: bucket.time_ns)
     ratio = last.mean / first.mean if first.mean > 0 else None
-    return Rise(*key, first.mean, last.mean, ratio)
+    return Rise(key, first.mean, last.mean, ratio)
 
 
 def answer(
@@ -98,18 +98,20 @@ def answer(
             "anomaly": None,
             "reason": _too_little(device, buckets, window_minutes),
             "source_device": None,
+            "array_id": None,
             **counts,
         }
     worst = units[0]
     return {
-        "device": worst.device_id,
+        "device": worst.unit.device_id,
         "initial_temp": worst.initial,
         "latest_temp": worst.latest,
         "ratio": None if worst.ratio is None else round(worst.ratio, 2),
         "ratio_exact": worst.ratio,
         "anomaly": None if worst.ratio is None else worst.ratio >= threshold,
         "reason": None if worst.ratio is not None else "no ratio: it began at or below 0 degC",
-        "source_device": worst.source_device,
+        "source_device": worst.unit.source_device,
+        "array_id": worst.unit.array_id or None,
         **counts,
     }
 
@@ -122,7 +124,8 @@ def _too_little(device: str, buckets: Sequence[Bucket], window_minutes: float) -
 _EXAMPLE_REPLY = """
 {"status": "success", "data": {"device": "array1-disk3", "initial_temp": 32.63,
 "latest_temp": 68.81, "ratio": 2.11, "ratio_exact": 2.1088, "anomaly": true,
-"reason": null, "source_device": "DiskUnit", "devices_compared": 12, "devices_anomalous": 1}}
+"reason": null, "source_device": "DiskUnit", "array_id": "array1",
+"devices_compared": 12, "devices_anomalous": 1}}
 """
 
 QUESTIONS = (
@@ -131,8 +134,8 @@ QUESTIONS = (
         description="Has the temperature of a device, or of any in a class, risen too much?",
         params=TemperatureParams,
         reply="{device, initial_temp, latest_temp, ratio, ratio_exact, anomaly, reason, "
-        "source_device, devices_compared, devices_anomalous}; nulls and a reason where there are "
-        "too few readings",
+        "source_device, array_id, devices_compared, devices_anomalous}; nulls and a reason where "
+        "there are too few readings; `note` where several units have the name",
         example={"source_device": "DiskUnit", "threshold": 1.3, "window_minutes": 20},
         example_reply=_EXAMPLE_REPLY,
         handler=_anomaly_temperature,

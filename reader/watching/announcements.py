@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from uuid import UUID, uuid5
 
 import orjson
 
 from reader.detection.anomaly import Anomaly
-from reader.detection.findings import DeviceKey
-from reader.health.evidence import PreviousState, Unit
-from reader.health.reasons import ANOMALY
+from reader.health.evidence import PreviousState, Unit, last_state
+from reader.health.reasons import ANOMALY, row
 from spindle import subjects, timestamps
 from spindle.models import MAX_MESSAGE, Event
+from spindle.store.base import DeviceKey
 
 _IDS = UUID("5f3c2a52-6d0c-4a39-9a4e-8f1f1a2d7c10")
 MOST_REASONS = 5  # of one change
@@ -36,6 +36,7 @@ def event(anomaly: Anomaly) -> Announcement:
     """The event that an anomaly began or, where it has ended, that it is over."""
     key, lasts, text = anomaly.key, not anomaly.ended, anomaly.episode.text
     what = f"{key.source_device}/{key.device_id}/{key.metric_type}/{anomaly.is_among_peers}"
+    what += f"/{key.array_id}" if key.array_id else ""
     began, last = timestamps.format_ns(anomaly.start_ns), timestamps.format_ns(anomaly.last_ns)
     said = Event(
         id=str(uuid5(_IDS, f"{what}/{began}/{lasts}")),
@@ -59,8 +60,7 @@ def states(
     for unit in units:
         if unit.state == "ok":
             continue
-        key = unit.source_device, unit.device_id
-        was = before.get(key)
+        key, was = unit.key, last_state(before, unit.key)
         same = was is not None and was.state == unit.state
         since = was.since_ns if was is not None and same else unit.since_ns or now_ns
         found[key] = PreviousState(unit.state, since)
@@ -73,7 +73,7 @@ def changes(
     """One announcement for each unit whose state is not what it was."""
     found = []
     for unit in units:
-        was = before.get((unit.source_device, unit.device_id))
+        was = last_state(before, unit.key)
         old = "ok" if was is None else was.state
         if old != unit.state:
             found.append(_change(unit, old, now_ns))
@@ -90,7 +90,7 @@ def _change(unit: Unit, old: str, now_ns: int) -> Announcement:
         "score": unit.score,
         "since": None if unit.since_ns is None else timestamps.format_ns(unit.since_ns),
         "time": timestamps.format_ns(now_ns),
-        "reasons": [asdict(reason) for reason in unit.reasons[:MOST_REASONS]],
+        "reasons": [row(reason) for reason in unit.reasons[:MOST_REASONS]],
     }
     subject = subjects.device_subject(subjects.HEALTH_CHANGED, unit.source_device, unit.device_id)
     return Announcement(subject, orjson.dumps(said))

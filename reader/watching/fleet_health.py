@@ -7,14 +7,14 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from reader.detection.findings import RANK, DeviceKey
-from reader.health.evidence import PreviousState
+from reader.detection.findings import RANK
+from reader.health.evidence import ANY_ARRAY, PreviousState
 from reader.watching import announcements
 from reader.watching.bucket import HEALTH, WatchBucket
 from reader.watching.share_store import WatchDeps
 from spindle.bus.buckets import Overtaken
 from spindle.errors import StoreError
-from spindle.store.base import Selection
+from spindle.store.base import DeviceKey, Selection
 from spindle.timestamps import NS
 
 log = logging.getLogger("reader.watch")
@@ -79,7 +79,10 @@ class FleetHealth:
 
 def health_json(states: dict[DeviceKey, PreviousState], checked_ns: int) -> dict[str, Any]:
     """The devices that are not ok, as JSON takes them."""
-    devices = {f"{kind}/{device}": list(before) for (kind, device), before in states.items()}
+    devices = {
+        f"{key.source_device}/{key.device_id}/{key.array_id}": list(before)
+        for key, before in states.items()
+    }
     return {"checked": checked_ns, "devices": devices}
 
 
@@ -89,7 +92,8 @@ def health_from_json(data: object) -> tuple[dict[DeviceKey, PreviousState], int]
         return {}, 0
     found: dict[DeviceKey, PreviousState] = {}
     for name, (state, since) in data.get("devices", {}).items():
-        kind, _, device = name.partition("/")
+        kind, device, *array = name.split("/")
         if state in RANK:
-            found[kind, device] = PreviousState(state, int(since))
+            key = DeviceKey(kind, device, *(array or [ANY_ARRAY]))
+            found[key] = PreviousState(state, int(since))
     return found, int(data.get("checked", 0))

@@ -6,12 +6,12 @@ import logging
 from collections import defaultdict
 from collections.abc import Sequence
 
-from reader.detection.findings import DeviceKey, Finding
+from reader.detection.findings import Finding
 from reader.lookups.watch_findings import WatchFindings
 from reader.watching.ownership import share_of
 from reader.watching.series import FollowedSeries
 from reader.watching.share import Record, Share, read_record
-from spindle.store.base import SeriesKey
+from spindle.store.base import DeviceKey, SeriesKey
 from spindle.timestamps import NS
 
 log = logging.getLogger("reader.watch")
@@ -95,15 +95,15 @@ class FollowedShares:
             anomaly
             for record in records
             for anomaly in record.anomalies
-            if not facts.hides(*anomaly.device)
+            if not facts.hides(anomaly.device)
         ]
         lasting: defaultdict[DeviceKey, list[Finding]] = defaultdict(list)
         for anomaly in anomalies:
             if not anomaly.ended:
                 lasting[anomaly.device].append(anomaly.finding())
         for each in self.forecasts:
-            if not facts.hides(each.source_device, each.device_id):
-                lasting[each.source_device, each.device_id].append(each)
+            if not facts.hides(each.device):
+                lasting[each.device].append(each)
         findings.anomalies, findings.lasting = anomalies, lasting
         findings.unwatched = sum(record.unwatched for record in records)
         findings.since = max((record.since for record in records), default=0.0)
@@ -111,5 +111,5 @@ class FollowedShares:
             key: left
             for each in records
             for key, left in each.learning.items()
-            if not facts.hides(key.source_device, key.device_id)
+            if not facts.hides(key.device)
         }

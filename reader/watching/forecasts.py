@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from reader.detection.findings import DeviceKey, Finding
+from reader.detection.findings import Finding
 from reader.forecasting import capacity
 from reader.lookups.capacity_past import Past, read_past
 from reader.watching import ownership
@@ -19,7 +19,7 @@ from reader.watching.followed_shares import FollowedShares
 from reader.watching.share_store import WatchDeps
 from spindle.bus.buckets import Overtaken
 from spindle.errors import StoreError
-from spindle.store.base import Selection, Store
+from spindle.store.base import DeviceKey, Selection, Store
 from spindle.timestamps import NS
 
 log = logging.getLogger("reader.watch")
@@ -69,7 +69,7 @@ async def findings(
     :raises StoreError: the store could not be asked.
     """
     past = await read_past(store, Selection(metric_type=METRIC), now_ns, retention_hours)
-    began = {(each.source_device, each.device_id): each.since_ns for each in before}
+    began = {each.device: each.since_ns for each in before}
     return await asyncio.to_thread(_found, past, now_ns, began)
 
 
@@ -78,7 +78,7 @@ def _found(past: Past, now_ns: int, began: dict[DeviceKey, int]) -> list[Finding
     full = capacity.full_at(METRIC, None)
     found = []
     for name, forecast in capacity.soonest_first(series, now_ns / NS, HORIZON_DAYS, full):
-        since = began.get((name.source_device, name.device_id), now_ns)
+        since = began.get(name.device, now_ns)
         finding = capacity.filling_finding(name, forecast, since)
         if finding is not None:
             found.append(finding)

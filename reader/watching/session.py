@@ -127,9 +127,10 @@ class _Session:
         # Not renewed in time: another reader may follow these shares by now.
         scored = time.monotonic() <= self._held_until
         facts = self._deps.findings.facts
+        hides = facts.hides if facts.hide_simulated else None
         self._deps.snapshot.set_now(time.time_ns())
         for series, time_ns, value in self._metrics_in.good(message.data, latest):
-            if facts.hides(series.key.source_device, series.key.device_id):
+            if hides is not None and hides(series.key.device):
                 continue
             self._deps.snapshot.take(series.key, time_ns, value)
             if scored:

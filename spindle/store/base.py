@@ -24,6 +24,18 @@ def clamped(number: int) -> int:
     return min(max(number, _FIRST_NS), _LAST_NS)
 
 
+class DeviceKey(NamedTuple):
+    """What one unit is known by: two hosts' ``sda`` are two.
+
+    :ivar device_id: the class itself where the publisher named no unit.
+    :ivar array_id: the array or host that it belongs to, ``NO_ARRAY`` for none.
+    """
+
+    source_device: str
+    device_id: str
+    array_id: str
+
+
 class SeriesKey(NamedTuple):
     """What one time series of ``device_metrics`` is known by.
 
@@ -35,6 +47,11 @@ class SeriesKey(NamedTuple):
     metric_type: str
     device_id: str
     array_id: str
+
+    @property
+    def device(self) -> DeviceKey:
+        """Whose it is."""
+        return DeviceKey(self.source_device, self.device_id, self.array_id)
 
 
 class Series:
@@ -76,6 +93,11 @@ class EventRow:
     array_id: str
     criticality: int
     message: str
+
+    @property
+    def device(self) -> DeviceKey:
+        """Of which unit it is, as far as it says so."""
+        return DeviceKey(self.source_device, self.device_id, self.array_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +143,11 @@ class Latest:
         """Of which series it is."""
         return SeriesKey(self.source_device, self.metric_type, self.device_id, self.array_id)
 
+    @property
+    def device(self) -> DeviceKey:
+        """Of which unit it is."""
+        return DeviceKey(self.source_device, self.device_id, self.array_id)
+
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
@@ -143,6 +170,11 @@ class Bucket:
     def key(self) -> SeriesKey:
         """Of which series it is."""
         return SeriesKey(self.source_device, self.metric_type, self.device_id, self.array_id)
+
+    @property
+    def device(self) -> DeviceKey:
+        """Of which unit it is."""
+        return DeviceKey(self.source_device, self.device_id, self.array_id)
 
 
 @dataclass(frozen=True, slots=True)

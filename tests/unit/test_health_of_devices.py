@@ -7,19 +7,19 @@ from typing import Any
 
 import pytest
 
-from reader.detection.findings import DeviceKey, Finding, State
+from reader.detection.findings import Finding, State
 from reader.health import summary, verdict
 from reader.health.close_looks import CloseLooks
 from reader.health.evidence import Evidence, PreviousState, Rules
 from reader.health.hysteresis import BUCKET_NS
 from reader.health.limits import Thresholds
 from reader.health.silences import Silences
-from spindle.store.base import Bucket, EventRow, Latest
+from spindle.store.base import Bucket, DeviceKey, EventRow, Latest
 from spindle.timestamps import NS, format_ns
 
 NOW = 1_800_000_000 * NS
 RULES = Rules(Thresholds(), stale_ns=300 * NS, event_ns=900 * NS)
-DISK = ("DiskUnit", "disk-1")
+DISK = DeviceKey("DiskUnit", "disk-1", "array-1")
 
 
 def reading(metric: str, value: float, device: str = "disk-1", age: int = 1) -> Latest:
@@ -194,7 +194,8 @@ def test_only_what_the_newest_readings_do_not_decide_needs_a_closer_look() -> No
         [reading("DiskTemp", 40, "a"), reading("DiskTemp", 53.5, "b"), reading("IOPs", 9, "c")],
         [event("c"), event("d", age=901)],
     )
-    assert CloseLooks().candidates(evidence, RULES, NOW) == [("DiskUnit", "c"), ("DiskUnit", "b")]
+    urgent = [DISK._replace(device_id=name) for name in "cb"]
+    assert CloseLooks().candidates(evidence, RULES, NOW) == urgent
 
 
 def test_a_recent_critical_event_makes_its_device_critical_whatever_it_reads() -> None:
@@ -282,7 +283,9 @@ def test_a_stale_reading_counts_for_nothing_beside_a_fresh_one() -> None:
 @pytest.mark.parametrize("severity", ["ok", "warning", "critical"])
 def test_a_finding_weighs_as_much_as_it_says(severity: State) -> None:
     finding = Finding(
-        *(*DISK, "Latency", severity, NOW - 60 * NS, 9.0, "ms", None, "twice that of its peers")
+        *(*DISK[:2], "Latency", severity, NOW - 60 * NS, 9.0, "ms", None),
+        "twice that of its peers",
+        array_id=DISK.array_id,
     )
     found = judged([reading("Latency", 9)], findings={DISK: [finding]})
     assert found["health"] == severity
@@ -299,8 +302,9 @@ def test_a_finding_weighs_as_much_as_it_says(severity: State) -> None:
 )
 def test_a_finding_whose_value_is_back_says_so(now: float, said: str) -> None:
     finding = Finding(
-        *(*DISK, "DiskTemp", "warning", NOW - 60 * NS, 66.0, "degC", None),
+        *(*DISK[:2], "DiskTemp", "warning", NOW - 60 * NS, 66.0, "degC", None),
         "DiskTemp 66 degC; never above 40",
+        array_id=DISK.array_id,
         expected=33.0,
     )
     evidence = Evidence([reading("DiskTemp", now)], findings={DISK: [finding]})

@@ -6,7 +6,7 @@ from reader.health import summary, verdict
 from reader.health.evidence import Evidence, Rules, Unit
 from reader.health.intervals import BUCKET_NS, Intervals, interval_of
 from reader.health.limits import Thresholds
-from spindle.store.base import Bucket, EventRow, Latest
+from spindle.store.base import Bucket, DeviceKey, EventRow, Latest
 from spindle.timestamps import NS
 
 NOW = 1_800_000_000 * NS
@@ -79,7 +79,7 @@ def test_a_change_of_the_interval_is_learnt_within_five_readings() -> None:
     often, seldom = [12] * 40, [0, 0, 1] * 5
     assert interval_of(steps("IOPs", *often, *seldom)) == 180.0
     assert interval_of(steps("IOPs", *[0, 0, 1] * 15, *[12] * 6)) == 5.0
-    known, key = Intervals(), ("DiskUnit", "d1")
+    known, key = Intervals(), DeviceKey("DiskUnit", "d1", "")
     known.learn(key, 5.0, 100)
     assert known.to_learn({key: 100}, 8) == []  # it has not reported since
     assert known.to_learn({key: 250}, 8) == [key]
@@ -88,8 +88,8 @@ def test_a_change_of_the_interval_is_learnt_within_five_readings() -> None:
 def test_of_a_device_not_looked_at_yet_the_interval_is_that_of_its_class() -> None:
     known = Intervals()
     for n, seconds in enumerate((10.0, 10.0, 90.0, 0.0)):
-        known.learn(("DiskUnit", f"d{n}"), seconds, n)
-    fresh = [("DiskUnit", "new"), ("Cloud", "c")]
-    seen = dict.fromkeys([("DiskUnit", "d1"), *fresh], 1)
-    assert known.to_learn(seen, 1) == [("DiskUnit", "new")]
-    assert known.usual_seconds(fresh) == {("DiskUnit", "new"): 10.0, ("Cloud", "c"): 0.0}
+        known.learn(DeviceKey("DiskUnit", f"d{n}", ""), seconds, n)
+    fresh = [DeviceKey("DiskUnit", "new", ""), DeviceKey("Cloud", "c", "")]
+    seen = dict.fromkeys([DeviceKey("DiskUnit", "d1", ""), *fresh], 1)
+    assert known.to_learn(seen, 1) == fresh[:1]
+    assert known.usual_seconds(fresh) == dict(zip(fresh, (10.0, 0.0), strict=True))

@@ -10,12 +10,12 @@ from reader.detection.findings import Finding
 from reader.health import verdict
 from reader.health.evidence import Evidence, Rules
 from reader.health.limits import Thresholds
-from spindle.store.base import Bucket, EventRow, Latest
+from spindle.store.base import Bucket, DeviceKey, EventRow, Latest
 from spindle.timestamps import NS
 
 NOW = 1_800_000_000 * NS
 RULES = Rules(Thresholds(), stale_ns=300 * NS, event_ns=900 * NS)
-DISK = ("DiskUnit", "disk-1")
+DISK = DeviceKey("DiskUnit", "disk-1", "")
 
 
 def event(age: int, event_type: str = "DriveFailure", message: str = "") -> EventRow:
@@ -125,7 +125,7 @@ def test_a_metric_that_was_past_its_limit_all_along_tells_neither_of_an_event_no
 
 def test_a_finding_of_another_kind_does_not_make_an_event_count_that_is_over() -> None:
     series = {"DiskTemp": [40.0] * 60 + [66.0] * 30 + [40.0] * 40}
-    slow = Finding(*DISK, "Latency", "warning", NOW - NS, 9.0, "ms", None, "unusual")
+    slow = Finding(*DISK[:2], "Latency", "warning", NOW - NS, 9.0, "ms", None, "unusual")
     assert unit(series, [event(50)], findings={DISK: [slow]}).state == "warning"
 
 

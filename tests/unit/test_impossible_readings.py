@@ -70,6 +70,6 @@ def test_no_heat_is_left_behind_by_what_cannot_be(values: list[float]) -> None:
         for n, v in enumerate(values)
     ]
     newest = Latest("DiskUnit", "DiskTemp", "sda", "", NOW, values[-1])
-    evidence = Evidence([newest], buckets={("DiskUnit", "sda"): {"DiskTemp": buckets}})
+    evidence = Evidence([newest], buckets={newest.device: {"DiskTemp": buckets}})
     (unit,) = verdict.judge(evidence, RULES, NOW)
     assert (unit.state, unit.reasons) == ("ok", ())

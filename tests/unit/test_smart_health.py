@@ -15,14 +15,14 @@ from reader.questions import devices
 from reader.settings import ReaderSettings
 from spindle.errors import InvalidSettings
 from spindle.settings import Settings, load
-from spindle.store.base import Latest, Selection, Series
+from spindle.store.base import DeviceKey, Latest, Selection, Series
 from spindle.store.registry import open_store
 from spindle.timestamps import NS
 
 NOW = 1_780_000_000 * NS
 DAY = 86_400 * NS
 RULES = Rules(Thresholds(), stale_ns=300 * NS, event_ns=900 * NS)
-DRIVE = ("DiskUnit", "naa.5000c500a1b2c3d4")
+DRIVE = DeviceKey("DiskUnit", "naa.5000c500a1b2c3d4", "nas")
 
 
 def reading(metric: str, value: float, age_ns: int = NS) -> Latest:
@@ -101,7 +101,7 @@ def test_two_hosts_with_an_sda_each_have_two_devices() -> None:
         ("hostB", "ok"),
     ]
     assert units[0].reasons[0].message.startswith("hostA: DiskTemp 70 degC")
-    rows = devices.rows(readings, [])
+    rows = [devices.row(unit, None) for unit in devices.heard(readings, [])]
     assert [(row["array_id"], row["metrics"]["DiskTemp"]["value"]) for row in rows] == [
         ("hostA", 70.0),
         ("hostB", 35.0),
@@ -122,7 +122,7 @@ def test_a_drive_that_goes_on_under_another_host_has_moved_and_is_listed_once() 
     readings = [at("hostA", DRIVE[1], 70.0, 4000), at("hostB", DRIVE[1], 35.0)]
     units = verdict.judge(Evidence(readings), RULES, NOW)
     assert [(unit.array_id, unit.state) for unit in units] == [("hostB", "ok")]
-    assert [row["array_id"] for row in devices.rows(readings, [])] == ["hostB"]
+    assert [unit.key.array_id for unit in devices.heard(readings, [])] == ["hostB"]
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from reader.watching.followed_shares import FollowedShares
 from reader.watching.series import FollowedSeries
 from reader.watching.share import MOST_ENDED, Share, series_name
 from spindle.errors import InvalidInput
-from spindle.store.base import Latest, SeriesKey
+from spindle.store.base import DeviceKey, Latest, SeriesKey
 from spindle.timestamps import NS
 from spindle.wire_metric import MetricReader
 
@@ -51,7 +51,7 @@ def test_an_anomaly_begins_and_ends_once() -> None:
     assert (found.key, found.ended, found.announced, found.criticality) == (KEY, False, False, 7)
     finding = found.finding()
     assert (found.device, finding.severity, finding.metric_type) == (
-        ("DiskUnit", "d1"),
+        ("DiskUnit", "d1", "a1"),
         "warning",
         "Latency",
     )
@@ -213,7 +213,7 @@ def test_a_change_of_health_is_told_once_with_old_and_new_state_and_reasons() ->
     states = announcements.states(units, {}, now)
     assert announcements.changes(units, states, now) == []
     assert health_from_json(orjson.loads(orjson.dumps(health_json(states, now)))) == (states, now)
-    well = {("DiskUnit", "d2"): PreviousState("warning", 1)}
+    well = {DeviceKey("DiskUnit", "d2", "a1"): PreviousState("warning", 1)}
     assert [
         orjson.loads(c.payload)["new_state"] for c in announcements.changes(units[1:], well, now)
     ] == ["critical" if units[1].state == "critical" else "ok"]
