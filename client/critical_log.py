@@ -60,7 +60,7 @@ class CriticalLog:
         :returns: them, oldest first; nothing was appended where there are none.
         :raises OSError: nothing of them was written.
         """
-        new = {event.key: event for event in events if event.key not in self._written}
+        new = {event.key: event for event in events if not self._is_written(event.key)}
         fresh = sorted(new.values(), key=lambda event: (event.time_ns, event.key))
         if fresh:
             block = summary.render(fresh, now_ns).encode()
@@ -71,6 +71,9 @@ class CriticalLog:
         if fresh or now_ns - self._saved_ns >= SAVE_EVERY_NS:
             self._save()
         return fresh
+
+    def _is_written(self, key: Key) -> bool:
+        return key in self._written or key._replace(array_id="") in self._written
 
     def forget(self, before_ns: int) -> None:
         """Forget events that happened before a time that no poll will reach back to."""
@@ -99,8 +102,8 @@ class CriticalLog:
         try:
             state = orjson.loads(self._state_path.read_bytes())
             self._last_poll_ns = timestamps.parse(state["last_poll"])
-            for source_device, device_id, event_id, time_ns in state["written"]:
-                self._written[Key(source_device, device_id, event_id)] = int(time_ns)
+            for *key, time_ns in state["written"]:
+                self._written[Key(*key)] = int(time_ns)
         except FileNotFoundError:
             return
         except (ValueError, KeyError, TypeError):

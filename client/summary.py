@@ -3,7 +3,7 @@
 A summary is one line saying when, how many and whose, then one indented line per event::
 
     2026-01-31T12:00:05Z 2 new critical events: DiskUnit 2
-      2026-01-31T12:00:01.123456789Z criticality 9 DriveFailure DiskUnit disk-7 id "e-1"
+      2026-01-31T12:00:01.123456789Z criticality 9 DriveFailure DiskUnit sda of host-3 id "e-1"
       2026-01-31T12:00:02Z criticality 8 DataCorruption DiskUnit disk-7 id "e-2" message "parity"
 
 What others wrote (ids, messages) stands quoted as in JSON, so that it can neither end a line nor
@@ -23,16 +23,19 @@ from spindle import timestamps
 
 LONGEST_MESSAGE = 300  # characters of an event's message that a line repeats
 
-_EVENT_LINE = re.compile(r'  (\S+) criticality \d+ \S+ (\S+) (\S+) id ("(?:[^"\\]|\\.)*")')
+_EVENT_LINE = re.compile(
+    r'  (\S+) criticality \d+ \S+ (\S+) (\S+)(?: of (\S+))? id ("(?:[^"\\]|\\.)*")'
+)
 _HEAD_LINE = re.compile(r"(\S+) \d+ new critical events?: ")
 
 
 class Key(NamedTuple):
-    """What makes an event the same event."""
+    """What makes an event the same event; a log of before does not say the array."""
 
     source_device: str
     device_id: str
     event_id: str
+    array_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +65,9 @@ def from_row(row: object) -> CriticalEvent:
         raise ValueError(f"a row has no {missing[0]}")
     source_device = _word(row["source_device"])
     device_id = _word(row.get("device_id") or source_device)
+    array_id = _word(row["array_id"]) if row.get("array_id") else ""
     return CriticalEvent(
-        Key(source_device, device_id, str(row["event_id"])),
+        Key(source_device, device_id, str(row["event_id"]), array_id),
         timestamps.parse(str(row["time"])),
         _word(row["event_type"]),
         int(row["criticality"]),
@@ -90,10 +94,11 @@ def _seconds(ns: int) -> str:
 
 
 def _line(event: CriticalEvent) -> str:
+    key = event.key
+    where = f" of {key.array_id}" if key.array_id else ""
     line = (
         f"{timestamps.format_ns(event.time_ns)} criticality {event.criticality} "
-        f"{event.event_type} {event.key.source_device} {event.key.device_id} "
-        f"id {_quoted(event.key.event_id)}"
+        f"{event.event_type} {key.source_device} {key.device_id}{where} id {_quoted(key.event_id)}"
     )
     if not event.message:
         return line
@@ -116,9 +121,10 @@ def read_back(lines: Iterable[str]) -> Iterator[tuple[Key, int]]:
         match = _EVENT_LINE.match(line)
         if match is None:
             continue
-        time, source_device, device_id, event_id = match.groups()
+        time, source_device, device_id, array_id, event_id = match.groups()
         try:
-            yield Key(source_device, device_id, json.loads(event_id)), timestamps.parse(time)
+            key = Key(source_device, device_id, json.loads(event_id), array_id or "")
+            yield key, timestamps.parse(time)
         except ValueError:  # edited by hand
             continue
 

@@ -33,8 +33,8 @@ const ADVICE = {
 const advice = (reason) => (reason.severity === "ok" ? null : ADVICE[reason.metric_type] ?? ADVICE[reason.event_type]
   ?? (reason.severity === "unknown" ? "Check power, cabling and the daemon on its host." : null));
 
-export function create(root, [sourceDevice, deviceId], refresh) {
-  const who = { source_device: sourceDevice, device_id: deviceId };
+export function create(root, [sourceDevice, deviceId, arrayId], refresh) {
+  const who = { source_device: sourceDevice, device_id: deviceId, ...(arrayId && { array_id: arrayId }) };
   const look = { minutes: 60 };
   const head = h("div", { class: "head" }, h("h1", {}, deviceId));
   const place = (label, attributes = {}) => h("section", { "aria-label": label, ...attributes });

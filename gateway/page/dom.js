@@ -20,8 +20,9 @@ export const sign = (state) =>
 
 export const badge = (state) => h("span", { class: "badge" }, sign(state), state);
 
-export const deviceLink = (sourceDevice, deviceId) =>
-  `#/device/${encodeURIComponent(sourceDevice)}/${encodeURIComponent(deviceId)}`;
+// Two hosts' "sda" are two devices: the array tells them apart.
+export const deviceLink = ({ source_device: kind, device_id: id, device, array_id: array }) =>
+  `#/device/${[kind, id ?? device, array].filter(Boolean).map(encodeURIComponent).join("/")}`;
 
 const trimmed = (value) => {
   const size = Math.abs(value);

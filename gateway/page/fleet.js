@@ -9,7 +9,7 @@ const WORST = 8; // sentences shown before "show all"
 const DENSE = 120; // devices from which on a tile shows its name alone
 const SHOWN = ["DiskTemp", "Latency", "CapacityUsed", "Utilisation"];
 
-const key = (device) => `${device.source_device}/${device.device_id ?? device.device}`;
+const key = (device) => `${device.source_device}/${device.device_id ?? device.device}/${device.array_id ?? ""}`;
 
 export function create(root, _args, refresh) {
   const counts = h("div", { class: "counts", role: "group", "aria-label": "Devices by state" });
@@ -37,7 +37,7 @@ export function create(root, _args, refresh) {
     drawCounts(data.fleet);
     const wanted = (device) =>
       (!look.state || (ill.get(key(device))?.health ?? "ok") === look.state) &&
-      (!look.text || `${key(device)} ${device.array_id ?? ""}`.toLowerCase().includes(look.text));
+      (!look.text || key(device).toLowerCase().includes(look.text));
     drawWorst(data.fleet, wanted);
     drawArrays(data.devices, ill, wanted);
   }
@@ -82,7 +82,7 @@ export function create(root, _args, refresh) {
     const listed = look.all ? found : found.slice(0, WORST);
     put(worst, h("h2", {}, "Needs attention"),
       h("ol", { class: "worst" }, listed.map((device) => h("li", {},
-        h("a", { href: deviceLink(device.source_device, device.device), class: `row ${device.health}` },
+        h("a", { href: deviceLink(device), class: `row ${device.health}` },
           badge(device.health), h("strong", {}, device.device, device.simulated ? h("span", { class: "sub" }, " simulated") : ""),
           h("span", { class: "why" }, device.reasons?.[0]?.message ?? "no reason is told"),
           device.since ? since(device.since) : "")))),
@@ -131,7 +131,7 @@ export function create(root, _args, refresh) {
       .map((name) => human(device.metrics[name].value, device.metrics[name].unit)).join(" · ");
     const made = `${health}|${readings}|${state?.reasons?.[0]?.message ?? ""}|${device.simulated && mixed}`;
     if (known?.made === made) return known.item;
-    const item = known?.item ?? h("li", {}, h("a", { href: deviceLink(device.source_device, device.device_id) }));
+    const item = known?.item ?? h("li", {}, h("a", { href: deviceLink(device) }));
     const link = item.firstChild;
     link.className = `tile ${health}`;
     link.title = state?.reasons?.[0]?.message ?? `${device.device_id} is well`;

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -38,6 +39,11 @@ class Heard:
         return frozenset(self.key._replace(array_id=array) for array in arrays)
 
 
+def is_own(device_id: str) -> bool:
+    """Whether the name is the device's own wherever it is, and not one that every host may have."""
+    return _OWN.fullmatch(device_id) is not None
+
+
 def apart(
     readings: Sequence[Latest], events: Sequence[EventRow] = (), ahead: Sequence[Latest] = ()
 ) -> list[Heard]:
@@ -52,8 +58,7 @@ def apart(
     arrays |= {each.array_id for each in events if each.array_id}
     if arrays <= {array}:
         return [Heard(DeviceKey(kind, device_id, array), readings, events, ahead)]
-    own = _OWN.fullmatch(device_id) is not None
-    if own:
+    if is_own(device_id):
         arrays = _reports_in(readings or ahead or events)
     named = arrays - {NO_ARRAY}
     if len(named) <= 1:  # some of its series name their array, some do not
@@ -67,6 +72,21 @@ def apart(
             _of(ahead, {each}),
         )
         for each in sorted(arrays)
+    ]
+
+
+def units(readings: Iterable[Latest], events: Iterable[EventRow] = ()) -> list[Heard]:
+    """What was heard of every unit, in the order of class, device and array."""
+    read: defaultdict[tuple[str, str], list[Latest]] = defaultdict(list)
+    happened: defaultdict[tuple[str, str], list[EventRow]] = defaultdict(list)
+    for reading in readings:
+        read[reading.source_device, reading.device_id].append(reading)
+    for event in events:
+        happened[event.source_device, event.device_id].append(event)
+    return [
+        unit
+        for name in sorted(read.keys() | happened.keys())
+        for unit in apart(read.get(name, ()), happened.get(name, ()))
     ]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from reader.detection.findings import RANK
@@ -59,7 +59,7 @@ def of_fleet(
     units: Sequence[Unit],
     state: str | None,
     limit: int,
-    simulated: Collection[DeviceKey] = frozenset(),
+    simulated: Callable[[DeviceKey], bool] = lambda _: False,
     redundancy: Mapping[str, int] | None = None,
 ) -> dict[str, Any]:
     """``{health, devices_known, counts, simulated, listed, matching, devices, arrays}``.
@@ -69,11 +69,11 @@ def of_fleet(
 
     :param state: only devices and arrays in this state are listed; None for those not ok.
     :param limit: at most so many of each.
-    :param simulated: the devices that do not exist.
+    :param simulated: whether a device does not exist.
     :param redundancy: how many members an array can lose, where that is known.
     """
-    real = [unit for unit in units if unit.key not in simulated]
-    invented = [unit for unit in units if unit.key in simulated]
+    real = [unit for unit in units if not simulated(unit.key)]
+    invented = [unit for unit in units if simulated(unit.key)]
     chosen, arrays = [], []
     for some in real, invented:
         chosen += sorted((u for u in some if _wanted(u.state, state)), key=worst_first)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from reader.forecasting.capacity import Samples
+from reader.health.hosts import units
 from spindle.store.base import Latest, Selection, Store
 from spindle.timestamps import NS
 
@@ -88,10 +89,14 @@ async def read_past(store: Store, which: Selection, now_ns: int, retention_hours
     if retention_hours:
         oldest_ns = max(oldest_ns, now_ns - int(retention_hours * _HOUR) * NS)
     newest = await store.latest(which, oldest_ns)
-    past = Past([last for last in newest if last.time_ns <= now_ns], [])
+    now = {reading.key for unit in units(newest) for reading in unit.readings}
+    left = {each.key for each in newest} - now  # where drives were that have moved
+    past = Past([last for last in newest if last.time_ns <= now_ns and last.key in now], [])
     if not newest:
         return past
     for begin, end, step in stretches(now_ns, oldest_ns, len(newest)):
         steps = await store.samples(which, begin, end, step, _MOST_STEPS)
+        if left:
+            steps = [each for each in steps if each.key not in left]
         past.spans.append(Samples(steps, begin / NS, step / NS))
     return past

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import logging
 import time
-from collections import defaultdict
 from collections.abc import Iterable
 
 from prometheus_client import CollectorRegistry, Gauge
 
-from reader.health.hosts import apart
+from reader.health.hosts import units
 from reader.lookups.present import until_now
 from reader.lookups.store_ready import StoreReady
 from reader.settings import ReaderSettings
@@ -27,12 +26,8 @@ LEAST_SECONDS, MOST_SECONDS = 0.5, 30.0
 
 def count(readings: Iterable[Latest], stale_before_ns: int) -> tuple[int, int]:
     """``(devices, of them without a reading since stale_before_ns)``. Pure."""
-    by_name: defaultdict[tuple[str, str], list[Latest]] = defaultdict(list)
-    for reading in readings:
-        by_name[reading.source_device, reading.device_id].append(reading)
-    units = [heard for own in by_name.values() for heard in apart(own)]
-    newest = (max(reading.time_ns for reading in heard.readings) for heard in units)
-    return len(units), sum(seen < stale_before_ns for seen in newest)
+    newest = [max(reading.time_ns for reading in unit.readings) for unit in units(readings)]
+    return len(newest), sum(seen < stale_before_ns for seen in newest)
 
 
 class DeviceGauges:

@@ -26,11 +26,20 @@ class KnownFacts:
     def __init__(self, *, hide_simulated: bool = False) -> None:
         self.of: dict[DeviceKey, DeviceFacts] = {}
         self.simulated: set[DeviceKey] = set()
+        self._names: set[tuple[str, ...]] = set()  # of the simulated, whatever their array
         self.hide_simulated = hide_simulated
 
     def hides(self, device: DeviceKey) -> bool:
         """Whether answers are to know nothing of this device."""
-        return self.hide_simulated and device in self.simulated
+        return self.hide_simulated and self.is_simulated(device)
+
+    def is_simulated(self, device: DeviceKey) -> bool:
+        """Whether it does not exist; where one of the two names no array, its name decides."""
+        if device in self.simulated:
+            return True
+        if device.array_id:
+            return device._replace(array_id=NO_ARRAY) in self.simulated
+        return device[:2] in self._names
 
     def find(self, device: DeviceKey) -> DeviceFacts | None:
         """The facts of a unit: its own, else those of one by that name that names no array."""
@@ -48,7 +57,12 @@ class KnownFacts:
             if len(self.of) >= _MOST if known is None else known.timestamp > facts.timestamp:
                 return
             self.of[key] = facts
-            (self.simulated.add if facts.simulated else self.simulated.discard)(key)
+            if facts.simulated:
+                self.simulated.add(key)
+                self._names.add(key[:2])
+            elif key in self.simulated:
+                self.simulated.remove(key)
+                self._names = {each[:2] for each in self.simulated}
 
     def marked(self, data: Any) -> Any:
         """An answer in which each row about a simulated device says ``"simulated": true``."""
@@ -63,4 +77,4 @@ class KnownFacts:
         kind, device = row.get("source_device"), row.get("device_id") or row.get("device")
         if not isinstance(device, str) or {"message", "severity"} <= row.keys():
             return False  # a reason: the row that it stands in says it
-        return DeviceKey(str(kind), device, row.get("array_id") or NO_ARRAY) in self.simulated
+        return self.is_simulated(DeviceKey(str(kind), device, row.get("array_id") or NO_ARRAY))

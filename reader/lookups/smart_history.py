@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 
 from reader.health import smart_evidence as smart
+from reader.health.hosts import is_own
 from reader.health.smart import Growth
 from reader.lookups.single_flight import SingleFlight
 from spindle.store.base import Bucket, DeviceKey, Latest, Selection, SeriesKey, Store
@@ -43,12 +44,12 @@ class SmartHistory:
         return found
 
     async def _history(self, store: Store, newest: Latest) -> list[Bucket]:
-        which = Selection(
-            newest.source_device, newest.device_id, newest.array_id, newest.metric_type
-        )
+        array = None if is_own(newest.device_id) else newest.array_id  # it may have moved
+        which = Selection(newest.source_device, newest.device_id, array, newest.metric_type)
         start = newest.time_ns - smart.HISTORY_NS
 
         async def ask() -> list[Bucket]:
-            return await store.series(which, start, newest.time_ns, _STEP_NS, _ROWS)
+            found = await store.series(which, start, newest.time_ns, _STEP_NS, _ROWS)
+            return sorted(found, key=lambda bucket: bucket.time_ns)
 
         return await self._known.get(newest.key, ask)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Callable
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -40,20 +40,20 @@ async def _capacity_forecast(context: QueryContext, asked: ForecastParams) -> An
     retention_hours = context.settings.retention_hours
     past = await read_past(context.store, which, context.now_ns, retention_hours)
     # Two seconds of arithmetic for a thousand devices: other questions are answered meanwhile.
-    simulated = frozenset(context.watch_findings.facts.simulated)
+    simulated = context.watch_findings.facts.is_simulated
     rows = await asyncio.to_thread(_rows, past, context.now_ns / NS, asked, simulated)
     return Answer(rows[: asked.limit], truncated=len(rows) > asked.limit)
 
 
 def _rows(
-    past: Past, now: float, asked: ForecastParams, simulated: Collection[DeviceKey]
+    past: Past, now: float, asked: ForecastParams, simulated: Callable[[DeviceKey], bool]
 ) -> list[dict[str, Any]]:
     """One row more than asked for, where there is one."""
     series = capacity.readings(*past)
     full = capacity.full_at(asked.metric_type, asked.full_at)
     made = capacity.soonest_first(series, now, asked.horizon_days, full)
     # The real ones first; within both the soonest full.
-    made = sorted(made, key=lambda each: each[0].device in simulated)
+    made = sorted(made, key=lambda each: simulated(each[0].device))
     return [capacity.row(name, forecast) for name, forecast in made[: asked.limit + 1]]
 
 

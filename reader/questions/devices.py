@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable
 from dataclasses import replace
 from typing import Annotated, Any
 
@@ -11,11 +9,10 @@ from pydantic import Field
 
 from reader.answering.context import Answer, Query, QueryContext
 from reader.answering.params import DeviceParams, Minutes, Whole
-from reader.health.hosts import Heard, apart
+from reader.health.hosts import Heard, units
 from reader.lookups.present import until_now
 from spindle import catalog, timestamps
 from spindle.models import DeviceFacts
-from spindle.store.base import EventRow, Latest
 
 #: Of the facts; they stand beside them.
 _KEYS = {"timestamp", "source_device", "device_id", "array_id"}
@@ -46,25 +43,10 @@ async def _devices(context: QueryContext, asked: DevicesParams) -> Answer:
     readings += [late for key, late in present.ahead.items() if key not in known]
     events = await context.store.events(everywhere, since, limit=_EVENT_ONLY)
     facts = context.watch_findings.facts
-    units = [u for u in heard(readings, events) if which.array_id in (None, u.key.array_id)]
-    units.sort(key=lambda unit: unit.key in facts.simulated)
-    devices = [row(unit, facts.find(unit.key)) for unit in units[: asked.limit]]
-    return Answer(devices, truncated=len(units) > asked.limit)
-
-
-def heard(readings: Iterable[Latest], events: Iterable[EventRow]) -> list[Heard]:
-    """The units by class, device and array; also those that have sent only events."""
-    read: defaultdict[tuple[str, str], list[Latest]] = defaultdict(list)
-    happened: defaultdict[tuple[str, str], list[EventRow]] = defaultdict(list)
-    for reading in readings:
-        read[reading.source_device, reading.device_id].append(reading)
-    for event in events:
-        happened[event.source_device, event.device_id].append(event)
-    return [
-        unit
-        for name in sorted(read.keys() | happened.keys())
-        for unit in apart(read.get(name, ()), happened.get(name, ()))
-    ]
+    found = [u for u in units(readings, events) if which.array_id in (None, u.key.array_id)]
+    found.sort(key=lambda unit: facts.is_simulated(unit.key))
+    rows = [row(unit, facts.find(unit.key)) for unit in found[: asked.limit]]
+    return Answer(rows, truncated=len(found) > asked.limit)
 
 
 def row(unit: Heard, facts: DeviceFacts | None) -> dict[str, Any]:

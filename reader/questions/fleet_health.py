@@ -25,7 +25,7 @@ class FleetParams(DeviceParams):
 async def _fleet_health(context: QueryContext, asked: FleetParams) -> Answer:
     which = asked.selection()
     units = await context.examiner.examine(context.store, which, context.now_ns)
-    simulated = context.watch_findings.facts.simulated
+    simulated = context.watch_findings.facts.is_simulated
     redundancy = context.settings.redundancy()
     return Answer(summary.of_fleet(units, asked.state, asked.limit, simulated, redundancy))
 

@@ -32,7 +32,7 @@ def judged(values, *events):
     evidence = Evidence(
         readings=[Latest(*FAN, buckets[-1].time_ns, values[-1])],
         events=events,
-        buckets={("HostFan", "fan-1"): {"FanSpeed": buckets}},
+        buckets={buckets[0].device: {"FanSpeed": buckets}},
     )
     (unit,) = verdict.judge(evidence, RULES, NOW)
     return {"state": unit.state, "why": unit.reasons[0].message if unit.reasons else ""}

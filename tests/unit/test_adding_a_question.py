@@ -80,7 +80,7 @@ def test_one_file_is_touched_and_the_reader_the_reference_and_the_gateway_know_i
     assert isinstance(route, dict)
     assert route["get"]["summary"] == "Which devices have not reported for a while?"
     assert [each["name"] for each in route["get"]["parameters"]] == [
-        "source_device", "device_id", "minutes",
+        "source_device", "device_id", "array_id", "minutes",
     ]  # fmt: skip
     content = route["get"]["responses"]["200"]["content"]["application/json"]
     assert content["example"]["data"][0].keys() == {"device", "last_seen"}

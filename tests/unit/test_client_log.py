@@ -253,4 +253,22 @@ def test_a_reader_that_names_no_device_means_the_class() -> None:
         "event_type": "DriveFailure",
         "criticality": 9,
     }
-    assert summary.from_row(row).key == ("DiskUnit", "DiskUnit", "x")
+    assert summary.from_row(row).key == ("DiskUnit", "DiskUnit", "x", "")
+
+
+def of(array: str) -> CriticalEvent:
+    return CriticalEvent(Key("DiskUnit", "sda", "e-1", array), NOW, "DriveFailure", 9, "")
+
+
+def test_two_hosts_sda_are_two_and_a_log_of_before_says_no_host(path: Path) -> None:
+    critical_log = opened(path)
+    critical_log.write([of("")], NOW)  # as an earlier version wrote it
+    assert critical_log.write([of("host-a")], NOW) == []
+    path.unlink()
+    critical_log.close()
+    path.with_name(path.name + ".state").unlink()
+    critical_log = opened(path)
+    assert len(critical_log.write([of("host-a"), of("host-b")], NOW)) == 2
+    assert 'DiskUnit sda of host-a id "e-1"\n' in path.read_text()
+    crash(critical_log)
+    assert opened(path).write([of("host-a"), of("host-b")], NOW) == []

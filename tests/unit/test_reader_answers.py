@@ -9,6 +9,7 @@ import pytest
 
 from reader.answering import replies
 from reader.answering.context import Answer
+from reader.health.hosts import units
 from reader.questions import alerts, devices, manual, series, temperature
 from reader.questions.registry import QUERIES
 from spindle.errors import Busy, InvalidInput, InvalidQuery, StoreDenied, StoreUnavailable
@@ -105,7 +106,7 @@ def test_a_device_is_listed_with_its_latest_readings_units_and_when_it_was_last_
         Latest("DiskUnit", "Strange", "disk-1", "array-1", NOW, 7),
     ]
     event = EventRow(NOW, "e", "CloudStorage", "UnauthorizedAccess", "bucket-1", "", 3, "")
-    cloud, disk = (devices.row(unit, None) for unit in devices.heard(latest, [event]))
+    cloud, disk = (devices.row(unit, None) for unit in units(latest, [event]))
     assert (cloud["device_id"], cloud["metrics"]) == ("bucket-1", {})
     assert (disk["array_id"], disk["last_seen"]) == ("array-1", "2027-01-15T08:00:00.123456789Z")
     assert disk["metrics"]["DiskTemp"]["value"] == 40.5

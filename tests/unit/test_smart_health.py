@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from reader.health import summary, verdict
+from reader.health import hosts, summary, verdict
 from reader.health.evidence import Evidence, Rules
 from reader.health.limits import Thresholds
+from reader.lookups.device_gauges import count
 from reader.lookups.smart_history import SmartHistory
 from reader.questions import devices
 from reader.settings import ReaderSettings
 from spindle.errors import InvalidSettings
 from spindle.settings import Settings, load
-from spindle.store.base import DeviceKey, Latest, Selection, Series
+from spindle.store.base import DeviceKey, EventRow, Latest, Selection, Series
 from spindle.store.registry import open_store
 from spindle.timestamps import NS
 
@@ -101,7 +103,7 @@ def test_two_hosts_with_an_sda_each_have_two_devices() -> None:
         ("hostB", "ok"),
     ]
     assert units[0].reasons[0].message.startswith("hostA: DiskTemp 70 degC")
-    rows = [devices.row(unit, None) for unit in devices.heard(readings, [])]
+    rows = [devices.row(unit, None) for unit in hosts.units(readings)]
     assert [(row["array_id"], row["metrics"]["DiskTemp"]["value"]) for row in rows] == [
         ("hostA", 70.0),
         ("hostB", 35.0),
@@ -122,7 +124,24 @@ def test_a_drive_that_goes_on_under_another_host_has_moved_and_is_listed_once() 
     readings = [at("hostA", DRIVE[1], 70.0, 4000), at("hostB", DRIVE[1], 35.0)]
     units = verdict.judge(Evidence(readings), RULES, NOW)
     assert [(unit.array_id, unit.state) for unit in units] == [("hostB", "ok")]
-    assert [unit.key.array_id for unit in devices.heard(readings, [])] == ["hostB"]
+    assert [unit.key.array_id for unit in hosts.units(readings)] == ["hostB"]
+
+
+def test_a_bay_of_that_name_is_another_one_in_each_array_however_long_it_is_silent() -> None:
+    readings = [at("hostA", "bay-2", 30.0, 4000), at("hostB", "bay-2", 35.0)]
+    assert [unit.key.array_id for unit in hosts.units(readings)] == ["hostA", "hostB"]
+    assert count(readings, NOW - 60 * NS) == (2, 1)
+    moved = [at("hostA", DRIVE[1], 30.0, 4000), at("hostB", DRIVE[1], 35.0)]
+    assert count(moved, NOW - 60 * NS) == (1, 0)
+
+
+def test_an_event_of_one_hosts_sda_is_none_of_the_others() -> None:
+    event = EventRow(NOW - NS, "e", "DiskUnit", "DriveFailure", "sda", "hostB", 9, "")
+    judged = verdict.judge(Evidence([at("hostA", "sda", 30.0)], [event]), RULES, NOW)
+    assert [(u.array_id, u.state) for u in judged] == [("hostA", "ok"), ("hostB", "critical")]
+    no_host = replace(event, array_id="")
+    judged = verdict.judge(Evidence([at("hostA", "sda", 30.0)], [no_host]), RULES, NOW)
+    assert [(u.array_id, u.state) for u in judged] == [("hostA", "critical")]
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 
 from reader.detection.anomaly import Anomaly
 from reader.detection.episodes import Episode
-from reader.health.evidence import Evidence, PreviousState, Rules
+from reader.health.evidence import Evidence, PreviousState, Rules, Unit
 from reader.health.limits import Thresholds
 from reader.health.reasons import from_finding
 from reader.health.verdict import judge
@@ -217,6 +217,15 @@ def test_a_change_of_health_is_told_once_with_old_and_new_state_and_reasons() ->
     assert [
         orjson.loads(c.payload)["new_state"] for c in announcements.changes(units[1:], well, now)
     ] == ["critical" if units[1].state == "critical" else "ok"]
+
+
+def test_states_that_an_earlier_version_wrote_without_the_array_go_on() -> None:
+    before, _ = health_from_json({"checked": 7, "devices": {"DiskUnit/d1": ["critical", 5]}})
+    unit = Unit("DiskUnit", "d1", "a1", "critical", 20, None, 9, ())
+    assert announcements.changes([unit], before, 9) == []
+    now = announcements.states([unit], before, 9)
+    assert now == {unit.key: PreviousState("critical", 5)}
+    assert health_from_json(health_json(now, 9)) == (now, 9)
 
 
 LATEST = int(START) * NS
