@@ -91,7 +91,7 @@ def _run(arrays: int, readings: int, seed: int, specs: Sequence[str]) -> History
         moment = simulator.step((START + STEP * number) * 10**9)
         values[number] = moment.values
         values[number, list(moment.silent)] = np.nan
-    for column, decimals in enumerate(DECIMALS):
+    for column, decimals in enumerate(DECIMALS.values()):
         values[:, :, column] = values[:, :, column].round(decimals)
     return History(fleet, values, [])
 

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from daemon.messages import Message
+from spindle.errors import InvalidInput
 from spindle.settings import Settings
 
 
@@ -64,9 +65,9 @@ class Source(ABC):
         """What is left to say when the daemon stops; never while a reading is under way."""
         return []
 
-    def answer(self, payload: bytes, now_ns: int) -> Any:
+    def answer(self, payload: bytes, now_ns: int) -> Any:  # noqa: ARG002
         """The data of the answer to one request, which JSON can hold. Called from a thread.
 
         :raises InvalidInput: the request is none that can be followed.
         """
-        raise NotImplementedError
+        raise InvalidInput(f"{self.name} answers no requests")

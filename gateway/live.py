@@ -15,7 +15,7 @@ from gateway.stream import Hub
 from spindle import models, subjects
 from spindle.errors import InvalidInput
 from spindle.models import Event, ParkingSummary
-from spindle.timestamps import NS
+from spindle.settings import Settings
 
 log = logging.getLogger("gateway")
 
@@ -64,9 +64,9 @@ def health_changes(payload: bytes, _latest_ns: int) -> Iterator[bytes]:
 class Live:
     """Subscribes, and hands on; nothing is decoded while nobody listens."""
 
-    def __init__(self, hub: Hub, max_future_seconds: float) -> None:
+    def __init__(self, hub: Hub, settings: Settings) -> None:
         self._hub = hub
-        self._future_ns = int(max_future_seconds * NS)
+        self._settings = settings
 
     async def subscribe(self, client: Client) -> None:
         """Subscriptions outlive reconnects; they end with the client."""
@@ -84,7 +84,7 @@ class Live:
         async def handle(message: Msg) -> None:
             if not len(self._hub):
                 return
-            for data in decode(message.data, time.time_ns() + self._future_ns):
+            for data in decode(message.data, self._settings.latest_ns(time.time_ns())):
                 self._hub.send(kind, stream.frame(kind, data))
 
         return handle

@@ -96,7 +96,7 @@ async def _talk_to_nats(
         return
     try:
         link.connected(client)
-        await Live(hub, settings.max_future_seconds).subscribe(client)
+        await Live(hub, settings).subscribe(client)
         await service.unless_stopped(bus.declare(client, settings, health))
         there = await catalogue.refresh()
         while await service.pause(READER_SECONDS if there else READER_AWAY_SECONDS):

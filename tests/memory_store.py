@@ -67,32 +67,21 @@ class MemoryStore:
         end_ns: int,
         every_ns: int | None = None,
         limit: int = 100_000,
+        *,
+        sampled: bool = False,
     ) -> list[Bucket]:
         await self._query()
         steps: dict[tuple[tuple[str, str, str, str], int], list[float]] = {}
         for (key, time_ns), value in sorted(self.points.items()):
             if start_ns <= time_ns < end_ns and _selected(which, key):
                 step = time_ns - time_ns % every_ns if every_ns else time_ns
-                steps.setdefault((key, step), []).append(value)
+                seen = steps.setdefault((key, step), [])
+                if not (sampled and seen):
+                    seen.append(value)
         return [
             Bucket(*key, step, sum(v) / len(v), min(v), max(v), len(v))
             for (key, step), v in steps.items()
         ][:limit]
-
-    async def samples(
-        self,
-        which: Selection,
-        start_ns: int,
-        end_ns: int,
-        every_ns: int,
-        limit: int = 100_000,
-    ) -> list[Bucket]:
-        await self._query()
-        first: dict[tuple[tuple[str, str, str, str], int], float] = {}
-        for (key, time_ns), value in sorted(self.points.items()):
-            if start_ns <= time_ns < end_ns and _selected(which, key):
-                first.setdefault((key, time_ns - time_ns % every_ns), value)
-        return [Bucket(*key, step, v, v, v, 1) for (key, step), v in first.items()][:limit]
 
     async def events(
         self,

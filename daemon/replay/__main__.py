@@ -74,8 +74,7 @@ def replay(
         settings = load(Settings)
         paths, given = _sorted_out(words)
         now_ns = time.time_ns()
-        latest_ns = now_ns + int(settings.max_future_seconds * timestamps.NS)
-        source = files.Source(given, latest_ns)
+        source = files.Source(given, settings.latest_ns(now_ns))
         counted = _counted(files.found(paths), source)
         shift_ns = now_ns - counted.newest_ns if shift_to_now else 0
         _keeps(settings.retention_hours, counted, shift_ns, now_ns, moved=shift_to_now)

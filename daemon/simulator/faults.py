@@ -15,8 +15,6 @@ from daemon.simulator.fault import Fault, Readings, Span, Trouble
 from daemon.simulator.fleet import METRICS
 from spindle import catalog
 
-EVERYTHING = METRICS
-
 
 @dataclass(frozen=True, slots=True)
 class Overheat(Fault):
@@ -175,7 +173,7 @@ class Silent(Fault):
     """The device stops reporting."""
 
     name: str = "silent"
-    metric_types: tuple[str, ...] = EVERYTHING
+    metric_types: tuple[str, ...] = METRICS
 
     def silent(self, span: Span) -> bool:
         return 0 <= span.until < span.duration
@@ -191,7 +189,7 @@ class DriveFailure(Fault):
     """
 
     name: str = "drive_failure"
-    metric_types: tuple[str, ...] = EVERYTHING
+    metric_types: tuple[str, ...] = METRICS
     device_class: str | None = DISK
     slowest: float = 120.0
     rise: float | None = None

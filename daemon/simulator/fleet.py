@@ -18,10 +18,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daemon.messages import ARRAY, DISK
+from spindle import catalog
 
-#: Columns of a step's result, and the decimals each is published with.
-METRICS = ("DiskTemp", "IOPs", "Latency", "CapacityUsed")
-DECIMALS = (2, 1, 3, 4)
+#: The columns of a step's result, each with the decimals that it is published with.
+DECIMALS = {"DiskTemp": 2, "IOPs": 1, "Latency": 3, "CapacityUsed": 4}
+METRICS = tuple(DECIMALS)
+FEWEST_IOPS, MOST_IOPS = catalog.METRICS["IOPs"].low, catalog.METRICS["IOPs"].high
 
 DAY_NS = 86_400 * 10**9
 PEAK_OF_DAY = 14 / 24
@@ -79,7 +81,9 @@ class Fleet:
         members = values[:, 1:, :]
         warm = self._warm(seconds, 29 + 15 * load + self._warmth + 1.5 * daily)
         members[:, :, 0] = np.clip(warm + 0.15 * random.standard_normal(disks), 28, 46)
-        members[:, :, 1] = np.clip(100 + 900 * load + 15 * random.standard_normal(disks), 100, 1000)
+        iops = FEWEST_IOPS + (MOST_IOPS - FEWEST_IOPS) * load
+        iops += 15 * random.standard_normal(disks)
+        members[:, :, 1] = np.clip(iops, FEWEST_IOPS, MOST_IOPS)
         tail = np.maximum(0, random.standard_exponential(disks) - 4)
         spread = np.exp(0.22 * random.standard_normal(disks) + 0.6 * tail)
         members[:, :, 2] = np.clip((1.2 + 3 * load) * spread, 0.5, 10.4)

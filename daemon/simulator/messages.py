@@ -94,10 +94,10 @@ class Encoder:
 
 def _template(rows: Sequence[tuple[Unit, int]], envelope: bool) -> _Template:
     points = [
-        f'{{"timestamp":"@","sourceDevice":"{unit.source_device}","metricType":"{METRICS[column]}",'
-        f'"deviceId":"{unit.device_id}","arrayId":"{unit.array_id}",'
-        f'"value":%.{DECIMALS[column]}f}}'
+        f'{{"timestamp":"@","sourceDevice":"{unit.source_device}","metricType":"{name}",'
+        f'"deviceId":"{unit.device_id}","arrayId":"{unit.array_id}","value":%.{DECIMALS[name]}f}}'
         for unit, column in rows
+        for name in (METRICS[column],)
     ]
     body = ",".join(points)
     devices = {(unit.source_device, unit.device_id) for unit, _ in rows}

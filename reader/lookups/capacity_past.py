@@ -95,7 +95,7 @@ async def read_past(store: Store, which: Selection, now_ns: int, retention_hours
     if not newest:
         return past
     for begin, end, step in stretches(now_ns, oldest_ns, len(newest)):
-        steps = await store.samples(which, begin, end, step, _MOST_STEPS)
+        steps = await store.series(which, begin, end, step, _MOST_STEPS, sampled=True)
         if left:
             steps = [each for each in steps if each.key not in left]
         past.spans.append(Samples(steps, begin / NS, step / NS))

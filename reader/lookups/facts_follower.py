@@ -79,9 +79,6 @@ class _Known:
     async def series(self, *args: Any, **more: Any) -> list[Any]:
         return self._shown(await self._store.series(*args, **more))
 
-    async def samples(self, *args: Any, **more: Any) -> list[Any]:
-        return self._shown(await self._store.samples(*args, **more))
-
     async def events(
         self,
         which: Selection,

@@ -273,25 +273,16 @@ class Store(Protocol):
         end_ns: int,
         every_ns: int | None = None,
         limit: int = 100_000,
+        *,
+        sampled: bool = False,
     ) -> list[Bucket]:
         """Readings in ``[start_ns, end_ns)`` of every selected series, oldest first within each.
 
         :param every_ns: step (aligned to multiples of itself since the epoch); None for raw.
         :param limit: at most so many rows in all.
-        """
-
-    async def samples(
-        self,
-        which: Selection,
-        start_ns: int,
-        end_ns: int,
-        every_ns: int,
-        limit: int = 100_000,
-    ) -> list[Bucket]:
-        """The first reading of each step, as ``series`` gives a raw one; ``time_ns`` is the step's.
-
-        For a long past of what changes slowly: SQLite looks at these readings alone, where the
-        mean of a step has it read them all.
+        :param sampled: of each step its first reading, at the step's time, as if it were all of it.
+            For a long past of what changes slowly: SQLite looks at these readings alone, where the
+            mean of a step has it read them all.
         """
 
     async def events(

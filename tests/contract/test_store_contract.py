@@ -51,7 +51,7 @@ async def test_a_store_that_was_never_written_to_answers_every_question_with_not
         assert await one.latest(Selection(), 0) == []
         assert await one.series(Selection(), 0, 2**62) == []
         assert await one.series(Selection(), 0, T0, every_ns=3600 * S) == []
-        assert await one.samples(Selection(), 0, T0, every_ns=3600 * S) == []
+        assert await one.series(Selection(), 0, T0, every_ns=3600 * S, sampled=True) == []
         assert await one.events(Selection(), 0) == []
         assert await counts(one) == {"device_metrics": 0, "events": 0}
 
@@ -218,7 +218,7 @@ async def test_a_sample_is_the_first_reading_of_its_step(store: Store) -> None:
     readings = [(-10, 5.0), (3, 1.0), (10, 2.0), (20, 6.0), (39, 7.0), (85, 4.0), (99, 0.0)]
     await store.write_points([(TEMP, T0 + s * S, value) for s, value in readings])
     await store.write_points([(OTHER, T0 + 50 * S, 100.0)])
-    got = await store.samples(Selection(), T0, T0 + 99 * S, every_ns=20 * S)
+    got = await store.series(Selection(), T0, T0 + 99 * S, every_ns=20 * S, sampled=True)
     assert got == [
         Bucket(*key, T0 + s * S, value, value, value, 1)
         for key, s, value in (
@@ -228,13 +228,16 @@ async def test_a_sample_is_the_first_reading_of_its_step(store: Store) -> None:
             (OTHER.key, 40, 100.0),
         )
     ]
-    assert await store.samples(Selection(), T0, T0 + 99 * S, every_ns=20 * S, limit=3) == got[:3]
-    assert await store.samples(Selection(device_id="x"), T0, T0 + S, every_ns=S) == []
+    assert (
+        await store.series(Selection(), T0, T0 + 99 * S, every_ns=20 * S, limit=3, sampled=True)
+        == got[:3]
+    )
+    assert await store.series(Selection(device_id="x"), T0, T0 + S, every_ns=S, sampled=True) == []
 
 
 async def test_a_step_that_the_range_cuts_is_sampled_within_the_range(store: Store) -> None:
     await store.write_points([(TEMP, T0 + n * S, float(n)) for n in range(60)])
-    got = await store.samples(Selection(), T0 + 10 * S, T0 + 31 * S, every_ns=30 * S)
+    got = await store.series(Selection(), T0 + 10 * S, T0 + 31 * S, every_ns=30 * S, sampled=True)
     assert [(step.time_ns - T0, step.mean) for step in got] == [(0, 10.0), (30 * S, 30.0)]
 
 
@@ -321,7 +324,7 @@ async def test_any_time_may_be_asked_about(store: Store) -> None:
         found = 1 if start <= T0 < end else 0
         assert len(await store.latest(Selection(), start)) == found
         assert len(await store.series(Selection(), start, end)) == found
-        assert len(await store.samples(Selection(), start, end, every_ns=S)) == found
+        assert len(await store.series(Selection(), start, end, S, sampled=True)) == found
         assert len(await store.events(Selection(), start)) == found
 
 
@@ -390,7 +393,7 @@ async def test_no_text_in_a_selection_changes_the_meaning_of_a_question(
     ]
     steps = [Bucket(*key, T0, 1.0, 1.0, 1.0, 1) for key in wanted]
     assert await store.series(which, T0, T0 + S, every_ns=S) == steps
-    assert await store.samples(which, T0, T0 + S, every_ns=S) == steps
+    assert await store.series(which, T0, T0 + S, every_ns=S, sampled=True) == steps
     events = [
         row.event_id
         for row in (event("b", device_id="disk-2", array_id=""), event("a"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import nats
@@ -67,15 +68,14 @@ async def test_a_fleet_is_answered_soonest_full_first_from_a_few_queries(
     client: Client, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[Selection] = []
-    samples = store.samples
+    series = store.series
 
-    async def counted(
-        which: Selection, start: int, end: int, every: int, limit: int = 100_000
-    ) -> list[Bucket]:
-        asked.append(which)
-        return await samples(which, start, end, every, limit)
+    async def counted(which: Selection, *args: Any, sampled: bool = False) -> list[Bucket]:
+        if sampled:
+            asked.append(which)
+        return await series(which, *args, sampled=sampled)
 
-    monkeypatch.setattr(store, "samples", counted)
+    monkeypatch.setattr(store, "series", counted)
     reply = await ask(client, "capacity_forecast", limit=FLEET)
     rows = reply["data"]
     assert (reply["status"], len(rows)) == ("success", FLEET)

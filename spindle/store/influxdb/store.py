@@ -112,14 +112,19 @@ class InfluxStore:
         end_ns: int,
         every_ns: int | None = None,
         limit: int = 100_000,
+        *,
+        sampled: bool = False,
     ) -> list[Bucket]:
         if limit < 1 or not which.possible:
             return []
-        if every_ns is None:
-            answer = await self._query(influxql.raw(which, start_ns, end_ns, limit))
+        if every_ns is not None and not sampled:
+            found = await self._steps(which, start_ns, end_ns, every_ns, limit)
+        elif every_ns is not None:
+            answer = await self._query(influxql.samples(which, start_ns, end_ns, every_ns, limit))
             found = [rows.raw_step(row) for row in answer]
         else:
-            found = await self._steps(which, start_ns, end_ns, every_ns, limit)
+            answer = await self._query(influxql.raw(which, start_ns, end_ns, limit))
+            found = [rows.raw_step(row) for row in answer]
         return sorted(found, key=rows.series_key)[:limit]
 
     async def _steps(
@@ -131,19 +136,6 @@ class InfluxStore:
         except NotJson:  # two readings of 9e307 in one bucket, of any one of the series
             answer = await self._query(influxql.scaled_steps(*wanted))
             return [rows.step(row, OVERFLOW_SCALE) for row in answer]
-
-    async def samples(
-        self,
-        which: Selection,
-        start_ns: int,
-        end_ns: int,
-        every_ns: int,
-        limit: int = 100_000,
-    ) -> list[Bucket]:
-        if limit < 1 or not which.possible:
-            return []
-        answer = await self._query(influxql.samples(which, start_ns, end_ns, every_ns, limit))
-        return sorted(map(rows.raw_step, answer), key=rows.series_key)[:limit]
 
     async def events(
         self,

@@ -118,27 +118,12 @@ class SqliteStore:
         end_ns: int,
         every_ns: int | None = None,
         limit: int = 100_000,
+        *,
+        sampled: bool = False,
     ) -> list[Bucket]:
-        sql = schema.RAW if every_ns is None else schema.STEPS
-        return await self._steps(sql, which, (start_ns, end_ns, every_ns or 1), limit)
-
-    async def samples(
-        self,
-        which: Selection,
-        start_ns: int,
-        end_ns: int,
-        every_ns: int,
-        limit: int = 100_000,
-    ) -> list[Bucket]:
-        return await self._steps(schema.SAMPLES, which, (start_ns, end_ns, every_ns), limit)
-
-    async def _steps(
-        self, sql: str, which: Selection, times: tuple[int, int, int], limit: int
-    ) -> list[Bucket]:
-        """Rows of one series after the other.
-
-        :param times: start, end and step.
-        """
+        steps = schema.SAMPLES if sampled else schema.STEPS
+        sql = schema.RAW if every_ns is None else steps
+        times = (start_ns, end_ns, every_ns or 1)
 
         def read(db: sqlite3.Connection) -> list[Bucket]:
             found: list[Bucket] = []
