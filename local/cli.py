@@ -16,23 +16,16 @@ from typing import Annotated
 
 import typer
 
-from local import backup as copies
-from local import (
-    container_backup,
-    containers,
-    fleet,
-    lenient_settings,
-    lifecycle,
-    logs,
-    nats,
-    output,
-    pipeline,
-    services,
-)
+from local import output, real_or_demo, services
 from local import settings as given
-from local.containers import Containers
+from local.docker import backup as container_backup
+from local.docker import containers
+from local.docker.containers import Containers
 from local.layout import ROOT, Home, called_from, home_of
-from local.supervisor import Control
+from local.nats import server as nats
+from local.processes import backup as copies
+from local.processes import lenient_settings, lifecycle, logs, pipeline
+from local.processes.supervisor import Control
 from spindle.errors import InvalidInput, InvalidSettings, SpindleError
 
 EXIT_USAGE, EXIT_INTERRUPTED, EXIT_AWAY = 2, 130, 69
@@ -96,7 +89,7 @@ def in_containers(*, lenient: bool = False) -> Containers | None:
         mode = "local" if local else "docker"
     if mode != "docker":
         return None
-    return Containers({**environment, **fleet.derived(home, environment)})
+    return Containers({**environment, **real_or_demo.derived(home, environment)})
 
 
 def _environment(*, lenient: bool) -> dict[str, str]:
@@ -179,7 +172,7 @@ def _runs(home: Home) -> bool:
 def _choose(*, real: bool) -> bool:
     """Remember which drives are watched; whether that is another choice than before."""
     _, home, _ = lenient_settings.load_local()
-    return fleet.remember(home, _environment(lenient=False), real=real)
+    return real_or_demo.remember(home, _environment(lenient=False), real=real)
 
 
 @app.command(name="all")

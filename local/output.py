@@ -1,20 +1,13 @@
-"""What a person sees: consoles, tables, the waiting line."""
+"""What a person sees: lines, tables, times."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
 from datetime import datetime
-from urllib.parse import urlsplit, urlunsplit
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
-from local.nats import Broker
-from local.pipeline import Pipeline
-from local.services import GATEWAY, NATS
-from local.status import Row
 from spindle.timestamps import duration
 
 _PIPE_WIDTH = 240  # nothing is folded for a program
@@ -58,38 +51,6 @@ def since(stamp: str, now: float) -> str:
     return f"{time.strftime(form, time.localtime(moment))} ({duration(now - moment)})"
 
 
-def status_table(rows: Sequence[Row], now: float) -> Table:
-    """Service, state, since, health."""
-    made = table("service", "state", "since", "health")
-    for row in rows:
-        colour = "green" if row.healthy else "red"
-        made.add_row(
-            row.service, row.state, since(row.since, now), f"[{colour}]{escape(row.health)}[/]"
-        )
-    return made
-
-
-def broker_line(broker: Broker) -> str:
-    """``NATS 2.15.1, broker_fsync=always``."""
-    return f"NATS {broker.version}, broker_fsync={broker.fsync}"
-
-
-def started(pipeline: Pipeline, rows: Mapping[str, Row]) -> None:
-    """What runs, where it answers, and what to try next."""
-    if GATEWAY in pipeline.names:
-        plain(f"The page: {pipeline.pages()[GATEWAY].removesuffix('healthz')}")
-        plain("")
-    made = table("service", "health", "answers at")
-    for name in pipeline.names:
-        made.add_row(name, rows[name].health, _address(pipeline, name))
-    if not pipeline.runs_nats:
-        made.add_row(NATS, "elsewhere", _without_password(pipeline.settings.nats_url))
-    made.add_row("store", "", _without_password(pipeline.settings.store))
-    out.print(made)
-    plain("")
-    try_next()
-
-
 def try_next() -> None:
     """What a newcomer may type after a start."""
     plain("Try next:")
@@ -101,17 +62,3 @@ def try_next() -> None:
         ("./run.sh start --demo", "the simulated fleet beside them again"),
     ):
         plain(f"  {command:<27} {what}")
-
-
-def _address(pipeline: Pipeline, name: str) -> str:
-    page = pipeline.pages()[name].removesuffix("/healthz")
-    if name == NATS:
-        return f"nats://127.0.0.1:{pipeline.settings.nats_port}, monitoring {page}"
-    return f"{page}/{'docs, /' if name == GATEWAY else ''}healthz, /metrics"
-
-
-def _without_password(url: str) -> str:
-    parts = urlsplit(url)
-    if "@" not in parts.netloc:
-        return url
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))

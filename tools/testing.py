@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from local import containers, output
+from local import output
+from local.docker import containers
 
 #: In this order: what waits longest begins first.
 FOLDERS = ("e2e", "chaos", "integration", "contract", "unit", "simulation")

@@ -8,7 +8,7 @@ from pathlib import Path
 import nats
 import pytest
 
-from local import nats as local_nats
+from local.nats import server as local_nats
 from local.settings import LocalSettings
 from spindle import bus, subjects
 from spindle.settings import load

@@ -13,9 +13,9 @@ import nats
 import pytest
 from nats.aio.client import Client
 
-from local import nats as local_nats
-from local import nats_users
 from local.layout import ROOT
+from local.nats import server as local_nats
+from local.nats import users as nats_users
 from local.settings import LocalSettings
 from spindle import bus, subjects
 from spindle.bus import streams

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from local import backup
+from local.processes import backup
 from spindle.errors import InUse, InvalidInput
 from spindle.store.sqlite import file, schema
 

@@ -13,8 +13,8 @@ import pytest
 import yaml
 
 from local.layout import ROOT
-from local.nats_users import USERS
-from local.pipeline import Pipeline
+from local.nats.users import USERS
+from local.processes.pipeline import Pipeline
 from local.services import SERVICES
 from local.settings import ComposeSettings, LocalSettings
 from spindle.settings import Settings, load

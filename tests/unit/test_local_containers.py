@@ -12,9 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from local import cli, container_backup, containers, layout
-from local.container_settings import handed_on
-from local.containers import Containers
+from local import cli, layout
+from local.docker import backup as container_backup
+from local.docker import containers
+from local.docker.containers import Containers
+from local.docker.settings import handed_on
 from local.layout import ROOT
 from spindle.errors import InvalidInput, InvalidSettings
 

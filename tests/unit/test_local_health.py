@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from local.status import page, row
-from local.supervisor import ProcessState
+from local.processes.status import page, row
+from local.processes.supervisor import ProcessState
 
 
 def _state(state: str) -> ProcessState:

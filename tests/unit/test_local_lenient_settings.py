@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from local import layout, lenient_settings, pipeline, processes
+from local import layout
 from local.layout import Home
+from local.processes import lenient_settings, pipeline, running
+from local.processes.supervisor import Control
 from local.settings import LocalSettings
-from local.supervisor import Control
 from spindle.errors import InvalidSettings
 from spindle.settings import load
 
@@ -22,7 +23,7 @@ def _a_folder_and_an_environment_of_its_own(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(layout, "ROOT", tmp_path)
-    monkeypatch.setattr(processes, "homes", lambda: [Home(Path("/where/it/runs"))])
+    monkeypatch.setattr(running, "homes", lambda: [Home(Path("/where/it/runs"))])
     own = {name.upper() for name in LocalSettings.model_fields}
     monkeypatch.setattr(os, "environ", {n: v for n, v in os.environ.items() if n not in own})
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from local.logs import Tail, for_people, merged, parse, stream
+from local.processes.logs import Tail, for_people, merged, parse, stream
 
 DAEMON = '{"time":"2026-01-02T03:04:05.5Z","level":"info","service":"daemon","message":"one"}'
 WRITER = '{"time":"2026-01-02T03:04:05.25Z","level":"error","service":"writer","message":"[zero]"}'

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from local import nats, nats_users
 from local.layout import ROOT
+from local.nats import server as nats
+from local.nats import users as nats_users
 from local.settings import LocalSettings
 from spindle.settings import load
 from tests.servers import find
@@ -81,7 +82,7 @@ def test_with_users_the_server_refuses_to_start_without_their_passwords(tmp_path
 
 
 def test_the_committed_users_are_those_of_the_code() -> None:
-    """python -c 'from local.nats_users import authorization; print(authorization())'."""
+    """python -c 'from local.nats.users import authorization; print(authorization())'."""
     committed = (ROOT / "deploy" / "nats" / "auth-users.conf").read_text()
     assert committed.endswith(nats_users.authorization())
 

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from local import pipeline, services
+from local import services
 from local.layout import Home, UnusableFolder, home_of
+from local.processes import pipeline
 from local.settings import LocalSettings
 from spindle.errors import InvalidInput, InvalidSettings
 from spindle.settings import load
@@ -112,9 +113,7 @@ def test_publishers_are_drained_before_those_who_store() -> None:
 
 def test_spindle_home_is_relative_to_the_checkout_wherever_one_stands(tmp_path: Path) -> None:
     """Tests run in another folder."""
-    assert (
-        home_of(".spindle").folder == Path(pipeline.__file__).resolve().parent.parent / ".spindle"
-    )
+    assert home_of(".spindle").folder == Path(services.__file__).resolve().parents[1] / ".spindle"
     assert home_of(str(tmp_path)).folder == tmp_path
 
 

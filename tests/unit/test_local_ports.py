@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 
-from local.ports import Port, mistakes, taken
+from local.processes.ports import Port, mistakes, taken
 from tests.servers import free_port
 
 

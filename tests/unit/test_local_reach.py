@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from local.container_settings import check
+from local.docker.settings import check
 from spindle.errors import InvalidInput
 
 OWN = {

@@ -13,7 +13,7 @@ import pytest
 from supervisor.options import ServerOptions  # type: ignore[import-untyped]
 
 from local.layout import Home, UnsafeFolder
-from local.supervisor import Control, Program, config
+from local.processes.supervisor import Control, Program, config
 
 NAMES = [
     "plain",
@@ -106,7 +106,7 @@ def test_a_program_that_had_to_be_killed_is_said(
     program = Program("writer", "x", priority=1, stop_seconds=7, log_max_bytes=1, log_backups=0)
     home.supervisor_config.write_text(config(home, [program]))
     clock: Iterator[float] = iter([100.0, 100.0 + seconds])
-    monkeypatch.setattr("local.supervisor.time.monotonic", lambda: next(clock, 0.0))
+    monkeypatch.setattr("local.processes.supervisor.time.monotonic", lambda: next(clock, 0.0))
 
     def answer(self: Control, method: str, *arguments: Any, ignore: object = ()) -> Any:
         return {"exitstatus": status} if method == "supervisor.getProcessInfo" else True

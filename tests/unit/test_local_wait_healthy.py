@@ -7,9 +7,9 @@ from typing import cast
 
 import pytest
 
-from local import wait_healthy
-from local.pipeline import Pipeline
-from local.supervisor import Control, ProcessState
+from local.processes import wait_healthy
+from local.processes.pipeline import Pipeline
+from local.processes.supervisor import Control, ProcessState
 
 
 class Running:

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 
 from rich.markup import escape
 
-from local import output, status
-from local.pipeline import Pipeline
-from local.status import Row
-from local.supervisor import Control, ProcessState
+from local import output
+from local.processes import status
+from local.processes.pipeline import Pipeline
+from local.processes.status import Row
+from local.processes.supervisor import Control, ProcessState
 from spindle.errors import SpindleError
 
 _PAUSE_SECONDS = 0.2

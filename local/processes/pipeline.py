@@ -8,11 +8,14 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from local import fleet, nats, nats_users, ports, supervisor
+from local import real_or_demo
 from local.layout import INSTANCE_VARIABLE, ROOT, Home, home_of
+from local.nats import server as nats
+from local.nats import users as nats_users
+from local.processes import ports, supervisor
+from local.processes.status import page
 from local.services import NATS, SERVICES
 from local.settings import LocalSettings, environment, setting
-from local.status import page
 from spindle.errors import InvalidSettings
 from spindle.settings import Settings, load
 
@@ -129,7 +132,7 @@ def derived(settings: LocalSettings) -> dict[str, str]:
     if "nats_url" not in settings.model_fields_set:
         found["NATS_URL"] = nats.nats_url(settings.nats_port)
     home, known = home_of(settings.spindle_home), environment(ROOT / ".env")
-    found |= fleet.derived(home, known)
+    found |= real_or_demo.derived(home, known)
     folder = home.folder
     if folder == ROOT / str(LocalSettings.model_fields["spindle_home"].default):
         return found

@@ -13,9 +13,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from local import nats
+from local.nats import server as nats
+from local.processes.supervisor import ProcessState
 from local.services import NATS
-from local.supervisor import ProcessState
 
 PROBE_SECONDS = 3.0
 

@@ -10,13 +10,21 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 
-from local import logs, nats, output, ports, processes, status, supervisor
+from local import output
 from local.layout import Home
-from local.pipeline import Pipeline, of_process, read_pages, write_configuration, write_pages
+from local.nats import server as nats
+from local.processes import logs, ports, running, status, supervisor, tables
+from local.processes.pipeline import (
+    Pipeline,
+    of_process,
+    read_pages,
+    write_configuration,
+    write_pages,
+)
+from local.processes.supervisor import Control, SupervisorFailed
+from local.processes.wait_healthy import until_healthy
 from local.services import DRAIN_ORDER, NATS
 from local.settings import LocalSettings
-from local.supervisor import Control, SupervisorFailed
-from local.wait_healthy import until_healthy
 from spindle import locks
 from spindle.settings import removed_but_set
 
@@ -81,10 +89,10 @@ def _start_again(control: Control) -> None:
 
 def _clean_up(pipeline: Pipeline) -> None:
     """Take down what a killed supervisord or an interrupted start left behind."""
-    left = processes.ours(pipeline.home)
+    left = running.ours(pipeline.home)
     if left:
         output.plain(f"taking down {len(left)} processes that an earlier run left behind")
-        processes.take_down(left, pipeline.settings.stop_timeout_seconds)
+        running.take_down(left, pipeline.settings.stop_timeout_seconds)
     for stale in (pipeline.home.pid_file, pipeline.home.socket()):
         stale.unlink(missing_ok=True)
 
@@ -93,7 +101,7 @@ def _wait_and_tell(pipeline: Pipeline, control: Control, names: Sequence[str]) -
     rows = until_healthy(pipeline, control, names, START_TIMEOUT_SECONDS)
     failing = [rows[name] for name in names if name not in rows or not rows[name].healthy]
     if not failing:
-        output.started(pipeline, rows)
+        tables.started(pipeline, rows)
         _warn_of_broker(pipeline)
         return 0
     output.complain(f"not healthy after {START_TIMEOUT_SECONDS:g} s:")
@@ -122,18 +130,18 @@ def stop(home: Home, seconds: float) -> int:
 
     :param seconds: how long an orphan may take before it is killed.
     """
-    if not home.run.is_dir() and not processes.ours(home):
+    if not home.run.is_dir() and not running.ours(home):
         output.plain("nothing runs here")
         return 0
     with only_one(home):
         control = Control(home)
         pid = control.pid()
-        if pid is None and not processes.ours(home):
+        if pid is None and not running.ours(home):
             output.plain("nothing runs here")
             return 0
         if pid is not None:
             _drain(control)
-        processes.take_down(processes.ours(home), seconds)
+        running.take_down(running.ours(home), seconds)
         home.pid_file.unlink(missing_ok=True)
         _remove_socket(home)
     output.plain("stopped; the data is kept")
@@ -161,7 +169,7 @@ def _remove_socket(home: Home) -> None:
 def restart(pipeline: Pipeline, service: str | None) -> int:
     """Stop and start again: everything, or one service."""
     control = Control(pipeline.home)
-    if not control.pid() and (service or not processes.ours(pipeline.home)):
+    if not control.pid() and (service or not running.ours(pipeline.home)):
         output.plain("Spindle does not run here; starting all of it")
         return start(pipeline)
     if service is None:
@@ -191,7 +199,7 @@ def _other_environment(pipeline: Pipeline, pid: int | None, service: str) -> lis
 
     It hands the service the environment that it has itself; ``.env`` is read anew.
     """
-    started = processes.environment_of(pid) if pid else {}
+    started = running.environment_of(pid) if pid else {}
     if not started or service not in pipeline.own:
         return []
     names = [name.upper() for name in type(pipeline.own[service]).model_fields]
@@ -218,8 +226,8 @@ def show_status(home: Home, pages: Mapping[str, str], *, as_json: bool) -> int:
         }
         print(json.dumps(report))
         return 0 if healthy else EXIT_NOT_HEALTHY
-    output.out.print(output.status_table(rows, time.time()))
-    if not states and (left := processes.ours(home)):
+    output.out.print(tables.status_table(rows, time.time()))
+    if not states and (left := running.ours(home)):
         pids = ", ".join(str(process.pid) for process in left)
         output.complain(
             f"supervisord is gone and left processes behind ({pids}); ./run.sh start mends"
@@ -227,7 +235,7 @@ def show_status(home: Home, pages: Mapping[str, str], *, as_json: bool) -> int:
     elif not states:
         output.plain("nothing runs here; ./run.sh start starts it")
     elif NATS in known:
-        output.plain(output.broker_line(broker))
+        output.plain(tables.broker_line(broker))
         if broker.warning:
             output.complain(f"warning: {broker.warning}")
     return 0 if healthy else EXIT_NOT_HEALTHY

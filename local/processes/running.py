@@ -10,8 +10,8 @@ from pathlib import Path
 import psutil
 
 from local.layout import INSTANCE_VARIABLE, ROOT, Home
+from local.processes.supervisor import ROOT_VARIABLE
 from local.services import DRAIN_ORDER, NATS
-from local.supervisor import ROOT_VARIABLE
 
 _KILL_WAIT_SECONDS = 5.0
 _PAUSE_SECONDS = 0.05

@@ -12,7 +12,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from local import container_settings, output
+from local import output
+from local.docker import settings as container_settings
 from local.layout import ROOT
 from local.settings import setting
 from spindle.errors import InvalidInput, SpindleError

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from local import output
-from local.containers import Containers, Failed
+from local.docker.containers import Containers, Failed
 from spindle.errors import InvalidInput
 
 _LOCAL_INSTEAD = "(for what runs without Docker: SPINDLE_MODE=local)"

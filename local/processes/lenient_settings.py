@@ -8,12 +8,13 @@ from __future__ import annotations
 import contextlib
 from typing import TypeVar, cast
 
-from local import nats, processes
 from local.layout import Home, UnusableFolder, home_of
-from local.pipeline import Pipeline, read_pages
+from local.nats import server as nats
+from local.processes import running
+from local.processes.pipeline import Pipeline, read_pages
+from local.processes.supervisor import Control
 from local.services import SERVICES
 from local.settings import LocalSettings
-from local.supervisor import Control
 from spindle.errors import InvalidSettings
 from spindle.settings import Settings, load
 
@@ -50,7 +51,7 @@ def load_local() -> tuple[LocalSettings, Home, list[str]]:
     except UnusableFolder as error:
         mistakes.append(str(error))
         default = home_of(LocalSettings.model_fields["spindle_home"].default)
-        home = next(iter(processes.homes()), default)
+        home = next(iter(running.homes()), default)
     return settings, home, mistakes
 
 

@@ -1,0 +1,1 @@
+"""Everything in containers, by way of docker compose."""

@@ -1,0 +1,1 @@
+"""The nats-server of a checkout: its configuration, and its users."""

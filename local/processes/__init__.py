@@ -1,0 +1,1 @@
+"""Everything as processes of this machine, under supervisord."""
