@@ -9,14 +9,13 @@ from starlette.types import ASGIApp
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from gateway import api, routes, stream
-from gateway.catalogue import Catalogue
 from gateway.entrance import Entrance
 from gateway.guard import Guard, Watched
 from gateway.link import Link
 from gateway.live import Live
 from gateway.manual_visits import ManualVisits
 from gateway.metrics import ParkingCollector, RequestMetrics
-from gateway.questions import Questions
+from gateway.questions import Catalogue, Questions
 from gateway.server import bind, server
 from gateway.settings import GatewaySettings
 from gateway.stream import Hub

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from gateway.catalogue import Question
+from gateway.questions import Question
 from gateway.replies import JSON, Problem
 from spindle import timestamps
 
@@ -50,6 +50,37 @@ QUESTION_BODY: dict[str, Any] = {
         "params": {"type": "object", "description": "See GET /api/v1/<query_type>."},
     },
 }
+
+VISIT_EXAMPLE = {
+    "vehicle_plate": "KA01AB1234",
+    "entry_date_time": "2026-01-31T08:15:00Z",
+    "exit_date_time": "2026-01-31T10:45:30Z",
+}
+
+SAVED_EXAMPLE = {
+    "status": "accepted",
+    "id": "0b5c9d7e-7f2c-4b1e-9a55-0d3f4c1a2b6e",
+    "duration_seconds": 9030.0,
+}
+
+HEALTH_EXAMPLE = {
+    "service": "gateway",
+    "status": "ok",
+    "since": "2026-01-31T08:00:00Z",
+    "parts": {"nats": "ok", "reader": "ok"},
+}
+
+STREAM_EXAMPLE = (
+    "retry: 3000\n: connected\n\nevent: critical_event\n"
+    'data: {"timestamp":"2026-01-31T12:00:00Z","sourceDevice":"DiskUnit","deviceId":"disk-7",'
+    '"id":"e-1","criticality":9,"eventType":"DriveFailure"}\n\n'
+)
+
+METRICS_EXAMPLE = """\
+# HELP matched_events Exits that were matched with their entry
+# TYPE matched_events gauge
+matched_events 812.0
+"""
 
 
 def failures(*codes: int) -> dict[int | str, dict[str, Any]]:

@@ -13,13 +13,12 @@ from pydantic import BaseModel, Field
 from starlette.requests import ClientDisconnect
 from starlette.responses import PlainTextResponse, Response
 
-from gateway import examples, live, openapi
+from gateway import live, openapi
 from gateway.assets import PREFIX, Assets
-from gateway.catalogue import Catalogue
 from gateway.link import NATS_AWAY, Link
 from gateway.manual_visits import ManualVisits
 from gateway.metrics import ParkingCollector
-from gateway.questions import Questions, from_query_string
+from gateway.questions import Catalogue, Questions, from_query_string
 from gateway.replies import JSON, Failed, away
 from gateway.settings import GatewaySettings
 from gateway.stream import HEARTBEAT_SECONDS, EventStream, Hub
@@ -96,7 +95,7 @@ def add_operations(app: FastAPI, deps: RouteDeps) -> None:
         tags=tags,
         summary="Which parts of the gateway work; asked without a token.",
         responses={
-            200: {"model": HealthReport, "content": {JSON: {"example": examples.HEALTH}}},
+            200: {"model": HealthReport, "content": {JSON: {"example": openapi.HEALTH_EXAMPLE}}},
             503: {"model": HealthReport, "description": "Some part does not work."},
         },
     )
@@ -126,7 +125,7 @@ def add_operations(app: FastAPI, deps: RouteDeps) -> None:
         summary="For Prometheus: the gateway's metrics, and those of the car park.",
         response_class=PlainTextResponse,
         responses={
-            200: {"content": {"text/plain": {"example": examples.METRICS}}},
+            200: {"content": {"text/plain": {"example": openapi.METRICS_EXAMPLE}}},
             **openapi.failures(),
         },
     )
@@ -152,10 +151,10 @@ def add_visits(app: FastAPI, deps: RouteDeps) -> None:
         summary="Write a visit of the car park down by hand.",
         description="Answered when NATS has acknowledged it; it ends where every other visit does.",
         responses={
-            202: {"model": Saved, "content": {JSON: {"example": examples.SAVED}}},
+            202: {"model": Saved, "content": {JSON: {"example": openapi.SAVED_EXAMPLE}}},
             **openapi.failures(403, 408, 409, 413, 422, 503),
         },
-        openapi_extra=key | openapi.body(openapi.VISIT_BODY, visit=examples.VISIT),
+        openapi_extra=key | openapi.body(openapi.VISIT_BODY, visit=openapi.VISIT_EXAMPLE),
     )
     async def save_summary(request: Request) -> Response:
         body = await _body(request, deps.settings)
@@ -180,7 +179,7 @@ def add_live(app: FastAPI, deps: RouteDeps) -> None:
         "Nothing is repeated after a pause, and a client that is too slow is disconnected.",
         response_class=_Streamed,
         responses={
-            200: {"content": {"text/event-stream": {"example": examples.STREAM}}},
+            200: {"content": {"text/event-stream": {"example": openapi.STREAM_EXAMPLE}}},
             **openapi.failures(400, 503),
         },
         openapi_extra=openapi.parameter(

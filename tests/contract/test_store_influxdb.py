@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from spindle.errors import BatchRefused, BatchTooLarge, StoreDenied, StoreUnavailable
 from spindle.settings import Settings, load
 from spindle.store.base import EventRow, Selection, Series
-from spindle.store.event_times import own_place
 from spindle.store.influxdb import influxql
+from spindle.store.influxdb.event_times import own_place
 from spindle.store.influxdb.store import InfluxStore
 from tests import servers
 from tests.stored import counts

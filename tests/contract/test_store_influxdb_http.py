@@ -18,7 +18,7 @@ import pytest
 from spindle.errors import BatchRefused, BatchTooLarge, StoreDenied, StoreError, StoreUnavailable
 from spindle.settings import Settings, load
 from spindle.store.base import Bucket, EventRow, Latest, Selection, Series
-from spindle.store.event_times import own_place
+from spindle.store.influxdb.event_times import own_place
 from spindle.store.influxdb.store import InfluxStore
 from tests.fake_http import FakeServer, Reply, Request, serving
 

@@ -11,7 +11,7 @@ from tests.repo_copy import repo_copy, run, shown_in_contributing
 KNOWN = """
 import asyncio, json
 from types import SimpleNamespace
-from gateway import catalogue, openapi
+from gateway import questions, openapi
 from reader.answering.context import QueryContext
 from reader.answering.params import parse
 from reader.answering.runner import question
@@ -26,7 +26,7 @@ served = [
     {"name": each.name, "subject": each.subject, "metadata": each.metadata}
     for each in endpoints(None)
 ]
-questions = catalogue.read(json.dumps({"endpoints": served}).encode())
+questions = questions.read(json.dumps({"endpoints": served}).encode())
 paths = {"/api/v1/query": {"post": {}}, "/api/v1/{query_type}": {"get": {}}}
 document = openapi.with_questions({"paths": paths}, questions, token=False)
 

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spindle.errors import BatchRefused
-from spindle.store import event_times
 from spindle.store.base import EventRow
-from spindle.store.event_times import (
+from spindle.store.influxdb import event_times
+from spindle.store.influxdb.event_times import (
     GAP_NS,
     LONGEST_SHIFT_NS,
     Places,

@@ -17,7 +17,6 @@ from operator import itemgetter
 from typing import Any, TypeVar
 
 from spindle.errors import StoreDenied, StoreUnavailable
-from spindle.store import event_times
 from spindle.store.base import (
     OVERFLOW_SCALE,
     Bucket,
@@ -29,7 +28,7 @@ from spindle.store.base import (
     VisitSelection,
     WriteProfile,
 )
-from spindle.store.influxdb import influxql, lines, rows, visits
+from spindle.store.influxdb import event_times, influxql, lines, rows, visits
 from spindle.store.influxdb.answers import NotJson, NotThere
 from spindle.store.influxdb.first_writes import FirstWrites
 from spindle.store.influxdb.http import Address, Answer, Http, InfluxSettings, checked

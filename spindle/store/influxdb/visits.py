@@ -12,9 +12,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from spindle import timestamps
-from spindle.store import event_times
 from spindle.store.base import EventRow, VisitRow, VisitSelection, clamped
-from spindle.store.influxdb import influxql
+from spindle.store.influxdb import event_times, influxql
 from spindle.store.influxdb.lines import string_field, tag_value
 from spindle.subjects import LOT, PARKING_VISITS, STATUS
 

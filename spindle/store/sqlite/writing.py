@@ -15,8 +15,8 @@ from typing import IO
 from spindle import timestamps
 from spindle.errors import StoreUnavailable
 from spindle.store.base import EventRow, Point, Series, VisitRow
-from spindle.store.retention import expired, safe_cutoff
 from spindle.store.sqlite import file, schema, visits
+from spindle.store.sqlite.retention import expired, safe_cutoff
 
 log = logging.getLogger("spindle.store")
 
