@@ -75,8 +75,17 @@ class CriticalLog:
     def _is_written(self, key: Key) -> bool:
         return key in self._written or key._replace(array_id="") in self._written
 
-    def forget(self, before_ns: int) -> None:
-        """Forget events that happened before a time that no poll will reach back to."""
+    def newest_ns(self, now_ns: int) -> int:
+        """Time of the newest event written that is not after now; 0 where there is none."""
+        return max((time_ns for time_ns in self._written.values() if time_ns <= now_ns), default=0)
+
+    def forget(self, now_ns: int, kept_ns: int) -> None:
+        """Forget events that happened longer ago than any poll will reach back.
+
+        Reckoned from the newest that was written: by a clock that is ahead, and is put right, those
+        that were forgotten would be written again.
+        """
+        before_ns = self.newest_ns(now_ns) - kept_ns
         for key in [key for key, time_ns in self._written.items() if time_ns < before_ns]:
             del self._written[key]
 

@@ -78,13 +78,13 @@ class CriticalPoller:
         if written:
             log.info("critical events written down: %d", len(written))
         window_ns = int(self._service.settings.client_window_minutes * 60 * NS)
-        self._log.forget(now_ns - window_ns - SLACK_NS)
+        self._log.forget(now_ns, window_ns + SLACK_NS)
         return True
 
     async def _ask(self, now_ns: int) -> list[CriticalEvent]:
         settings = self._service.settings
         params: dict[str, Any] = {
-            "since_minutes": window_minutes(settings, now_ns, self._log.last_poll_ns),
+            "since_minutes": window_minutes(settings, now_ns, self._last_poll_ns(now_ns)),
             "min_criticality": settings.client_min_criticality,
             "limit": PAGE,
         }
@@ -102,6 +102,13 @@ class CriticalPoller:
             if not page or not reply.get("truncated"):
                 return events
             params |= next_page(params, page)
+
+    def _last_poll_ns(self, now_ns: int) -> int | None:
+        """When the reader last answered; where that was under a clock that was ahead, no later
+        than the newest event written then."""
+        last_ns = self._log.last_poll_ns
+        ahead = last_ns is not None and last_ns > now_ns + SLACK_NS
+        return self._log.newest_ns(now_ns) or None if ahead else last_ns
 
 
 def rows(reply: Mapping[str, Any]) -> list[CriticalEvent]:

@@ -10,6 +10,9 @@ from __future__ import annotations
 from spindle import timestamps
 from spindle.timestamps import NS
 
+#: Where this machine's clock and NATS's jumped together, a day has been time to put them right.
+BELIEVED_AFTER_NS = 86_400 * NS
+
 
 class Clock:
     """This machine's time, beside its own monotonic progress since the start and NATS's time.
@@ -21,10 +24,19 @@ class Clock:
         self._tolerance_ns = int(tolerance_seconds * NS)
         self._started = wall_ns - monotonic_ns  # wall time where the monotonic clock was 0
         self._nats: int | None = None  # NATS's time where the monotonic clock was 0
+        self._believed: int | None = None  # the same, before NATS's clock jumped
+        self._jumped_at = 0  # when it was first seen to have done so, by the monotonic clock
 
     def nats_says(self, nats_ns: int, monotonic_ns: int) -> None:
         """NATS's time was ``nats_ns`` at this moment."""
         self._nats = nats_ns - monotonic_ns
+        if self._believed is None:
+            self._believed = self._nats
+        jumped = abs(self._nats - self._believed) > self._tolerance_ns
+        if not jumped or (self._jumped_at and monotonic_ns - self._jumped_at > BELIEVED_AFTER_NS):
+            self._believed, self._jumped_at = self._nats, 0  # small steps are followed
+        else:
+            self._jumped_at = self._jumped_at or monotonic_ns
 
     def doubt(self, wall_ns: int, monotonic_ns: int) -> str:
         """Why no time is gone by, in a sentence with both times; empty where the clocks agree.
@@ -32,10 +44,13 @@ class Clock:
         NATS's time decides where it is known, so that a clock that was put right is believed
         again; until then this machine's own progress since the start does.
         """
-        other = self._other(monotonic_ns)
+        other, whose = self._other(monotonic_ns), "NATS's clock"
+        if self._nats is None:
+            whose = "its own progress since the start"
+        elif self._jumped_at and self._believed is not None:  # both did, where both are one machine
+            other, whose = monotonic_ns + self._believed, "its progress since the writer's start"
         if abs(wall_ns - other) <= self._tolerance_ns:
             return ""
-        whose = "its own progress since the start" if self._nats is None else "NATS's clock"
         return (
             f"this machine's clock says {timestamps.format_ns(wall_ns)}, and {whose} says "
             f"{timestamps.format_ns(other)}: until they agree nothing is refused or deleted by time"
@@ -52,6 +67,10 @@ class Clock:
         if self.doubt(wall_ns, monotonic_ns):
             return None
         return min(wall_ns, self._other(monotonic_ns))
+
+    def nats_ns(self, monotonic_ns: int) -> int:
+        """NATS's time, for what is reckoned from the times it gave."""
+        return self._other(monotonic_ns)
 
     def _other(self, monotonic_ns: int) -> int:
         return monotonic_ns + (self._started if self._nats is None else self._nats)

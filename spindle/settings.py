@@ -71,7 +71,7 @@ class Settings(BaseSettings):
     """
 
     REMOVED: ClassVar[Mapping[str, str]] = {
-        "DEADLETTER_MAX_AGE_HOURS": "30 days",
+        "DEADLETTER_MAX_AGE_HOURS": "DEADLETTER_MAX_BYTES alone",
         "MAX_PAYLOAD_BYTES": "900000 bytes",
         "LOG_FORMAT": "for people on a terminal, JSON lines otherwise",
     }

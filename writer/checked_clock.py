@@ -16,6 +16,12 @@ EVERY_SECONDS = 5.0
 PART = "clock"  #: of the writer's health, once the clocks did not agree
 
 
+def _progress_ns() -> int:
+    """A clock that nobody sets; where there is one, one that counts a machine's sleep too."""
+    boot = getattr(time, "CLOCK_BOOTTIME", None)
+    return time.monotonic_ns() if boot is None else time.clock_gettime_ns(boot)
+
+
 class CheckedClock:
     """Reads this machine's clocks, asks NATS for its time, and tells ``/healthz`` of a doubt."""
 
@@ -28,7 +34,7 @@ class CheckedClock:
 
     @staticmethod
     def _now() -> tuple[int, int]:
-        return time.time_ns(), time.monotonic_ns()
+        return time.time_ns(), _progress_ns()
 
     def latest_ns(self) -> int:
         """What is later lies in the future."""
@@ -37,6 +43,15 @@ class CheckedClock:
     def expiry_ns(self) -> int | None:
         """Now, to reckon a retention from; None while nothing may be deleted."""
         return self._clock.expiry_ns(*self._now())
+
+    def nats_ns(self) -> int:
+        """NATS's time."""
+        return self._clock.nats_ns(self._now()[1])
+
+    @property
+    def in_doubt(self) -> bool:
+        """Nothing is to be ended by time."""
+        return bool(self._clock.doubt(*self._now()))
 
     async def run(self, service: Service[WriterSettings], client: Client) -> None:
         """Compare the clocks every few seconds until told to stop."""

@@ -40,11 +40,11 @@ HELD_BATCHES = 4  #: taken from NATS and not yet stored: two on their way, two t
 async def main(service: Service[WriterSettings]) -> None:
     """Store what the streams hold until told to stop."""
     settings, health = service.settings, service.health
-    store = open_store(settings, writing=True)
+    clock = CheckedClock(settings, health)
+    store = open_store(settings, writing=True, now_ns=clock.expiry_ns)
     try:
         await service.unless_stopped(prepare(store, service))
         visits = VisitStorer(store)
-        clock = CheckedClock(settings, health)
         pipelines = build(store, visits, service, clock)
         service.registry.register(
             LedgerCollector(lambda: {one.stream: one.core.ledger for one in pipelines})
@@ -136,7 +136,7 @@ async def work(
         checking = service.supervise("clock check", partial(clock.run, service, client))
         tasks.create_task(checking, name="clock check")
         matcher = Matcher(
-            client, service.settings, service.health, service.registry, declare, clock.latest_ns
+            client, service.settings, service.health, service.registry, declare, clock
         )
         matching = tasks.create_task(matcher.run(), name="parking")
         await stopping.wait()
@@ -148,11 +148,15 @@ async def work(
 async def _expire(service: Service[WriterSettings], store: Store, clock: CheckedClock) -> None:
     """Have the store let go of what is older than its retention, where it does not by itself."""
     while await service.pause(EXPIRE_EVERY_SECONDS):
+        if (now_ns := clock.expiry_ns()) is None:
+            continue
         try:
-            if (now_ns := clock.expiry_ns()) is not None:
-                await store.expire(now_ns)
+            await store.expire(now_ns)
         except StoreError as error:
-            log.warning("retention: %s", error)
+            if service.health.parts().get("retention", True):  # the times in it: said once
+                service.health.failing("retention", str(error))
+        else:
+            service.health.ok("retention")
 
 
 async def _declared(service: Service[WriterSettings], client: Client) -> None:

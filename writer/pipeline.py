@@ -197,7 +197,8 @@ class Pipeline(Generic[P]):
         try:
             await self._write(write.points)
         except StoreError as error:
-            outcome = _OUTCOMES.get(type(error), Outcome.LATER)
+            kinds = (outcome for kind, outcome in _OUTCOMES.items() if isinstance(error, kind))
+            outcome = next(kinds, Outcome.LATER)
             return Answer(outcome, str(error), getattr(error, "retry_after", None))
         except Exception as error:
             # Whatever it is: the batch is kept, and it is said.

@@ -32,7 +32,6 @@ DUPLICATE_WINDOW_SECONDS = 600.0
 ACK_WAIT_SECONDS = 30.0
 #: What all writers together may hold unacknowledged: a few of the largest batches.
 MAX_ACK_PENDING = 200_000
-DEADLETTER_MAX_AGE_SECONDS = 30 * 86_400.0  #: a month to look at a dead letter and replay it
 #: What the simulator knew of its own faults: some 300 bytes each, kept to score detection against.
 SIMULATION_MAX_BYTES = 64 * 2**20
 SIMULATION_MAX_AGE_HOURS = 720.0
@@ -69,7 +68,7 @@ def streams(settings: Settings) -> list[StreamConfig]:
             discard=DiscardPolicy.OLD,
             storage=StorageType.FILE,
             max_bytes=settings.deadletter_max_bytes,
-            max_age=DEADLETTER_MAX_AGE_SECONDS,
+            # No max_age: by a clock of NATS's that is wild it would take them all.
             duplicate_window=DUPLICATE_WINDOW_SECONDS,
             num_replicas=settings.stream_replicas,
         ),

@@ -312,6 +312,8 @@ class Store(Protocol):
         Harmless to call at any time, and meant to be called now and then by the one writer.
 
         :returns: how many rows were deleted.
+        :raises StoreUnavailable: ``now_ns`` is far later than the newest stored reading, so that
+            only what is too old beside that reading was deleted; the sentence has both times.
         """
 
     async def close(self) -> None:

@@ -5,6 +5,8 @@ A new store is a folder beside this file and one entry in ``KINDS``.
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Protocol
@@ -41,7 +43,7 @@ class Kind:
     :ivar schemes: of its URLs.
     :ivar form: how its URL is written, for people.
     :ivar names: what the URL must name: ``file``, ``host``, or nothing.
-    :ivar driver: ``module:class``; the class is called with the settings and ``writing``.
+    :ivar driver: ``module:class``; the class is called with the settings, ``writing``, ``now_ns``.
     """
 
     schemes: tuple[str, ...]
@@ -85,11 +87,17 @@ def kind_of(url: str) -> Kind:
     return kind
 
 
-def open_store(settings: StoreSettings, *, writing: bool = False) -> Store:
+def open_store(
+    settings: StoreSettings,
+    *,
+    writing: bool = False,
+    now_ns: Callable[[], int | None] = time.time_ns,
+) -> Store:
     """The store that the settings name; nothing connects yet.
 
     :param settings: ``spindle.settings.Settings``, which checks its URL by ``kind_of``.
     :param writing: True for the one process that writes to an SQLite file.
+    :param now_ns: the time by which a point is too old to be stored; None from it: none is.
     :raises InvalidSettings: no store has such a URL.
     """
     try:
@@ -97,5 +105,5 @@ def open_store(settings: StoreSettings, *, writing: bool = False) -> Store:
     except ValueError as error:
         raise InvalidSettings([f"STORE_URL: {error}"]) from None
     driver = getattr(import_module(module), name)
-    store: Store = driver(settings, writing=writing)
+    store: Store = driver(settings, writing=writing, now_ns=now_ns)
     return store

@@ -115,6 +115,28 @@ async def test_a_point_outside_the_retention_is_refused_and_its_neighbour_kept(
     assert (await counts(store))["device_metrics"] == 1
 
 
+@pytest.mark.parametrize(
+    ("now_ns", "said"),
+    [
+        pytest.param(NOW - 30 * DAY, "InfluxDB's clock says .*, and this machine's", id="apart"),
+        pytest.param(None, "until the clocks agree", id="this machine's is in doubt"),
+    ],
+)
+async def test_a_point_is_too_old_only_where_the_clocks_agree(
+    influxd: servers.Server, database: str, now_ns: int | None, said: str
+) -> None:
+    settings = load(Settings, store_url=f"influxdb://{influxd.url}/{database}")
+    believed = [now_ns]
+    store = InfluxStore(settings, writing=True, now_ns=lambda: believed[0])
+    for _ in range(2):
+        with pytest.raises(StoreUnavailable, match=said):
+            await store.write_points([(TEMP, NOW - 30 * DAY, 1.0), (TEMP, NOW, 2.0)])
+    believed[0] = NOW
+    with pytest.raises(BatchRefused, match=r"^expired: "):
+        await store.write_points([(TEMP, NOW - 30 * DAY, 1.0)])
+    await store.close()
+
+
 async def test_a_body_that_is_too_large_is_not_the_points_fault(store: InfluxStore) -> None:
     with pytest.raises(BatchTooLarge):
         await store.write_points([(TEMP, NOW + n, 1.0) for n in range(300_000)])

@@ -11,12 +11,13 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
 import pytest
 
+from spindle import timestamps
 from spindle.errors import BatchRefused, InUse, StoreDenied, StoreUnavailable
 from spindle.settings import Settings, load
 from spindle.store.base import EventRow, Point, Selection, Series, VisitRow
@@ -38,6 +39,11 @@ def file(tmp_path: Path) -> Path:
 def store(file: Path, *, writing: bool = True, **given: object) -> SqliteStore:
     settings = load(Settings, store_url=f"sqlite:///{file}", **given)
     return SqliteStore(settings, writing=writing)
+
+
+def clocked(file: Path, now_ns: Callable[[], int | None]) -> SqliteStore:
+    """A writing store that goes by this time."""
+    return SqliteStore(load(Settings, store_url=f"sqlite:///{file}"), writing=True, now_ns=now_ns)
 
 
 def event(n: int, time_ns: int = NOW) -> EventRow:
@@ -206,19 +212,30 @@ async def test_what_is_older_than_the_retention_is_refused_at_once(file: Path) -
     await writer.close()
 
 
-async def test_a_wild_clock_deletes_and_refuses_nothing(
-    file: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_wild_clock_deletes_and_refuses_nothing(file: Path) -> None:
     await filled(file, [(TEMP, NOW - n * HOUR, 1.0) for n in range(150)], [event(1)])
-    writer = store(file)
     month = NOW + 30 * 24 * HOUR
+    writer = clocked(file, lambda: month)
+    both = f"{timestamps.format_ns(month)}.*{timestamps.format_ns(NOW)}"
     for _ in range(2):
-        assert await writer.expire(month) == 0
-    assert caplog.text.count("expiry waits for newer readings") == 1
-    monkeypatch.setattr("spindle.store.sqlite.writing.time.time_ns", lambda: month)
+        with pytest.raises(StoreUnavailable, match=f"^expiry waits for newer readings: .*{both}"):
+            await writer.expire(month)
     await writer.write_points([(TEMP, NOW + 1, 1.0)])
     assert await writer.expire(NOW + 1) == 0
     assert (await counts(writer))["device_metrics"] == 151
+    await writer.close()
+
+
+async def test_an_empty_store_whose_clock_is_in_doubt_refuses_nothing_as_too_old(
+    file: Path,
+) -> None:
+    believed: list[int | None] = [None]
+    writer = clocked(file, lambda: believed[0])
+    await writer.write_points([(TEMP, NOW - 720 * HOUR, 1.0)])
+    assert (await counts(writer))["device_metrics"] == 1
+    believed[0] = NOW
+    with pytest.raises(BatchRefused, match=r"^expired"):
+        await writer.write_points([(TEMP, NOW - 720 * HOUR, 1.0), (TEMP, NOW, 1.0)])
     await writer.close()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -155,6 +156,23 @@ async def test_after_its_own_downtime_the_client_asks_back_to_its_last_poll(
         await until(lambda: len(reader.asked) > 1)
     assert reader.asked[0]["since_minutes"] == 6000  # years ago, but the store keeps 100 hours
     assert 60 <= reader.asked[-1]["since_minutes"] < 61
+
+
+async def test_a_last_poll_under_a_clock_that_was_ahead_hides_nothing_that_came_since(
+    nats_server: Server, client: ServiceProcess
+) -> None:
+    client.folder.mkdir()
+    state = client.folder / "client_output.log.state"
+    now = time.time_ns()
+    ahead, newest = now + 30 * 86_400 * timestamps.NS, now - 5 * 3600 * timestamps.NS
+    written = ["DiskUnit", "sda", "e-1", newest]
+    state.write_bytes(
+        orjson.dumps({"last_poll": timestamps.format_ns(ahead), "written": [written]})
+    )
+    async with playing(nats_server) as reader:
+        client.start(wait=False)
+        await until(lambda: len(reader.asked) > 1)
+    assert 360 <= reader.asked[0]["since_minutes"] < 362  # five hours and an hour's margin
 
 
 async def test_more_events_than_one_answer_holds_are_fetched_page_by_page(

@@ -14,7 +14,7 @@ from tests.servers import ROOT
 _CLASS = """
 
 class MemoryStore(Lists):
-    def __init__(self, settings: object, *, writing: bool = False) -> None:
+    def __init__(self, settings: object, *, writing: bool = False, now_ns: object = None) -> None:
         super().__init__()
 """
 _USE = """

@@ -7,7 +7,6 @@ result that ``asyncio.wait_for`` was waiting for.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable
 from typing import Any, NoReturn
 
@@ -27,6 +26,7 @@ from spindle.service.health import Health
 from spindle.service.run import Service
 from spindle.service.tasks import cancelled, end
 from spindle.settings import Settings, load
+from tests.parking_events import MachineClock
 from writer.parking import matcher
 from writer.parking.matcher import Matcher
 from writer.settings import WriterSettings
@@ -189,7 +189,7 @@ async def test_a_matcher_ends(loop: str, monkeypatch: pytest.MonkeyPatch) -> Non
         return
 
     nats: Any = Client(loser.wait)
-    matcher = Matcher(nats, settings, health, CollectorRegistry(), declare, time.time_ns)
+    matcher = Matcher(nats, settings, health, CollectorRegistry(), declare, MachineClock())
     running = asyncio.create_task(matcher.run())
     await loser.waiting.wait()
     running.cancel()

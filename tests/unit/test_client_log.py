@@ -185,8 +185,20 @@ def test_a_second_client_on_the_same_log_is_refused_with_a_sentence(path: Path) 
 def test_events_that_no_poll_can_bring_again_are_forgotten(path: Path) -> None:
     critical_log = opened(path)
     critical_log.write([event(1, age=7200), event(2, age=5)], NOW)
-    critical_log.forget(NOW - 3600 * NS)
+    critical_log.forget(NOW, 3600 * NS)
     assert len(critical_log.write([event(1, age=7200), event(2, age=5)], NOW)) == 1
+
+
+@pytest.mark.parametrize("days", [30, -30])
+def test_a_clock_that_is_wrong_for_a_while_forgets_nothing_that_comes_again(
+    path: Path, days: int
+) -> None:
+    critical_log = opened(path)
+    wrong = NOW + days * 86_400 * NS
+    critical_log.write([event(1, age=60)], wrong)
+    critical_log.forget(wrong, 3600 * NS)
+    assert critical_log.write([event(1, age=60), event(2, age=5)], NOW) == [event(2, age=5)]
+    assert critical_log.newest_ns(NOW) == event(2, age=5).time_ns
 
 
 def test_a_log_edited_by_hand_does_not_stop_the_client(path: Path) -> None:

@@ -59,3 +59,26 @@ def test_a_clock_that_was_put_right_is_believed_again() -> None:
 def test_within_the_tolerance_is_no_doubt() -> None:
     assert clock(nats_ns=NOW - 300 * NS).doubt(NOW, MONOTONIC) == ""
     assert clock(nats_ns=NOW - 301 * NS).doubt(NOW, MONOTONIC)
+
+
+def test_clocks_that_jump_together_are_doubted_for_a_day_or_until_they_are_back() -> None:
+    """Where NATS is on the same machine."""
+    both = clock(nats_ns=NOW)
+    month = 720 * HOUR
+    both.nats_says(NOW + month + NS, MONOTONIC + NS)
+    said = both.doubt(NOW + month + NS, MONOTONIC + NS)
+    assert timestamps.format_ns(NOW + month + NS) in said
+    assert timestamps.format_ns(NOW + NS) in said
+    assert both.expiry_ns(NOW + month + NS, MONOTONIC + NS) is None
+    both.nats_says(NOW + 2 * NS, MONOTONIC + 2 * NS)
+    assert both.doubt(NOW + 2 * NS, MONOTONIC + 2 * NS) == ""
+    for held in range(3, 25 * 3600, 600):
+        both.nats_says(NOW + month + held * NS, MONOTONIC + held * NS)
+    assert both.doubt(NOW + month + held * NS, MONOTONIC + held * NS) == ""
+
+
+def test_clocks_that_drift_together_are_followed() -> None:
+    slow = clock(nats_ns=NOW)
+    for step in range(1, 100):
+        slow.nats_says(NOW + step * HOUR + step * 60 * NS, MONOTONIC + step * HOUR)
+    assert slow.doubt(NOW + 99 * HOUR + 99 * 60 * NS, MONOTONIC + 99 * HOUR) == ""

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from spindle.errors import BatchRefused, BatchTooLarge, StoreDenied, StoreError, StoreUnavailable
-from spindle.store.influxdb.answers import NotThere, meaning, retry_after, sentence
+from spindle.store.influxdb.answers import Expired, NotThere, meaning, retry_after, sentence
 
 NOW = datetime(2026, 1, 31, 12, 0, 0, tzinfo=UTC)
 
@@ -21,7 +21,7 @@ NOW = datetime(2026, 1, 31, 12, 0, 0, tzinfo=UTC)
         (
             400,
             '{"error":"partial write: points beyond retention policy dropped=3"}',
-            BatchRefused,
+            Expired,
         ),
         (400, '{"error":"timeout"}', StoreUnavailable),
         (400, '{"error":"engine: cache-max-memory-size exceeded: (10/9)"}', StoreUnavailable),
@@ -44,7 +44,7 @@ NOW = datetime(2026, 1, 31, 12, 0, 0, tzinfo=UTC)
             500,
             '{"code":"internal error","message":"unexpected error writing points to database: '
             'partial write: points beyond retention policy dropped=1"}',
-            BatchRefused,
+            Expired,
         ),
         (
             500,

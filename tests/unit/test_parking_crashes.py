@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from types import SimpleNamespace
@@ -19,7 +18,7 @@ from prometheus_client import CollectorRegistry
 from spindle.parking import key_of
 from spindle.service.health import Health
 from spindle.settings import load
-from tests.parking_events import NOON, Event
+from tests.parking_events import NOON, Event, MachineClock
 from writer.parking.bucket import PlateStates
 from writer.parking.matcher import Matcher
 from writer.settings import WriterSettings
@@ -124,7 +123,7 @@ def matcher_on(broker: Broker) -> Matcher:
         """Everything is there."""
 
     registry = CollectorRegistry()
-    return Matcher(broker, settings, Health("writer"), registry, declare, time.time_ns)  # type: ignore[arg-type]
+    return Matcher(broker, settings, Health("writer"), registry, declare, MachineClock())  # type: ignore[arg-type]
 
 
 def entry(number: int, plate: str = "B-1") -> Event:

@@ -13,6 +13,8 @@ import contextlib
 import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
+from typing import Protocol
 
 from nats.aio.client import Client
 from nats.aio.msg import Msg
@@ -43,6 +45,7 @@ log = logging.getLogger("writer.parking")
 
 PART = "parking"
 REMEMBER_SECONDS = 86_400  #: a repeat of a passage that is over comes within a day, or never
+NEVER_NS = 2**62  #: so long is remembered what is over, while the clock is in doubt
 EVERY_SECONDS = 0.25  # how often is looked whether something has waited long enough
 OUTBOX_SECONDS = 3.0  # after which somebody else's outbox is emptied
 PAUSE_SECONDS = 0.5
@@ -51,6 +54,20 @@ CHANGES_AT_ONCE = 500
 PUBLISHING_AT_ONCE = 32
 
 TROUBLE = (NatsError, JetStreamError, BusUnavailable, TimeoutError, OSError)
+
+
+class Clock(Protocol):
+    """What is gone by: see ``CheckedClock``."""
+
+    def latest_ns(self) -> int:
+        """What is later lies in the future."""
+
+    def nats_ns(self) -> int:
+        """NATS's time, by which waiting ends."""
+
+    @property
+    def in_doubt(self) -> bool:
+        """The clocks do not agree: nothing ends by time."""
 
 
 class Matcher:
@@ -63,14 +80,15 @@ class Matcher:
         health: Health,
         registry: CollectorRegistry,
         declare: Callable[[], Awaitable[None]],
-        latest_ns: Callable[[], int],
+        clock: Clock,
     ) -> None:
         self._client = client
         self._js: JetStreamContext = client.jetstream(timeout=TIMEOUT_SECONDS)
         self._health = health
         self._declare = declare
-        self._latest_ns = latest_ns
+        self._clock = clock
         self._rules = rules(settings)
+        self._in_doubt = replace(self._rules, remember_ns=NEVER_NS)
         self._agenda = PlateAgenda(self._rules)
         self._watermark = Watermark()
         self._meters = ParkingMeters(registry, lambda: len(self._agenda.inside))
@@ -120,9 +138,9 @@ class Matcher:
 
     async def _record(self, message: Msg) -> list[tuple[str, Cell]]:
         """Record what a message says, and acknowledge it; the plates that have something to say."""
-        now_ns = time.time_ns()
+        now_ns = self._clock.nats_ns()
         taken_ns = int(message.metadata.timestamp.timestamp() * NS)
-        times = decode.Times(taken_ns, now_ns, self._latest_ns())
+        times = decode.Times(taken_ns, now_ns, self._clock.latest_ns())
         most = MAX_PAYLOAD_BYTES
         told = decode.read(message.subject, message.data, times, most)
         for mistake in gathered(told.mistakes):
@@ -149,9 +167,9 @@ class Matcher:
         plate = parking.plate_of(key)
         while True:
             cell = await self._bucket.read(key)
-            step = core.advance(
-                cell.state, plate, arrivals, time.time_ns(), recorded_ns, self._rules
-            )
+            now_ns = self._clock.nats_ns()
+            kept = self._in_doubt if self._clock.in_doubt else self._rules
+            step = core.advance(cell.state, plate, arrivals, now_ns, recorded_ns, kept)
             if step.state == cell.state:
                 self._meters.duplicates.inc(len(arrivals))
                 return None
@@ -198,8 +216,11 @@ class Matcher:
             for key in self._agenda.outboxes(now - OUTBOX_SECONDS):
                 self._agenda.put_off(key, now)
                 tasks.create_task(self._publish(key), name="parking: publish")
-            if self._agenda.due(time.time_ns()):
-                await self._look()
+            if self._clock.in_doubt:  # a stay that is long by a wrong clock is not ended
+                continue
+            now_ns = self._clock.nats_ns()
+            if self._agenda.due(now_ns):
+                await self._look(now_ns)
             recorded_ns = self._watermark.recorded_ns
             for key in self._agenda.due(recorded_ns):
                 cell = await self._advance(key, [], recorded_ns)
@@ -207,8 +228,8 @@ class Matcher:
                     tasks.create_task(self._publish(key, cell), name="parking: publish")
             self._well("end")
 
-    async def _look(self) -> None:
-        now_ns, stream = time.time_ns(), subjects.PARKING_STREAM
+    async def _look(self, now_ns: int) -> None:
+        stream = subjects.PARKING_STREAM
         last = (await self._js.stream_info(stream)).state.last_seq
         info = await self._js.consumer_info(stream, subjects.PARKING_CONSUMER)
         floor = info.ack_floor.stream_seq if info.ack_floor else 0

@@ -36,6 +36,17 @@ class NotJson(StoreUnavailable):
     """Another program answers there; or a mean overflowed, which InfluxDB cannot write as JSON."""
 
 
+class Expired(BatchRefused):
+    """A point is older than the retention, by InfluxDB's clock.
+
+    :ivar clock: what that said, where the answer had it.
+    """
+
+    def __init__(self, reason: str, clock: datetime | None) -> None:
+        super().__init__(reason)
+        self.clock = clock
+
+
 class NotExecuted(StoreUnavailable):
     """One of several statements failed, and the answer does not say which or why."""
 
@@ -45,7 +56,7 @@ def meaning(status: int, headers: Mapping[str, str], body: bytes, now: datetime)
     said = sentence(body)
     shown = f"InfluxDB answered {status}" + (f": {said}" if said else "")
     if status in (400, 422) or (status == 500 and _OUTSIDE.match(said)):
-        return _refusal(said, shown)
+        return _refusal(said, shown, headers.get("Date"))
     if status in (408, 429) or status >= 500:
         return StoreUnavailable(shown, retry_after(headers.get("Retry-After"), now))
     if status == 401:
@@ -56,12 +67,18 @@ def meaning(status: int, headers: Mapping[str, str], body: bytes, now: datetime)
 _OTHERS: dict[int, type[StoreError]] = {404: NotThere, 413: BatchTooLarge}
 
 
-def _refusal(said: str, shown: str) -> StoreError:
+def _refusal(said: str, shown: str, date: str | None) -> StoreError:
     if _NO_INFLUXDB.match(said):
         return StoreDenied(f"{shown} (is STORE_URL right?)")
     if _OVERLOADED.match(said):
         return StoreUnavailable(shown)
-    return BatchRefused(f"expired: {shown}" if _EXPIRED.search(said) else shown)
+    if not _EXPIRED.search(said):
+        return BatchRefused(shown)
+    try:
+        clock = _moment(date) if date else None
+    except ValueError:
+        clock = None
+    return Expired(f"expired: {shown}", clock)
 
 
 def retry_after(value: str | None, now: datetime) -> float | None:
@@ -77,10 +94,16 @@ def retry_after(value: str | None, now: datetime) -> float | None:
 
 
 def _until(text: str, now: datetime) -> float:
+    return (_moment(text) - now).total_seconds()
+
+
+def _moment(text: str) -> datetime:
+    """An HTTP date (RFC 9110).
+
+    :raises ValueError: it is none.
+    """
     moment = parsedate_to_datetime(text)
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return (moment - now).total_seconds()
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def sentence(body: bytes) -> str:

@@ -11,11 +11,13 @@ import logging
 import math
 import re
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from operator import itemgetter
 from typing import Any, TypeVar
 
+from spindle import timestamps
 from spindle.errors import StoreDenied, StoreUnavailable
 from spindle.store.base import (
     OVERFLOW_SCALE,
@@ -29,19 +31,24 @@ from spindle.store.base import (
     WriteProfile,
 )
 from spindle.store.influxdb import event_times, influxql, lines, rows, visits
-from spindle.store.influxdb.answers import NotJson, NotThere
+from spindle.store.influxdb.answers import Expired, NotJson, NotThere
 from spindle.store.influxdb.first_writes import FirstWrites
 from spindle.store.influxdb.http import Address, Answer, Http, InfluxSettings, checked
 from spindle.store.influxdb.server import Retention, Server
 from spindle.store.influxdb.v1 import V1
 from spindle.store.influxdb.v2 import V2
 from spindle.store.influxdb.v3 import V3
+from spindle.timestamps import NS
 
 log = logging.getLogger("spindle.store")
 
 _WRITERS, _READERS = 4, 8  # requests of each kind at once
 _OF_MAJOR: dict[int, type[Server]] = {0: V1, 1: V1, 2: V2}
 _VERSION = re.compile(r"v?(\d+)\.\d+")
+
+#: Machines that keep their clocks differ by less; CLOCK_TOLERANCE_SECONDS, which may be longer,
+#: is about NATS's clock.
+_CLOCKS_APART_SECONDS = 300.0
 
 T = TypeVar("T")
 
@@ -52,8 +59,14 @@ class InfluxStore:
     #: Bodies of about two megabytes.
     write_profile = WriteProfile(batch_points=20_000, writes=2)
 
-    def __init__(self, settings: InfluxSettings, *, writing: bool = False) -> None:  # noqa: ARG002
-
+    def __init__(
+        self,
+        settings: InfluxSettings,
+        *,
+        writing: bool = False,  # noqa: ARG002 - anybody may write
+        now_ns: Callable[[], int | None] = time.time_ns,
+    ) -> None:
+        self._now_ns = now_ns
         self._address = Address.of(settings)
         # Whole hours, at least one: the shortest that InfluxDB takes.
         hours = math.ceil(settings.retention_hours)
@@ -253,10 +266,30 @@ class InfluxStore:
         self._version = version_of(answer)
         return self._version
 
+    def _write(self, server: Server, body: bytes) -> None:
+        """Write lines; a refusal for their age counts only where the clocks agree.
+
+        :raises StoreUnavailable: InfluxDB calls a point too old, and its clock is not believed.
+        """
+        try:
+            server.write(body)
+        except Expired as error:
+            now_ns, theirs = self._now_ns(), error.clock
+            if now_ns is None:
+                raise StoreUnavailable(f"{error}; it waits until the clocks agree") from None
+            ahead = theirs.timestamp() - now_ns / 1e9 if theirs else 0.0
+            if theirs and abs(ahead) > _CLOCKS_APART_SECONDS:
+                raise StoreUnavailable(
+                    f"InfluxDB's clock says {timestamps.format_ns(int(theirs.timestamp()) * NS)}, "
+                    f"and this machine's {timestamps.format_ns(now_ns)}: until they agree nothing "
+                    f"is a dead letter for its age ({error})"
+                ) from None
+            raise
+
     def _write_points(self, server: Server, points: Sequence[Point]) -> None:
         body = lines.points_body(points)
         with self._first_writes.passing(map(itemgetter(1), points)):
-            server.write(body)
+            self._write(server, body)
 
     def _write_events(self, server: Server, events: Sequence[EventRow]) -> None:
         with self._placing:
@@ -273,13 +306,13 @@ class InfluxStore:
             times = places.place(events)
             body = map(lines.event_line, events, times)
             with self._first_writes.passing(times):
-                server.write("\n".join(body).encode())
+                self._write(server, "\n".join(body).encode())
 
     def _write_visits(self, server: Server, rows: Sequence[VisitRow]) -> None:
         with self._placing:
             stored = server.query(*visits.stored_between(rows))
             with self._first_writes.passing(row.time_ns for row in rows):
-                server.write(visits.lines(rows, stored).encode())
+                self._write(server, visits.lines(rows, stored).encode())
 
 
 def version_of(answer: Answer) -> str:

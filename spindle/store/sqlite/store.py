@@ -10,6 +10,7 @@ import asyncio
 import logging
 import math
 import sqlite3
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -48,16 +49,25 @@ class SqliteStore:
     """See ``Store``.
 
     :param writing: True for the one process that writes to the file.
+    :param now_ns: see ``open_store``.
     """
 
     #: Large batches mean few commits; one is written while the next waits at its door.
     write_profile = WriteProfile(batch_points=50_000, writes=2)
 
-    def __init__(self, settings: StoreSettings, *, writing: bool = False) -> None:
+    def __init__(
+        self,
+        settings: StoreSettings,
+        *,
+        writing: bool = False,
+        now_ns: Callable[[], int | None] = time.time_ns,
+    ) -> None:
         self._path = file.path_of(settings.store)
         self._timeout = settings.store_timeout_seconds
         self._retention_ns = int(settings.retention_hours * _NS_PER_HOUR)
-        self._writing = Writing(self._path, self._timeout, self._retention_ns) if writing else None
+        self._writing: Writing | None = None
+        if writing:
+            self._writing = Writing(self._path, self._timeout, self._retention_ns, now_ns)
         self._writer = ThreadPoolExecutor(1, "sqlite-writer")
         self._readers = ThreadPoolExecutor(_READERS, "sqlite-reader")
         self._reading = Reading(self._path, self._timeout)
@@ -181,7 +191,7 @@ class SqliteStore:
         if not self._retention_ns:
             return 0
         writing = self._the_writing()
-        cutoff = await self._write(writing.cutoff, now_ns)
+        cutoff, waits = await self._write(writing.cutoff, now_ns)
         total = 0
         after: int | None = 0
         while after is not None:  # each round is one short turn on the writer's thread
@@ -192,6 +202,8 @@ class SqliteStore:
             while more:
                 deleted, more = await self._write(expire, cutoff)
                 total += deleted
+        if waits:
+            raise StoreUnavailable(waits)
         return total
 
     async def close(self) -> None:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import sqlite3
-import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 from operator import attrgetter, itemgetter
 from pathlib import Path
@@ -26,17 +25,22 @@ _KNOWN_OBJECTS = 500_000  # Series objects remembered, in case a caller does not
 
 
 class Writing:
-    """Owns the lock and the writing connection. Every method runs on the same thread."""
+    """Owns the lock and the writing connection. Every method runs on the same thread.
 
-    def __init__(self, path: Path, busy_seconds: float, retention_ns: int) -> None:
+    :param now_ns: the time that refusals go by; None from it: nothing is refused as too old.
+    """
+
+    def __init__(
+        self, path: Path, busy_seconds: float, retention_ns: int, now_ns: Callable[[], int | None]
+    ) -> None:
         self._path = path
+        self._now_ns = now_ns
         self._retention_ns = retention_ns  # 0: for ever
         self._busy_seconds = busy_seconds
         self._lock: IO[str] | None = None  # held from the first use until close
         self._db: sqlite3.Connection | None = None
         self._mark: file.Mark | None = None  # the open file, as this connection left it
         self._newest_ns: int | None = None  # of all that is stored
-        self._waits = False  # expiry does, and it was said
         self._by_object: dict[Series, int] = {}  # series id, found by identity
         self._by_key: dict[tuple[str, str, str, str], int] = {}  # the same, by tags
 
@@ -124,28 +128,27 @@ class Writing:
 
     def _refuse_expired(self, oldest_ns: int, arriving_ns: int) -> None:
         """Say of what is older than the retention that it is, rather than delete it later."""
-        newest_ns, now_ns = self._newest_ns, time.time_ns()
+        newest_ns, now_ns = self._newest_ns, self._now_ns()
+        if now_ns is None or not self._retention_ns:
+            return
         if newest_ns is not None:
             newest_ns = max(newest_ns, min(arriving_ns, now_ns))
         cutoff = safe_cutoff(now_ns, newest_ns, self._retention_ns)
-        if self._retention_ns and oldest_ns < cutoff:
+        if oldest_ns < cutoff:
             raise expired(oldest_ns, cutoff)
 
-    def cutoff(self, now_ns: int) -> int:
-        """What is older is to be deleted."""
+    def cutoff(self, now_ns: int) -> tuple[int, str]:
+        """What is older is to be deleted; and why that is not all that the clock calls too old."""
         self.open()
         cutoff = safe_cutoff(now_ns, self._newest_ns, self._retention_ns)
-        waits = cutoff < now_ns - self._retention_ns
-        if waits and not self._waits:
-            log.warning(
-                "expiry waits for newer readings: this machine's clock says %s, and the newest "
-                "reading in %s is of %s",
-                timestamps.format_ns(now_ns),
-                self._path,
-                timestamps.format_ns(cutoff + self._retention_ns),
-            )
-        self._waits = waits
-        return cutoff
+        if cutoff == now_ns - self._retention_ns:
+            return cutoff, ""
+        newest_ns = cutoff + self._retention_ns
+        return cutoff, (
+            "expiry waits for newer readings: this machine's clock says "
+            f"{timestamps.format_ns(now_ns)}, and the newest reading in {self._path} is of "
+            f"{timestamps.format_ns(newest_ns)}"
+        )
 
     def write_points(self, points: Sequence[Point]) -> None:
         ids = self._by_object
