@@ -27,7 +27,9 @@ _LEFT_OUT = ("event_id", "facts", "array_id", "source_device", "last_seen", "sco
 _FOLDED_AT = 32  # a longer cell takes more lines
 #: What says in one sentence what a row is about; with it, these columns alone are shown.
 _SENTENCES = ("message", "explanation", "event_message", "reasons")
-_BESIDE_A_SENTENCE = ("time", "device", "device_id", "array_id", "health", "severity", "simulated")
+_BESIDE_A_SENTENCE = (
+    *("time", "device", "device_id", "array_id", "model", "health", "severity", "simulated"),
+)
 _BYTES = ("B", "kB", "MB", "GB", "TB", "PB")
 _TOO_SMALL, _TOO_LARGE = 1e-4, 1e15  # of a number that is written without an exponent
 
@@ -61,12 +63,22 @@ def _in_a_sentence(data: Any) -> Any:
     sentence = next((name for name in _SENTENCES if name in data[0]), None)
     if sentence is None:
         return data
-    kept = [name for name in _BESIDE_A_SENTENCE if not (name == "array_id" and "device" in data[0])]
-    if "device_id" in data[0]:
-        kept.remove("array_id")
+    named = "device" in data[0] or "device_id" in data[0]
+    kept = [
+        name
+        for name in _BESIDE_A_SENTENCE
+        if name != "array_id" or not named or _array_tells_apart(data)
+    ]
     return [
         {name: row.get(name) for name in kept} | {sentence: _one(row, sentence)} for row in data
     ]
+
+
+def _array_tells_apart(rows: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether a device of the same name is there under two arrays: two hosts' ``sda``."""
+    names = [(row.get("source_device"), row.get("device") or row.get("device_id")) for row in rows]
+    arrays = {(*name, row.get("array_id")) for name, row in zip(names, rows, strict=True)}
+    return len(arrays) > len(set(names))
 
 
 def _one(row: Mapping[str, Any], sentence: str) -> Any:
@@ -154,8 +166,9 @@ class _Fitted:
 
     def _fitting(self, width: int) -> list[str]:
         wide = {name: self._width(name) + 2 for name in self._columns}
+        apart = "array_id" if _array_tells_apart(self._rows) else ""
         for name in _LEFT_OUT:
-            if name != self._columns[0] and sum(wide.values()) > width:
+            if name not in (self._columns[0], apart) and sum(wide.values()) > width:
                 wide.pop(name, None)
         return list(wide)
 

@@ -11,6 +11,7 @@ import glob
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 SYSFS = Path("/sys/block")
 UDEV = Path("/run/udev/data")
@@ -51,6 +52,14 @@ def drive_id(wwn: str, model: str, serial: str) -> str | None:
     return valid_name(re.sub(r"[^A-Za-z0-9._-]+", "-", f"{model}-{serial}"))
 
 
+class Who(NamedTuple):
+    """Who a drive is, as far as sysfs and udev know; empty where they do not."""
+
+    wwn: str
+    model: str
+    serial: str
+
+
 class Drives:
     """The drives of this machine as sysfs and udev show them."""
 
@@ -84,35 +93,42 @@ class Drives:
         if "/" in name:
             return None
         for folder in self._sysfs.glob(f"*/{glob.escape(name)}"):
-            drive, number = self.identify(folder.parent.name), _text(folder / "partition")
+            drive, number = self.identify(folder.parent.name), text_of(folder / "partition")
             return f"{drive}-part{number}" if drive and number else None
         return None
 
     def instance(self, name: str) -> str:
         """Changes whenever another disk, or the same one anew, is called ``name``."""
-        return f"{self.identify(name)}/{_text(self._sysfs / name / 'diskseq')}"
+        return f"{self.identify(name)}/{text_of(self._sysfs / name / 'diskseq')}"
 
     def _identify(self, name: str) -> str | None:
+        who = self.who(name)
+        return drive_id(who.wwn, who.model, who.serial)
+
+    def who(self, name: str) -> Who:
+        """What a drive says of itself without being asked."""
         drive = self._sysfs / name
-        known = self._by_udev(_text(drive / "dev"))
-        wwn = _text(drive / "wwid") or _text(drive / "device/wwid")  # NVMe; SCSI and SATA
+        known = self.udev(name)
+        wwn = text_of(drive / "wwid") or text_of(drive / "device/wwid")  # NVMe; SCSI and SATA
         if _WWN.fullmatch(wwn.lower()) is None:
             wwn = known.get("ID_WWN", "").replace("0x", "naa.", 1)
-        model = _text(drive / "device/model") or _text(drive / "device/name")  # the latter: eMMC
-        serial = _text(drive / "device/serial") or _page_80(drive / "device/vpd_pg80")
-        return drive_id(
-            wwn,
-            known.get("ID_MODEL", "") or model,
-            known.get("ID_SERIAL_SHORT", "") or serial,
+        model = text_of(drive / "device/model") or text_of(
+            drive / "device/name"
+        )  # the latter: eMMC
+        serial = text_of(drive / "device/serial") or _page_80(drive / "device/vpd_pg80")
+        return Who(
+            wwn, known.get("ID_MODEL", "") or model, known.get("ID_SERIAL_SHORT", "") or serial
         )
 
-    def _by_udev(self, number: str) -> Mapping[str, str]:
-        lines = _text(self._udev / f"b{number}").splitlines() if number else []
+    def udev(self, name: str) -> Mapping[str, str]:
+        """What udev knows of a block device."""
+        number = text_of(self._sysfs / name / "dev")
+        lines = text_of(self._udev / f"b{number}").splitlines() if number else []
         pairs = (line[2:].partition("=") for line in lines if line.startswith("E:"))
         return {key: value for key, _, value in pairs}
 
 
-def _text(path: Path) -> str:
+def text_of(path: Path) -> str:
     """What a small file says; empty where it is not there or cannot be read."""
     try:
         return path.read_text(errors="replace").strip("\0 \n\t")

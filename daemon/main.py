@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from functools import partial
 
 from daemon.backlog import Backlog
+from daemon.facts import FactsBook
+from daemon.messages import Message
 from daemon.meters import Meters
 from daemon.publisher import Publisher
 from daemon.registry import SOURCES
@@ -32,12 +35,17 @@ async def main(service: Service[DaemonSettings]) -> None:
     sources = [SOURCES[name](settings) for name in settings.sources]
     publisher = Publisher(settings, service.health, backlog, meters, answers(sources))
     health = SourceHealth(service.health, settings.sources)
+    book = FactsBook(tuple(SOURCES))
+
+    def put(source: str, messages: list[Message]) -> None:
+        publisher.put(book.merged(source, messages))
+
     log.info("reading %s", ", ".join(settings.sources))
     async with asyncio.TaskGroup() as group:
         publishing = group.create_task(publisher.run(), name="publisher")
         async with asyncio.TaskGroup() as reading:
             for source in sources:
-                coroutine = tick(service, source, publisher.put, health, meters)
+                coroutine = tick(service, source, partial(put, source.name), health, meters)
                 reading.create_task(coroutine, name=f"read {source.name}")
         left = await publisher.drained(DRAIN_SECONDS)
         await tasks.end(publishing)

@@ -27,6 +27,15 @@ class SourceSettings(Settings):
     )
 
 
+class DriveSettings(SourceSettings):
+    """What every source of real drives goes by."""
+
+    smart_serials: bool = Field(
+        True,
+        description="Publish serial numbers; a drive without a WWN has its own in its deviceId.",
+    )
+
+
 class Source(ABC):
     """Something that is read again and again.
 

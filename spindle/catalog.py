@@ -25,6 +25,8 @@ Direction = Literal["high", "low", "neither"]
 #: Seconds of calm after which trouble of any metric is over, if nothing else is said: a link that
 #: is lost every minute answers in time for half of it.
 SETTLES_SECONDS = 60.0
+#: The event of a drive that its host no longer sees; over as soon as it reports again.
+DRIVE_GONE = "DriveGone"
 
 
 @dataclass(frozen=True, slots=True)

@@ -173,7 +173,9 @@ class DeviceFacts(_FromDevice):
     :ivar protocol: ``ATA``, ``NVMe`` or ``SCSI``.
     :ivar interface_speed: bits per second.
     :ivar path: what the host calls it now, such as ``/dev/sda``.
+    :ivar slot: of the enclosure, as that calls it.
     :ivar member: its place behind a RAID controller, such as ``megaraid,5``.
+    :ivar array_role: its place in a software array, such as ``md0 slot 1 (in_sync)``.
     :ivar simulated: it does not exist.
     """
 
@@ -188,7 +190,9 @@ class DeviceFacts(_FromDevice):
     interface_speed: Annotated[float, Field(ge=0)] | None = None
     host: Text | None = None
     path: Text | None = None
+    slot: Text | None = None
     member: Text | None = None
+    array_role: Text | None = None
     simulated: bool | None = None
 
 

@@ -34,6 +34,11 @@ class ArrayState:
     trouble: str = ""
     failed: tuple[str, ...] = ()
 
+    @property
+    def path(self) -> str | None:
+        """What the host calls it; a pool is no block device."""
+        return f"/dev/{self.name}" if self.kind.startswith("md") else None
+
 
 def md_arrays(mdstat: str, mismatches: Mapping[str, int] | None = None) -> list[ArrayState]:
     """The arrays of ``/proc/mdstat``.

@@ -16,6 +16,7 @@ import psutil
 from daemon.deadlines import Watched
 from daemon.drives import Drives
 from daemon.host.arrays import ArrayState, btrfs_errors, md_arrays, zfs_pools
+from daemon.host.drive_facts import facts_of, is_removable
 from daemon.host.rates import Counters
 
 MDSTAT, BTRFS, ZFS = Path("/proc/mdstat"), Path("/sys/fs/btrfs"), Path("/sys/module/zfs")
@@ -62,6 +63,12 @@ class Probe(Protocol):
 
     def identify(self, name: str) -> str | None:
         """The id of a drive or partition; None where it has none of its own."""
+
+    def facts(self, name: str) -> Mapping[str, Any]:
+        """What a drive is, fields of ``DeviceFacts``."""
+
+    def is_removable(self, name: str) -> bool:
+        """Whether a drive is made to be taken away."""
 
     @property
     def stuck(self) -> Mapping[str, str]:
@@ -145,6 +152,14 @@ class PsutilProbe:
     def identify(self, name: str) -> str | None:
         """See ``Drives``."""
         return self._drives.identify(name)
+
+    def facts(self, name: str) -> Mapping[str, Any]:
+        """See ``Probe``."""
+        return facts_of(self._drives, name)
+
+    def is_removable(self, name: str) -> bool:
+        """See ``Probe``."""
+        return is_removable(self._drives, name)
 
     @property
     def stuck(self) -> Mapping[str, str]:

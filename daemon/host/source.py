@@ -5,15 +5,18 @@ from __future__ import annotations
 import socket
 from collections.abc import Iterator, Mapping
 from time import monotonic
+from typing import Any
 from uuid import uuid4
 
 from daemon.drives import valid_name
 from daemon.host.arrays import ArrayState
+from daemon.host.inventory import Inventory
 from daemon.host.probe import FileSystem, Probe, PsutilProbe
 from daemon.host.rates import Counters, rates
-from daemon.messages import ARRAY, DISK, Message, event_message, metric_messages
-from daemon.source import Source, SourceSettings
-from spindle.models import DeviceMetric, Event
+from daemon.messages import ARRAY, DISK, Message, event_message, facts_message, metric_messages
+from daemon.source import DriveSettings, Source
+from spindle.catalog import DRIVE_GONE
+from spindle.models import DeviceFacts, DeviceMetric, Event
 
 
 class HostSource(Source):
@@ -21,8 +24,9 @@ class HostSource(Source):
     CapacityUsed, InodesUsed and ReadOnly, all as ``DiskUnit`` on an ``arrayId`` that is the host's
     name.
 
-    Per md array and ZFS pool, as ``StorageArray``, what ``daemon.host.arrays`` says; an event where
-    one becomes degraded, and where a file system becomes read-only.
+    What each drive is as its facts, and an event where one is gone and where it is back. Per md
+    array and ZFS pool, as ``StorageArray``, what ``daemon.host.arrays`` says; an event where one
+    becomes degraded, and where a file system becomes read-only.
 
     A drive's ``deviceId`` is its own wherever it is plugged in (see ``daemon.drives``), else
     ``<host>-<name>``. Rates need two readings. A drive that vanishes is forgotten; one whose
@@ -31,13 +35,16 @@ class HostSource(Source):
 
     name = "host"
     about = "the drives and file systems of this machine"
+    settings_type = DriveSettings
 
     def __init__(
-        self, settings: SourceSettings, probe: Probe | None = None, hostname: str | None = None
+        self, settings: DriveSettings, probe: Probe | None = None, hostname: str | None = None
     ) -> None:
         super().__init__(settings)
         self._probe = probe or PsutilProbe()
         self._host = valid_name(hostname or socket.gethostname())
+        self._serials = settings.smart_serials
+        self._inventory = Inventory(self._facts_of, self._probe.is_removable)
         self._before: Mapping[str, Counters] = {}  # at the last reading
         self._wrong: dict[str, bool] = {}  # what was degraded or read-only at the last reading
         self._at = 0.0  # of the last reading, seconds of the monotonic clock
@@ -50,7 +57,7 @@ class HostSource(Source):
         systems = self._probe.file_systems()
         said = list(self._said(monotonic() if at is None else at, systems))
         self.troubles = self._probe.stuck
-        ids = self._ids({name for name, _, _ in said})
+        ids = self._ids({name for name, _, _ in said} | self._before.keys())
         metrics = [
             DeviceMetric(
                 timestamp=now_ns,
@@ -75,8 +82,47 @@ class HostSource(Source):
                 )
                 for metric_type, value in array.metrics.items()
             ]
-        events = [*self._degraded(arrays, now_ns), *self._read_only(systems, ids, now_ns)]
-        return metric_messages(metrics, self.envelope_size) + events
+        present = {ids[name]: name for name in self._before}
+        events = [
+            *self._degraded(arrays, now_ns),
+            *self._read_only(systems, ids, now_ns),
+            *self._gone(present, now_ns),
+        ]
+        facts = self._facts(present, arrays, now_ns)
+        return metric_messages(metrics, self.envelope_size) + events + facts
+
+    def _gone(self, present: Mapping[str, str], now_ns: int) -> Iterator[Message]:
+        """An event where a drive is gone, or back."""
+        for device_id, gone, removable, said in self._inventory.update(present, now_ns):
+            kind = DRIVE_GONE if gone else "DriveReturned"
+            criticality = 2 if removable or not gone else 8
+            yield self._event(now_ns, (DISK, device_id), kind, criticality, said)
+
+    def _facts_of(self, name: str) -> Mapping[str, Any]:
+        said = dict(self._probe.facts(name))
+        if not self._serials:
+            said.pop("serial", None)
+        return said
+
+    def _facts(
+        self, present: Mapping[str, str], arrays: list[ArrayState], now_ns: int
+    ) -> list[Message]:
+        known = {(DISK, key): said for key, said in self._inventory.news(present, now_ns).items()}
+        if known:
+            known |= {(ARRAY, self._array_id(a)): {"model": a.kind, "path": a.path} for a in arrays}
+        return [
+            facts_message(
+                DeviceFacts(
+                    timestamp=now_ns,
+                    source_device=kind,
+                    device_id=device_id,
+                    array_id=self._host,
+                    host=self._host,
+                    **said,
+                )
+            )
+            for (kind, device_id), said in known.items()
+        ]
 
     def _array_id(self, array: ArrayState) -> str:
         return valid_name(f"{self._host}-{array.name}")
@@ -129,10 +175,11 @@ class HostSource(Source):
         ids: dict[str, str] = {}
         for name in sorted(names):
             own = self._probe.identify(name)
-            if own is None or own in ids.values():
-                own = valid_name(f"{self._host}-{name}")
-            ids[name] = own
+            ids[name] = self._own(name) if own is None or own in ids.values() else own
         return ids
+
+    def _own(self, name: str) -> str:
+        return valid_name(f"{self._host}-{name}")
 
     def _said(self, at: float, systems: list[FileSystem]) -> Iterator[tuple[str, str, float]]:
         counters = self._probe.counters()

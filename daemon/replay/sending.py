@@ -15,6 +15,7 @@ from nats.js.errors import Error as JetStreamError
 from daemon.messages import Message, event_message, facts_message
 from daemon.replay.files import Record
 from spindle import subjects, timestamps
+from spindle.bus.buckets import Bucket
 from spindle.models import DeviceFacts, Event
 from spindle.service.pauses import Pauses
 from spindle.store.base import Point
@@ -34,8 +35,9 @@ def time_of(record: Record) -> int:
 def messages(records: Iterable[Record], shift_ns: int) -> Iterator[Message]:
     """The records of one file, each moved by ``shift_ns``; readings in envelopes.
 
-    A message's id is made of what it says before it is moved: the same file again is a repeat,
-    however late it is moved to its end being now.
+    A message's id is made of what it says before it is moved: within the streams' duplicate window
+    the same file again is a repeat, though its end is a little later now. What a device is was so
+    when it was said: facts are not moved.
     """
     points: list[Point] = []
     for record in records:
@@ -73,11 +75,44 @@ def _envelope(points: list[Point], shift_ns: int) -> Message:
 
 
 def _alone(record: Event | DeviceFacts, shift_ns: int) -> Message:
-    moved = record.model_copy(update={"timestamp": record.timestamp + shift_ns})
-    message = event_message(moved) if isinstance(moved, Event) else facts_message(moved)
+    if isinstance(record, DeviceFacts):
+        message = facts_message(record)
+    else:
+        moved = record.model_copy(update={"timestamp": record.timestamp + shift_ns})
+        message = event_message(moved)
     person = b"moved" if shift_ns else b""
     digest = blake2b(record.to_json(), digest_size=16, person=person).hexdigest()
     return Message(message.stream, message.subject, message.payload, 1, f"past-{digest}")
+
+
+class NewerFacts:
+    """What is known of devices already: the past does not replace it."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, str] = {}  # subject -> timestamp of its facts
+
+    async def read(self, client: Client) -> None:
+        """Ask the bucket once.
+
+        :raises NatsError: NATS is away.
+        """
+        bucket = Bucket(client.jetstream(timeout=ACK_SECONDS), subjects.DEVICES_BUCKET)
+        async for key, entry in bucket.last_values():
+            if entry.live:
+                self._known[f"{subjects.FACTS}.{key}"] = _timestamp(entry.value)
+
+    def has(self, message: Message) -> bool:
+        """Whether as new facts of the device are there."""
+        known = self._known.get(message.subject)
+        return known is not None and known >= _timestamp(message.payload)
+
+
+def _timestamp(payload: bytes) -> str:
+    """When facts were said, so that a later one sorts behind an earlier one; empty if damaged."""
+    try:
+        return timestamps.format_ns(timestamps.parse(orjson.loads(payload)["timestamp"]))[:19]
+    except (ValueError, KeyError, TypeError):
+        return ""
 
 
 async def publish(
@@ -92,6 +127,8 @@ async def publish(
     :param tell: told once why it waits.
     """
     js, room = client.jetstream(timeout=ACK_SECONDS), asyncio.Semaphore(IN_FLIGHT)
+    newer = NewerFacts()
+    await newer.read(client)
 
     async def one(message: Message) -> None:
         try:
@@ -101,6 +138,9 @@ async def publish(
 
     async with asyncio.TaskGroup() as tasks:
         for message in said:
+            if newer.has(message):
+                done(message, True)
+                continue
             await room.acquire()
             tasks.create_task(one(message))
 

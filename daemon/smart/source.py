@@ -16,7 +16,7 @@ from daemon.drives import Drives, valid_name
 from daemon.messages import DISK, Message, facts_message, metric_messages
 from daemon.smart.reading import Reading, read
 from daemon.smart.smartctl import Device, Smartctl
-from daemon.source import Source, SourceSettings
+from daemon.source import DriveSettings, Source
 from spindle.models import DeviceFacts, DeviceMetric
 
 log = logging.getLogger("daemon.smart")
@@ -24,7 +24,7 @@ log = logging.getLogger("daemon.smart")
 SMARTCTL = "smartctl"
 
 
-class SmartSettings(SourceSettings):
+class SmartSettings(DriveSettings):
     """How drives are asked."""
 
     smart_interval_seconds: float = Field(
@@ -42,10 +42,6 @@ class SmartSettings(SourceSettings):
         "",
         description="Folder with saved outputs of smartctl --json -x to read instead, *.json, one "
         "per drive.",
-    )
-    smart_serials: bool = Field(
-        True,
-        description="Publish serial numbers; a drive without a WWN has its own in its deviceId.",
     )
 
     @field_validator("smart_json_dir")

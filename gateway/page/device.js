@@ -13,7 +13,8 @@ const DAY = 1440; // minutes
 const FLAGS = 200; // events drawn at most
 
 const FACTS = [["model", "Model"], ["family", "Family"], ["serial", "Serial"], ["firmware", "Firmware"],
-  ["wwn", "WWN"], ["protocol", "Protocol"], ["host", "Host"], ["path", "Path"], ["member", "Behind the controller"]];
+  ["wwn", "WWN"], ["protocol", "Protocol"], ["host", "Host"], ["path", "Path"], ["slot", "Slot"],
+  ["member", "Behind the controller"], ["array_role", "In arrays"]];
 
 // What to do about a reason: by the metric or the event that it names.
 const ADVICE = {

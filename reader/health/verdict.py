@@ -271,6 +271,10 @@ class _Judgement:
             return before.since_ns if before is not None and was else reading.time_ns
         return None
 
+    def _is_back(self, event: EventRow) -> bool:
+        """Whether it was gone and has reported since."""
+        return event.event_type == catalog.DRIVE_GONE and self.last_read > event.time_ns + NS
+
     def _from_events(self) -> list[Reason]:
         """One reason for all events: the worst of the newest, since the first of all."""
         if not self.events:
@@ -281,7 +285,9 @@ class _Judgement:
             lambda metric_type: self.rules.thresholds.limits_of(metric_type, *self.key[:2]),
         )
         known = self.evidence.resolved_events
-        self.resolved = tuple(e for e in lately if event_key(e) in known or recovery.resolves(e))
+        self.resolved = tuple(
+            e for e in lately if event_key(e) in known or self._is_back(e) or recovery.resolves(e)
+        )
         counted = [event for event in lately if event not in self.resolved]
         severity: State = "critical" if counted else "ok"
         among = counted or lately or self.events

@@ -15,6 +15,10 @@ from spindle.store.base import NO_ARRAY, DeviceKey
 _MOST = 100_000  # devices; later ones are as if they had no facts
 
 
+#: Parts of a row that are about the same device.
+_NO_ROWS = frozenset(("facts", "metrics", "reasons"))
+
+
 class KnownFacts:
     """The newest facts of each device. Mutable.
 
@@ -65,16 +69,22 @@ class KnownFacts:
                 self._names = {each[:2] for each in self.simulated}
 
     def marked(self, data: Any) -> Any:
-        """An answer in which each row about a simulated device says ``"simulated": true``."""
-        if not self.simulated:
+        """An answer in which each row about a device says its model, and whether it is simulated.
+
+        A series' readings do not: there are too many of them.
+        """
+        if not self.of:
             return data
         if isinstance(data, Mapping):
-            rows = {name: self.marked(value) for name, value in data.items()}
-            return {**rows, "simulated": True} if self._is_simulated(data) else rows
+            kept = {k: v if k in _NO_ROWS else self.marked(v) for k, v in data.items()}
+            return kept | self._marks(data)
         return [self.marked(each) for each in data] if isinstance(data, list) else data
 
-    def _is_simulated(self, row: Mapping[str, Any]) -> bool:
+    def _marks(self, row: Mapping[str, Any]) -> dict[str, Any]:
         kind, device = row.get("source_device"), row.get("device_id") or row.get("device")
-        if not isinstance(device, str) or {"message", "severity"} <= row.keys():
-            return False  # a reason: the row that it stands in says it
-        return self.is_simulated(DeviceKey(str(kind), device, row.get("array_id") or NO_ARRAY))
+        if not isinstance(device, str) or not isinstance(kind, str) or "mean" in row:
+            return {}
+        key = DeviceKey(kind, device, row.get("array_id") or NO_ARRAY)
+        facts = self.find(key)
+        marks: dict[str, Any] = {} if facts is None or not facts.model else {"model": facts.model}
+        return marks | {"simulated": True} if self.is_simulated(key) else marks

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import json
 import os
@@ -12,9 +13,11 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import nats
 import pytest
 
-from spindle import timestamps
+from spindle import bus, timestamps
+from spindle.settings import Settings, load
 from tests.servers import ROOT, Server
 from tests.services import ServiceProcess
 
@@ -163,6 +166,25 @@ def test_a_day_of_10_000_drives_is_stored_whole(world: World) -> None:
         [(timeouts,)] = db.execute(f"{asked} AND metric_type = 'CommandTimeouts'").fetchall()
         [(hours,)] = db.execute(f"{asked} AND metric_type = 'PowerOnHours'").fetchall()
     assert (drives, timeouts, hours) == (10_000, 1, 20_005)
+
+
+async def test_facts_of_the_past_do_not_replace_newer_ones(
+    world: World, nats_server: Server
+) -> None:
+    write_day(world.folder / "2024-03-31.csv", 2)
+    client = await nats.connect(f"nats://127.0.0.1:{nats_server.port}")
+    await bus.declare(client, load(Settings, **world.settings))
+    subject = "events.facts.DiskUnit.ST12000NM0008-ZHZ00001X"
+    newer = b'{"timestamp":"2026-01-01T00:00:00Z","sourceDevice":"DiskUnit","firmware":"SN05",'
+    newer += b'"deviceId":"ST12000NM0008-ZHZ00001X"}'
+    await client.jetstream().publish(subject, newer)
+    done = await asyncio.to_thread(world.replay, "2024-03-31.csv", "--shift-to-now")
+    assert done.returncode == 0, done.stderr
+    bucket = await client.jetstream().key_value("devices")
+    assert (await bucket.get("DiskUnit.ST12000NM0008-ZHZ00001X")).value == newer
+    other = json.loads((await bucket.get("DiskUnit.ST12000NM0008-ZHZ00000X")).value or b"")
+    assert other["timestamp"] == "2024-03-31T00:00:00Z"  # it was so then
+    await client.close()
 
 
 @pytest.mark.parametrize(

@@ -199,3 +199,13 @@ def test_a_row_is_a_device_its_state_and_one_sentence_unless_all_is_wanted() -> 
 def test_units_are_those_that_people_use(value: float, unit: str, words: str) -> None:
     reading = {"value": value, "unit": unit, "time": "x"}
     assert f"x {words}" in shown({"data": [{"metrics": {"x": reading}}]})
+
+
+def test_two_hosts_sda_are_told_apart_in_a_table() -> None:
+    rows = [
+        {"device": "sda", "source_device": "DiskUnit", "array_id": array, "explanation": "hot"}
+        for array in ("host-a", "host-b")
+    ]
+    assert "host-b" in shown({"data": rows})
+    alone = shown({"data": rows[:1]})
+    assert "host-a" not in alone

@@ -12,7 +12,7 @@ import pytest
 from daemon.drives import Drives, drive_id, is_drive
 from daemon.host.probe import PsutilProbe
 from daemon.host.source import HostSource
-from daemon.source import SourceSettings
+from daemon.source import DriveSettings
 from spindle.models import DeviceMetric, decode, parse
 from spindle.settings import load
 
@@ -143,14 +143,15 @@ def plug(folder: Path, name: str, wwn: str, heat: int) -> None:
 
 
 def said(host: HostSource, at: float) -> dict[tuple[str, str], float]:
-    items = [item for message in host.read(NOW, at) for item in decode(message.payload)]
+    messages = [each for each in host.read(NOW, at) if each.stream == "METRICS"]
+    items = [item for message in messages for item in decode(message.payload)]
     points = [parse(DeviceMetric, item, NOW) for item in items]
     return {(point.device_id, point.metric_type): point.value for point in points}
 
 
 def test_swapping_two_cables_mixes_no_history(machine: Path) -> None:
     one, other = "naa.5000c500aaaaaaa1", "naa.5000c500bbbbbbb2"
-    host = HostSource(load(SourceSettings), PsutilProbe(Drives(machine)), "h")
+    host = HostSource(load(DriveSettings), PsutilProbe(Drives(machine)), "h")
     plug(machine, "sda", one, 61)
     plug(machine, "sdb", other, 34)
     for at in (0, 1):
@@ -168,13 +169,13 @@ def test_swapping_two_cables_mixes_no_history(machine: Path) -> None:
 
 def test_a_virtual_disk_is_known_by_its_host(machine: Path) -> None:
     disk(machine, "sda", device__hwmon__hwmon1__temp1_input="30000")
-    host = HostSource(load(SourceSettings), PsutilProbe(Drives(machine)), "web 1")
+    host = HostSource(load(DriveSettings), PsutilProbe(Drives(machine)), "web 1")
     assert {device for device, _ in said(host, 0)} == {"web-1-sda", "web-1-sda1"}
 
 
 def test_two_paths_to_one_drive_stay_two(machine: Path) -> None:
     plug(machine, "sda", "naa.5000c500aaaaaaa1", 40)
     plug(machine, "sdb", "naa.5000c500aaaaaaa1", 40)
-    host = HostSource(load(SourceSettings), PsutilProbe(Drives(machine)), "h")
+    host = HostSource(load(DriveSettings), PsutilProbe(Drives(machine)), "h")
     devices = {device for device, metric in said(host, 0) if metric == "DiskTemp"}
     assert devices == {"naa.5000c500aaaaaaa1", "h-sdb"}

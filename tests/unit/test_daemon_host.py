@@ -6,6 +6,7 @@ import os
 from collections import namedtuple
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import orjson
 import psutil
@@ -17,7 +18,7 @@ from daemon.host.probe import FileSystem, PsutilProbe
 from daemon.host.rates import Counters, rates
 from daemon.host.source import HostSource
 from daemon.messages import Message
-from daemon.source import SourceSettings
+from daemon.source import DriveSettings
 from spindle.models import NAME_PATTERN, DeviceMetric, decode, parse
 from spindle.settings import load
 
@@ -35,6 +36,8 @@ class FakeProbe:
         self.ids: dict[str, str] = {}
         self.stuck: dict[str, str] = {}
         self.mdstat = ""
+        self.known: dict[str, dict[str, Any]] = {}
+        self.removable: set[str] = set()
 
     def counters(self) -> dict[str, Counters]:
         return dict(self.drives)
@@ -54,11 +57,19 @@ class FakeProbe:
     def identify(self, name: str) -> str | None:
         return self.ids.get(name)
 
+    def facts(self, name: str) -> dict[str, Any]:
+        return {"path": f"/dev/{name}", **self.known.get(name, {})}
+
+    def is_removable(self, name: str) -> bool:
+        return name in self.removable
+
 
 def said(messages: list[Message]) -> dict[tuple[str, str], float]:
     """(device, metric type) -> value, every point read back through the models."""
     points = {}
     for message in messages:
+        if message.stream != "METRICS":
+            continue
         for item in decode(message.payload):
             point = parse(DeviceMetric, item, NOW)
             assert (point.source_device, point.array_id) == ("DiskUnit", "the-host")
@@ -73,7 +84,7 @@ def probe() -> FakeProbe:
 
 @pytest.fixture
 def host(probe: FakeProbe) -> HostSource:
-    return HostSource(load(SourceSettings), probe, "the host")
+    return HostSource(load(DriveSettings), probe, "the host")
 
 
 def test_rates_are_differences_of_counters_over_the_time_between() -> None:
@@ -110,7 +121,7 @@ def test_a_counter_that_went_backwards_says_nothing(field: str) -> None:
 
 def test_a_drive_speaks_from_its_second_tick_on(probe: FakeProbe, host: HostSource) -> None:
     probe.drives["sda"] = ZERO
-    assert host.read(NOW, at=100) == []
+    assert said(host.read(NOW, at=100)) == {}
     probe.drives["sda"] = Counters(10, 0, 4096, 0, 20, 10)
     assert said(host.read(NOW, at=102)) == {
         ("the-host-sda", "ReadBytes"): 2048.0,
@@ -155,7 +166,7 @@ def test_one_devices_readings_go_to_its_own_subject(probe: FakeProbe, host: Host
 
 def test_an_envelope_size_of_one_publishes_plain_objects(probe: FakeProbe) -> None:
     probe.systems = [FileSystem("vda", 1.0), FileSystem("vdb", 2.0)]
-    settings = load(SourceSettings, daemon_envelope_size=1)
+    settings = load(DriveSettings, daemon_envelope_size=1)
     messages = HostSource(settings, probe, "h").read(NOW)
     assert [orjson.loads(message.payload)["deviceId"] for message in messages] == ["h-vda", "h-vdb"]
 
@@ -268,7 +279,7 @@ def test_file_systems_are_counted_as_df_does_once_per_device_and_images_left_out
 
 
 def test_this_very_machine_can_be_read() -> None:
-    host = HostSource(load(SourceSettings))
+    host = HostSource(load(DriveSettings))
     host.read(NOW)
     for message in host.read(NOW):
         for item in decode(message.payload):

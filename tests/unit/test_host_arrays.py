@@ -8,7 +8,7 @@ import pytest
 from daemon.host.arrays import ArrayState, btrfs_errors, md_arrays, zfs_pools
 from daemon.host.probe import FileSystem
 from daemon.host.source import HostSource
-from daemon.source import SourceSettings
+from daemon.source import DriveSettings
 from spindle.settings import load
 from tests.unit.test_daemon_host import FakeProbe
 
@@ -113,7 +113,7 @@ def test_an_array_that_loses_a_member_and_a_file_system_that_goes_read_only_are_
     None
 ):
     probe = FakeProbe()
-    host = HostSource(load(SourceSettings), probe, "nas")
+    host = HostSource(load(DriveSettings), probe, "nas")
     probe.mdstat, probe.systems = HEALTHY, [FileSystem("sda1", 40.0, 7.0, False)]
     assert events(host) == []
     probe.mdstat, probe.systems = FAILED, [FileSystem("sda1", 40.0, 7.0, True)]
@@ -121,6 +121,6 @@ def test_an_array_that_loses_a_member_and_a_file_system_that_goes_read_only_are_
     assert events(host) == []
     probe.mdstat, probe.systems = HEALTHY, [FileSystem("sda1", 40.0, 7.0, False)]
     assert events(host) == [("ArrayRestored", "nas-md0", 2), ("FileSystemWritable", "nas-sda1", 2)]
-    other = HostSource(load(SourceSettings), probe, "nas")
+    other = HostSource(load(DriveSettings), probe, "nas")
     probe.mdstat, probe.systems = FAILED, [FileSystem("sr0", 100.0, None, True)]
     assert events(other) == [("ArrayDegraded", "nas-md0", 8)]  # one that never was writable is so
