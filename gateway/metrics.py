@@ -14,7 +14,8 @@ from prometheus_client.registry import Collector
 from gateway.link import Link
 from gateway.replies import Failed
 from gateway.stream import Hub
-from spindle.parking import LATENCY_BOUNDS, Totals, read_totals
+from spindle.bus.parking_buckets import read_totals
+from spindle.parking import LATENCY_BOUNDS, Totals
 
 log = logging.getLogger("gateway")
 

@@ -1,4 +1,4 @@
-"""The OpenAPI document: the routes' own declarations, and one path for each reader query. Pure."""
+"""The OpenAPI document: the routes' own declarations, and one path for each reader query."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the services share about parking: keys of plates, vehicles inside, visits ever counted.
+"""What services share about parking: keys of plates, vehicles inside, visits ever counted. Pure.
 
 The bucket ``parking`` holds one value per plate. A vehicle inside has ``entry_time`` and
 ``parking_enter_data``; what else the matcher remembers of a plate is under ``matcher``. Where no
@@ -12,12 +12,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
-from nats.errors import NoRespondersError
-from nats.js import JetStreamContext
-from nats.js.errors import NotFoundError
 
-from spindle import subjects, timestamps
-from spindle.bus.buckets import Bucket
+from spindle import timestamps
 from spindle.models import Status
 
 _PLAIN = re.compile(rb"[-A-Za-z0-9_/]")
@@ -69,33 +65,6 @@ def inside(value: bytes) -> Inside | None:
         return None
 
 
-async def read_inside(js: JetStreamContext) -> list[Inside]:
-    """Every vehicle inside, in no order; none where no matcher has ever run.
-
-    :raises nats.errors.Error: NATS is away.
-    """
-    try:
-        return [
-            vehicle
-            async for _, entry in Bucket(js, subjects.PARKING_BUCKET).last_values()
-            if entry.live and (vehicle := inside(entry.value))
-        ]
-    except NotFoundError:
-        return []
-
-
-async def read_vehicle(js: JetStreamContext, plate: str) -> Inside | None:
-    """The vehicle with this plate, if it is inside; None where no matcher has ever run.
-
-    :raises nats.errors.Error: NATS is away.
-    """
-    try:
-        entry = await Bucket(js, subjects.PARKING_BUCKET).get(key_of(plate))
-    except NoRespondersError:
-        return None
-    return inside(entry.value) if entry.live else None
-
-
 #: Upper bounds of the histogram ``event_processing_latency_seconds``.
 LATENCY_BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 
@@ -137,12 +106,3 @@ def decode_totals(value: bytes) -> Totals:
     except (ValueError, KeyError, TypeError):
         return Totals()
     return totals if len(totals.latency_buckets) == len(LATENCY_BOUNDS) else Totals()
-
-
-async def read_totals(js: JetStreamContext) -> Totals:
-    """The totals as they stand.
-
-    :raises nats.errors.Error: NATS is away, or the bucket is not declared.
-    """
-    bucket = Bucket(js, subjects.PARKING_TOTALS_BUCKET)
-    return decode_totals((await bucket.get(subjects.PARKING_TOTALS_KEY)).value)

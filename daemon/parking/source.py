@@ -13,7 +13,8 @@ from pydantic import Field
 from daemon.messages import Message
 from daemon.parking.lot import PREFIX, Habits, Lot, Passage
 from daemon.source import Source, SourceSettings
-from spindle import bus, parking, subjects, timestamps
+from spindle import bus, subjects, timestamps
+from spindle.bus import parking_buckets
 from spindle.settings import Settings
 
 log = logging.getLogger("daemon.parking")
@@ -85,7 +86,7 @@ async def who_is_inside(settings: Settings) -> list[str]:
         while True:
             await bus.declare(client, settings)
             try:
-                vehicles = await parking.read_inside(client.jetstream())
+                vehicles = await parking_buckets.read_inside(client.jetstream())
             except (NatsError, JetStreamError, TimeoutError) as error:
                 log.info("waiting to read who is inside: %s", error or type(error).__name__)
                 await asyncio.sleep(PAUSE_SECONDS)

@@ -1,19 +1,22 @@
-"""What a question is, what its handler works with, and what an answer is."""
+"""What a question is, and what its handler works with."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from nats.aio.client import Client
 
 from reader.answering.params import Params
+from reader.answering.replies import Answer
 from reader.lookups.examiner import Examiner
 from reader.lookups.watch_findings import WatchFindings
 from reader.settings import ReaderSettings
 from spindle.store.base import Store
 from spindle.timestamps import NS
+
+__all__ = ["Answer", "Query", "QueryContext"]  # what a question is written with
 
 P = TypeVar("P", bound=Params)
 
@@ -42,20 +45,6 @@ class QueryContext:
     def end_ns(self) -> int:
         """Just after the latest timestamp that is accepted now; devices' clocks may be ahead."""
         return self.settings.latest_ns(self.now_ns) + 1
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What a handler found out.
-
-    :ivar data: a list or an object; one query type always answers with the same of the two.
-    :ivar beside: further keys of the reply, beside ``data``.
-    :ivar truncated: there are more rows than ``data`` holds.
-    """
-
-    data: list[dict[str, Any]] | dict[str, Any]
-    beside: Mapping[str, Any] = field(default_factory=dict)
-    truncated: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

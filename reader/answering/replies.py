@@ -6,15 +6,29 @@ code in the NATS service-error headers.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import orjson
 
-from reader.answering.context import Answer
 from spindle.errors import Busy, InvalidInput, StoreError
 
 LONGEST_MESSAGE = 1000  # characters; an answer never repeats a megabyte to whoever sent it
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a handler found out.
+
+    :ivar data: a list or an object; one query type always answers with the same of the two.
+    :ivar beside: further keys of the reply, beside ``data``.
+    :ivar truncated: there are more rows than ``data`` holds.
+    """
+
+    data: list[dict[str, Any]] | dict[str, Any]
+    beside: Mapping[str, Any] = field(default_factory=dict)
+    truncated: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,8 @@ from pydantic import Field, model_validator
 from reader.answering.context import Answer, Query, QueryContext
 from reader.answering.params import LONGEST_MINUTES, Minutes, Number, Params, Whole
 from reader.questions.parking_visits import MOST_VISITS, VISIT_REPLY, visit_rows
-from spindle import parking as bucket
 from spindle import timestamps
+from spindle.bus import parking_buckets
 from spindle.errors import InvalidQuery, StoreUnavailable
 from spindle.models import DEFAULT_LOT, Plate
 from spindle.parking import Inside
@@ -59,14 +59,14 @@ class OccupancyParams(Params):
 
 
 async def _inside(context: QueryContext, asked: InsideParams) -> Answer:
-    vehicles = await _from_nats(bucket.read_inside(context.nats.jetstream()))
+    vehicles = await _from_nats(parking_buckets.read_inside(context.nats.jetstream()))
     rows = inside_rows(vehicles, context.now_ns)
     return Answer(rows[: asked.limit], {"count": len(rows)}, len(rows) > asked.limit)
 
 
 async def _vehicle(context: QueryContext, asked: VehicleParams) -> Answer:
     plate = asked.vehicle_plate or ""
-    inside = await _from_nats(bucket.read_vehicle(context.nats.jetstream(), plate))
+    inside = await _from_nats(parking_buckets.read_vehicle(context.nats.jetstream(), plate))
     visits = await context.store.visits(VisitSelection(plate=plate), 0, asked.limit)
     return Answer(vehicle(plate, inside, visits, context.now_ns))
 
@@ -80,7 +80,7 @@ async def _occupancy(context: QueryContext, asked: OccupancyParams) -> Answer:
             "ask for a larger every_seconds or a smaller since_minutes"
         )
     visits = await context.store.visits(VisitSelection(), start, MOST_VISITS)
-    inside = await _from_nats(bucket.read_inside(context.nats.jetstream()))
+    inside = await _from_nats(parking_buckets.read_inside(context.nats.jetstream()))
     return Answer(occupancy(visits, inside, times), truncated=len(visits) == MOST_VISITS)
 
 

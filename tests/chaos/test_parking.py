@@ -18,7 +18,8 @@ import nats
 import pytest
 from nats.aio.client import Client
 
-from spindle import bus, parking
+from spindle import bus
+from spindle.bus import parking_buckets
 from spindle.settings import Settings, load
 from spindle.store.base import VisitRow, VisitSelection
 from spindle.store.registry import open_store
@@ -101,7 +102,7 @@ async def everything_is_done(client: Client, settings: Settings, output: Path, v
             while (  # noqa: ASYNC110 - processes
                 sum((await stored(settings)).values()) < visits
                 or sum(in_csv(output).values()) < visits
-                or (await parking.read_totals(js)).latency_count < visits
+                or (await parking_buckets.read_totals(js)).latency_count < visits
             ):
                 await asyncio.sleep(0.5)
 
@@ -117,11 +118,11 @@ async def as_a_brute_force_matcher_says(
     assert await stored(settings) == expected
     assert in_csv(output) == expected
     js = client.jetstream()
-    totals = await parking.read_totals(js)
+    totals = await parking_buckets.read_totals(js)
     unmatched = sum(entry is None for _, entry, _ in expected)
     assert (totals.matched, totals.unmatched) == (len(expected) - unmatched, unmatched)
     assert totals.latency_count == len(expected)
-    assert {vehicle.vehicle_plate for vehicle in await parking.read_inside(js)} == inside
+    assert {vehicle.vehicle_plate for vehicle in await parking_buckets.read_inside(js)} == inside
     assert (await js.stream_info("DEADLETTERS")).state.messages == 0
 
 

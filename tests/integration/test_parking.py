@@ -15,7 +15,8 @@ from nats.aio.msg import Msg
 from client import deadletters
 from reader.answering import params
 from reader.questions import parking as parking_questions
-from spindle import bus, parking, subjects
+from spindle import bus, subjects
+from spindle.bus import parking_buckets
 from spindle.bus.buckets import Bucket
 from spindle.settings import Settings
 from spindle.store.base import VisitSelection
@@ -85,8 +86,8 @@ async def test_a_vehicle_is_inside_until_its_exit_makes_a_visit(
     value = orjson.loads(entry_inside.value)
     assert value["entry_time"] == "2026-01-01T09:00:01Z"
     assert value["parking_enter_data"]["id"] == "e1"
-    [inside] = await parking.read_inside(js)
-    assert inside == await parking.read_vehicle(js, "B-XY1234")
+    [inside] = await parking_buckets.read_inside(js)
+    assert inside == await parking_buckets.read_vehicle(js, "B-XY1234")
     await js.publish("parking.exit", leave("x1", "B-XY1234", 31))
     await until(lambda: len(visits) == 1)
     assert {key: visits[0][key] for key in ("vehicle_plate", "duration_seconds", "status")} == {
@@ -95,13 +96,13 @@ async def test_a_vehicle_is_inside_until_its_exit_makes_a_visit(
         "status": "matched",
     }
     await until(lambda: writer.total("parking_vehicles_inside") == 0)
-    assert await parking.read_inside(js) == []
+    assert await parking_buckets.read_inside(js) == []
     await until(lambda: writer.total("writer_stored_points_total") == 1)
     store = open_store(settings)
     [row] = await store.visits(VisitSelection(plate="B-XY1234"), 0)
     await store.close()
     assert (row.visit_id, row.duration_seconds) == (visits[0]["id"], 30.0)
-    assert (await parking.read_totals(js)).matched == 1
+    assert (await parking_buckets.read_totals(js)).matched == 1
     assert await letters(client) == []
 
 
@@ -122,7 +123,7 @@ async def test_disorder_repeats_and_envelopes_are_understood(
     assert unmatched["reason"] == "no entry came within 1 s (PARKING_REORDER_SECONDS)"
     assert "entry_date_time" not in unmatched
     assert unmatched["processing_seconds"] < 5  # the waiting was meant
-    assert [one.vehicle_plate for one in await parking.read_inside(js)] == ["B 2"]
+    assert [one.vehicle_plate for one in await parking_buckets.read_inside(js)] == ["B 2"]
     assert writer.total("parking_duplicates_total") == 3
 
 
@@ -164,7 +165,7 @@ async def test_visits_published_by_others_are_stored_and_counted_as_manual_once(
     [row] = await store.visits(VisitSelection(status="manual"), 0)
     await store.close()
     assert row.duration_seconds == 3600
-    assert (await parking.read_totals(js)).manual == 1
+    assert (await parking_buckets.read_totals(js)).manual == 1
 
 
 async def test_matching_goes_on_after_nats_was_away_and_after_the_bucket_was_deleted(
