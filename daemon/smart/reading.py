@@ -97,7 +97,9 @@ def _asleep(output: Mapping[str, Any]) -> str:
 def _metrics(output: Mapping[str, Any]) -> dict[str, float]:
     """Every value that has a meaning; later ones win over earlier ones of the same name."""
     said: dict[str, float] = dict(_attributes(output))
-    said.update(_statistics(output))
+    said = dict(_statistics(output, table.STATISTICS_ELSE)) | said
+    said.update(_statistics(output, table.STATISTICS))
+    said.update(_traffic(output))
     for where, name in table.COMMON:
         _take(said, name, number(at(output, *where)))
     for key, (name, unit) in table.NVME.items():
@@ -188,9 +190,17 @@ def _temperature(row: Any, raw: float | None) -> Iterator[tuple[str, float]]:
         yield "TempLifetimeMax", float(limits[2])
 
 
-def _statistics(output: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
-    pages = at(output, "ata_device_statistics", "pages")
+def _traffic(output: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
     sector = number(output.get("logical_block_size")) or 512
+    for name, value in _statistics(output, table.STATISTICS_SECTORS):
+        yield name, value * sector
+
+
+def _statistics(
+    output: Mapping[str, Any], wanted: Mapping[tuple[int, int], str]
+) -> Iterator[tuple[str, float]]:
+    """Those of the ATA device statistics that are wanted, by page and offset."""
+    pages = at(output, "ata_device_statistics", "pages")
     for page in pages if isinstance(pages, list) else ():
         rows = at(page, "table")
         for row in rows if isinstance(rows, list) else ():
@@ -198,10 +208,8 @@ def _statistics(output: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
             if value is None or value < 0 or at(row, "flags", "valid") is False:
                 continue
             place = (int(number(at(page, "number")) or 0), int(number(at(row, "offset")) or 0))
-            if place in table.STATISTICS:
-                yield table.STATISTICS[place], value
-            elif place in table.STATISTICS_SECTORS:
-                yield table.STATISTICS_SECTORS[place], value * sector
+            if place in wanted:
+                yield wanted[place], value
 
 
 def _logs(output: Mapping[str, Any], hours: float | None) -> Iterator[tuple[str, float]]:

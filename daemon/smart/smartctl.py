@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shlex
+import shutil
 import signal
 import subprocess
 import threading
@@ -22,6 +23,8 @@ CALL_SECONDS = 30.0
 DEADLINE_SECONDS = CALL_SECONDS + 5
 #: Drives that are asked at the same time: each question stops the drive's other work for a moment.
 AT_ONCE = 4
+#: Where smartmontools puts smartctl, and Debian's PATH of a user does not look.
+SYSTEM_FOLDERS = ("/usr/local/sbin", "/usr/sbin", "/sbin")
 #: The longest real output is some 200 kB.
 MOST_BYTES = 8 * 2**20
 
@@ -45,7 +48,7 @@ class Smartctl:
     """
 
     def __init__(self, command: str, call_seconds: float = CALL_SECONDS) -> None:
-        self._command = shlex.split(command)
+        self._command = _found(shlex.split(command))
         self._seconds = call_seconds
         self._watched = Watched[Any](call_seconds + DEADLINE_SECONDS - CALL_SECONDS)
 
@@ -117,6 +120,12 @@ class Smartctl:
             raise OSError(
                 f"smartctl said nothing that is JSON (exit status {process.returncode})"
             ) from None
+
+
+def _found(command: list[str]) -> list[str]:
+    """The same, with the program where it is: a user's PATH may lack the folders of the system."""
+    places = os.pathsep.join([os.environ.get("PATH", os.defpath), *SYSTEM_FOLDERS])
+    return [shutil.which(command[0], path=places) or command[0], *command[1:]]
 
 
 def _asking(smartctl: Smartctl, device: Device) -> Callable[[], Any]:

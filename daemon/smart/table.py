@@ -85,6 +85,8 @@ STATISTICS = {
     (6, 24): "CrcErrors",
     (7, 8): "PercentageUsed",
 }
+#: The same where no attribute says it: in logical sectors, of which a physical one may have eight.
+STATISTICS_ELSE = {(3, 32): "ReallocatedSectors", (3, 56): "PendingSectors"}
 STATISTICS_SECTORS = {(1, 24): "LifetimeWritten", (1, 40): "LifetimeRead"}
 
 #: Keys of ``nvme_smart_health_information_log`` and what one unit of each is.
@@ -137,6 +139,8 @@ COMMON = (
 #: Temperatures, in degC.
 TEMPERATURES = (
     (("temperature", "drive_trip"), "TempTrip"),
+    (("nvme_composite_temperature_threshold", "critical"), "TempTrip"),
+    (("temperature", "critical_limit_max"), "TempTrip"),
     (("temperature", "lifetime_min"), "TempLifetimeMin"),
     (("temperature", "lifetime_max"), "TempLifetimeMax"),
     (("ata_sct_status", "temperature", "lifetime_min"), "TempLifetimeMin"),

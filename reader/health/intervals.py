@@ -5,30 +5,40 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from statistics import median
+from typing import NamedTuple
 
 from spindle.store.base import Bucket, DeviceKey
 from spindle.timestamps import NS
 
-BUCKET_NS = 60 * NS
-SPAN_NS = 3600 * NS  # of readings before the last one that is looked at
+
+class Span(NamedTuple):
+    """Readings before the last one that are looked at, in buckets, both in nanoseconds."""
+
+    length: int
+    bucket: int
+
+
+#: The first tells of whoever reports every quarter of an hour or oftener, the second of a drive
+#: that is asked for its SMART values once a day.
+SPANS = (Span(3600 * NS, 60 * NS), Span(5 * 86_400 * NS, 1800 * NS))
 LEAST_GAPS = 3  # between readings; fewer say nothing of what is usual
 LATEST = 5  # gaps looked at: a device that reports less often from now on is known after so many
 _MOST = 100_000  # devices remembered
 
 
-def interval_of(buckets: Sequence[Bucket]) -> float:
+def interval_of(buckets: Sequence[Bucket], bucket_ns: int = SPANS[0].bucket) -> float:
     """Usual seconds between two readings; 0 where there are too few to tell.
 
-    :param buckets: of one device, of ``BUCKET_NS`` each, none of them empty.
+    :param buckets: of one device, of ``bucket_ns`` each, none of them empty.
     """
     by_metric: dict[str, list[Bucket]] = {}
     for bucket in buckets:
         by_metric.setdefault(bucket.metric_type, []).append(bucket)
-    found = [_of_series(own) for own in by_metric.values()]
+    found = [_of_series(own, bucket_ns) for own in by_metric.values()]
     return min((seconds for seconds in found if seconds), default=0.0)
 
 
-def _of_series(buckets: Sequence[Bucket]) -> float:
+def _of_series(buckets: Sequence[Bucket], bucket_ns: int) -> float:
     if sum(bucket.count for bucket in buckets) <= LEAST_GAPS:
         return 0.0
     latest = buckets[-LATEST - 2 :]
@@ -36,7 +46,7 @@ def _of_series(buckets: Sequence[Bucket]) -> float:
     counts = [bucket.count for bucket in latest[1:-1]] or [max(bucket.count for bucket in latest)]
     usual = median(counts)
     if usual >= 2:
-        return BUCKET_NS / NS / usual
+        return bucket_ns / NS / usual
     times = [bucket.time_ns for bucket in buckets[-LATEST - 1 :]]
     gaps = [later - earlier for earlier, later in pairwise(times)]
     return median(gaps) / NS if gaps else 0.0

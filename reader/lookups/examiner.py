@@ -202,21 +202,21 @@ class Examiner:
         if not silent:
             return {}
         keys = self.intervals.to_learn(silent, MOST_LEARNT)
-        histories = await asyncio.gather(
-            *(
-                store.series(
-                    Selection(*key),
-                    last_seen[key] - intervals.SPAN_NS,
-                    last_seen[key] + 1,
-                    intervals.BUCKET_NS,
-                    _ROWS,
-                )
-                for key in keys
-            )
-        )
-        for key, buckets in zip(keys, histories, strict=True):
-            self.intervals.learn(key, intervals.interval_of(buckets), last_seen[key])
+        learnt = await asyncio.gather(*(_interval(store, key, last_seen[key]) for key in keys))
+        for key, seconds in zip(keys, learnt, strict=True):
+            self.intervals.learn(key, seconds, last_seen[key])
         return self.intervals.usual_seconds(silent)
+
+
+async def _interval(store: Store, key: DeviceKey, last_ns: int) -> float:
+    """Usual seconds between two readings up to the last one; 0 where it cannot be told."""
+    for length, bucket in intervals.SPANS:
+        begin = max(0, last_ns - length)
+        found = await store.series(Selection(*key), begin, last_ns + 1, bucket, _ROWS)
+        seconds = intervals.interval_of(found, bucket)
+        if seconds:
+            return seconds
+    return 0.0
 
 
 def _ago(now_ns: int, hours: float) -> int:

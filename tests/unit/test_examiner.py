@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from reader.lookups.examiner import MOST_CLOSE_LOOKS, Examiner
 from reader.settings import ReaderSettings
 from spindle.settings import load
@@ -71,3 +73,31 @@ async def test_events_that_no_reading_explains_do_not_keep_others_from_being_loo
     states = {unit.device_id: unit.state for unit in units}
     assert {states[f"hot-{n:03}"] for n in range(8)} == {"ok"}
     assert {states[f"a-{n:03}"] for n in range(3 * MOST_CLOSE_LOOKS)} == {"critical"}
+
+
+@pytest.mark.parametrize(
+    ("every", "silent", "state"),
+    [
+        (900, 1000, "ok"),
+        (900, 2600, "ok"),
+        (900, 2800, "warning"),  # three times
+        (900, 9100, "unknown"),  # ten times
+        (6 * 3600, 11 * 3600, "ok"),
+        (6 * 3600, 19 * 3600, "warning"),
+    ],
+)
+async def test_a_drive_that_says_smart_values_alone_is_silent_by_its_own_interval(
+    every: int, silent: int, state: str
+) -> None:
+    store, last = MemoryStore(), NOW - silent * NS
+    names = ("PendingSectors", "SmartFailing", "PowerOnHours")
+    for series in (Series("DiskUnit", name, "naa.5", "nas") for name in names):
+        jitter = (n * 7 % 5 * NS for n in range(20))
+        await store.write_points(
+            [(series, last - n * every * NS + late, 0.0) for n, late in enumerate(jitter)]
+        )
+    (unit,) = await Examiner(load(ReaderSettings)).examine(store, Selection(), NOW)
+    assert unit.state == state
+    if state != "ok":
+        usual = "15 min" if every == 900 else "6 h"
+        assert unit.reasons[0].message.endswith(f"usually every {usual}")

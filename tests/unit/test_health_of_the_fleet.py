@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from reader.health import summary, verdict
 from reader.health.evidence import Evidence, Rules, Unit
-from reader.health.intervals import BUCKET_NS, Intervals, interval_of
+from reader.health.intervals import SPANS, Intervals, interval_of
 from reader.health.limits import Thresholds
 from spindle.store.base import Bucket, DeviceKey, EventRow, Latest
 from spindle.timestamps import NS
@@ -58,7 +58,7 @@ def test_a_state_and_a_limit_narrow_what_is_listed_and_not_what_is_counted() -> 
 
 def steps(metric: str, *counts: int) -> list[Bucket]:
     return [
-        Bucket("DiskUnit", metric, "d1", "", n * BUCKET_NS, 1.0, 1.0, 1.0, count)
+        Bucket("DiskUnit", metric, "d1", "", n * SPANS[0].bucket, 1.0, 1.0, 1.0, count)
         for n, count in enumerate(counts)
         if count
     ]

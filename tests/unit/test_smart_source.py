@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from daemon.drives import Drives
+from daemon.smart import smartctl
 from daemon.smart.smartctl import MOST_BYTES, Device, Smartctl
 from daemon.smart.source import SmartSettings, SmartSource
 from spindle.errors import InvalidSettings
@@ -133,6 +134,29 @@ def test_a_drive_whose_reading_hangs_is_named_and_its_neighbours_are_read(
     assert source.troubles == {}
 
 
+@pytest.mark.parametrize("bit", range(8))
+def test_a_drive_that_answers_is_read_whatever_bit_smartctl_exits_with(
+    fake: FakeSmartctl, bit: int
+) -> None:
+    said_of_it = output("ata_seagate_packed")
+    said_of_it["smartctl"]["exit_status"] = 1 << bit
+    fake.says("/dev/sda", "sat", json.dumps(said_of_it))
+    points = said(fake.source())
+    assert points["naa.5000c50000000001", "PendingSectors"] == 16
+    assert points["naa.5000c50000000001", "SmartFailing"] == (1.0 if bit == 3 else 0.0)
+
+
+def test_smartctl_is_found_where_the_path_of_a_user_does_not_look(
+    fake: FakeSmartctl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake.says("/dev/sda", "sat", json.dumps(output("ata_seagate_packed")))
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(FileNotFoundError):
+        Smartctl("smartctl-of-nobody").scan()
+    monkeypatch.setattr(smartctl, "SYSTEM_FOLDERS", (str(fake.folder),))
+    assert Smartctl("smartctl").scan() == fake.devices
+
+
 def test_where_no_drive_can_be_read_the_reason_is_in_healthz(fake: FakeSmartctl) -> None:
     fake.says("/dev/sdh", "scsi", json.dumps(output("not_opened")))
     source = fake.source()
@@ -162,6 +186,7 @@ def test_a_machine_without_smartctl_says_so_once_and_is_well(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(smartctl, "SYSTEM_FOLDERS", ())
     source = SmartSource(load(SmartSettings))
     assert source.read(NOW) == source.read(NOW) == []
     assert source.troubles == {}
