@@ -1,4 +1,4 @@
-"""Ask the reader one question, and know what kind of no a missing answer is."""
+"""Ask the reader one question, and tell the ways apart in which no answer comes."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ async def questions(client: Client, timeout_seconds: float) -> dict[str, Any]:
 
 
 def understand(payload: bytes, code: str = "") -> dict[str, Any]:
-    """A reply's payload as an object whose status is success.
+    """The object in a reply's payload, if its status is success.
 
     :raises Refused: it is an error, or no reply of a reader at all.
     """

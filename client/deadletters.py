@@ -45,12 +45,12 @@ class DeadLetter:
 
 
 def js_of(client: Client) -> JetStreamContext:
-    """JetStream with the time-out that a person at a terminal bears."""
+    """JetStream with a time-out short enough for a person who waits."""
     return client.jetstream(timeout=TIMEOUT_SECONDS)
 
 
 async def count(js: JetStreamContext) -> int:
-    """How many there are.
+    """How many dead letters there are.
 
     :raises BusUnavailable: JetStream does not answer.
     """
@@ -63,7 +63,7 @@ async def count(js: JetStreamContext) -> int:
 
 
 async def letters(js: JetStreamContext, start: int = 1) -> AsyncIterator[DeadLetter]:
-    """All from number ``start`` on, oldest first.
+    """All dead letters from number ``start`` on, oldest first.
 
     :raises BusUnavailable: JetStream does not answer.
     """
@@ -94,7 +94,7 @@ async def letters(js: JetStreamContext, start: int = 1) -> AsyncIterator[DeadLet
 
 
 async def one(js: JetStreamContext, number: int) -> DeadLetter:
-    """The dead letter of that number.
+    """The dead letter with that number.
 
     :raises InvalidInput: there is none.
     """
@@ -106,7 +106,7 @@ async def one(js: JetStreamContext, number: int) -> DeadLetter:
 
 
 async def replay(js: JetStreamContext, letter: DeadLetter) -> None:
-    """Publish it where it was published at first; once the stream has it, delete it here.
+    """Publish a dead letter on its original subject; once its stream has it, delete it here.
 
     A repeat after a failure half-way is recognised by its message id within the duplicate window.
 
@@ -131,7 +131,7 @@ async def replay(js: JetStreamContext, letter: DeadLetter) -> None:
 
 
 async def purge(js: JetStreamContext, number: int | None) -> None:
-    """Delete one, or all (None).
+    """Delete the dead letter with that number, or all (None).
 
     :raises BusUnavailable: JetStream does not answer.
     """

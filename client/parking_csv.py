@@ -63,7 +63,7 @@ def row(visit: ParkingSummary) -> tuple[str, str, str, str, str]:
 
 
 def _seconds(ns: int) -> str:
-    """Exactly, with no more digits than it needs."""
+    """Seconds with exactly as many digits as they need."""
     whole, fraction = divmod(ns, timestamps.NS)
     return f"{whole}.{fraction:09d}".rstrip("0") if fraction else str(whole)
 

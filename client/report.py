@@ -52,7 +52,7 @@ def render(reply: Mapping[str, Any], *, wide: bool = False) -> RenderableType:
 
 
 def _in_a_sentence(data: Any) -> Any:
-    """Rows that have a sentence, without what it says already."""
+    """Rows that have a sentence, without the columns whose content it repeats."""
     if isinstance(data, Mapping):
         return {
             name: _in_a_sentence(value) if _is_rows(value) and name != "reasons" else value
@@ -265,5 +265,5 @@ def _measured(value: Any, unit: str) -> str:
 
 
 def _plain(text: str) -> str:
-    """Without anything that could steer a terminal."""
+    """The text without control characters, which could steer a terminal."""
     return "".join(c if c.isprintable() else " " for c in text)

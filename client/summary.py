@@ -30,7 +30,7 @@ _HEAD_LINE = re.compile(r"(\S+) \d+ new critical events?: ")
 
 
 class Key(NamedTuple):
-    """What makes an event the same event; a log of before does not say the array."""
+    """The identity of an event; logs of earlier versions do not name the array."""
 
     source_device: str
     device_id: str

@@ -17,10 +17,10 @@ from daemon.messages import Message
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A message and its place.
+    """A message in the backlog.
 
     :ivar number: place in the order of arrival, unique within one backlog.
-    :ivar size: bytes it counts for.
+    :ivar size: how many bytes it counts as.
     """
 
     number: int

@@ -51,7 +51,7 @@ class Watched(Generic[T]):
         self.stuck: dict[str, str] = {}
 
     def results(self, calls: Mapping[str, Callable[[], T]]) -> dict[str, T]:
-        """By name, what the calls returned that did so in time, without an OSError or ValueError.
+        """Results by name, of the calls that returned in time without OSError or ValueError.
 
         All of them run at once, so that together they take no longer than the deadline.
         """

@@ -68,25 +68,25 @@ class Drives:
         self._udev = udev
 
     def whole(self, names: list[str]) -> list[str]:
-        """Those of the names that are whole drives, where the platform shows that at all."""
+        """The given names that are whole drives, as far as sysfs tells them apart."""
         drives = sorted(name for name in names if is_drive(name))
         real = [name for name in drives if (self._sysfs / name / "device").exists()]
         there = [name for name in drives if (self._sysfs / name).exists()]
         return real or there or drives
 
     def names(self) -> list[str]:
-        """The whole drives that there are."""
+        """The names of all whole drives of this machine."""
         found = self._sysfs.iterdir() if self._sysfs.is_dir() else ()
         return self.whole([path.name for path in found])
 
     def folder(self, name: str) -> Path:
-        """Where sysfs shows a drive."""
+        """The folder of a drive in sysfs."""
         return self._sysfs / name
 
     def identify(self, name: str) -> str | None:
         """The id of a drive, or of a partition as ``<id of its drive>-part<number>``.
 
-        None for whatever has none of its own.
+        None for a device without an id of its own.
         """
         if (self._sysfs / name).is_dir():
             return self._identify(name) if is_drive(name) else None
@@ -106,7 +106,7 @@ class Drives:
         return drive_id(who.wwn, who.model, who.serial)
 
     def who(self, name: str) -> Who:
-        """What a drive says of itself without being asked."""
+        """What sysfs and udev know of a drive; the drive itself is not asked."""
         drive = self._sysfs / name
         known = self.udev(name)
         wwn = text_of(drive / "wwid") or text_of(drive / "device/wwid")  # NVMe; SCSI and SATA
@@ -121,7 +121,7 @@ class Drives:
         )
 
     def udev(self, name: str) -> Mapping[str, str]:
-        """What udev knows of a block device."""
+        """The properties of a block device in udev's database."""
         number = text_of(self._sysfs / name / "dev")
         lines = text_of(self._udev / f"b{number}").splitlines() if number else []
         pairs = (line[2:].partition("=") for line in lines if line.startswith("E:"))
@@ -129,7 +129,7 @@ class Drives:
 
 
 def text_of(path: Path) -> str:
-    """What a small file says; empty where it is not there or cannot be read."""
+    """The content of a small file; empty where it is missing or cannot be read."""
     try:
         return path.read_text(errors="replace").strip("\0 \n\t")
     except OSError:

@@ -15,7 +15,7 @@ _BUCKET = subjects.bucket_stream(subjects.DEVICES_BUCKET)
 
 
 class FactsBook:
-    """What each source said last of each device. Mutable.
+    """The newest facts of each device from each source. Mutable.
 
     A bucket keeps one message of each device. sysfs knows the slot, smartctl the firmware: what is
     published has both, and where two say the same thing, the source named last is believed.

@@ -41,7 +41,7 @@ class Lane:
         self._acknowledged_at = 0.0  # the last success
 
     def may_send(self, now: float) -> bool:
-        """The window has room and no pause is on."""
+        """Whether another message may be sent now."""
         return (
             now >= self._resume_at
             and len(self._in_flight) < self._window
@@ -49,11 +49,11 @@ class Lane:
         )
 
     def pause(self, now: float) -> float | None:
-        """Seconds that a pause goes on; None without one."""
+        """Seconds until a pause ends; None where there is none."""
         return self._resume_at - now if self._resume_at > now else None
 
     def sent(self, entry: Entry, now: float) -> None:
-        """An entry is on its way."""
+        """Note that an entry was sent."""
         self._in_flight[entry.number] = (entry, now + self._ack_timeout)
         self._bytes += entry.size
 

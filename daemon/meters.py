@@ -72,7 +72,7 @@ class Meters:
         size.set_function(lambda: backlog.size)
 
     def published(self, message: Message) -> None:
-        """NATS has acknowledged a message."""
+        """Count a message that NATS has acknowledged."""
         self._messages.inc()
         if message.stream == subjects.EVENTS_STREAM:
             self._events.inc(message.points)

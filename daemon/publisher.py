@@ -188,7 +188,7 @@ class Publisher:
         self._wake_all()
 
     def _too_large(self, client: Client, lane: Lane, entry: Entry) -> None:
-        """The server will never take it: not worth holding up what can be published."""
+        """Drop a message that is larger than the server takes."""
         trouble = (
             f"a message of {len(entry.message.payload):,} bytes is more than NATS takes "
             f"({client.max_payload:,}): set a smaller DAEMON_ENVELOPE_SIZE"
@@ -238,7 +238,7 @@ class Publisher:
             self._back(lane.disconnected(), "connection")
 
     def _report(self) -> None:
-        """Say whether the streams take what is published."""
+        """Tell ``/healthz`` whether the streams take what is published."""
         troubles = [lane.trouble for lane in self._lanes.values() if lane.trouble]
         if self._dropping:
             troubles.append("the backlog is full, the oldest points are dropped")

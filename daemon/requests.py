@@ -23,7 +23,7 @@ Answer = Callable[[Msg], Awaitable[None]]
 
 
 def answers(chosen: Iterable[Source]) -> dict[str, Answer]:
-    """By subject, who answers: a chosen source, or for one that is not, that it is not read."""
+    """The handler of each subject; that of a source which is not chosen says so."""
     by_name = {source.name: source for source in chosen}
     return {
         subject: _answer(name, by_name.get(name))

@@ -14,7 +14,7 @@ from spindle.settings import Settings
 
 
 class SourceSettings(Settings):
-    """What every source goes by; a source with settings of its own adds them in a subclass."""
+    """The settings of every source; a source with settings of its own adds them in a subclass."""
 
     generation_interval_seconds: float = Field(
         1.0, ge=0.01, le=86_400, description="Seconds from one reading of every device to the next."
@@ -28,7 +28,7 @@ class SourceSettings(Settings):
 
 
 class DriveSettings(SourceSettings):
-    """What every source of real drives goes by."""
+    """The settings of every source of real drives."""
 
     smart_serials: bool = Field(
         True,
@@ -60,23 +60,23 @@ class Source(ABC):
         self.troubles: Mapping[str, str] = {}
 
     async def start(self) -> None:  # noqa: B027 - most have nothing to do
-        """Whatever has to be known before the first reading; it is cancelled at a stop."""
+        """Prepare for the first reading; cancelled at a stop."""
 
     @abstractmethod
     def read(self, now_ns: int) -> list[Message]:
-        """Everything it has to say now, as finished messages stamped ``now_ns``.
+        """Read everything now; the readings as finished messages, stamped ``now_ns``.
 
         Called from a thread, so it may block; never twice at the same time. What it raises is
         logged once, and it is read again at the next tick.
         """
 
     def farewell(self, now_ns: int) -> list[Message]:  # noqa: ARG002
-        """What is left to say when the daemon stops; never while a reading is under way."""
+        """The last messages, when the daemon stops; never called during a reading."""
         return []
 
     def answer(self, payload: bytes, now_ns: int) -> Any:  # noqa: ARG002
         """The data of the answer to one request, which JSON can hold. Called from a thread.
 
-        :raises InvalidInput: the request is none that can be followed.
+        :raises InvalidInput: the request is wrong, or the source answers none.
         """
         raise InvalidInput(f"{self.name} answers no requests")

@@ -51,7 +51,7 @@ async def _failed(_request: Request, error: Exception) -> Response:
 
 
 async def _fault(_request: Request, _error: Exception) -> Response:
-    """What ``guard.Watched`` logs."""
+    """500 for a fault of the program, which ``guard.Watched`` logs."""
     return Failed(500, "the gateway has a fault; its log says more").response()
 
 

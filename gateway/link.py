@@ -19,12 +19,12 @@ class Link:
         self._client: Client | None = None  # None: never connected so far
 
     def connected(self, client: Client) -> None:
-        """From now on there is a client."""
+        """Take the client, once it is connected."""
         self._client = client
 
     @property
     def is_up(self) -> bool:
-        """NATS can be asked now."""
+        """Whether NATS is connected now."""
         return self._client is not None and self._client.is_connected
 
     @property

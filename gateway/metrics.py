@@ -69,7 +69,7 @@ class ParkingCollector(Collector):
             log.debug("the totals of parking cannot be read: %s", error)
 
     def collect(self) -> Iterator[Metric]:
-        """The families."""
+        """The metric families; none until the totals were read once."""
         totals = self._totals
         if totals is None:
             return

@@ -93,7 +93,7 @@ def _failure(code: int) -> dict[str, Any]:
 
 
 def answer(example: Any = None) -> dict[str, Any]:
-    """The 200 of a reader query."""
+    """The response 200 of a reader query."""
     schema = {
         "type": "object",
         "required": ["status", "data"],

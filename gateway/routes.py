@@ -31,7 +31,7 @@ BODY_SECONDS = 10.0  # that a client may take to send its request body
 
 @dataclass(frozen=True)
 class RouteDeps:
-    """What the routes are made of."""
+    """What the routes work with."""
 
     settings: GatewaySettings
     health: Health
@@ -195,7 +195,7 @@ def add_live(app: FastAPI, deps: RouteDeps) -> None:
 
 
 class _Streamed(Response):
-    """An event stream in the clothes of a response."""
+    """An event stream as a response that FastAPI takes."""
 
     media_type = "text/event-stream"
 

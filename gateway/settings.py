@@ -147,7 +147,7 @@ class GatewaySettings(Settings):
 
     @property
     def own_hosts(self) -> frozenset[str]:
-        """Names of this gateway that the settings tell, in small letters."""
+        """The names under which this gateway is reached, in lower case."""
         told = (self.gateway_host, self.gateway_published_host, self.http_host)
         pages = (origin.partition("://")[2].partition(":")[0] for origin in self.origins)
         names = (*told, *pages, *_listed(self.gateway_allowed_hosts))

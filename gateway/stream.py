@@ -88,7 +88,7 @@ class Hub:
             self._listeners.discard(listener)
 
     def send(self, kind: str, frame: bytes) -> None:
-        """To all who want this kind; whoever's queue is full is ended."""
+        """Send a frame to all who want this kind; end listeners whose queue is full."""
         for listener in self._listeners:
             if listener.kinds and kind not in listener.kinds:
                 continue
@@ -98,7 +98,7 @@ class Hub:
                 self.drop(listener)
 
     def drop(self, listener: Listener) -> None:
-        """It is too slow: end it."""
+        """End a listener that is too slow."""
         if not listener.too_slow:
             listener.too_slow = True
             self.on_drop()

@@ -95,7 +95,7 @@ class Venv:
 
     @contextlib.contextmanager
     def _only_one(self) -> Iterator[None]:
-        """Nobody else installs meanwhile; the lock goes with its process, however that ends."""
+        """Hold the lock that keeps others from installing into this folder meanwhile."""
         self.folder.parent.mkdir(parents=True, exist_ok=True)
         taken = f"another ./run.sh is installing into {self.folder}"
         with locks.held(Path(f"{self.folder}.lock"), taken, say):

@@ -95,7 +95,7 @@ class Home:
         return Path(base) / f"spindle-{os.getuid()}-{name}" / "supervisor.sock"
 
     def check(self) -> None:
-        """Changes nothing.
+        """Check that the folder can be used; changes nothing.
 
         :raises UnusableFolder: if the folder is not there and cannot be made.
         """

@@ -15,7 +15,7 @@ _FILE = "real-drives-alone"  # its presence is the choice
 
 
 def remember(home: Home, environment: Mapping[str, str], *, real: bool) -> bool:
-    """Keep the choice for this start and those to come; whether it is another than before.
+    """Remember the choice for all further starts; whether it differs from the one before.
 
     :raises InvalidInput: the demonstration is wanted, and DAEMON_SOURCES leaves it out.
     """

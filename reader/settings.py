@@ -97,11 +97,11 @@ class ReaderSettings(Settings):
         return path
 
     def redundancy(self) -> dict[str, int]:
-        """By array, how many members it can lose."""
+        """How many members each array can lose, by its id."""
         return _redundancy(self.array_redundancy)
 
     def thresholds(self) -> Thresholds:
-        """The catalogue's, and the file's over them."""
+        """The catalogue's limits, overridden by those of the file READER_THRESHOLDS."""
         return load(self.reader_thresholds)
 
 

@@ -36,9 +36,9 @@ class Metric:
     :ivar unit: of every number here, as shown to users.
     :ivar low: smallest plausible value.
     :ivar high: largest plausible value.
-    :ivar least: smallest possible value: what is less, no working sensor says.
+    :ivar least: smallest possible value; anything less comes from a broken sensor.
     :ivar most: largest possible value.
-    :ivar no_value: what devices say that have no value.
+    :ivar no_value: the reading of a device that has no such value; None for none.
     :ivar bad: which side is bad; ``neither`` for pure load.
     :ivar warning: limit from which on a device is in warning, or None.
     :ivar critical: limit from which on it is critical, or None.
@@ -48,11 +48,10 @@ class Metric:
     :ivar leave_by: how far on the well side of a limit is safely well; None for ``leave_share``.
     :ivar leave_share: the same as a part of the limit.
     :ivar settles_seconds: calm after which trouble that an event reported is over.
-    :ivar accumulates: it stays where it has got to: what is full or worn does not come back by
-        itself.
-    :ivar peer_factor: times the median of its peers that load, slot and model may explain; below 1
-        where less is worse; None for a metric that peers do not share.
-    :ivar smart: said by a drive of itself, every quarter of an hour; shown apart on the dashboard.
+    :ivar accumulates: it does not fall by itself: a full or worn device stays so.
+    :ivar peer_factor: how many times the median of its peers is still normal, given load, slot and
+        model; below 1 where less is worse; None for a metric that is not compared.
+    :ivar smart: read from SMART, every quarter of an hour; shown apart on the dashboard.
     """
 
     name: str
@@ -184,7 +183,7 @@ def is_possible(name: str, value: float) -> bool:
 
 
 def is_smart(name: str) -> bool:
-    """Whether a drive says it of itself, every quarter of an hour."""
+    """Whether the metric comes from SMART, which is read every quarter of an hour."""
     known = METRICS.get(name)
     return known is not None and known.smart
 

@@ -57,19 +57,19 @@ class Clock:
         )
 
     def latest_ns(self, wall_ns: int, monotonic_ns: int, future_ns: int) -> int:
-        """What is later lies in the future: more than ``future_ns`` after the later clock."""
+        """The latest time that is accepted: ``future_ns`` after the later of the clocks."""
         if self.doubt(wall_ns, monotonic_ns):
             return timestamps.LATEST_NS
         return max(wall_ns, self._other(monotonic_ns)) + future_ns
 
     def expiry_ns(self, wall_ns: int, monotonic_ns: int) -> int | None:
-        """Now, to reckon a retention from: the earlier clock's; None: delete nothing."""
+        """The time that retention counts from, by the earlier clock; None: delete nothing."""
         if self.doubt(wall_ns, monotonic_ns):
             return None
         return min(wall_ns, self._other(monotonic_ns))
 
     def nats_ns(self, monotonic_ns: int) -> int:
-        """NATS's time, for what is reckoned from the times it gave."""
+        """NATS's time; this machine's progress since the start where NATS's is not known."""
         return self._other(monotonic_ns)
 
     def _other(self, monotonic_ns: int) -> int:

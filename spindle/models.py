@@ -339,7 +339,7 @@ def _mistake(mistake: ErrorDetails) -> str:
 
 
 def sentence_of(mistake: ErrorDetails | Mapping[str, Any]) -> str:
-    """What pydantic says of a mistake, in our words: mostly "expected ..."."""
+    """The sentence for one of pydantic's errors: mostly "expected ..."."""
     message = str(mistake["msg"]).removeprefix("Value error, ").removeprefix("Input should be ")
     return message if mistake["type"] == "value_error" else f"expected {message}"
 

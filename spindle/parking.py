@@ -85,7 +85,7 @@ class Totals:
     latency_buckets: tuple[int, ...] = (0,) * len(LATENCY_BOUNDS)
 
     def counting(self, status: Status, latency: float | None) -> Totals:
-        """One visit more."""
+        """The totals with one more visit in them."""
         counted = replace(self, **{status: getattr(self, status) + 1})
         if latency is None:
             return counted

@@ -232,7 +232,7 @@ class Settings(BaseSettings):
 
     @property
     def retention_is_set(self) -> bool:
-        """RETENTION_HOURS was given: only then does a database that was there change by it."""
+        """Whether RETENTION_HOURS was set; only then an existing database's retention changes."""
         return "retention_hours" in self.model_fields_set
 
     @property
@@ -251,7 +251,7 @@ class Settings(BaseSettings):
 
 
 def _names_a_server(url: str) -> bool:
-    """As the client takes it: a scheme and a port may be missing, a host may not."""
+    """Whether nats-py takes the address: scheme and port may be missing, a host may not."""
     try:
         parts = urlsplit(url if "://" in url else f"nats://{url}")
         host, _port = parts.hostname, parts.port  # a port that is no number raises
@@ -306,7 +306,7 @@ def removed_but_set(*kinds: type[Settings]) -> str:
 
 
 def _public(value: object) -> object:
-    """The value without what a URL says before its ``@``: a user and a password."""
+    """The value with the user and password of a URL replaced by dots."""
     return re.sub(r"//.*@", "//...@", value) if isinstance(value, str) else value
 
 

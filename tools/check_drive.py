@@ -90,7 +90,7 @@ def _unreadable(name: str, why: str, *said: str | None) -> Checked:
 
 
 def gaps(output: Mapping[str, Any], metrics: Mapping[str, float]) -> list[str]:
-    """What every whole output says and this one does not: it is never taken as well."""
+    """What a whole output says and this one lacks; such a drive is never called ok."""
     found = []
     if metrics.get("SmartFailing") is None:
         found.append("no word of its overall health")
@@ -108,7 +108,7 @@ def gaps(output: Mapping[str, Any], metrics: Mapping[str, float]) -> list[str]:
 
 
 def _nulls(value: object, path: str) -> Iterator[str]:
-    """Where there is none: smartctl writes no null, so that something was lost."""
+    """Places of nulls; smartctl writes none, so that something was lost there."""
     if value is None:
         yield path
     elif isinstance(value, Mapping):

@@ -34,7 +34,7 @@ app = typer.Typer(add_completion=False)
 
 
 class View(StrEnum):
-    """What is written of each point: what begins with it, or how unusual the last hour is."""
+    """What the score of each point means: what begins with it, or how unusual the last hour is."""
 
     SCORE = "score"
     STATE = "state"

@@ -86,7 +86,7 @@ class DeadLetter:
 
 
 class Outcome(Enum):
-    """What the store said of a write."""
+    """What became of a write to the store."""
 
     STORED = auto()
     LATER = auto()  #: away, overloaded, timed out: it may or may not have been stored

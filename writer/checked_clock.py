@@ -37,20 +37,20 @@ class CheckedClock:
         return time.time_ns(), _progress_ns()
 
     def latest_ns(self) -> int:
-        """What is later lies in the future."""
+        """Timestamps after this are refused as lying in the future, in nanoseconds."""
         return self._clock.latest_ns(*self._now(), self._future_ns)
 
     def expiry_ns(self) -> int | None:
-        """Now, to reckon a retention from; None while nothing may be deleted."""
+        """The time that retention counts from; None while nothing may be deleted."""
         return self._clock.expiry_ns(*self._now())
 
     def nats_ns(self) -> int:
-        """NATS's time."""
+        """NATS's time in nanoseconds, or this machine's where NATS's is not known."""
         return self._clock.nats_ns(self._now()[1])
 
     @property
     def in_doubt(self) -> bool:
-        """Nothing is to be ended by time."""
+        """Whether the clocks disagree, so that nothing may end because time has passed."""
         return bool(self._clock.doubt(*self._now()))
 
     async def run(self, service: Service[WriterSettings], client: Client) -> None:

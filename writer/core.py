@@ -117,7 +117,7 @@ class Core(Generic[P]):
         return None
 
     def answer(self, write: Write[P], answer: Answer, now: float) -> None:
-        """What the store said of a write."""
+        """Take the store's answer to a write."""
         batch, low, high = write.batch, write.low, write.high
         batch.writing -= 1
         self._writing -= 1
@@ -271,7 +271,7 @@ class Core(Generic[P]):
 
     @property
     def idle(self) -> bool:
-        """Nothing is held."""
+        """Whether no point is held, so that the writer may stop."""
         return self._open is None and not self._closed
 
     def held_deliveries(self) -> list[Delivery]:
@@ -290,7 +290,7 @@ class Core(Generic[P]):
 
     @property
     def ledger(self) -> Ledger:
-        """The ledger as it stands."""
+        """The counts of points up to now."""
         return Ledger(
             self._received, self._stored, self._duplicates, self._in_flight, dict(self._dead)
         )

@@ -89,7 +89,7 @@ class Intake:
             log.debug("%s: pull ended: %s", self._stream, headers.get("Description", status))
 
     async def ask(self, messages: int, max_bytes: int, now: float) -> None:
-        """Have up to so many messages under way, if fewer than half of them are."""
+        """Request messages so that ``messages`` are under way, once fewer than half of them are."""
         if self._outstanding > 0 and now - self._asked_at > LOST_SECONDS:
             self._outstanding = 0
         if self._outstanding > messages // 2:
@@ -141,7 +141,7 @@ class Intake:
 
 
 def delivery(message: Msg) -> Delivery:
-    """A message as the core knows it."""
+    """A NATS message as the delivery that the core works with."""
     reply = message.reply
     # The usual case is seen without taking the subject apart.
     again = _FIRST_TIME not in reply and times_delivered(reply) > 1

@@ -21,7 +21,7 @@ class LedgerCollector(Collector):
         self._read = read  # stream -> ledger
 
     def collect(self) -> Iterator[Metric]:
-        """The families, in the ledger's order."""
+        """The metric families, one sample a stream."""
         ledgers = self._read()
         plain = (
             (

@@ -162,7 +162,7 @@ class Pipeline(Generic[P]):
         return self._intake is not None and self.core.room() > 0 and not self._intake.waiting
 
     def wake(self) -> None:
-        """Have the pipeline look again."""
+        """Let the pipeline look again at once for something to do."""
         self._changed.set()
 
     def connection_changed(self) -> None:

@@ -11,7 +11,7 @@ from spindle.settings import Settings
 
 
 class WriterSettings(Settings):
-    """What only the writer needs."""
+    """The settings of the writer beyond the shared ones."""
 
     REMOVED: ClassVar[Mapping[str, str]] = {
         "WRITER_BATCH_POINTS": "each store says what suits it",

@@ -71,7 +71,7 @@ class VisitStorer:
         self._js: JetStreamContext | None = None  # from the first connection on
 
     def connected(self, js: JetStreamContext) -> None:
-        """NATS is there."""
+        """Take the connection on which the totals are kept."""
         self._js = js
 
     async def write(self, visits: Sequence[ArrivedVisit]) -> None:

@@ -44,7 +44,7 @@ class FileSystem(NamedTuple):
 
 
 class Probe(Protocol):
-    """What the host source asks of the machine."""
+    """The questions that the host source puts to the machine."""
 
     def counters(self) -> Mapping[str, Counters]:
         """Per drive, its counters since boot."""
@@ -172,7 +172,7 @@ def _call(function: Callable[[Any], float | None], given: Any) -> Callable[[], f
 
 
 def _usage(mountpoint: str) -> tuple[float, float | None] | None:
-    """Percent used of its bytes, and of its inodes."""
+    """How full a file system is in percent: of its bytes, and of its inodes."""
     percent = _used_percent(mountpoint)
     return None if percent is None else (percent, _inodes_percent(mountpoint))
 

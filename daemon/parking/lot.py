@@ -65,7 +65,7 @@ class Habits:
 
     @property
     def arrivals_per_second(self) -> float:
-        """Over a day, by the lot's own clock."""
+        """Mean arrivals per second over a day, by the lot's own clock."""
         return MEAN_OCCUPANCY * self.capacity / self.mean_stay_seconds
 
 
@@ -89,7 +89,7 @@ class Lot:
 
     @property
     def inside(self) -> int:
-        """Vehicles inside now."""
+        """How many vehicles are inside now."""
         return len(self._inside)
 
     def begin(self, now_ns: int, adopted: Sequence[str]) -> list[Passage]:
@@ -163,7 +163,7 @@ class Lot:
                 return at
 
     def _rate_at(self, clock: float) -> float:
-        """The day's curve, between its hours in a straight line."""
+        """Arrivals per second at this time of day, interpolated between the hours."""
         hour = (self._offset + clock) % DAY_SECONDS / 3600
         before, share = int(hour), hour % 1
         return CURVE[before] * (1 - share) + CURVE[(before + 1) % 24] * share
@@ -172,7 +172,7 @@ class Lot:
         return self._random.lognormvariate(math.log(self._habits.stay_seconds), SIGMA)
 
     def _somebody(self) -> str:
-        """Who comes: somebody who is not inside."""
+        """A plate that is not inside."""
         if self._random.random() < REGULAR_SHARE:
             plate = self._random.choice(self._regulars)
             if plate not in self._inside:

@@ -67,7 +67,7 @@ class ParkingSource(Source):
         self._adopted = await who_is_inside(self._settings)
 
     def read(self, now_ns: int) -> list[Message]:
-        """What happened since the last reading."""
+        """Entries and exits since the last reading."""
         if self._begun:
             passages = self._lot.step(now_ns)
         else:
@@ -97,7 +97,7 @@ async def who_is_inside(settings: Settings) -> list[str]:
 
 
 def message(passage: Passage) -> Message:
-    """Row 24's JSON; its id is the message's, so a repeat is recognised."""
+    """One entry or exit as a message; its id is the message's, so a repeat is recognised."""
     payload = {
         "id": passage.id,
         "vehicle_plate": passage.plate,

@@ -36,14 +36,14 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_mar
 
 @dataclass
 class Past:
-    """What files hold, as counted before anything is sent; times in nanoseconds."""
+    """Counts of what the files hold, made before anything is sent; times in nanoseconds."""
 
     count: int = 0
     oldest_ns: int = timestamps.LATEST_NS
     newest_ns: int = 0
 
     def add(self, time_ns: int) -> None:
-        """Count one more."""
+        """Count one record at ``time_ns``."""
         self.count += 1
         self.oldest_ns, self.newest_ns = (
             min(self.oldest_ns, time_ns),
@@ -129,10 +129,10 @@ def _counted(paths: Sequence[Path], source: files.Source) -> Past:
 
 
 def _keeps(hours: float, past: Past, shift_ns: int, now_ns: int, *, moved: bool) -> None:
-    """Whether the store keeps all of it.
+    """Check that the store's retention keeps all of it.
 
     :param hours: RETENTION_HOURS.
-    :raises InvalidInput: some of it is too old; what can be done.
+    :raises InvalidInput: some of it is too old; the sentence says what can be done.
     """
     oldest_ns = past.oldest_ns + shift_ns
     if not hours or oldest_ns >= now_ns - int(hours * 3600) * timestamps.NS + MARGIN_NS:

@@ -28,7 +28,7 @@ ACK_SECONDS = 10.0
 
 
 def time_of(record: Record) -> int:
-    """Its time, in nanoseconds."""
+    """The time of a record, in nanoseconds."""
     return record[1] if isinstance(record, tuple) else record.timestamp
 
 
@@ -102,7 +102,7 @@ class NewerFacts:
                 self._known[f"{subjects.FACTS}.{key}"] = _timestamp(entry.value)
 
     def has(self, message: Message) -> bool:
-        """Whether as new facts of the device are there."""
+        """Whether the bucket holds facts of the device that are as new."""
         known = self._known.get(message.subject)
         return known is not None and known >= _timestamp(message.payload)
 
@@ -124,7 +124,7 @@ async def publish(
     """Publish all, each until it is acknowledged; several are under way at once.
 
     :param done: told of each message, and whether its stream had it already.
-    :param tell: told once why it waits.
+    :param tell: called with the reason while it waits.
     """
     js, room = client.jetstream(timeout=ACK_SECONDS), asyncio.Semaphore(IN_FLIGHT)
     newer = NewerFacts()

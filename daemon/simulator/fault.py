@@ -50,7 +50,7 @@ class Span:
         return max(0.0, min(1.0, self.until / rise, left / fall if fall else 0.0))
 
     def strikes(self, first: float, every: float) -> bool:
-        """Something that happens at ``first`` and then ``every`` so often happened in this tick."""
+        """Whether something due at ``first``, and again every ``every`` seconds, is due now."""
         if self.until < first:
             return False
         return (self.until - first) // every > (self.since - first) // every or self.since < first
@@ -60,8 +60,8 @@ class Span:
 class Fault:
     """One kind of trouble; by itself it changes nothing.
 
-    :ivar name: a short name for it.
-    :ivar metric_types: what it shows in; all of them where the unit falls silent.
+    :ivar name: as it is written in settings and requests.
+    :ivar metric_types: the metrics that show it; all of them where the unit falls silent.
     :ivar device_class: the class of device that it befalls, or None for any.
     """
 

@@ -113,7 +113,7 @@ class FaultSpec:
 
 class _Mistakes(list[str]):
     def tried(self, check: Callable[..., T], *given: object) -> T | None:
-        """What the check returns; its mistake is kept."""
+        """The check's result; None where it failed, whose mistake is kept."""
         try:
             return check(*given)
         except InvalidInput as error:
@@ -200,9 +200,9 @@ def place(device_id: object, arrays: int | None, disks: int | None) -> tuple[int
 
 
 def befalls(fault: Fault, source_device: str, device_id: str) -> None:
-    """Nothing, if the fault is one that this class of device can have.
+    """Check that this class of device can have the fault.
 
-    :raises InvalidInput: it is not.
+    :raises InvalidInput: it cannot.
     """
     if fault.device_class not in (None, source_device):
         raise InvalidInput(
@@ -230,7 +230,7 @@ def duration(given: object, least: float = SHORTEST) -> float:
 def parse_request(payload: bytes) -> dict[str, Any]:
     """A request's JSON object, with none but ``KEYS``; their values are not looked at.
 
-    :raises InvalidInput: it is none, or has others.
+    :raises InvalidInput: it is no JSON object, or has other keys.
     """
     try:
         wanted = orjson.loads(payload)

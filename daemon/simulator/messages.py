@@ -106,7 +106,7 @@ def _template(rows: Sequence[tuple[Unit, int]], envelope: bool) -> _Template:
 
 
 def truth(incident: Incident, unit: Unit, start_ns: int) -> dict[str, Any]:
-    """A fault as the world may know it.
+    """A fault as it is published on ``simulation.truth``.
 
     :param start_ns: the simulator's first tick.
     """

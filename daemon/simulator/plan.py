@@ -83,7 +83,7 @@ class Timeline:
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """What a tick has to do.
+    """The faults that concern one tick.
 
     :ivar begun: faults whose first tick it is.
     :ivar going: all that are on, those included.
@@ -138,7 +138,7 @@ class FaultPlan:
         return ended
 
     def due(self, now: float) -> Due:
-        """What is on at ``now``; each call is later than the one before."""
+        """The faults that are on at ``now``; each call must be later than the one before."""
         ended, self._ended = self._ended, []
         over = [each for each in self._going.values() if each.ends <= now]
         begun = self._begin_asked_for(now, over)

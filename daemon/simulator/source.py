@@ -57,7 +57,7 @@ MESSAGES = {
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """One tick.
+    """What the fleet says in one tick.
 
     :ivar values: units x metrics, as ``fleet`` orders them.
     :ivar silent: units of which nothing is heard.
@@ -116,7 +116,7 @@ class Simulator(Source):
         return messages + self._facts(now_ns) + self._truths(moment.due)
 
     def _facts(self, now_ns: int) -> list[Message]:
-        """That none of these devices exists, now and then."""
+        """Facts that say these devices are simulated, repeated every ``FACTS_SECONDS``."""
         if now_ns < self._facts_due_ns:
             return []
         self._facts_due_ns = now_ns + int(FACTS_SECONDS * 1e9)
@@ -215,7 +215,7 @@ class Simulator(Source):
         return (array - 1) * (self._disks + 1) + disk
 
     def _wanted(self, spec: FaultSpec, now_ns: int | None = None) -> Incident:
-        """A fault as asked for, its severity drawn."""
+        """The incident that was asked for, with a severity drawn at random."""
         index = self._unit(spec.device_id)
         begins = spec.after if now_ns is None else (now_ns - self._origin()) / 1e9
         drawn = Random(f"{self._seed}/{spec.fault}/{spec.device_id}/{begins}")

@@ -1,4 +1,4 @@
-"""What a drive is, by what smartctl says of it. Pure."""
+"""The facts of a drive in smartctl's output. Pure."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def _wwn(output: Mapping[str, Any]) -> str | None:
 
 
 def speed_of(output: Mapping[str, Any]) -> float | None:
-    """Of the interface, bits per second."""
+    """The speed of the interface, in bits per second."""
     for which in ("current", "max"):
         said = (text(at(output, "interface_speed", which, "string")) or "").split()
         if len(said) == 2 and said[1] in _SPEED and (value := number(said[0])) is not None:

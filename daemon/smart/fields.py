@@ -1,4 +1,4 @@
-"""Take values out of what smartctl says, whatever is missing, null, or of another type. Pure."""
+"""Take values out of smartctl's output, whatever is missing, null, or of another type. Pure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ MOST = 1e20  # no drive counts as far; infinity and no number at all are beyond 
 
 
 def status(output: Mapping[str, Any]) -> int:
-    """smartctl's exit status; 0 where it is not said."""
+    """smartctl's exit status; 0 where the output has none."""
     return int(number(at(output, "smartctl", "exit_status")) or 0)
 
 
@@ -21,7 +21,7 @@ def at(output: Any, *path: str) -> Any:
 
 
 def number(value: Any) -> float | None:
-    """A number that can be one, also where it is written as text; else None."""
+    """The value as a finite number, also where it is written as text; else None."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     try:
@@ -40,7 +40,7 @@ def text(value: Any) -> str | None:
 
 
 def version(output: Mapping[str, Any]) -> tuple[int, int]:
-    """smartctl's; (0, 0) where it is not said."""
+    """smartctl's version; (0, 0) where the output has none."""
     said = at(output, "smartctl", "version")
     parts = [number(each) for each in said[:2]] if isinstance(said, list) else []
     return (int(parts[0] or 0), int(parts[1] or 0)) if len(parts) == 2 else (0, 0)

@@ -37,7 +37,7 @@ _MIN_MAX = re.compile(r"Min/Max (-?\d+)/(-?\d+)")
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """One drive, as it says.
+    """What one drive says of itself.
 
     :ivar metrics: metric type -> value in the catalogue's unit; empty where it was not read.
     :ivar facts: fields of ``DeviceFacts``, by name, without the identity's.
@@ -56,7 +56,7 @@ class Reading:
 
 
 def read(output: object) -> Reading:
-    """What one decoded output says."""
+    """The reading in one decoded output."""
     if not isinstance(output, Mapping):
         return Reading(trouble="smartctl's output is no JSON object")
     facts = {name: value for name, value in facts_of(output) if value is not None}
@@ -77,7 +77,7 @@ def _messages(output: Mapping[str, Any]) -> list[str]:
 
 
 def _message(output: Mapping[str, Any]) -> str:
-    """Why smartctl did not read it, in its own words."""
+    """Why smartctl could not read the drive, in its own words."""
     messages = _messages(output)
     if messages:
         return messages[-1]
@@ -87,7 +87,7 @@ def _message(output: Mapping[str, Any]) -> str:
 
 
 def _asleep(output: Mapping[str, Any]) -> str:
-    """The power mode in which ``-n standby`` left it alone."""
+    """The power mode for which ``-n standby`` left the drive alone; empty if it was read."""
     if not status(output) & NOT_OPENED:
         return ""
     found = (_ASLEEP.search(message) for message in _messages(output))

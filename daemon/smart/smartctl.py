@@ -54,13 +54,13 @@ class Smartctl:
 
     @property
     def stuck(self) -> Mapping[str, str]:
-        """See the class."""
+        """Drives for which smartctl has not ended, each with the reason."""
         return self._watched.stuck
 
     def scan(self) -> list[Device]:
         """The drives that it can open.
 
-        :raises OSError: it is not there, may not be run, hangs, or says nothing that JSON is.
+        :raises OSError: smartctl is missing, may not be run, hangs, or prints no JSON.
         """
         output = self._call("--scan-open", "--json")
         rows = at(output, "devices")
@@ -83,7 +83,7 @@ class Smartctl:
     def ask(self, device: Device) -> Any:
         """What one drive says. A sleeping one is left asleep.
 
-        :raises OSError: smartctl hangs or says nothing that JSON is.
+        :raises OSError: smartctl hangs, or prints no JSON.
         """
         return self._call("--json", "-x", "-n", "standby", "-d", device.kind, device.path)
 

@@ -25,7 +25,7 @@ SMARTCTL = "smartctl"
 
 
 class SmartSettings(DriveSettings):
-    """How drives are asked."""
+    """How drives are read through smartctl."""
 
     smart_interval_seconds: float = Field(
         900.0,
@@ -123,7 +123,7 @@ class SmartSource(Source):
         return DeviceFacts.model_validate({**unit, **said, "host": self._host})
 
     def _saved(self) -> dict[str, Reading]:
-        """By file name without its ending, the saved outputs."""
+        """The saved outputs, by file name without its ending."""
         readings = {}
         for path in sorted(Path(self._folder).glob("*.json")):
             try:
@@ -133,7 +133,7 @@ class SmartSource(Source):
         return readings
 
     def _asked(self) -> dict[str, Reading]:
-        """By what it is called here, every drive that smartctl finds."""
+        """The output of every drive that smartctl finds, by its name on this machine."""
         try:
             devices = self._smartctl.scan()
         except FileNotFoundError:
@@ -186,7 +186,7 @@ class SmartSource(Source):
         return valid_name(label if self._folder else f"{self._host}-{label}")
 
     def _tell(self, troubles: Mapping[str, str]) -> None:
-        """Log each trouble once, until it is another or over."""
+        """Log each trouble once, and again when it changes."""
         for label, trouble in troubles.items():
             if self._told.get(label) != trouble:
                 log.warning("%s: %s", label, trouble)

@@ -22,7 +22,7 @@ _LOCAL_INSTEAD = "(for what runs without Docker: SPINDLE_MODE=local)"
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a store lies.
+    """Where a store's files are.
 
     :ivar root: the folder that the other names are relative to.
     :ivar mark: a file that every copy of this store holds.
@@ -35,9 +35,9 @@ class Place:
 
 
 def place(environment: Mapping[str, str], command: str) -> Place:
-    """Of the store that the settings name.
+    """The place of the store that the settings name.
 
-    :raises InvalidInput: it is not in a volume here.
+    :raises InvalidInput: it is not in a volume of these containers.
     """
     store = environment.get("STORE_URL") or environment.get("INFLUXDB_HOST", "")
     if store.startswith("sqlite:////app/"):
@@ -124,7 +124,7 @@ def _copy(containers: Containers, where: Place, file: Path) -> bool:
 
 
 def _is_copy(containers: Containers, where: Place, file: Path) -> bool:
-    """Whether a file is whole, and of this store."""
+    """Whether a file is a whole copy of this store."""
     with file.open("rb") as content:
         listed = containers.in_store(
             where.service, "tar", "-tzf", "-", stdin=content, capture_output=True

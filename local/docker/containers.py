@@ -64,7 +64,7 @@ class Containers:
         return chosen or os.environ.get("SPINDLE_PROJECT") or DEFAULT_PROJECT
 
     def init(self) -> int:
-        """Say what is used."""
+        """Print the versions of Docker and compose."""
         version = self._said(["--version"])
         output.plain(f"{version}, compose {self._said(['compose', 'version', '--short'])}")
         return 0
@@ -119,7 +119,7 @@ class Containers:
         return 0 if well else EXIT_NOT_HEALTHY
 
     def logs(self, service: str | None, lines: int, *, follow: bool) -> int:
-        """Of all services or of one."""
+        """Follow the logs of all services or of one."""
         one = [self.known(service)] if service else []
         follows = ["--follow"] if follow else []
         return self._as_it_runs("logs", *follows, "--tail", str(lines), *one)

@@ -55,7 +55,7 @@ def version_of(text: str) -> Version | None:
 
 
 def server_version(program: str) -> Version | None:
-    """Asks ``nats-server --version``."""
+    """The version that ``nats-server --version`` prints."""
     answer = subprocess.run(  # noqa: S603 - the program found above
         [program, "--version"], capture_output=True, text=True, timeout=10, check=False
     )
@@ -130,7 +130,7 @@ UNKNOWN_BROKER = Broker("unknown", "unknown", "")
 
 
 def broker(varz: Mapping[str, Any]) -> Broker:
-    """From the answer of ``/varz``, as the writer understands it."""
+    """What the answer of ``/varz`` says of the server."""
     version = str(varz.get("version", "unknown"))
     return Broker(version, fsync_from_varz(varz), version_warning(version) or "")
 

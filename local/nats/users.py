@@ -61,7 +61,7 @@ def _declared(*verbs: str) -> Iterator[str]:
 
 
 def _known() -> Iterator[str]:
-    """To see whether the writer has declared everything."""
+    """The requests that show whether the writer has declared everything."""
     return _declared("STREAM.INFO", "CONSUMER.INFO")
 
 

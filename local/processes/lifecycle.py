@@ -35,7 +35,7 @@ EXIT_FAILED, EXIT_PORT_TAKEN, EXIT_NOT_HEALTHY = 1, 3, 3
 
 @contextlib.contextmanager
 def only_one(home: Home) -> Iterator[None]:
-    """Nobody else starts or stops this checkout meanwhile; the lock goes with its process."""
+    """Hold the lock that keeps others from starting or stopping this checkout meanwhile."""
     home.make()
     taken = "another ./run.sh is starting or stopping this checkout"
     with locks.held(home.run / "lock", taken, output.plain):
@@ -81,7 +81,7 @@ def _elsewhere(pipeline: Pipeline) -> str:
 
 
 def _start_again(control: Control) -> None:
-    """What an interrupted restart left standing."""
+    """Start what an interrupted restart left stopped."""
     for name, state in control.states().items():
         if state.state in ("STOPPED", "EXITED", "FATAL"):
             control.start(name)

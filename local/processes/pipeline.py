@@ -145,7 +145,7 @@ def derived(settings: LocalSettings) -> dict[str, str]:
 
 
 def of_process(settings: LocalSettings, home: Home) -> dict[str, str]:
-    """What every process of this checkout gets beside the user's own environment."""
+    """Variables that every process of this checkout gets beside the user's own environment."""
     return {
         **derived(settings),
         INSTANCE_VARIABLE: str(home.folder),

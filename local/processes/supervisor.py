@@ -137,14 +137,14 @@ class Control:
         self._proxy: Any = xmlrpc.client.ServerProxy("http://127.0.0.1", transport=self._transport)
 
     def pid(self) -> int | None:
-        """Of supervisord; None when none answers."""
+        """The pid of supervisord; None when none answers."""
         try:
             return int(self._call("supervisor.getPID"))
         except SupervisorFailed:
             return None
 
     def states(self) -> dict[str, ProcessState]:
-        """By program; empty when supervisord does not answer."""
+        """The state of each program; empty when supervisord does not answer."""
         try:
             answer = self._call("supervisor.getAllProcessInfo")
         except SupervisorFailed:

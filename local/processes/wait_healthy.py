@@ -19,11 +19,11 @@ _PATIENCE_SECONDS = 3.0
 
 
 class Stopped(SpindleError):
-    """What was waited for has been stopped."""
+    """The services that were waited for have been stopped."""
 
 
 def _was_stopped(process: ProcessState) -> bool:
-    """By a command. What supervisord has not started yet is STOPPED too, but never ended."""
+    """Whether a command stopped it; a program that was not started yet is STOPPED too."""
     return process.state == "STOPPING" or (process.state == "STOPPED" and process.since > 0)
 
 

@@ -92,7 +92,7 @@ class DeviceParams(Params):
 
     @property
     def device(self) -> str:
-        """What was asked about, as an answer names it; empty for every device."""
+        """The name of the device or class asked about; empty for every device."""
         return self.device_id or self.source_device or ""
 
     def selection(self, metric_type: str | None = None) -> Selection:

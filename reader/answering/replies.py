@@ -54,7 +54,7 @@ class TimedOut(Exception):
 
 
 def failure(error: BaseException) -> Failure:
-    """How an error is told: what a user may know of it, and nothing else."""
+    """The failure that a caller is told of, without internals."""
     if isinstance(error, InvalidInput):
         code, status = "400", "invalid"
     elif isinstance(error, Busy):

@@ -48,12 +48,12 @@ class Anomaly:
 
     @classmethod
     def of_series(cls, key: SeriesKey, episode: Episode, *, ended: bool = False) -> Anomaly:
-        """By the series' own past."""
+        """An anomaly of a series by its own past."""
         return cls(key, episode, criticality(key.metric_type, episode), ended)
 
     @classmethod
     def among_peers(cls, key: SeriesKey, reason: PeerReason, now: float) -> Anomaly:
-        """Beside its peers, as it is ``now``, in seconds since the epoch."""
+        """An anomaly of a device beside its peers; ``now`` is in seconds since the epoch."""
         value, score, text = reason.ratio, reason.score, reason.text
         episode = Episode(reason.since, now, now, value, PEER_EXPECTED, score, PEER, text)
         return cls(key, episode, criticality(key.metric_type, episode))
@@ -65,22 +65,22 @@ class Anomaly:
 
     @property
     def slot(self) -> Slot:
-        """What it is of: the series, and whether beside its peers."""
+        """The series, and whether peers were compared: one anomaly at a time lasts for each."""
         return self.key, self.is_among_peers
 
     @property
     def device(self) -> DeviceKey:
-        """Of which device it is."""
+        """The device that is unusual."""
         return self.key.device
 
     @property
     def severity(self) -> State:
-        """How much it says of its device's health."""
+        """The state of health that this anomaly alone gives its device."""
         return severity(self.key.metric_type, self.episode)
 
     @property
     def unit(self) -> str:
-        """Of its value, and of what was expected."""
+        """The unit of the value and of what was expected."""
         return "times its peers" if self.is_among_peers else catalog.unit(self.key.metric_type)
 
     @property
@@ -90,19 +90,19 @@ class Anomaly:
 
     @property
     def last_ns(self) -> int:
-        """When it was last seen, alike."""
+        """When it was last seen, in nanoseconds since the epoch, to the millisecond."""
         return milliseconds(self.episode.last)
 
     def updated(self, episode: Episode) -> Anomaly:
-        """As it is known now; its beginning stays as it was announced."""
+        """The anomaly with what is known now; its beginning stays as it was announced."""
         return replace(self, episode=replace(episode, start=self.episode.start))
 
     def over(self, episode: Episode) -> Anomaly:
-        """Ended, which is to be announced."""
+        """The anomaly as ended; its end is still to be announced."""
         return replace(self.updated(episode), ended=True, announced=False)
 
     def finding(self) -> Finding:
-        """As a reason of its device's health."""
+        """The finding that health takes as a reason."""
         expected = self.episode.expected
         return Finding(
             source_device=self.key.source_device,

@@ -237,7 +237,7 @@ class Departure:
         return beyond and low - 2 * spread <= value <= high + 2 * spread
 
     def found(self, step: float) -> Found:
-        """What the last look found.
+        """What the last window has that the remembered ones have not.
 
         :param step: seconds from one point to the next.
         """

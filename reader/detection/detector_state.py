@@ -61,7 +61,7 @@ def load(data: bytes, parts: Mapping[str, object]) -> None:
 
 
 def slots(part: object) -> list[str]:
-    """Of a part, but for what is made anew from the others."""
+    """Names of a part's slots that are saved; the others are computed again from them."""
     left_out = (*PARTS, *getattr(part, "DERIVED", ()))
     return [slot for slot in type(part).__slots__ if slot not in left_out]  # type: ignore[attr-defined]
 

@@ -37,7 +37,7 @@ IMMATERIAL = 2e-4
 
 
 class Judged(Protocol):
-    """What a detector says of its last point."""
+    """The detector's verdict on the last point."""
 
     alarm: float
     kind: str
@@ -47,7 +47,7 @@ class Judged(Protocol):
         """How sure it is that the last hour is not as usual; 0 where it is."""
 
     def explain(self, metric: str, unit: str) -> Explanation:
-        """What was unusual, in words."""
+        """What was unusual, in a sentence for users."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,13 +74,13 @@ class Episode:
 
     @property
     def likeness(self) -> str:
-        """What it has in common with others that are the same again: kind and direction."""
+        """Kind and direction: two episodes that agree in both count as the same again."""
         higher = self.grew if self.expected is None else self.value > self.expected
         return f"{self.kind} {'higher' if higher else 'lower'}"
 
     @property
     def size(self) -> float:
-        """How far from what was expected."""
+        """How far the peak is from what was expected, in the metric's unit."""
         return 0.0 if self.expected is None else abs(self.value - self.expected)
 
     def overshoot(self, value: float) -> float:
@@ -198,7 +198,7 @@ class Episodes:
         return self.open
 
     def _counted(self, found: Episode) -> Episode:
-        """With the precedents in its words."""
+        """The episode with its precedents named in its sentence."""
         for name in [n for n, each in self.told.items() if found.start - each.last > REMEMBERED]:
             del self.told[name]
         known = self.told.get(found.likeness)
@@ -250,7 +250,7 @@ class Episodes:
         return abs(found.value - found.expected) < self.trifle
 
     def state(self) -> dict[str, Any]:
-        """As JSON takes it, for a snapshot."""
+        """The state as JSON, for a snapshot."""
         both = {
             name: None if each is None else asdict(each)
             for name, each in (("open", self.open), ("ended", self.ended))
@@ -260,7 +260,7 @@ class Episodes:
 
     @classmethod
     def restored(cls, metric_type: str, state: Mapping[str, Any]) -> Episodes:
-        """From ``state``."""
+        """The episodes of a saved ``state``."""
         made = cls(metric_type)
         made.open = Episode(**state["open"]) if state["open"] else None
         made.ended = Episode(**state["ended"]) if state["ended"] else None

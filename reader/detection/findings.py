@@ -38,7 +38,7 @@ class Finding:
 
     @property
     def device(self) -> DeviceKey:
-        """Whose it is."""
+        """The device that the finding is about."""
         return DeviceKey(self.source_device, self.device_id, self.array_id)
 
     def is_well_again(self, reading: float) -> bool:

@@ -73,7 +73,7 @@ HIGH_LOAD = 1.5
 
 @dataclass(slots=True)
 class _Member:
-    """What is known of one device; all ratios are logs.
+    """The state of one device; all ratios are logarithms.
 
     :ivar allowance: beyond the usual; negative where less is worse.
     :ivar usual: its ratio in the long run.
@@ -194,7 +194,7 @@ class PeerGroup:
                 member.excuse()
 
     def _named(self, timestamp: float) -> dict[str, PeerReason]:
-        """Also those without a reading at the moment: silence does not make them well."""
+        """Devices that stand out, also without a reading now: silence makes nobody well."""
         peers = len(self._members) - 1
         return {
             device: self._reason(device, member, timestamp, peers)

@@ -51,6 +51,6 @@ def _about_trend(values: Floats, period: int) -> Floats:
 
 
 def _held(about: Floats) -> Floats:
-    """Far ones moved in: a burst is no rhythm."""
+    """Values with outliers moved in, since a burst is no rhythm."""
     size = 1.4826 * np.nanmedian(np.abs(about)) if np.isfinite(about).any() else 0.0
     return np.asarray(np.clip(about, -_FAR * size, _FAR * size)) if size > 0.0 else about

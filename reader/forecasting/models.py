@@ -86,7 +86,7 @@ def _memory(time: float, length: float) -> float:
 
 
 def _forgetting(length: float) -> list[Row]:
-    """Bursts and lulls that last, and then pass."""
+    """Growth with bursts and lulls that last for a while."""
     rows: list[Row] = []
     for time in _FORGETS:
         memory = _memory(time, length)
@@ -98,7 +98,7 @@ def _forgetting(length: float) -> list[Row]:
 
 
 def _smooth(length: float) -> list[Row]:
-    """The same without noise of the level's own."""
+    """The same models without noise of the level itself."""
     rows: list[Row] = []
     for time in _FORGETS:
         memory = _memory(time, length)
@@ -107,7 +107,7 @@ def _smooth(length: float) -> list[Row]:
 
 
 def _from(length: float, times: Sequence[float]) -> list[Row]:
-    """Growth that dies away, or speeds up: no steady part, and a rate not known at the start."""
+    """Growth that slows down or speeds up: no steady part, and an unknown rate at the start."""
     rows: list[Row] = []
     for time in times:
         memory = float(np.exp(-1.0 / (time * length)))

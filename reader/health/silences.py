@@ -14,14 +14,14 @@ _MOST = 10_000  # devices
 
 
 class Silence(NamedTuple):
-    """Between which readings nothing came, in nanoseconds since the epoch."""
+    """The readings before and after a silence, in nanoseconds since the epoch."""
 
     from_ns: int
     to_ns: int
 
 
 class Silences:
-    """Mutable state of one reader.
+    """Which devices are silent, and which were: the mutable state of one reader.
 
     :ivar over: the last silence of each device that is back.
     """
@@ -31,7 +31,7 @@ class Silences:
         self._silent: dict[DeviceKey, int] = {}  # last reading of those that are silent
 
     def note(self, units: Iterable[Unit], now_ns: int) -> None:
-        """Take a judgement of some devices."""
+        """Take in the newest judgement of some devices."""
         for unit in units:
             key = unit.key
             last = self._silent.get(key)

@@ -14,7 +14,7 @@ _HOUR = 3600
 
 
 class _Span(NamedTuple):
-    """So many hours ago to so many hours ago, in steps of so many seconds."""
+    """A part of the past: from ``begin`` to ``end`` hours ago, in steps of ``seconds``."""
 
     begin: int
     end: int
@@ -22,7 +22,7 @@ class _Span(NamedTuple):
 
 
 class Past(NamedTuple):
-    """What is read of all selected series.
+    """The past of all selected series.
 
     :ivar newest: the newest reading of each that has one not later than now.
     """

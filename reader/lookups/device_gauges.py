@@ -50,7 +50,7 @@ class DeviceGauges:
         )
 
     async def run(self) -> None:
-        """Until the service stops."""
+        """Count again and again until the service stops."""
         quarter = self._service.settings.reader_stale_seconds / 4
         while await self._service.pause(min(max(quarter, LEAST_SECONDS), MOST_SECONDS)):
             try:

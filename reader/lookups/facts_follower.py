@@ -26,14 +26,14 @@ _MOST_EVENTS = 10_000  # read where some of them are hidden
 
 
 class FactsFollower:
-    """Fills ``KnownFacts``."""
+    """Keeps ``KnownFacts`` up to date from NATS."""
 
     def __init__(self, facts: KnownFacts, client: Client, service: Service[ReaderSettings]) -> None:
         self._facts, self._client, self._service = facts, client, service
         self._read = asyncio.Event()
 
     async def run(self) -> None:
-        """Hear what is published and read what the bucket holds, until the service stops."""
+        """Read the bucket ``devices`` and follow its changes, until the service stops."""
         subscription = await self._client.subscribe(f"{subjects.FACTS}.>", cb=self._hear)
         try:
             while True:
@@ -62,7 +62,7 @@ class FactsFollower:
 
 
 class _Known:
-    """A store without what ``KnownFacts`` hides. All else is the store's own."""
+    """A store without the devices that ``KnownFacts`` hides; all else is the store's own."""
 
     def __init__(self, store: Store, facts: KnownFacts) -> None:
         self._store, self._facts = store, facts
@@ -93,5 +93,5 @@ class _Known:
 
 
 def without_hidden(store: Store, facts: KnownFacts) -> Store:
-    """The store, as answers are to see it."""
+    """The store without the devices that answers leave out."""
     return cast("Store", _Known(store, facts)) if facts.hide_simulated else store

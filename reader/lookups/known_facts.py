@@ -34,11 +34,11 @@ class KnownFacts:
         self.hide_simulated = hide_simulated
 
     def hides(self, device: DeviceKey) -> bool:
-        """Whether answers are to know nothing of this device."""
+        """Whether answers leave this device out."""
         return self.hide_simulated and self.is_simulated(device)
 
     def is_simulated(self, device: DeviceKey) -> bool:
-        """Whether it does not exist; where one of the two names no array, its name decides."""
+        """Whether the device is simulated; its name decides where one side names no array."""
         if device in self.simulated:
             return True
         if device.array_id:

@@ -28,7 +28,7 @@ class NewestSnapshot:
         self.complete = False
 
     def set_now(self, now_ns: int) -> None:
-        """What is dated later is from the future, until it is now."""
+        """Set the present; readings dated later count as from the future until then."""
         self._horizon_ns = now_ns + AHEAD_NS
 
     def take(self, key: SeriesKey, time_ns: int, value: float) -> None:
@@ -65,7 +65,7 @@ class NewestSnapshot:
             self.take(key, each.time_ns, each.value)
 
     def mark_incomplete(self) -> None:
-        """The stream is not followed any more."""
+        """The stream is no longer followed: the snapshot may miss readings from now on."""
         self.complete = False
 
     def present(self, which: Selection, since_ns: int, now_ns: int) -> Present:

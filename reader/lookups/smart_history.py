@@ -19,7 +19,7 @@ _ROWS = 1_000
 
 
 class SmartHistory:
-    """The histories that were read lately. Mutable."""
+    """Growth of SMART counters, with the histories that were read lately. Mutable."""
 
     def __init__(self) -> None:
         self._known: SingleFlight[SeriesKey, list[Bucket]] = SingleFlight(_GOOD_SECONDS, 20_000)
@@ -27,7 +27,7 @@ class SmartHistory:
     async def growths(
         self, store: Store, readings: Sequence[Latest]
     ) -> dict[DeviceKey, dict[str, Growth]]:
-        """By device and metric type, of the counters above zero.
+        """Growth by device and metric type, of the counters that are above zero.
 
         :raises StoreError: the store could not be asked.
         """

@@ -25,7 +25,7 @@ class StoreReady:
         self._waiting_for = "it has not answered yet"  # why it is not ready; empty once it was
 
     def require(self) -> None:
-        """Go on only if the store has answered at least once.
+        """Raise unless the store has answered at least once.
 
         :raises StoreUnavailable: with why it has not been reached so far.
         """
@@ -33,7 +33,7 @@ class StoreReady:
             raise StoreUnavailable(f"the store is not there yet: {self._waiting_for}")
 
     async def run(self) -> None:
-        """Until the service stops."""
+        """Wait for the store, then check it every ``CHECK_SECONDS``, until the service stops."""
         pauses = Pauses(longest=CHECK_SECONDS)
         while True:
             pause = CHECK_SECONDS if await self._look() else pauses.next()

@@ -83,7 +83,7 @@ def _still_learning(learning: Mapping[SeriesKey, float]) -> str:
 
 
 def _before(recorded: Iterable[Anomaly], scored: Iterable[Anomaly]) -> list[Anomaly]:
-    """Those of the time before the record that it does not know itself, now over."""
+    """Anomalies of before the watch's record began, which are over now."""
     began: dict[SeriesKey, int] = {}
     for each in recorded:
         began[each.key] = min(each.start_ns, began.get(each.key, each.start_ns))
@@ -97,7 +97,7 @@ def _before(recorded: Iterable[Anomaly], scored: Iterable[Anomaly]) -> list[Anom
 def chosen(
     anomalies: Iterable[Anomaly], which: Selection, start: float, min_score: float
 ) -> list[Anomaly]:
-    """Those that reach into the window from ``start`` on, the highest score first.
+    """The anomalies that reach into the window from ``start`` on, the highest score first.
 
     :param start: in seconds since the epoch.
     """
@@ -116,7 +116,7 @@ def _is_of(key: SeriesKey, which: Selection) -> bool:
 
 
 def row(anomaly: Anomaly) -> dict[str, Any]:
-    """An anomaly as the answer shows it."""
+    """One anomaly as a row of the answer."""
     key, episode = anomaly.key, anomaly.episode
     return {
         "device": key.device_id,

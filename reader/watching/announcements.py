@@ -1,4 +1,4 @@
-"""What is published when something begins or ends: each once. Pure."""
+"""The messages to publish when an anomaly or a state of health begins or ends. Pure."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def event(anomaly: Anomaly) -> Announcement:
 def states(
     units: Iterable[Unit], before: Mapping[DeviceKey, PreviousState], now_ns: int
 ) -> dict[DeviceKey, PreviousState]:
-    """The units that are not ok, and since when."""
+    """The devices that are not ok, each with its state and since when."""
     found = {}
     for unit in units:
         if unit.state == "ok":
@@ -70,7 +70,7 @@ def states(
 def changes(
     units: Sequence[Unit], before: Mapping[DeviceKey, PreviousState], now_ns: int
 ) -> list[Announcement]:
-    """One announcement for each unit whose state is not what it was."""
+    """One announcement for each device whose state has changed."""
     found = []
     for unit in units:
         was = last_state(before, unit.key)

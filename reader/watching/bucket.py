@@ -62,7 +62,7 @@ class WatchBucket:
         return await self._bucket.replace(key, zlib.compress(orjson.dumps(value), 1), revision)
 
     async def table(self) -> tuple[Table, int]:
-        """Which reader follows which share, and the revision of that."""
+        """The table of which reader follows which share, and its revision."""
         data, revision = await self.get(TABLE)
         return Table.from_json(data), revision
 
@@ -84,7 +84,7 @@ class WatchBucket:
 
 
 def record_key(share: int) -> str:
-    """Where a share's record stands."""
+    """The key of a share's record."""
     return f"record.{share}"
 
 

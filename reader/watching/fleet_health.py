@@ -78,7 +78,7 @@ class FleetHealth:
 
 
 def health_json(states: dict[DeviceKey, PreviousState], checked_ns: int) -> dict[str, Any]:
-    """The devices that are not ok, as JSON takes them."""
+    """The devices that are not ok, as JSON values."""
     devices = {
         f"{key.source_device}/{key.device_id}/{key.array_id}": list(before)
         for key, before in states.items()

@@ -20,7 +20,7 @@ _MOST = 200_000  # series of which it is remembered in which share they are; and
 
 
 class FollowedShares:
-    """What one reader's watch knows. Mutable.
+    """Everything that one reader's watch has found. Mutable.
 
     :ivar shares: followed now.
     :ivar elsewhere: the records of the shares that others follow, as they wrote them.
@@ -40,16 +40,16 @@ class FollowedShares:
 
     @property
     def leads(self) -> bool:
-        """Whether this reader does what one reader does for all: it has the first share."""
+        """Whether this reader has the first share, and so does what one does for all."""
         return 0 in self.shares
 
     @property
     def size(self) -> int:
-        """Series followed."""
+        """How many series are followed."""
         return sum(len(share.series) for share in self.shares.values())
 
     def take(self, key: SeriesKey, time_ns: int, value: float) -> None:
-        """One reading: scored if it is of a share that is followed."""
+        """Take one reading; it is scored if its share is followed here."""
         number = self._numbers.get(key)
         if number is None:
             if len(self._numbers) >= _MOST:
@@ -79,11 +79,11 @@ class FollowedShares:
         return series
 
     def read_elsewhere(self, number: int, record: object) -> None:
-        """What another reader wrote of its share."""
+        """Take in the record that another reader wrote of its share."""
         self.elsewhere[number] = read_record(record)
 
     def show(self, findings: WatchFindings) -> None:
-        """Hand what is known of every share to answers and judgements of health."""
+        """Fill in ``WatchFindings``, which answers and judgements of health read."""
         records = [each for number, each in self.elsewhere.items() if number not in self.shares]
         for share in self.shares.values():
             share.refresh()

@@ -86,7 +86,7 @@ def _found(past: Past, now_ns: int, began: dict[DeviceKey, int]) -> list[Finding
 
 
 def to_json(found: Sequence[Finding]) -> list[dict[str, Any]]:
-    """The findings as JSON takes them."""
+    """The findings as JSON values."""
     return [asdict(each) for each in found]
 
 

@@ -23,7 +23,7 @@ LEASE_SECONDS = 12.0
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """The document.
+    """Which reader follows which share, as the readers agree on it.
 
     :ivar beats: of each reader, a number that grows.
     :ivar owners: of each share; empty for none.
@@ -37,12 +37,12 @@ class Table:
         return frozenset(n for n, owner in enumerate(self.owners) if owner == reader)
 
     def to_json(self) -> dict[str, object]:
-        """As it is written."""
+        """The document's bytes."""
         return {"beats": dict(self.beats), "owners": list(self.owners)}
 
     @classmethod
     def from_json(cls, data: object) -> Table:
-        """As it was written; anything else is an empty table."""
+        """The table in a document's bytes; an empty one where they cannot be read."""
         if not isinstance(data, dict):
             return cls()
         beats, owners = data.get("beats"), data.get("owners")
@@ -58,7 +58,7 @@ class Alive:
         self._seen: dict[str, tuple[int, float]] = {}  # its beat, and when it was first seen
 
     def among(self, table: Table, now: float) -> set[str]:
-        """The readers that live.
+        """The readers whose beat has changed lately.
 
         :param now: of a clock that never steps, in seconds.
         """

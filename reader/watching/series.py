@@ -64,7 +64,7 @@ class FollowedSeries:
 
     @property
     def learning_seconds(self) -> float:
-        """For how long it still learns what is usual; 0 once it can tell what is not."""
+        """Seconds until it knows what is usual; 0 once it does."""
         return max(0, WARM_UP + 1 - self.detector.points) * self.step
 
     def mean_since(self) -> float | None:

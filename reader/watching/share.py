@@ -59,11 +59,11 @@ class Share:
 
     @property
     def anomalies(self) -> list[Anomaly]:
-        """All that are known of, those that are over first."""
+        """All known anomalies, those that are over first."""
         return [*self.ended, *self.lasting.values()]
 
     def take(self, series: FollowedSeries, time: float, value: float) -> None:
-        """One reading of one of its series; one that cannot be is no example of anything."""
+        """Take one reading of one of its series; an impossible value is left out."""
         if not catalog.is_possible(series.key.metric_type, value):
             return
         self._note(series.key, *series.take(time, value))
@@ -97,7 +97,7 @@ class Share:
         self.changed = True
 
     def _end(self, slot: Slot, episode: Episode | None = None) -> None:
-        """What lasts there is over, as ``episode`` knows it, or as it was last known."""
+        """End the lasting anomaly in ``slot``, as ``episode`` describes it or as last known."""
         lasting = self.lasting.pop(slot, None)
         if lasting is not None:
             if len(self.ended) == MOST_ENDED:
@@ -106,7 +106,7 @@ class Share:
             self.changed = True
 
     def announced(self, anomaly: Anomaly) -> None:
-        """Its event has been published; unless it has changed meanwhile, nothing is left to do."""
+        """Note that the anomaly's event was published, unless it has changed meanwhile."""
         done = replace(anomaly, announced=True)
         if self.lasting.get(anomaly.slot) == anomaly:
             self.lasting[anomaly.slot] = done
@@ -114,7 +114,7 @@ class Share:
             self.ended[self.ended.index(anomaly)] = done
 
     def refresh(self) -> None:
-        """Bring what lasts up to what is known of it now."""
+        """Update the lasting anomalies to what is known of them now."""
         for slot, anomaly in self.lasting.items():
             series = self.series.get(anomaly.key)
             if not anomaly.is_among_peers and series is not None and series.episodes.open:
@@ -172,7 +172,7 @@ class Share:
         return {key: seconds for key, seconds in found.items() if seconds}
 
     def record(self, now: float = 0.0) -> dict[str, Any]:
-        """What all readers should know, fit for JSON: see ``read_record``.
+        """What other readers need to know of this share, as JSON values: see ``read_record``.
 
         :param now: seconds since the epoch.
         """
@@ -185,7 +185,7 @@ class Share:
         }
 
     def restore_record(self, data: object, now: float = 0.0) -> None:
-        """Begin with what the owner before knew; anything else is nothing.
+        """Begin with the record of the previous owner; ignore one that cannot be read.
 
         :param now: seconds since the epoch.
         """
@@ -215,12 +215,12 @@ class Share:
                 self._note(key, series.episodes.open, None)
 
     def save_peers(self) -> bytes:
-        """The groups' state."""
+        """The state of all groups of peers."""
         groups = [[*key, group.to_dict()] for key, group in self.groups.items()]
         return orjson.dumps(groups)
 
     def restore(self, name: str, data: bytes) -> None:
-        """One part of a snapshot.
+        """Restore one part of a snapshot.
 
         :raises InvalidInput: it cannot be used.
         """
@@ -237,7 +237,7 @@ class Share:
 
 
 class Record(NamedTuple):
-    """What the owner of a share wrote of it.
+    """A share as its owner last described it.
 
     :ivar unwatched: how many series it does not watch.
     :ivar since: from when on the anomalies are complete, in seconds since the epoch, and ``until``

@@ -1,4 +1,4 @@
-"""Shares taken over, saved, written down and told: all that the watch keeps in its bucket."""
+"""Everything that the watch keeps in its bucket: shares taken over, saved, and announced."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ AWAY = (NatsError, TimeoutError, ServiceUnavailableError, OSError, BusUnavailabl
 
 @dataclass(frozen=True)
 class WatchDeps:
-    """What the watch stands on."""
+    """What the watch is built from."""
 
     store: Store
     store_ready: StoreReady
@@ -54,7 +54,7 @@ class WatchDeps:
 
 
 class ShareStore:
-    """Owns the followed shares in the bucket.
+    """Reads and writes the followed shares in the bucket.
 
     :ivar followed: what is followed.
     """

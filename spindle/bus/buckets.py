@@ -59,7 +59,7 @@ class Bucket:
         self._values = KeyValue(name, self.stream, self._prefix, js, direct=True)
 
     async def get(self, key: str) -> Entry:
-        """What stands under a key now."""
+        """The value and revision that the bucket holds under a key now."""
         try:
             entry = await self._values.get(key)
         except KeyNotFoundError as error:

@@ -56,7 +56,7 @@ async def connect(
 
 
 async def close(client: Client) -> None:
-    """End a connection, also where NATS is away: there is nobody then to take leave of."""
+    """Close a connection; where NATS is away there is nothing to flush, and that is no error."""
     with contextlib.suppress(NatsError, OSError):
         await client.close()
 
@@ -134,7 +134,7 @@ SERVICE_USERS = frozenset({"daemon", "writer", "reader", "client", "gateway"})
 
 
 def inbox_prefix(user: str) -> str:
-    """Where answers to a user come: with users at NATS, nobody may listen to those of another."""
+    """The prefix of a user's inboxes; with NATS_AUTH=users nobody hears another's."""
     return f"_INBOX_{user}" if user in SERVICE_USERS else "_INBOX"
 
 

@@ -217,7 +217,7 @@ def _said(value: object) -> str:
 
 
 def no_room(what: str, size: int) -> str:
-    """Why JetStream refuses what it has to keep room for."""
+    """The sentence for a stream that JetStream refuses for lack of room."""
     return (
         f"nats-server has no room for {what}, which reserves {_gib(size)}: raise max_file_store in "
         "the jetstream part of its configuration"

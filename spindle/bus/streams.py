@@ -90,7 +90,7 @@ def streams(settings: Settings) -> list[StreamConfig]:
 
 
 def _devices(settings: Settings) -> StreamConfig:
-    """The bucket of facts. The server itself puts what is published into it, under its key."""
+    """The bucket of device facts. What is published on its subjects becomes a value by itself."""
     facts, values = f"{subjects.FACTS}.>", subjects.bucket_subject(subjects.DEVICES_BUCKET, ">")
     return bucket(subjects.DEVICES_BUCKET, "The newest facts of each device", settings).evolve(
         subjects=[values, facts],

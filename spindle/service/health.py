@@ -31,11 +31,11 @@ class Health:
         self._since_ns = time.time_ns()  # of the last change between healthy and not
 
     def ok(self, part: str, by: str = "") -> None:
-        """The part works, says ``by``."""
+        """``by`` reports that the part works."""
         self._set(part, by, None)
 
     def failing(self, part: str, reason: str, by: str = "") -> None:
-        """The part does not work, says ``by``, and why, in a sentence without secrets."""
+        """``by`` reports that the part fails; the reason is a sentence without secrets."""
         self._set(part, by, reason)
 
     def _set(self, part: str, by: str, reason: str | None) -> None:
@@ -63,7 +63,7 @@ class Health:
             log.info("%s: ok", part)
 
     def _reason(self, part: str) -> str | None:
-        """Why it does not work; who says so only where they say different things."""
+        """Why the part fails; reporters are named only where their reasons differ."""
         says = self._failing.get(part)
         if not says:
             return None
@@ -78,7 +78,7 @@ class Health:
             return not self._failing
 
     def parts(self) -> dict[str, bool]:
-        """Part -> does it work."""
+        """Each part, and whether it works."""
         with self._lock:
             return {part: part not in self._failing for part in sorted(self._parts)}
 

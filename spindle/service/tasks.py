@@ -57,7 +57,7 @@ async def end(*tasks: asyncio.Task[Any]) -> list[Any]:
 
 
 class EndedEarly(SpindleError):
-    """A task that was to last ended before it was told to."""
+    """A task that should run until the service stops ended before that."""
 
 
 async def lasting(work: Coroutine[Any, Any, None], stopping: asyncio.Event) -> None:

@@ -25,7 +25,7 @@ def clamped(number: int) -> int:
 
 
 class DeviceKey(NamedTuple):
-    """What one unit is known by: two hosts' ``sda`` are two.
+    """The identity of one device: ``sda`` of two hosts are two devices.
 
     :ivar device_id: the class itself where the publisher named no unit.
     :ivar array_id: the array or host that it belongs to, ``NO_ARRAY`` for none.
@@ -37,7 +37,7 @@ class DeviceKey(NamedTuple):
 
 
 class SeriesKey(NamedTuple):
-    """What one time series of ``device_metrics`` is known by.
+    """The identity of one time series of ``device_metrics``.
 
     :ivar device_id: the unit; the class itself where the publisher named none.
     :ivar array_id: ``NO_ARRAY`` for a device that belongs to none.
@@ -50,7 +50,7 @@ class SeriesKey(NamedTuple):
 
     @property
     def device(self) -> DeviceKey:
-        """Whose it is."""
+        """The device that the series belongs to."""
         return DeviceKey(self.source_device, self.device_id, self.array_id)
 
 
@@ -96,13 +96,13 @@ class EventRow:
 
     @property
     def device(self) -> DeviceKey:
-        """Of which unit it is, as far as it says so."""
+        """The device that it is about; its array where the event names one."""
         return DeviceKey(self.source_device, self.device_id, self.array_id)
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which devices: every field that is not None must match exactly.
+    """Which devices to read: every field that is not None must match exactly.
 
     :ivar device_ids: any of these.
     """
@@ -140,12 +140,12 @@ class Latest:
 
     @property
     def key(self) -> SeriesKey:
-        """Of which series it is."""
+        """The series that it belongs to."""
         return SeriesKey(self.source_device, self.metric_type, self.device_id, self.array_id)
 
     @property
     def device(self) -> DeviceKey:
-        """Of which unit it is."""
+        """The device that it belongs to."""
         return DeviceKey(self.source_device, self.device_id, self.array_id)
 
 
@@ -168,12 +168,12 @@ class Bucket:
 
     @property
     def key(self) -> SeriesKey:
-        """Of which series it is."""
+        """The series that it belongs to."""
         return SeriesKey(self.source_device, self.metric_type, self.device_id, self.array_id)
 
     @property
     def device(self) -> DeviceKey:
-        """Of which unit it is."""
+        """The device that it belongs to."""
         return DeviceKey(self.source_device, self.device_id, self.array_id)
 
 
@@ -203,7 +203,7 @@ class VisitRow:
 
 @dataclass(frozen=True, slots=True)
 class VisitSelection:
-    """Which visits: every field that is not None must match exactly."""
+    """Which visits to read: every field that is not None must match exactly."""
 
     status: str | None = None
     lot: str | None = None
@@ -211,7 +211,7 @@ class VisitSelection:
 
     @property
     def given(self) -> dict[str, str]:
-        """What is selected by."""
+        """The fields that are not None, by name."""
         fields = {"status": self.status, "lot": self.lot, "plate": self.plate}
         return {name: value for name, value in fields.items() if value is not None}
 
@@ -240,7 +240,7 @@ class Store(Protocol):
 
     @property
     def write_profile(self) -> WriteProfile:
-        """How it is best written to."""
+        """Batch size and parallel writes that suit this store."""
 
     @property
     def name(self) -> str:

@@ -17,11 +17,11 @@ from spindle.store.base import Store
 
 
 class StoreSettings(Protocol):
-    """What every store is told: part of ``spindle.settings.Settings``."""
+    """The settings that every store takes: part of ``spindle.settings.Settings``."""
 
     @property
     def store(self) -> str:
-        """Its URL."""
+        """The store's URL."""
 
     @property
     def store_timeout_seconds(self) -> float:
@@ -33,7 +33,7 @@ class StoreSettings(Protocol):
 
     @property
     def retention_is_set(self) -> bool:
-        """Somebody set it: it is not the default."""
+        """Whether RETENTION_HOURS was set, rather than left at its default."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class Kind:
     driver: str
 
     def written_well(self, url: str) -> bool:
-        """Whether the URL names what it must."""
+        """Whether the URL names the file or host that this kind of store needs."""
         parts = urlsplit(url)
         if self.names == "file":
             return url.startswith(f"{parts.scheme}:///") and not url.endswith("/")

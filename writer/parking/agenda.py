@@ -36,7 +36,7 @@ class Watermark:
 
 
 class PlateAgenda:
-    """What every plate's last state asks for, from all changes of the bucket.
+    """What is due for each plate, kept up to date from the changes of the bucket.
 
     :ivar inside: keys of vehicles inside.
     """
@@ -61,17 +61,17 @@ class PlateAgenda:
             self.inside.add(key)
 
     def forget(self) -> None:
-        """What is known may be out of date: every state is going to be seen again."""
+        """Forget everything; every plate's state is about to be read again."""
         self.inside.clear()
         self._due.clear()
         self._outboxes.clear()
 
     def due(self, time_ns: int) -> list[str]:
-        """Plates whose state changes by itself by then."""
+        """Keys of plates whose state changes by itself by ``time_ns``."""
         return [key for key, due in self._due.items() if due <= time_ns]
 
     def outboxes(self, before: float) -> list[str]:
-        """Plates whose outbox has not been emptied since before then."""
+        """Keys of plates whose outbox has waited since before ``before``."""
         return [key for key, since in self._outboxes.items() if since <= before]
 
     def put_off(self, key: str, now: float) -> None:

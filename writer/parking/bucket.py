@@ -34,7 +34,7 @@ class PlateStates:
         self._remember_seconds = remember_seconds
 
     async def read(self, key: str) -> Cell:
-        """What is known of a plate.
+        """The stored state of a plate, with its revision.
 
         :raises nats.errors.Error: NATS does not answer.
         """
@@ -42,9 +42,9 @@ class PlateStates:
         return Cell(codec.decode(entry.value), entry.revision)
 
     async def write(self, key: str, before: Cell, state: State) -> Cell:
-        """Replace what was read.
+        """Replace the state that was read by a new one.
 
-        :raises Overtaken: it is not the same any more.
+        :raises Overtaken: another matcher changed it since it was read.
         :raises nats.errors.Error: it may or may not have been replaced.
         """
         value, live = codec.encode(key, state)

@@ -30,7 +30,7 @@ _Decision = tuple[Visit | Anomaly, list[Passage]]
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What became of a state.
+    """The state that follows from another one.
 
     :ivar fresh: arrivals that were not known.
     """
@@ -153,7 +153,7 @@ def _matched(entry: Passage, exit_: Passage, plate: str, rules: Rules) -> Visit:
 def _ended(
     line: _Line, over: set[str], plate: str, recorded_ns: int, rules: Rules
 ) -> list[_Decision]:
-    """What has waited long enough."""
+    """The passages that have waited long enough, with what each ends as."""
     found: list[_Decision] = []
     for place, one in enumerate(line):
         if not isinstance(one, Passage) or one.digest in over:

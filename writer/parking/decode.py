@@ -12,7 +12,7 @@ from writer.parking.state import Passage
 
 @dataclass(frozen=True, slots=True)
 class Times:
-    """Of one message, in nanoseconds.
+    """The times that one message is judged by, in nanoseconds.
 
     :ivar taken_ns: when NATS took it.
     :ivar now_ns: now.
@@ -26,7 +26,7 @@ class Times:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What a message tells.
+    """The passages in one message, and its mistakes.
 
     :ivar passages: by plate, in the message's order.
     :ivar mistakes: what is wrong with the rest of it.

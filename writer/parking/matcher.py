@@ -57,17 +57,17 @@ TROUBLE = (NatsError, JetStreamError, BusUnavailable, TimeoutError, OSError)
 
 
 class Clock(Protocol):
-    """What is gone by: see ``CheckedClock``."""
+    """The part of ``CheckedClock`` that the matcher uses."""
 
     def latest_ns(self) -> int:
-        """What is later lies in the future."""
+        """See ``CheckedClock.latest_ns``."""
 
     def nats_ns(self) -> int:
-        """NATS's time, by which waiting ends."""
+        """NATS's time in nanoseconds; waits end by it."""
 
     @property
     def in_doubt(self) -> bool:
-        """The clocks do not agree: nothing ends by time."""
+        """Whether the clocks disagree; then no wait ends."""
 
 
 class Matcher:
@@ -254,7 +254,7 @@ class Matcher:
 
 
 def rules(settings: WriterSettings) -> Rules:
-    """The settings as the core knows them."""
+    """The settings that the core goes by, in nanoseconds."""
     return Rules(
         reorder_ns=int(settings.parking_reorder_seconds * NS),
         settle_ns=int(settings.parking_settle_seconds * NS),

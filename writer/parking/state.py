@@ -16,7 +16,7 @@ _RANK: dict[Kind, int] = {"entry": 0, "exit": 1}  # in the same instant a vehicl
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """How long what is waited for.
+    """How long the matcher waits, and remembers.
 
     :ivar reorder_ns: for a passage's partner.
     :ivar settle_ns: a visit, for passages that belong in between.
@@ -92,7 +92,7 @@ class Anomaly:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """All that is known of one plate."""
+    """Everything that is remembered of one plate."""
 
     waiting: tuple[Passage, ...] = ()  #: not settled
     settled: tuple[Settled, ...] = ()
@@ -111,6 +111,6 @@ class State:
         return last if isinstance(last, Passage) and last.kind == "entry" else None
 
     def without(self, published: Iterable[Visit | Anomaly]) -> State:
-        """The state when these are published."""
+        """The state after these items of the outbox were published."""
         gone = {item.id for item in published}
         return replace(self, outbox=tuple(item for item in self.outbox if item.id not in gone))

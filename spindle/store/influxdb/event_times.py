@@ -52,7 +52,7 @@ def own_place(event: EventRow) -> int:
 
 @dataclass
 class Places:
-    """What is stored in the ranges.
+    """The events already stored in the ranges that were looked up.
 
     :ivar taken: which event is at a place.
     :ivar known: at which time an event of these tags, this id and this true time is.

@@ -26,11 +26,11 @@ CONNECTIONS = 16  # kept open: as many as there are threads that use them
 
 
 class InfluxSettings(StoreSettings, Protocol):
-    """What the InfluxDB store is told."""
+    """The settings that the InfluxDB store takes."""
 
     @property
     def influxdb_bucket(self) -> str:
-        """Bucket or database, where the URL names none."""
+        """Bucket (2.x, 3.x) or database (1.x) to use where STORE_URL names none."""
 
     @property
     def influxdb_org(self) -> str:
@@ -46,12 +46,12 @@ class InfluxSettings(StoreSettings, Protocol):
 
     @property
     def influxdb_init_password(self) -> SecretStr:
-        """Its password."""
+        """The password of that user."""
 
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Of ``influxdb://[user:password@]host:port/[prefix/]database``; ``repr`` leaves out secrets.
+    """``influxdb://[user:password@]host:port/[prefix/]database``; ``repr`` hides secrets.
 
     :ivar base: ``http://host:port``, and the path under which a proxy has InfluxDB.
     :ivar token: for 2.x and 3.x: INFLUXDB_TOKEN, else the password in the URL.
@@ -127,7 +127,7 @@ class Http:
         body: bytes | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Answer:
-        """Any answer, whatever its status.
+        """Send one request; the answer, whatever its status.
 
         :raises StoreUnavailable: no connection, or no answer in time.
         :raises StoreDenied: the certificate is not trusted.
@@ -144,9 +144,9 @@ class Http:
 
 
 def checked(answer: Answer) -> Answer:
-    """The answer, if it is a 2xx.
+    """The same answer, if its status is 2xx.
 
-    :raises StoreError: what it stands for otherwise.
+    :raises StoreError: any other status, as ``answers.meaning`` translates it.
     """
     if 200 <= answer.status < 300:
         return answer

@@ -68,7 +68,7 @@ class Server(ABC):
         self.post_lines("/api/v2/write", fields, body)
 
     def post_lines(self, path: str, fields: dict[str, str], body: bytes) -> None:
-        """One request; there are no retries here."""
+        """Send finished lines in one request; the caller retries."""
         headers = {**self.headers(), "Content-Type": "text/plain; charset=utf-8"}
         checked(self.http.request("POST", path, fields, body, headers))
 
@@ -127,7 +127,7 @@ class Server(ABC):
 
 
 def shown_hours(hours: float) -> str:
-    """A retention for people."""
+    """A retention as users read it: hours, days, or for ever."""
     return f"{hours:g} h" if hours else "for ever"
 
 

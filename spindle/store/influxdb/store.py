@@ -234,7 +234,7 @@ class InfluxStore:
         return await asyncio.get_running_loop().run_in_executor(pool, job, *arguments)
 
     def _with_database(self, job: Callable[[Server], T]) -> T:
-        """Do it; where the database is not there, make it once and do it again."""
+        """Run the job; where the database is missing, create it and run the job once more."""
         server = self._server or self._prepare(None)
         try:
             return job(server)
@@ -316,7 +316,7 @@ class InfluxStore:
 
 
 def version_of(answer: Answer) -> str:
-    """Such as ``1.8.10`` or ``2.7.6``, of the answer to ``/ping``.
+    """The version, such as ``1.8.10``, in an answer to ``/ping``.
 
     :raises StoreDenied: what answered is no InfluxDB.
     """

@@ -59,7 +59,7 @@ class V1(Server):
 
 
 def seconds_of(duration: str) -> int:
-    """Of InfluxDB 1.x's text for a duration, such as ``168h0m0s``; 0 is for ever."""
+    """Seconds of a duration as InfluxDB 1.x writes it, such as ``168h0m0s``; 0 is for ever."""
     match = _DURATION.fullmatch(duration)
     if match is None:
         return 0

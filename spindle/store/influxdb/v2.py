@@ -55,7 +55,7 @@ class V2(Server):
             log.info("bucket %s is used as it is: %s", self.address.database, error)
 
     def _bucket(self) -> _Json | None:
-        """The bucket; None where it is not there, or not for this token to see."""
+        """The bucket; None where it is missing, or hidden from this token."""
         for organisation in self._organisations():
             # Some versions answer 404 where the bucket is missing.
             with contextlib.suppress(NotThere):

@@ -44,7 +44,7 @@ def stored_between(visits: Sequence[VisitRow]) -> list[str]:
 
 
 def _placed(lot: str, status: str, visit_id: str, time_ns: int) -> EventRow:
-    """As ``event_times`` knows what has to have a place of its own."""
+    """The visits in the form that ``event_times`` gives places to."""
     return EventRow(time_ns, visit_id, lot, status, PARKING_VISITS, "", 1, "")
 
 

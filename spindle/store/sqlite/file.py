@@ -40,7 +40,7 @@ class Mark(NamedTuple):
 
     @classmethod
     def of(cls, path: Path) -> Mark | None:
-        """Of the file that is there now, if there is one."""
+        """The mark of the file as it is now; None where there is no file."""
         try:
             seen = path.stat()
         except FileNotFoundError:
@@ -49,7 +49,7 @@ class Mark(NamedTuple):
 
 
 def truncated(path: Path) -> StoreUnavailable:
-    """Another program cut the file short."""
+    """The error for a file that another program cut short."""
     return StoreUnavailable(
         f"{path} was cut short by another program, so nothing more is stored in it: remove it, "
         "its -wal and its -shm (or put a backup in its place); then a new one is made"
@@ -57,7 +57,7 @@ def truncated(path: Path) -> StoreUnavailable:
 
 
 def check(path: Path, busy_seconds: float) -> None:
-    """Look at every page, after another program wrote to the file.
+    """Check every page of the file, after another program wrote to it.
 
     :raises StoreDenied: it is damaged.
     """
@@ -70,7 +70,7 @@ def check(path: Path, busy_seconds: float) -> None:
 def lock(path: Path) -> IO[str]:
     """Become the file's one writing process until the returned file is closed.
 
-    :raises InUse: another process is.
+    :raises InUse: another process writes to it.
     """
     return locks.hold(
         path.with_name(path.name + ".writer-lock"),

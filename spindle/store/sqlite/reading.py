@@ -57,7 +57,7 @@ class Reading:
         return db
 
     def _inode(self) -> int:
-        """Of the file that is there; 0 for none.
+        """The inode of the file as it is now; 0 where there is no file.
 
         :raises StoreUnavailable: it is shorter than it was.
         """

@@ -9,7 +9,7 @@ _DAY_NS = 86_400 * 10**9
 
 
 def safe_cutoff(now_ns: int, newest_ns: int | None, retention_ns: int) -> int:
-    """What is older than this is older than the retention.
+    """The time before which stored points are deleted.
 
     A clock that is wild must not delete what is stored: where it is later than the newest stored
     reading by more than a day (or than half the retention, where that is less), the retention is

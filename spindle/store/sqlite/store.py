@@ -79,7 +79,7 @@ class SqliteStore:
 
     @property
     def path(self) -> Path:
-        """The file."""
+        """The SQLite file."""
         return self._path
 
     async def prepare(self) -> None:

@@ -120,14 +120,14 @@ class Writing:
             raise
 
     def _committed(self) -> None:
-        """Only now is it stored, if the file is still the one that was written to."""
+        """After the commit: check that the file is still the one that was written to."""
         now, before = file.Mark.of(self._path), self._mark
         if now is None or before is None or now.inode != before.inode or now.size < before.size:
             raise StoreUnavailable(f"{self._path} was removed, replaced or cut short meanwhile")
         self._mark = now
 
     def _refuse_expired(self, oldest_ns: int, arriving_ns: int) -> None:
-        """Say of what is older than the retention that it is, rather than delete it later."""
+        """Refuse points older than the retention, rather than delete them a minute later."""
         newest_ns, now_ns = self._newest_ns, self._now_ns()
         if now_ns is None or not self._retention_ns:
             return
@@ -216,7 +216,7 @@ class Writing:
         return self._expire(schema.NTH_OLD_EVENT, schema.DELETE_EVENTS, cutoff_ns)
 
     def expire_visits(self, cutoff_ns: int) -> tuple[int, bool]:
-        """The same for visits."""
+        """Delete some visits older than the cutoff; how many, and whether there are more."""
         return self._expire(visits.NTH_OLD, visits.DELETE, cutoff_ns)
 
     def _expire(self, nth_old: str, delete: str, cutoff_ns: int) -> tuple[int, bool]:
