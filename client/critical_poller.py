@@ -33,7 +33,7 @@ class PollMetrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         self.polls = Counter("client_polls_total", "Polls of the reader", registry=registry)
         self.failures = Counter(
-            "client_poll_failures_total", "Polls that brought no answer", registry=registry
+            "client_poll_failures_total", "Polls without an answer", registry=registry
         )
         self.written = Counter(
             "client_events_written_total", "Critical events written down", registry=registry

@@ -41,7 +41,7 @@ class ClientSettings(Settings):
     client_log_max_bytes: int = Field(
         10_000_000,
         ge=0,
-        description="Size at which CLIENT_OUTPUT is renamed and a new one begun; 0 for never.",
+        description="Size in bytes at which CLIENT_OUTPUT is renamed and begun anew; 0 for never.",
     )
     client_log_backups: int = Field(
         5, ge=1, le=1000, description="How many renamed files are kept: CLIENT_OUTPUT.1 is newest."

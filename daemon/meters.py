@@ -38,13 +38,13 @@ class Meters:
         )
         self.failures = Counter(
             "daemon_publish_failures_total",
-            "Tries to publish a message that were not acknowledged; it is tried again",
+            "Attempts to publish that were not acknowledged; the message is sent again",
             ["reason"],
             registry=registry,
         )
         self.tick_seconds = Histogram(
             "daemon_tick_seconds",
-            "Time one reading of a source took",
+            "Seconds that one reading of a source took",
             ["source"],
             registry=registry,
         )

@@ -1,4 +1,4 @@
-"""What every request meets first: the differences between requests that mean the same."""
+"""The outermost layer: makes requests that mean the same look the same."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What stands before every route: who may ask, how often, and what is counted of it."""
+"""Checks before every route: who may ask, how often; and the counting of requests."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ class RequestMetrics:
         )
         self.seconds = Histogram(
             "gateway_request_seconds",
-            "From a request to the beginning of its answer",
+            "Seconds from a request to the beginning of its answer",
             ["route"],
             registry=registry,
         )
@@ -81,7 +81,7 @@ class ParkingCollector(Collector):
             family.add_metric([], value)
             yield family
         histogram = HistogramMetricFamily(
-            "event_processing_latency_seconds", "From the arrival of an exit to its visit"
+            "event_processing_latency_seconds", "Seconds from the arrival of an exit to its visit"
         )
         bounds = [*(str(bound) for bound in LATENCY_BOUNDS), "+Inf"]
         counts = [*totals.latency_buckets, totals.latency_count]

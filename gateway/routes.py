@@ -149,7 +149,7 @@ def add_visits(app: FastAPI, deps: RouteDeps) -> None:
         tags=["parking"],
         status_code=202,
         summary="Write a visit of the car park down by hand.",
-        description="Answered when NATS has acknowledged it; it ends where every other visit does.",
+        description="Answered once NATS has acknowledged it; it is stored as every other visit.",
         responses={
             202: {"model": Saved, "content": {JSON: {"example": openapi.SAVED_EXAMPLE}}},
             **openapi.failures(403, 408, 409, 413, 422, 503),

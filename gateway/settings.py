@@ -79,7 +79,7 @@ class GatewaySettings(Settings):
         1000, ge=1, description="Requests that one client address may make at once."
     )
     gateway_max_body_bytes: int = Field(
-        65_536, ge=256, le=8_000_000, description="Largest request body taken."
+        65_536, ge=256, le=8_000_000, description="Largest request body, in bytes."
     )
 
     @field_validator("gateway_cors_origins")

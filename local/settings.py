@@ -39,7 +39,7 @@ class LocalSettings(Settings):
     spindle_home: str = Field(
         ".spindle",
         min_length=1,
-        description="Folder of everything that runs without Docker keeps: data, logs, pid files.",
+        description="Folder for the data, logs and pid files of what runs without Docker.",
     )
     nats_port: int = Field(
         4222, ge=1, le=65535, description="Port of NATS; NATS_URL follows it unless set itself."
@@ -63,7 +63,7 @@ class LocalSettings(Settings):
         ),
     )
     stop_timeout_seconds: int = Field(
-        20, ge=1, description="How long each service may take to drain before it is killed."
+        20, ge=1, description="Seconds that each service may take to drain before it is killed."
     )
 
 

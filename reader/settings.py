@@ -33,7 +33,9 @@ class ReaderSettings(Settings):
         9103, ge=1, le=65535, description="Port of the reader's /healthz and /metrics."
     )
     reader_query_timeout_seconds: float = Field(
-        5.0, gt=0, description="How long one question may take; then it is answered with code 504."
+        5.0,
+        gt=0,
+        description="Seconds that one question may take; then it is answered with code 504.",
     )
     reader_lookback_hours: float = Field(
         24.0,

@@ -115,18 +115,18 @@ class Settings(BaseSettings):
     metrics_stream_max_bytes: int = Field(
         4 * 2**30,
         ge=2**20,
-        description="Most bytes that wait in the METRICS stream; a full stream refuses aloud.",
+        description="Most bytes that wait in the METRICS stream; a full one refuses new messages.",
     )
     events_stream_max_bytes: int = Field(
         2**30,
         ge=2**20,
-        description="Most bytes that wait in the EVENTS stream; a full stream refuses aloud.",
+        description="Most bytes that wait in the EVENTS stream; a full one refuses new messages.",
     )
     parking_stream_max_bytes: int = Field(
         128 * 2**20,
         ge=2**20,
         description="Most bytes in each of parking's streams and buckets; a full one refuses "
-        "aloud.",
+        "new messages.",
     )
     deadletter_max_bytes: int = Field(
         2**28, ge=2**20, description="Most bytes of dead letters kept; then the oldest go."
@@ -166,12 +166,12 @@ class Settings(BaseSettings):
         "compose at least 1, else 0.",
     )
     store_timeout_seconds: float = Field(
-        10.0, gt=0, description="How long one request to the store may take."
+        10.0, gt=0, description="How long one request to the store may take, in seconds."
     )
     max_future_seconds: float = Field(
         3600.0,
         ge=0,
-        description="How far ahead of this machine's clock a timestamp may lie.",
+        description="How far ahead of this machine's clock a timestamp may lie, in seconds.",
     )
     http_host: str = Field(
         "127.0.0.1", description="Address on which each service's /healthz and /metrics listen."

@@ -30,14 +30,24 @@ class LedgerCollector(Collector):
                 "Points taken from the stream",
                 "received",
             ),
-            (CounterMetricFamily, "writer_stored_points", "Points the store has", "stored"),
+            (
+                CounterMetricFamily,
+                "writer_stored_points",
+                "Points that the store confirmed",
+                "stored",
+            ),
             (
                 CounterMetricFamily,
                 "writer_duplicate_points",
-                "Stored again after redelivery",
+                "Points stored again after redelivery",
                 "duplicates",
             ),
-            (GaugeMetricFamily, "writer_in_flight_points", "Points in hand", "in_flight"),
+            (
+                GaugeMetricFamily,
+                "writer_in_flight_points",
+                "Points neither stored nor dead letters yet",
+                "in_flight",
+            ),
         )
         for family_type, name, text, attribute in plain:
             family = family_type(name, text, labels=["stream"])
@@ -64,10 +74,12 @@ class ParkingMeters:
             "parking_events_total", "Entries and exits recorded", kind, registry=registry
         )
         self.duplicates = Counter(
-            "parking_duplicates_total", "Entries and exits that were known", registry=registry
+            "parking_duplicates_total", "Entries and exits that came again", registry=registry
         )
         self.invalid = Counter(
-            "parking_invalid_total", "Entries and exits against the contract", registry=registry
+            "parking_invalid_total",
+            "Entries and exits that break the wire contract",
+            registry=registry,
         )
         self.visits = Counter(
             "parking_visits_total", "Visits published", ["status"], registry=registry

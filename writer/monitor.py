@@ -48,16 +48,25 @@ class Monitor:
         self._warned_of = ""  # the server version that was warned of
         labels, registry = ["stream"], service.registry
         self._pending = Gauge(
-            "writer_pending_messages", "Not delivered to a writer yet", labels, registry=registry
-        )
-        self._unacknowledged = Gauge(
-            "writer_unacknowledged_messages",
-            "Delivered, not acknowledged",
+            "writer_pending_messages",
+            "Messages not delivered to a writer yet",
             labels,
             registry=registry,
         )
-        self._bytes = Gauge("writer_stream_bytes", "Held by the stream", labels, registry=registry)
-        self._broker = Info("writer_broker", "The NATS server and its promise", registry=registry)
+        self._unacknowledged = Gauge(
+            "writer_unacknowledged_messages",
+            "Messages delivered and not acknowledged",
+            labels,
+            registry=registry,
+        )
+        self._bytes = Gauge(
+            "writer_stream_bytes", "Bytes that the stream holds", labels, registry=registry
+        )
+        self._broker = Info(
+            "writer_broker",
+            "Version of the NATS server, and when it syncs to disk",
+            registry=registry,
+        )
         self._seen: dict[str, dict[str, int]] = {}  # stream -> what the last look showed
 
     async def run(self) -> None:

@@ -24,7 +24,7 @@ class SimulatorSettings(SourceSettings):
     simulated_incident_seconds: float = Field(
         180.0,
         ge=0,
-        description="How long one simulated incident lasts; 0 for a fleet without incidents.",
+        description="Seconds that one simulated incident lasts; 0 for a fleet without incidents.",
     )
     simulated_faults: str = Field(
         "",

@@ -40,18 +40,18 @@ class Metrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         self.requests = Counter(
             "reader_requests_total",
-            "Questions answered, by how it went",
+            "Questions answered, by query type and status",
             ["query_type", "status"],
             registry=registry,
         )
         self.seconds = Histogram(
             "reader_request_seconds",
-            "From taking a question to its answer",
+            "Seconds from taking a question to its answer",
             ["query_type"],
             registry=registry,
         )
         self.busy = Counter(
-            "reader_busy_total", "Questions told that the reader is busy", registry=registry
+            "reader_busy_total", "Questions refused because the reader was busy", registry=registry
         )
         self.cached = Counter(
             "reader_cached_total",

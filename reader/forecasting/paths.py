@@ -95,7 +95,7 @@ def _start(at: Trends, spread: Floats, normal: Floats) -> tuple[Floats, Floats, 
 
 
 def _over(top: Floats, bottom: Floats) -> Floats:
-    """The quotient, 0 where the divisor is."""
+    """The quotient; 0 where the divisor is 0."""
     return np.divide(top, bottom, out=np.zeros_like(top), where=bottom > 0.0)
 
 

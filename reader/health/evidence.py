@@ -1,4 +1,4 @@
-"""What a judgement of health is made from, and what comes out of it."""
+"""The evidence that health is judged by, and the judged device."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ EventKey = tuple[str, str, str]  # source_device, device_id, event_id
 
 
 def event_key(event: EventRow) -> EventKey:
-    """What tells one event from all others."""
+    """The identity of an event."""
     return event.source_device, event.device_id, event.event_id
 
 
@@ -114,5 +114,5 @@ class Unit:
 
     @property
     def key(self) -> DeviceKey:
-        """What it is known by."""
+        """The identity of the device."""
         return DeviceKey(self.source_device, self.device_id, self.array_id)

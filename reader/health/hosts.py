@@ -21,7 +21,7 @@ _MOVED_NS = 120 * NS  # so long no reading under the one array while others came
 
 @dataclass(frozen=True)
 class Heard:
-    """What was heard of one unit.
+    """The readings and events of one device.
 
     :ivar key: with the array that it names, where only some of its series name one.
     :ivar ahead: readings dated after now.
@@ -34,7 +34,7 @@ class Heard:
 
     @cached_property
     def keys(self) -> frozenset[DeviceKey]:
-        """What its series, and with them findings and histories, are known by."""
+        """The keys under which its series, findings and histories are stored."""
         arrays = {self.key.array_id} | {each.array_id for each in self.readings}
         return frozenset(self.key._replace(array_id=array) for array in arrays)
 
@@ -76,7 +76,7 @@ def apart(
 
 
 def units(readings: Iterable[Latest], events: Iterable[EventRow] = ()) -> list[Heard]:
-    """What was heard of every unit, in the order of class, device and array."""
+    """The readings and events of every device, in the order of class, device and array."""
     read: defaultdict[tuple[str, str], list[Latest]] = defaultdict(list)
     happened: defaultdict[tuple[str, str], list[EventRow]] = defaultdict(list)
     for reading in readings:

@@ -102,7 +102,7 @@ def load(path: str) -> Thresholds:
 
 
 def _checked(table: dict[str, Any]) -> tuple[ThresholdsFile, dict[_Place, str]]:
-    """What of the file is good, so that the rest of its mistakes are found too, and what is not."""
+    """The good part of the file, so that further mistakes are found too; and its mistakes."""
     try:
         return ThresholdsFile.model_validate(table), {}
     except ValidationError as error:
@@ -114,7 +114,7 @@ def _checked(table: dict[str, Any]) -> tuple[ThresholdsFile, dict[_Place, str]]:
 
 
 def _mistake(item: ErrorDetails) -> tuple[_Place, str]:
-    """Where it is, and its sentence."""
+    """The place of a mistake in the file, and its sentence."""
     kind, *inside = map(str, item["loc"])
     if not inside:
         return (kind,), f"{shown(kind)}: expected tables metrics, classes or devices"
@@ -140,7 +140,7 @@ def _mistake(item: ErrorDetails) -> tuple[_Place, str]:
 
 
 def _by_place(file: ThresholdsFile) -> dict[_Place, dict[str, Any]]:
-    """What the file says as ``Thresholds`` takes it."""
+    """The file's content in the form that ``Thresholds`` takes."""
     words: dict[_Place, dict[str, Any]] = {}
     for kind, tables in file.model_dump(exclude_unset=True).items():
         for name, said in tables.items():

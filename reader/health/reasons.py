@@ -41,7 +41,7 @@ class Reason:
 
 
 def row(reason: Reason) -> dict[str, Any]:
-    """A reason as answers and announcements show it."""
+    """One reason as a row of answers and announcements."""
     return {**asdict(reason), "array_id": reason.array_id or None}
 
 
@@ -54,7 +54,7 @@ def worst_first(reason: Reason) -> tuple[float, float, float]:
 def reading_past_limit(
     reading: Latest, limits: Limits, severity: State, limit: Limit, since_ns: int, now_ns: int
 ) -> Reason:
-    """A limit was reached, and has not been left since."""
+    """The reason for a limit that was reached and not left since."""
     lasting = duration((now_ns - since_ns) / NS)
     unit = f" {limits.unit}" if limits.unit else ""
     message = f"{limits.metric_type} {reading.value:.4g}{unit}"
@@ -78,7 +78,7 @@ def reading_past_limit(
 
 
 def critical_event(event: EventRow, since_ns: int, severity: State, now_ns: int) -> Reason:
-    """A critical event; severity ``ok`` when what it told of is over."""
+    """The reason for a critical event; severity ``ok`` when its trouble is over."""
     what = f"{event.event_type} of criticality {event.criticality}"
     message = f"{what}: {event.message}" if event.message else what
     ago = duration((now_ns - event.time_ns) / NS)
@@ -93,7 +93,7 @@ def critical_event(event: EventRow, since_ns: int, severity: State, now_ns: int)
 def silence(
     key: DeviceKey, last_read_ns: int, now_ns: int, interval: float, severity: State
 ) -> Reason:
-    """No reading for too long.
+    """The reason for a device without a reading for too long.
 
     :param interval: usual seconds between two readings; 0 where not known.
     """
@@ -105,7 +105,7 @@ def silence(
 
 
 def impossible(reading: Latest, metric: Metric, severity: State) -> Reason:
-    """No working sensor says this; what the device's state is, it does not tell."""
+    """The reason for an impossible value, which tells nothing of the device's state."""
     unit = f" {metric.unit}" if metric.unit else ""
     time = timestamps.format_ns(reading.time_ns)
     possible = f"only {metric.least:g} to {metric.most:.4g}{unit} can"
@@ -120,7 +120,7 @@ def impossible(reading: Latest, metric: Metric, severity: State) -> Reason:
 
 
 def clock_ahead(reading: Latest, now_ns: int, severity: State) -> Reason:
-    """A reading is dated after now; ``ok`` where others of the device are right."""
+    """The reason for a reading dated after now; ``ok`` where other readings are right."""
     dated = timestamps.format_ns(reading.time_ns)
     by = duration((reading.time_ns - now_ns) / NS)
     message = f"its clock is {by} ahead: its newest reading is dated {dated[:19]}Z"
@@ -130,7 +130,7 @@ def clock_ahead(reading: Latest, now_ns: int, severity: State) -> Reason:
 
 
 def silent_lately(key: DeviceKey, from_ns: int, to_ns: int, now_ns: int) -> Reason:
-    """It was silent, and is back."""
+    """The reason for a device that was silent and is back."""
     since, until = timestamps.format_ns(from_ns), timestamps.format_ns(to_ns)
     message = (
         f"over: no reading for {duration((to_ns - from_ns) / NS)} until {until[:19]}Z "
@@ -140,14 +140,14 @@ def silent_lately(key: DeviceKey, from_ns: int, to_ns: int, now_ns: int) -> Reas
 
 
 def never_heard_of(source_device: str, device: str, lookback_hours: float) -> Reason:
-    """Nothing is known of it."""
+    """The reason for a device of which nothing is known."""
     message = f"nothing was heard of {device} in the last {lookback_hours:g} h"
     key = DeviceKey(source_device, device, NO_ARRAY)
     return Reason(*key, None, None, None, "", None, "unknown", None, None, message)
 
 
 def from_finding(finding: Finding, reading: float | None = None) -> Reason:
-    """What the watch, the peers or a forecast found.
+    """The reason for a finding of the watch, of the peers or of a forecast.
 
     :param reading: the metric's newest reading.
     """

@@ -1,4 +1,4 @@
-"""Whether what a critical event reported is over.
+"""Is the trouble that a critical event reported over?
 
 An event says that something happened, not that it has ended. Where the readings of its device
 showed the same trouble, they also show its end: a metric that was past a limit when the event came

@@ -1,4 +1,4 @@
-"""``anomalies``: what was unusual, by the watch's one record, however narrow the question.
+"""``anomalies``: what was unusual, as the watch recorded it.
 
 Where no watch runs, and for the time before its record begins, stored readings are scored anew.
 """

@@ -52,11 +52,13 @@ class Metrics:
         )
         self.unwatched = Gauge(
             "reader_watch_unwatched",
-            "Series of all shares that no reader follows: READER_WATCH_SERIES",
+            "Series that no reader follows, because of READER_WATCH_SERIES",
             registry=registry,
         )
         self.anomalies = Gauge(
-            "reader_watch_anomalies", "Anomalies that last, of all shares", registry=registry
+            "reader_watch_anomalies",
+            "Anomalies that last now, of the whole fleet",
+            registry=registry,
         )
 
 
