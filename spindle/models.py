@@ -176,6 +176,7 @@ class DeviceFacts(_FromDevice):
     :ivar slot: of the enclosure, as that calls it.
     :ivar member: its place behind a RAID controller, such as ``megaraid,5``.
     :ivar array_role: its place in a software array, such as ``md0 slot 1 (in_sync)``.
+    :ivar failing: ATA attributes at their maker's threshold now, ``failed_before`` once.
     :ivar simulated: it does not exist.
     """
 
@@ -193,6 +194,8 @@ class DeviceFacts(_FromDevice):
     slot: Text | None = None
     member: Text | None = None
     array_role: Text | None = None
+    failing: Text | None = None
+    failed_before: Text | None = None
     simulated: bool | None = None
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from daemon.smart import reading as smart
-from daemon.smart.fields import at, number, text
+from daemon.smart.fields import at, number
 from reader.health.smart import SOURCE, Drive, SmartReason, Verdict, judge
 
 OK, WARNING, CRITICAL, UNREADABLE = 0, 1, 2, 3
@@ -78,9 +78,9 @@ def check(name: str, content: bytes | OSError) -> Checked:
         )
     if found.trouble:
         return _unreadable(name, f"nothing could be read: {found.trouble}", *said)
-    drive = Drive(facts.get("protocol"), facts.get("rotation_rpm"))
+    drive = Drive(*(facts.get(each) for each in Drive._fields))
     verdict = judge(found.metrics, drive, gaps=gaps(output, found.metrics))
-    return Checked(name, *said, _named(verdict, output))
+    return Checked(name, *said, verdict)
 
 
 def _unreadable(name: str, why: str, *said: str | None) -> Checked:
@@ -117,28 +117,6 @@ def _nulls(value: object, path: str) -> Iterator[str]:
     elif isinstance(value, list):
         for each in value:
             yield from _nulls(each, f"{path}[]")
-
-
-def _named(verdict: Verdict, output: Mapping[str, Any]) -> Verdict:
-    """The same with the attributes named that are, or were, at their maker's threshold."""
-    reasons = []
-    for reason in verdict.reasons:
-        when = {"AttributesFailing": "now", "AttributesFailedBefore": "past"}.get(reason.metric)
-        names = ", ".join(_at_threshold(output, when)) if when else ""
-        reasons.append(
-            replace(reason, message=f"{reason.message}: {names}" if names else reason.message)
-        )
-    return replace(verdict, reasons=tuple(reasons))
-
-
-def _at_threshold(output: Mapping[str, Any], when: str) -> Iterator[str]:
-    rows = at(output, "ata_smart_attributes", "table")
-    for row in rows if isinstance(rows, list) else ():
-        if at(row, "when_failed") == when:
-            yield (
-                f"{at(row, 'id')} {text(at(row, 'name')) or ''} (value {at(row, 'value')}, "
-                f"worst {at(row, 'worst')}, threshold {at(row, 'thresh')})"
-            )
 
 
 def as_object(checked: Checked) -> dict[str, Any]:

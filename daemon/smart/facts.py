@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from daemon.smart import table
 from daemon.smart.fields import at, number, text
 
 _SPEED = {"Gb/s": 1e9, "Mb/s": 1e6}
@@ -29,7 +30,22 @@ def facts_of(output: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     yield "protocol", protocol
     yield "interface_speed", speed_of(output)
     yield "path", text(at(output, "device", "name"))
+    yield "failing", _at_threshold(output, "now")
+    yield "failed_before", _at_threshold(output, "past")
     yield "member", kind.removeprefix("sat+") if "," in kind else None
+
+
+def _at_threshold(output: Mapping[str, Any], when: str) -> str | None:
+    """The attributes of damage that are at their maker's threshold now, or were in the past."""
+    rows = at(output, "ata_smart_attributes", "table")
+    found = [
+        f"{at(row, 'id')} {text(at(row, 'name')) or ''} (value {at(row, 'value')}, "
+        f"worst {at(row, 'worst')}, threshold {at(row, 'thresh')})"
+        for row in (rows if isinstance(rows, list) else ())
+        if at(row, "when_failed") == when
+        and number(at(row, "id")) not in table.TEMPERATURE_ATTRIBUTES
+    ]
+    return text(", ".join(found))
 
 
 def _whole(value: float | None) -> int | None:

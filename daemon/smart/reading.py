@@ -28,7 +28,6 @@ FAILING, AT_THRESHOLD, ONCE_AT_THRESHOLD = 1 << 3, 1 << 4, 1 << 5
 MOST_COUNT = 2**32
 MOST_HOURS = 1_000_000  # 114 years
 FASTEST_DISK = 8 * 600e6  # bits per second, of one that turns, with two actuators
-TEMPERATURE_ATTRIBUTES = (190, 194)
 COLDEST, HOTTEST = -60, 200  # degC; beyond them a sensor says that it has nothing to say
 _ASLEEP = re.compile(r"in (\w+(?: \w+)?) mode", re.IGNORECASE)
 _LEADING = re.compile(r"\s*(\d+)(?:\s|$|\()")
@@ -142,7 +141,7 @@ def _attributes(output: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
     sector = number(output.get("logical_block_size")) or 512
     for row in rows if isinstance(rows, list) else ():
         name, raw = text(at(row, "name")) or "", number(at(row, "raw", "value"))
-        if number(at(row, "id")) in TEMPERATURE_ATTRIBUTES:
+        if number(at(row, "id")) in table.TEMPERATURE_ATTRIBUTES:
             yield from _temperature(row, raw)
         for pattern, metric in ((table.WRITTEN, "LifetimeWritten"), (table.READ, "LifetimeRead")):
             found = pattern.fullmatch(name)
@@ -287,7 +286,7 @@ def _when_failed(output: Mapping[str, Any], when: str, bit: int) -> tuple[int, b
     """
     rows = at(output, "ata_smart_attributes", "table")
     failed = [row for row in rows if at(row, "when_failed")] if isinstance(rows, list) else []
-    temperatures = [row for row in failed if number(at(row, "id")) in TEMPERATURE_ATTRIBUTES]
+    temperatures = [row for row in failed if number(at(row, "id")) in table.TEMPERATURE_ATTRIBUTES]
     damaged = sum(at(row, "when_failed") == when and row not in temperatures for row in failed)
     hot = any(at(row, "when_failed") == when for row in temperatures)
     explained = hot or (when == "past" and bool(temperatures))  # bit 5 is set for those of now too

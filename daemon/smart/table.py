@@ -136,6 +136,8 @@ COMMON = (
     (("spare_available", "current_percent"), "AvailableSpare"),
     (("spare_available", "threshold_percent"), "AvailableSpareThreshold"),
 )
+#: ATA attributes that are temperatures: at their threshold they are no damage.
+TEMPERATURE_ATTRIBUTES = (190, 194)
 #: Temperatures, in degC.
 TEMPERATURES = (
     (("temperature", "drive_trip"), "TempTrip"),

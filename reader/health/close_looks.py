@@ -39,7 +39,7 @@ class CloseLooks:
             key = reading.device
             if evidence.previous_state and key in evidence.previous_state:
                 urgency.setdefault(key, 1)
-            limits = rules.thresholds.limits_of(reading.metric_type, *key[:2])
+            limits = rules.limits_of(reading.metric_type, key)
             known = catalog.is_possible(reading.metric_type, reading.value)
             if not known or (limits is not None and limits.may_hold(reading.value)):
                 urgency[key] = 2

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from reader.detection.findings import Finding, State
-from reader.health.limits import Thresholds
+from reader.health.limits import Limits, Thresholds
 from reader.health.reasons import Reason
-from reader.health.smart import Drive, Growth
+from reader.health.smart import DRIVE_LIMITS, Drive, Growth
 from spindle.store.base import Bucket, DeviceKey, EventRow, Latest
 
+_BY_DRIVE = frozenset(metric for metric, _ in DRIVE_LIMITS)
 EventKey = tuple[str, str, str]  # source_device, device_id, event_id
 
 
@@ -27,11 +28,20 @@ class Rules:
     :ivar stale_ns: silence after which a device is unknown; longer where ten of its usual
         intervals are.
     :ivar event_ns: how long a critical event counts where no reading shows that it is over.
+    :ivar drive_of: what is known of a real drive; None of whatever is none.
     """
 
     thresholds: Thresholds
     stale_ns: int
     event_ns: int
+    drive_of: Callable[[DeviceKey], Drive | None] = lambda _: None
+
+    def limits_of(self, metric_type: str, key: DeviceKey) -> Limits | None:
+        """Limits of one metric of one unit."""
+        kind = ""
+        if metric_type in _BY_DRIVE and (drive := self.drive_of(key)) is not None:
+            kind = drive.kind
+        return self.thresholds.limits_of(metric_type, *key[:2], kind)
 
     def is_recent(self, event: EventRow, now_ns: int) -> bool:
         """Whether the event still makes its device critical, unless it is resolved."""
@@ -71,7 +81,6 @@ class Evidence:
     :ivar previous_state: of the devices that were not ok when they were last judged.
     :ivar resolved_events: events that earlier looks found to be over; they stay so.
     :ivar growths: how much more SMART counters are than they were, by device and metric type.
-    :ivar drives: what is known of the drives that the devices are.
     """
 
     readings: Sequence[Latest]
@@ -84,7 +93,6 @@ class Evidence:
     previous_state: Mapping[DeviceKey, PreviousState] = field(default_factory=dict)
     resolved_events: Container[EventKey] = frozenset()
     growths: Mapping[DeviceKey, Mapping[str, Growth]] = field(default_factory=dict)
-    drives: Mapping[DeviceKey, Drive] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

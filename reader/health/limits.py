@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from reader.health.smart import DRIVE_LIMITS
 from spindle import catalog
 from spindle.catalog import Direction
 
@@ -79,14 +80,17 @@ class Thresholds:
         self._named = frozenset(place[1] for place in self.words if place[0] == "devices")
         self._cached = lru_cache(maxsize=_CACHED)(self._limits)
 
-    def limits_of(self, metric_type: str, source_device: str, device_id: str) -> Limits | None:
+    def limits_of(
+        self, metric_type: str, source_device: str, device_id: str, kind: str = ""
+    ) -> Limits | None:
         """Limits of one metric of one device.
 
+        :param kind: ``disk`` or ``solid`` where it is known what drive it is.
         :returns: None where nothing is known to be bad: load is no illness.
         """
         # A device without a word of its own has the limits of its class.
         device = device_id if device_id in self._named else ""
-        return self._cached(metric_type, source_device, device)
+        return self._cached(metric_type, source_device, device, kind)
 
     def interval(self, source_device: str, device_id: str) -> float | None:
         """Seconds between two readings, where the file says so."""
@@ -96,8 +100,11 @@ class Thresholds:
         }
         return words.get("interval_seconds")
 
-    def _limits(self, metric_type: str, source_device: str, device_id: str) -> Limits | None:
+    def _limits(
+        self, metric_type: str, source_device: str, device_id: str, kind: str
+    ) -> Limits | None:
         said = {
+            **DRIVE_LIMITS.get((metric_type, kind), {}),
             **self.words.get(("metrics", metric_type), {}),
             **self.words.get(("classes", source_device, metric_type), {}),
             **self.words.get(("devices", device_id, metric_type), {}),

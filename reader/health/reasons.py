@@ -7,6 +7,7 @@ from typing import Any
 
 from reader.detection.findings import RANK, Finding, State
 from reader.health.limits import Limit, Limits
+from reader.health.smart import OWN_WORDS
 from spindle import timestamps
 from spindle.catalog import Metric
 from spindle.store.base import NO_ARRAY, DeviceKey, EventRow, Latest
@@ -45,10 +46,12 @@ def row(reason: Reason) -> dict[str, Any]:
     return {**asdict(reason), "array_id": reason.array_id or None}
 
 
-def worst_first(reason: Reason) -> tuple[float, float, float]:
-    """Sort key: severity, then readings before what they led to, then by how far past the limit."""
+def worst_first(reason: Reason) -> tuple[float, float, float, float]:
+    """Sort key: severity, then the drive's own word, readings before what they led to, and how far
+    past the limit."""
     excess = abs(reason.value / reason.limit) if reason.value and reason.limit else 0.0
-    return -RANK[reason.severity], reason.event_type is not None, -excess
+    own = reason.metric_type in OWN_WORDS
+    return -RANK[reason.severity], not own, reason.event_type is not None, -excess
 
 
 def reading_past_limit(

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import exp
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from reader.detection.findings import RANK, State
 
@@ -20,10 +20,17 @@ SETTLED_DAYS = 30.0  #: what has not grown for so long counts one step less
 _STEPS: tuple[State, ...] = ("ok", "warning", "critical")
 #: Only solid-state drives say these.
 _OF_FLASH = frozenset(("PercentageUsed", "AvailableSpare", "ProgramFails", "EraseFails"))
+#: Critical warnings of NVMe drives that are more than their temperature.
+_DAMAGE_BITS = ("SpareBelowThreshold", "ReliabilityDegraded", "MediaReadOnly", "BackupFailed",
+                "PersistentMemoryUnreliable")  # fmt: skip
+#: A drive's verdict on itself, which comes before what its counters say.
+OWN_WORDS = frozenset(("SmartFailing", "AttributesFailing", "TemperatureOutOfRange", *_DAMAGE_BITS))
 #: They say how a drive is used or what it thinks of itself, and bear out nothing.
 _NO_EVIDENCE = frozenset(
     ("SmartFailing", "AttributesFailing", "AttributesFailedBefore", "DiskTemp", "PowerOnHours")
 )
+#: Of what they count the names stand in the drive's facts.
+_NAMED = {"AttributesFailing": "failing", "AttributesFailedBefore": "failed_before"}
 _ROTATING = ("ReallocatedSectors", "PendingSectors")  # a rotating ATA disk counts one of them
 
 
@@ -80,15 +87,22 @@ class Growth:
     days: float
 
 
-@dataclass(frozen=True, slots=True)
-class Drive:
-    """What the rules ask of a drive's facts.
+class Drive(NamedTuple):
+    """What the rules ask of a drive's facts: fields of ``DeviceFacts``.
 
     :ivar rotation_rpm: 0 for a solid-state drive; None where it is not said.
+    :ivar failing: the attributes at their maker's threshold now, ``failed_before`` once.
     """
 
     protocol: str | None = None
     rotation_rpm: int | None = None
+    failing: str | None = None
+    failed_before: str | None = None
+
+    @property
+    def kind(self) -> Literal["disk", "solid"]:
+        """Whether it turns, as far as its facts tell."""
+        return "solid" if self.rotation_rpm == 0 or self.protocol == "NVMe" else "disk"
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +147,14 @@ def _load() -> tuple[tuple[Rule, ...], Risk, str]:
 
 RULES, HEALTHY, SOURCE = _load()
 METRICS = frozenset(rule.metric for rule in RULES) | {"AvailableSpare"}
-_EVIDENCE = METRICS - _NO_EVIDENCE
+EVIDENCE = METRICS - _NO_EVIDENCE
+#: What stands in for the catalogue's limits where it is known what the device is: how hot a drive
+#: may be depends on what it is, and hot air alone is never critical.
+DRIVE_LIMITS: Mapping[tuple[str, str], Mapping[str, Any]] = {
+    (rule.metric, rule.on): {"warning": rule.warning, "critical": False}
+    for rule in RULES
+    if rule.metric == "DiskTemp"
+}
 
 
 def judge(
@@ -162,7 +183,7 @@ def judge(
     state: State = max(found, key=RANK.__getitem__, default="ok")
     if state == "ok":
         missing = list(gaps)
-        if not values.keys() & _EVIDENCE:
+        if not values.keys() & EVIDENCE:
             missing.append("none of the counters that could bear out that it is well")
         if missing:
             state = "unknown"
@@ -175,8 +196,8 @@ def judge(
 
 def _worst_first(reason: SmartReason) -> tuple[float, bool, float]:
     """Sort key: severity, then the drive's own word, then by what becomes of such drives."""
-    own = reason.metric in ("SmartFailing", "AttributesFailing")
-    return -RANK[reason.severity], not own, -(reason.risk.rate if reason.risk else 0.0)
+    rate = reason.risk.rate if reason.risk else 0.0
+    return -RANK[reason.severity], reason.metric not in OWN_WORDS, -rate
 
 
 def _is_solid(values: Mapping[str, float], drive: Drive) -> bool:
@@ -187,8 +208,7 @@ def _is_solid(values: Mapping[str, float], drive: Drive) -> bool:
 
 def _without_hot_air(values: Mapping[str, float]) -> Mapping[str, float]:
     """An NVMe drive fails its overall health for any warning bit, also for temperature alone."""
-    bits = [name for name in ("SpareBelowThreshold", "ReliabilityDegraded", "MediaReadOnly",
-            "BackupFailed", "PersistentMemoryUnreliable") if name in values]  # fmt: skip
+    bits = [name for name in _DAMAGE_BITS if name in values]
     if bits and values.get("TemperatureOutOfRange") and not any(values[name] for name in bits):
         return {name: value for name, value in values.items() if name != "SmartFailing"}
     return values
@@ -204,6 +224,8 @@ def _reason(rule: Rule, value: float, drive: Drive, growth: Growth | None) -> Sm
     """Why a value is worth a word, or None."""
     severity, limit = _by_level(rule, value)
     said = _words(rule, value)
+    names = getattr(drive, _NAMED.get(rule.metric, ""), None)
+    said += f": {names}" if names else ""
     if severity is not None and rule.settles and growth is not None and _has_settled(growth):
         severity = _STEPS[max(0, _STEPS.index(severity) - 1)]
         said += f", none of them new within {growth.days:.0f} days"

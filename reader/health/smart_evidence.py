@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from reader.health.reasons import Reason
-from reader.health.smart import METRICS, Drive, Growth, SmartReason, judge
+from reader.health.smart import EVIDENCE, METRICS, Drive, Growth, SmartReason, judge
 from spindle import timestamps
 from spindle.store.base import Bucket, DeviceKey, Latest
 from spindle.timestamps import NS, duration
@@ -16,6 +16,7 @@ HISTORY_NS = 31 * DAY_NS
 #: The catalogue's limits judge these, the temperature with its hysteresis.
 _LIMITED = frozenset(("DiskTemp", "PercentageUsed", "PowerOnHours"))
 _COUNTED = METRICS - _LIMITED
+_OWN_WORD = "SmartFailing"
 _FALLING = frozenset(("HeliumLevel", "AvailableSpare"))
 
 
@@ -24,6 +25,12 @@ def may_matter(metric_type: str, value: float) -> bool:
     if metric_type == "Asleep":
         return value > 0
     return metric_type in _COUNTED and (value < 100 if metric_type in _FALLING else value > 0)
+
+
+def is_borne_out(readings: Iterable[Latest]) -> bool:
+    """Whether more than its own word says that a drive is well: PASSED alone proves nothing."""
+    said = {each.metric_type for each in readings}
+    return _OWN_WORD not in said or not said.isdisjoint(EVIDENCE)
 
 
 def to_look_up(readings: Iterable[Latest]) -> list[Latest]:
@@ -59,12 +66,13 @@ def reasons(
     newest = {each.metric_type: each for each in readings if now_ns - each.time_ns <= KEPT_NS}
     values = {name: each.value for name, each in newest.items() if name not in _LIMITED}
     if "GrownDefects" in values and drive.protocol is None:
-        drive = Drive("SCSI", drive.rotation_rpm)
+        drive = drive._replace(protocol="SCSI")
     hints = {name: 0.0 for name in ("PercentageUsed",) if name in newest}  # it is flash
     found = [
-        _reason(key, newest[each.metric], each)
+        _reason(key, newest.get(each.metric) or newest[_OWN_WORD], each)
         for each in judge({**hints, **values}, drive, growths).reasons
         if each.severity in ("warning", "critical")
+        or (each.severity == "unknown" and _OWN_WORD in newest)
     ]
     asleep = newest.get("Asleep")
     if asleep is not None and asleep.value > 0:
@@ -80,6 +88,7 @@ def reasons(
 def _reason(key: DeviceKey, reading: Latest, said: SmartReason) -> Reason:
     time = timestamps.format_ns(reading.time_ns)
     return Reason(
-        *(*key, said.metric, None, reading.value, "", said.limit, said.severity, time, time),
+        *(*key, said.metric or _OWN_WORD, None, reading.value, "", said.limit, said.severity),
+        *(time, time),
         message=f"{said.message}; {said.do}",
     )

@@ -110,20 +110,22 @@ def all_plainly_well(evidence: Evidence, rules: Rules, now_ns: int) -> list[Unit
 
 def _plainly_well(heard: Heard, rules: Rules, now_ns: int) -> Unit | None:
     """The unit when its newest readings alone show it to be well (nearly all are); else None."""
-    limits_of = rules.thresholds.limits_of
-    kind, device_id, _ = heard.key
-    newest = heard.readings[0]
+    limits_of = rules.limits_of
+    newest, said = heard.readings[0], False
     for reading in heard.readings:
-        limits = limits_of(reading.metric_type, kind, device_id)
+        limits = limits_of(reading.metric_type, heard.key)
         if limits is not None and limits.may_hold(reading.value):
             return None
         if not catalog.is_possible(reading.metric_type, reading.value):
             return None
         if smart_evidence.may_matter(reading.metric_type, reading.value):
             return None
+        said = said or reading.metric_type == "SmartFailing"
         if reading.time_ns > newest.time_ns:
             newest = reading
     if now_ns - newest.time_ns > rules.stale_ns * WARN_SHARE:
+        return None
+    if said and not smart_evidence.is_borne_out(heard.readings):
         return None
     seen = newest.time_ns
     return Unit(*heard.key, "ok", 100, None, seen, (), last_read_ns=seen)
@@ -222,7 +224,7 @@ class _Judgement:
         metric = catalog.metric(reading.metric_type)
         if metric is not None and not metric.is_possible(reading.value):
             return [why.impossible(reading, metric, self._if_broken(reading, metric))]
-        limits = self.rules.thresholds.limits_of(reading.metric_type, *self.key[:2])
+        limits = self.rules.limits_of(reading.metric_type, self.key)
         if limits is None or self.now_ns - reading.time_ns > self.unknown_ns:
             return []
         looked_at = self._buckets().get(reading.metric_type, ())
@@ -249,13 +251,13 @@ class _Judgement:
 
     def _from_smart(self) -> list[Reason]:
         """What the drive says itself: of a drive that has fallen silent, still its last word."""
-        if not any(smart_evidence.may_matter(r.metric_type, r.value) for r in self.readings):
+        matters = any(smart_evidence.may_matter(r.metric_type, r.value) for r in self.readings)
+        if not matters and smart_evidence.is_borne_out(self.readings):
             return []
         growths: dict[str, Growth] = {}
         for key in self.heard.keys:
             growths.update(self.evidence.growths.get(key, {}))
-        known = (self.evidence.drives.get(key) for key in self.heard.keys)
-        drive = next((each for each in known if each), Drive())
+        drive = self.rules.drive_of(self.key) or Drive()
         return smart_evidence.reasons(self.key, self.readings, growths, drive, self.now_ns)
 
     def _held_by_one(
@@ -282,7 +284,7 @@ class _Judgement:
         lately = [e for e in self.events if self.rules.is_recent(e, self.now_ns)]
         recovery = Recovery(
             self._buckets(),
-            lambda metric_type: self.rules.thresholds.limits_of(metric_type, *self.key[:2]),
+            lambda metric_type: self.rules.limits_of(metric_type, self.key),
         )
         known = self.evidence.resolved_events
         self.resolved = tuple(

@@ -10,7 +10,7 @@ report.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Iterable, Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import chain
@@ -22,8 +22,6 @@ from reader.health.hysteresis import BUCKET_NS
 from reader.health.intervals import Intervals
 from reader.health.limits import Thresholds
 from reader.health.silences import Silences
-from reader.health.smart import Drive
-from reader.health.smart_evidence import to_look_up
 from reader.lookups.batched_latest import BatchedLatest
 from reader.lookups.critical_events import CriticalEvents
 from reader.lookups.newest_snapshot import NewestSnapshot
@@ -82,6 +80,7 @@ class Examiner:
             self.thresholds,
             int(settings.reader_stale_seconds * NS),
             int(settings.reader_event_minutes * 60 * NS),
+            self.watch_findings.facts.drive,
         )
 
     async def examine(self, store: Store, which: Selection, now_ns: int) -> list[Unit]:
@@ -133,7 +132,6 @@ class Examiner:
             buckets=last_minutes,
             intervals=intervals_,
             growths=growths,
-            drives=self._drives(readings),
         )
         if len(readings) <= _MANY:
             units = verdict.judge(whole, rules, now_ns)
@@ -142,12 +140,6 @@ class Examiner:
         self.close_looks.remember_resolved(units, rules, now_ns)
         self.silences.note(units, now_ns)
         return units
-
-    def _drives(self, readings: Iterable[Latest]) -> dict[DeviceKey, Drive]:
-        """What the rules ask of the drives that count something, where their facts are known."""
-        keys = {each.device for each in to_look_up(readings)}
-        found = {key: self.watch_findings.facts.find(key) for key in keys}
-        return {key: Drive(f.protocol, f.rotation_rpm) for key, f in found.items() if f is not None}
 
     async def _present(self, store: Store, which: Selection, now_ns: int) -> Present:
         """The newest of each series. Of one device the store is asked, which is always right."""

@@ -8,6 +8,7 @@ from typing import Any
 
 import orjson
 
+from reader.health.smart import Drive
 from spindle.errors import InvalidInput
 from spindle.models import DeviceFacts, parse
 from spindle.store.base import NO_ARRAY, DeviceKey
@@ -15,6 +16,7 @@ from spindle.store.base import NO_ARRAY, DeviceKey
 _MOST = 100_000  # devices; later ones are as if they had no facts
 
 
+_DRIVES = "DiskUnit"  # the class that real drives are published as
 #: Parts of a row that are about the same device.
 _NO_ROWS = frozenset(("facts", "metrics", "reasons"))
 
@@ -48,6 +50,15 @@ class KnownFacts:
     def find(self, device: DeviceKey) -> DeviceFacts | None:
         """The facts of a unit: its own, else those of one by that name that names no array."""
         return self.of.get(device) or self.of.get(device._replace(array_id=NO_ARRAY))
+
+    def drive(self, device: DeviceKey) -> Drive | None:
+        """What the rules ask of a real drive; None of whatever is none, or not known to be one."""
+        facts = self.find(device)
+        if facts is None or facts.simulated or facts.source_device != _DRIVES:
+            return None
+        if facts.model is None and facts.protocol is None and facts.rotation_rpm is None:
+            return None
+        return Drive(*(getattr(facts, name) for name in Drive._fields))
 
     def take(self, payload: bytes, latest_ns: int) -> None:
         """One message of facts; one that cannot be read says nothing.

@@ -153,8 +153,9 @@ def test_one_failing_member_of_a_raid_6_is_a_warning_and_two_are_critical(
     failing: int, redundancy: dict[str, int], health: str
 ) -> None:
     members = [
-        Latest("DiskUnit", "SmartFailing", f"naa.{n}", "nas", NOW - NS, float(n < failing))
+        Latest("DiskUnit", name, f"naa.{n}", "nas", NOW - NS, value)
         for n in range(6)
+        for name, value in (("SmartFailing", float(n < failing)), ("PendingSectors", 0.0))
     ]
     units = verdict.judge(Evidence(members), RULES, NOW)
     fleet = summary.of_fleet(units, None if health != "ok" else "ok", 10, redundancy=redundancy)
