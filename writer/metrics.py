@@ -24,30 +24,10 @@ class LedgerCollector(Collector):
         """The metric families, one sample a stream."""
         ledgers = self._read()
         plain = (
-            (
-                GaugeMetricFamily,
-                "writer_received_points",
-                "Points taken from the stream",
-                "received",
-            ),
-            (
-                CounterMetricFamily,
-                "writer_stored_points",
-                "Points that the store confirmed",
-                "stored",
-            ),
-            (
-                CounterMetricFamily,
-                "writer_duplicate_points",
-                "Points stored again after redelivery",
-                "duplicates",
-            ),
-            (
-                GaugeMetricFamily,
-                "writer_in_flight_points",
-                "Points neither stored nor dead letters yet",
-                "in_flight",
-            ),
+            (GaugeMetricFamily, "writer_received_points", "Points taken from NATS", "received"),
+            (CounterMetricFamily, "writer_stored_points", "Points that the store has", "stored"),
+            (CounterMetricFamily, "writer_duplicate_points", "Points stored again", "duplicates"),
+            (GaugeMetricFamily, "writer_in_flight_points", "Points not settled yet", "in_flight"),
         )
         for family_type, name, text, attribute in plain:
             family = family_type(name, text, labels=["stream"])
