@@ -15,7 +15,7 @@ from client import inject as injection
 from client import query as question
 from client.main import PARTS, main
 from client.settings import ClientSettings
-from spindle.errors import InvalidInput, InvalidSettings
+from spindle.errors import InvalidInput
 from spindle.service.run import run
 from spindle.settings import load
 
@@ -60,9 +60,7 @@ def query(
     try:
         given = question.parse_params(params or [])
         settings = load(ClientSettings)
-    except InvalidSettings as error:
-        _usage(*error.mistakes)
-    except InvalidInput as error:
+    except InvalidInput as error:  # all mistakes of the settings, too
         _usage(str(error))
     code = question.run(settings, query_type, given, as_json=as_json, wait_seconds=wait, wide=wide)
     raise typer.Exit(code)
@@ -88,16 +86,13 @@ def inject(
     try:
         given = injection.parse(words or [])
         settings = load(ClientSettings)
-    except InvalidSettings as error:
-        _usage(*error.mistakes)
-    except InvalidInput as error:
+    except InvalidInput as error:  # all mistakes of the settings, too
         _usage(str(error))
     raise typer.Exit(injection.run(settings, fault, given, as_json=as_json))
 
 
-def _usage(*sentences: str) -> NoReturn:
-    for sentence in sentences:
-        print(sentence, file=sys.stderr)
+def _usage(sentence: str) -> NoReturn:
+    print(sentence, file=sys.stderr)
     raise typer.Exit(question.EXIT_USAGE)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from daemon.backlog import Backlog
@@ -13,34 +15,24 @@ class Meters:
     """Counts what was published, dropped and refused; shows the backlog as it is."""
 
     def __init__(self, registry: CollectorRegistry, backlog: Backlog) -> None:
-        self._points = Counter(
-            "daemon_points_published_total",
-            "Readings that NATS has acknowledged",
-            registry=registry,
+        counter, gauge = partial(Counter, registry=registry), partial(Gauge, registry=registry)
+        self._points = counter(
+            "daemon_points_published_total", "Readings that NATS has acknowledged"
         )
-        self._events = Counter(
-            "daemon_events_published_total", "Events that NATS has acknowledged", registry=registry
+        self._events = counter("daemon_events_published_total", "Events that NATS has acknowledged")
+        self._parking = counter(
+            "daemon_parking_published_total", "Entries and exits that NATS has acknowledged"
         )
-        self._parking = Counter(
-            "daemon_parking_published_total",
-            "Entries and exits that NATS has acknowledged",
-            registry=registry,
+        self._messages = counter(
+            "daemon_messages_published_total", "Messages that NATS has acknowledged"
         )
-        self._messages = Counter(
-            "daemon_messages_published_total",
-            "Messages that NATS has acknowledged",
-            registry=registry,
+        self.dropped = counter(
+            "daemon_dropped_total", "Readings and events given up because the backlog was full"
         )
-        self.dropped = Counter(
-            "daemon_dropped_total",
-            "Readings and events given up because the backlog was full",
-            registry=registry,
-        )
-        self.failures = Counter(
+        self.failures = counter(
             "daemon_publish_failures_total",
             "Attempts to publish that were not acknowledged; the message is sent again",
             ["reason"],
-            registry=registry,
         )
         self.tick_seconds = Histogram(
             "daemon_tick_seconds",
@@ -48,27 +40,19 @@ class Meters:
             ["source"],
             registry=registry,
         )
-        self.ticks_skipped = Counter(
+        self.ticks_skipped = counter(
             "daemon_ticks_skipped_total",
             "Readings not taken because the one before took longer than the interval",
             ["source"],
-            registry=registry,
         )
-        self.source_failures = Counter(
-            "daemon_source_failures_total",
-            "Readings of a source that failed",
-            ["source"],
-            registry=registry,
+        self.source_failures = counter(
+            "daemon_source_failures_total", "Readings of a source that failed", ["source"]
         )
-        points = Gauge(
-            "daemon_backlog_points",
-            "Readings and events that NATS has not acknowledged yet",
-            registry=registry,
+        points = gauge(
+            "daemon_backlog_points", "Readings and events that NATS has not acknowledged yet"
         )
         points.set_function(lambda: backlog.points)
-        size = Gauge(
-            "daemon_backlog_bytes", "Bytes that the backlog holds in memory", registry=registry
-        )
+        size = gauge("daemon_backlog_bytes", "Bytes that the backlog holds in memory")
         size.set_function(lambda: backlog.size)
 
     def published(self, message: Message) -> None:

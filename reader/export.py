@@ -17,7 +17,7 @@ import orjson
 import typer
 
 from spindle import timestamps
-from spindle.errors import InvalidInput, InvalidSettings, StoreError
+from spindle.errors import InvalidInput, StoreError
 from spindle.models import shown
 from spindle.settings import Settings, load
 from spindle.store.base import Bucket, EventRow, Selection, Store
@@ -59,9 +59,7 @@ def export(
         future_ns = int((settings.max_future_seconds + 1) * timestamps.NS)
         end_ns = _time(given.pop("to", None), "to", now_ns + future_ns)
         counted = _export(settings, _selection(given), (start_ns, end_ns), output)
-    except InvalidSettings as error:
-        _end(EXIT_USAGE, *error.mistakes)
-    except InvalidInput as error:
+    except InvalidInput as error:  # all mistakes of the settings, too
         _end(EXIT_USAGE, str(error))
     except (StoreError, OSError) as error:
         _end(EXIT_FAILED, f"nothing more could be written: {error}")
@@ -195,9 +193,8 @@ def _event(row: EventRow) -> dict[str, object]:
     }
 
 
-def _end(code: int, *sentences: str) -> None:
-    for sentence in sentences:
-        print(sentence, file=sys.stderr)
+def _end(code: int, sentence: str) -> None:
+    print(sentence, file=sys.stderr)
     raise typer.Exit(code)
 
 

@@ -76,8 +76,10 @@ median a device stands out.
 
 _KINDS = {
     "Counter": "counter",
+    "counter": "counter",  # a partial, with its registry
     "CounterMetricFamily": "counter",
     "Gauge": "gauge",
+    "gauge": "gauge",
     "GaugeMetricFamily": "gauge",
     "Histogram": "histogram",
     "HistogramMetricFamily": "histogram",

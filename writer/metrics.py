@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -49,31 +50,19 @@ class ParkingMeters:
     """Counts what this matcher recorded and published; shows how many vehicles are inside."""
 
     def __init__(self, registry: CollectorRegistry, inside: Callable[[], int]) -> None:
+        counter = partial(Counter, registry=registry)
         kind = ["kind"]
-        self.recorded = Counter(
-            "parking_events_total", "Entries and exits recorded", kind, registry=registry
+        self.recorded = counter("parking_events_total", "Entries and exits recorded", kind)
+        self.duplicates = counter("parking_duplicates_total", "Entries and exits that came again")
+        self.invalid = counter(
+            "parking_invalid_total", "Entries and exits that break the wire contract"
         )
-        self.duplicates = Counter(
-            "parking_duplicates_total", "Entries and exits that came again", registry=registry
+        self.visits = counter("parking_visits_total", "Visits published", ["status"])
+        self.anomalies = counter(
+            "parking_anomalies_total", "Entries that cannot become visits, now dead letters", kind
         )
-        self.invalid = Counter(
-            "parking_invalid_total",
-            "Entries and exits that break the wire contract",
-            registry=registry,
-        )
-        self.visits = Counter(
-            "parking_visits_total", "Visits published", ["status"], registry=registry
-        )
-        self.anomalies = Counter(
-            "parking_anomalies_total",
-            "Entries that cannot become visits, now dead letters",
-            kind,
-            registry=registry,
-        )
-        self.conflicts = Counter(
-            "parking_conflicts_total",
-            "Times that another matcher changed a plate's state first",
-            registry=registry,
+        self.conflicts = counter(
+            "parking_conflicts_total", "Times that another matcher changed a plate's state first"
         )
         gauge = Gauge("parking_vehicles_inside", "Vehicles inside now", registry=registry)
         gauge.set_function(inside)

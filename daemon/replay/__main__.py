@@ -22,7 +22,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from daemon.messages import Message
 from daemon.replay import files, sending
 from spindle import bus, timestamps
-from spindle.errors import InvalidInput, InvalidSettings
+from spindle.errors import InvalidInput
 from spindle.models import shown
 from spindle.settings import Settings, load
 
@@ -79,9 +79,7 @@ def replay(
         shift_ns = now_ns - counted.newest_ns if shift_to_now else 0
         _keeps(settings.retention_hours, counted, shift_ns, now_ns, moved=shift_to_now)
         asyncio.run(_send(settings, files.found(paths), source, counted, shift_ns))
-    except InvalidSettings as error:
-        _end(EXIT_USAGE, *error.mistakes)
-    except InvalidInput as error:
+    except InvalidInput as error:  # all mistakes of the settings, too
         _end(EXIT_USAGE, str(error))
     except TimeoutError:
         _end(EXIT_AWAY, "NATS does not answer; ./run.sh start starts Spindle")
@@ -187,9 +185,8 @@ def _messages(paths: Sequence[Path], source: files.Source, shift_ns: int) -> Ite
         yield from sending.messages(files.records(path, source), shift_ns)
 
 
-def _end(code: int, *sentences: str) -> None:
-    for sentence in sentences:
-        print(sentence, file=sys.stderr)
+def _end(code: int, sentence: str) -> None:
+    print(sentence, file=sys.stderr)
     raise typer.Exit(code)
 
 

@@ -7,6 +7,7 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import orjson
@@ -38,11 +39,11 @@ class Metrics:
     """The reader's own Prometheus metrics."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self.requests = Counter(
+        counter = partial(Counter, registry=registry)
+        self.requests = counter(
             "reader_requests_total",
             "Questions answered, by query type and status",
             ["query_type", "status"],
-            registry=registry,
         )
         self.seconds = Histogram(
             "reader_request_seconds",
@@ -50,13 +51,9 @@ class Metrics:
             ["query_type"],
             registry=registry,
         )
-        self.busy = Counter(
-            "reader_busy_total", "Questions refused because the reader was busy", registry=registry
-        )
-        self.cached = Counter(
-            "reader_cached_total",
-            "Questions answered by what an identical one had just found",
-            registry=registry,
+        self.busy = counter("reader_busy_total", "Questions refused because the reader was busy")
+        self.cached = counter(
+            "reader_cached_total", "Questions answered by what an identical one had just found"
         )
         self.in_progress = Gauge(
             "reader_in_progress", "Questions being answered now", registry=registry

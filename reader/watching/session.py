@@ -8,6 +8,7 @@ import logging
 import os
 import socket
 import time
+from functools import partial
 from uuid import uuid4
 
 from nats.aio.msg import Msg
@@ -44,21 +45,17 @@ class Metrics:
     """The watch's Prometheus metrics."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self.series = Gauge(
-            "reader_watch_series", "Series that this reader follows", registry=registry
-        )
+        gauge = partial(Gauge, registry=registry)
+        self.series = gauge("reader_watch_series", "Series that this reader follows")
         self.points = Counter(
             "reader_watch_points", "Readings that the watch has taken", registry=registry
         )
-        self.unwatched = Gauge(
+        self.unwatched = gauge(
             "reader_watch_unwatched",
             "Series that no reader follows, because of READER_WATCH_SERIES",
-            registry=registry,
         )
-        self.anomalies = Gauge(
-            "reader_watch_anomalies",
-            "Anomalies that last now, of the whole fleet",
-            registry=registry,
+        self.anomalies = gauge(
+            "reader_watch_anomalies", "Anomalies that last now, of the whole fleet"
         )
 
 
