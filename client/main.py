@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from pathlib import Path
 
 from client import parking_csv
@@ -64,12 +65,17 @@ async def _connected(
         return
     try:
         poller = CriticalPoller(service, client, critical_log)
+        visit_task = VisitCsvTask(service, client, visits)
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(VisitCsvTask(service, client, visits).run(), name="parking")
-            while True:
-                answered = await poller.poll()
-                pause = service.settings.client_poll_seconds
-                if not await service.pause(pause if answered else min(pause, AWAY_SECONDS)):
-                    break
+            polling = service.supervise("poller", partial(_poll, service, poller))
+            tasks.create_task(polling, name="poller")
+            tasks.create_task(service.supervise("visits", visit_task.run), name="visits")
     finally:
         await bus.close(client)
+
+
+async def _poll(service: Service[ClientSettings], poller: CriticalPoller) -> None:
+    going, pause = True, service.settings.client_poll_seconds
+    while going:
+        answered = await poller.poll()
+        going = await service.pause(pause if answered else min(pause, AWAY_SECONDS))

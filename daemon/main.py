@@ -42,11 +42,14 @@ async def main(service: Service[DaemonSettings]) -> None:
 
     log.info("reading %s", ", ".join(settings.sources))
     async with asyncio.TaskGroup() as group:
-        publishing = group.create_task(publisher.run(), name="publisher")
+        publishing = group.create_task(
+            service.supervise("publisher", publisher.run), name="publisher"
+        )
         async with asyncio.TaskGroup() as reading:
             for source in sources:
-                coroutine = tick(service, source, partial(put, source.name), health, meters)
-                reading.create_task(coroutine, name=f"read {source.name}")
+                name = f"read {source.name}"
+                work = partial(tick, service, source, partial(put, source.name), health, meters)
+                reading.create_task(service.supervise(name, work), name=name)
         left = await publisher.drained(DRAIN_SECONDS)
         await tasks.end(publishing)
     if left:

@@ -27,7 +27,7 @@ from daemon.messages import Message
 from daemon.meters import Meters
 from spindle import bus, subjects
 from spindle.service.health import Health
-from spindle.service.tasks import cancelled
+from spindle.service.tasks import cancelled, lasting
 from spindle.settings import Settings
 
 log = logging.getLogger("daemon.publisher")
@@ -91,7 +91,11 @@ class Publisher:
         return self._backlog.points
 
     async def run(self) -> None:
-        """Connect and publish until cancelled."""
+        """Connect and publish until cancelled; may be run again after it ended."""
+        never = asyncio.Event()
+        self._undeclared.set()
+        for lane in self._lanes.values():  # what an earlier run had in flight
+            self._back(lane.disconnected(), "connection")
         client = await bus.connect(self._settings, "daemon", self._connection)
         try:
             inbox = client.new_inbox()
@@ -99,10 +103,16 @@ class Publisher:
             for subject, answer in self._answers.items():
                 await client.subscribe(subject, cb=answer)
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._keep_declared(client), name="declare streams")
-                tasks.create_task(self._watch(), name="watch for late acknowledgements")
-                for name, lane in self._lanes.items():
-                    tasks.create_task(self._send(client, lane, inbox), name=f"publish to {name}")
+                loops = {
+                    "declare streams": self._keep_declared(client),
+                    "watch for late acknowledgements": self._watch(),
+                }
+                loops |= {
+                    f"publish to {name}": self._send(client, lane, inbox)
+                    for name, lane in self._lanes.items()
+                }
+                for name, loop in loops.items():
+                    tasks.create_task(lasting(loop, never), name=name)
         finally:
             await bus.close(client)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+from functools import partial
 
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
@@ -20,6 +22,7 @@ from gateway.server import bind, server
 from gateway.settings import GatewaySettings
 from gateway.stream import Hub
 from spindle import bus
+from spindle.service import tasks
 from spindle.service.run import Service
 
 QUERY_SECONDS = 10.0  # that the reader may take to answer
@@ -31,18 +34,40 @@ READER_AWAY_SECONDS = 1.0  # the same while it is away
 async def main(service: Service[GatewaySettings]) -> None:
     """Answer until told to stop."""
     settings = service.settings
-    socket = bind(settings.host, settings.gateway_http_port)
+    bound = bind(settings.host, settings.gateway_http_port)
     link = Link()
     hub = Hub(stream.MOST_LISTENERS, stream.QUEUE_SIZE)
     catalogue = Catalogue(link, service.health)
-    http = server(application(service, link, hub, catalogue), settings)
-    async with asyncio.TaskGroup() as tasks:
-        serving = tasks.create_task(http.serve(sockets=[socket]), name="http")
-        asking = _talk_to_nats(service, link, hub, catalogue, serving)
-        tasks.create_task(asking, name="nats")
-        await service.stopping.wait()
-        hub.close()
+    app = application(service, link, hub, catalogue)
+    async with asyncio.TaskGroup() as group:
+        http = service.supervise("http", partial(_serve, service, app, hub, bound))
+        serving = group.create_task(http, name="http")
+        asking = partial(_talk_to_nats, service, link, hub, catalogue, serving)
+        group.create_task(service.supervise("connection", asking), name="connection")
+
+
+async def _serve(
+    service: Service[GatewaySettings], app: ASGIApp, hub: Hub, bound: socket.socket
+) -> None:
+    """Answer HTTP until the service stops.
+
+    :param bound: where to listen; uvicorn closes it, so that another is bound for another start.
+    """
+    settings = service.settings
+    if bound.fileno() < 0:
+        bound = bind(settings.host, settings.gateway_http_port)
+    http = server(app, settings)
+    serving = asyncio.create_task(http.serve(sockets=[bound]), name="uvicorn")
+    stop = asyncio.create_task(service.stopping.wait(), name="stop")
+    try:
+        await asyncio.wait((serving, stop), return_when=asyncio.FIRST_COMPLETED)
+        if stop.done():
+            hub.close()
         http.should_exit = True
+        await serving
+    finally:
+        await tasks.end(serving, stop)
+        bound.close()
 
 
 def application(

@@ -134,10 +134,11 @@ class Intake:
 
         What it would still send is delivered to others.
         """
-        if self._subscription is not None:
+        subscription, self._subscription = self._subscription, None
+        if subscription is not None:
             with contextlib.suppress(NatsError, TimeoutError):  # away: it is delivered again
                 async with asyncio.timeout(CLOSE_SECONDS):
-                    await self._subscription.drain()  # type: ignore[no-untyped-call]
+                    await subscription.drain()  # type: ignore[no-untyped-call]
 
 
 def delivery(message: Msg) -> Delivery:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -127,20 +128,23 @@ async def work(
     stopping, drain = service.stopping, DRAIN_SECONDS
     declare = partial(bus.declare, client, service.settings, service.health)
     async with asyncio.TaskGroup() as tasks:
-        for pipeline in pipelines:
-            tasks.create_task(pipeline.run(client, declare, stopping, drain), name=pipeline.stream)
-        tasks.create_task(_expire(service, store, clock), name="retention")
-        drifting = service.supervise("stream check", partial(_declared, service, client))
-        tasks.create_task(drifting, name="stream check")
-        tasks.create_task(Monitor(client, pipelines, service).run(), name="monitor")
-        checking = service.supervise("clock check", partial(clock.run, service, client))
-        tasks.create_task(checking, name="clock check")
         matcher = Matcher(
             client, service.settings, service.health, service.registry, declare, clock
         )
-        matching = tasks.create_task(matcher.run(), name="parking")
+        lasting: dict[str, Callable[[], Coroutine[Any, Any, None]]] = {
+            f"pipeline of {one.stream}": partial(one.run, client, declare, stopping, drain)
+            for one in pipelines
+        }
+        lasting |= {
+            "expiry": partial(_expire, service, store, clock),
+            "stream check": partial(_declared, service, client),
+            "monitor": Monitor(client, pipelines, service).run,
+            "clock check": partial(clock.run, service, client),
+            "matcher": lambda: service.unless_stopped(matcher.run()),
+        }
+        for name, run in lasting.items():
+            tasks.create_task(service.supervise(name, run), name=name)
         await stopping.wait()
-        matching.cancel()
         for pipeline in pipelines:
             pipeline.wake()
 

@@ -94,13 +94,16 @@ class Pipeline(Generic[P]):
         self._intake = intake
         await intake.open()
         self._turned_at = time.monotonic()
-        async with asyncio.TaskGroup() as tasks:
-            while not stopping.is_set():
-                if intake.gone and client.is_connected:
-                    await self._declare_again(intake, declare)
-                await self._turn(client, intake, tasks, asking=True)
-                await self._wait(intake, stopping)
-            await self._drain(client, intake, tasks, drain_seconds)
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                while not stopping.is_set():
+                    if intake.gone and client.is_connected:
+                        await self._declare_again(intake, declare)
+                    await self._turn(client, intake, tasks, asking=True)
+                    await self._wait(intake, stopping)
+                await self._drain(client, intake, tasks, drain_seconds)
+        finally:  # where it is to be run again, what arrives here is not taken by anybody
+            await intake.close()
 
     async def _turn(
         self, client: Client, intake: Intake, tasks: asyncio.TaskGroup, *, asking: bool
@@ -185,7 +188,11 @@ class Pipeline(Generic[P]):
         self._points_per_message += (max(1.0, mean) - self._points_per_message) * 0.2
 
     async def _store(self, write: Write[P]) -> None:
-        answer = await self._try(write)
+        try:
+            answer = await self._try(write)
+        except asyncio.CancelledError:  # it may or may not have been stored: it is written again
+            self.core.answer(write, Answer(Outcome.LATER, "interrupted"), time.monotonic())
+            raise
         self.core.answer(write, answer, time.monotonic())
         if answer.outcome in {Outcome.LATER, Outcome.DENIED}:
             self._health.failing("store", answer.reason, self.stream)
@@ -213,8 +220,13 @@ class Pipeline(Generic[P]):
             )
         except BusUnavailable as error:
             self._health.failing("deadletters", str(error), self.stream)
-            await asyncio.sleep(LETTER_PAUSE_SECONDS)
+            try:
+                await asyncio.sleep(LETTER_PAUSE_SECONDS)
+            finally:
+                self.core.letter_failed(letter)
+        except asyncio.CancelledError:  # it may or may not have been kept
             self.core.letter_failed(letter)
+            raise
         else:
             self._health.ok("deadletters", self.stream)
             self.core.letter_kept(letter, duplicate=duplicate)

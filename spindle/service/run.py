@@ -100,7 +100,7 @@ class Service(Generic[S]):
 
     async def unless_stopped(self, work: Coroutine[Any, Any, T]) -> T | None:
         """The result of ``work``, or None when a stop came first (``work`` is then cancelled)."""
-        task = asyncio.create_task(work, name=f"{self.name} start")
+        task = asyncio.create_task(work, name=f"{self.name} until stopped")
         stop = asyncio.create_task(self.stopping.wait(), name="stop")
         try:
             await asyncio.wait((task, stop), return_when=asyncio.FIRST_COMPLETED)

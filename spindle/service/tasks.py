@@ -68,14 +68,17 @@ async def lasting(work: Coroutine[Any, Any, None], stopping: asyncio.Event) -> N
 
     :raises EndedEarly: the work ended, though it was not told to.
     """
+    task = asyncio.current_task()
+    name = task.get_name() if task else "a task"
+    inner = asyncio.create_task(work, name=name)  # so that its own cancellation is not the group's
     try:
-        await work
-    except asyncio.CancelledError:
-        if cancelled():
-            raise
+        await asyncio.wait((inner,))
+    finally:
+        (result,) = await end(inner)
+    if isinstance(result, Exception):
+        raise result
     if not stopping.is_set():
-        task = asyncio.current_task()
-        raise EndedEarly(f"{task.get_name() if task else 'a task'} ended before the stop")
+        raise EndedEarly(f"{name} ended before the stop")
 
 
 async def supervise(

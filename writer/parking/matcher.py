@@ -28,7 +28,7 @@ from spindle.bus import buckets
 from spindle.errors import BusUnavailable
 from spindle.models import MAX_PAYLOAD_BYTES
 from spindle.service.health import Health
-from spindle.service.tasks import cancelled
+from spindle.service.tasks import cancelled, lasting
 from spindle.timestamps import NS
 from writer import deadletter
 from writer.batch import Mistake, gathered
@@ -98,9 +98,11 @@ class Matcher:
 
     async def run(self) -> None:
         """Match until cancelled. What is not done then stays where the next one finds it."""
+        never = asyncio.Event()
         async with asyncio.TaskGroup() as tasks:
             for name, work in (("take", self._take), ("watch", self._watch), ("end", self._end)):
-                tasks.create_task(self._again(name, work, tasks), name=f"parking: {name}")
+                loop = lasting(self._again(name, work, tasks), never)
+                tasks.create_task(loop, name=f"parking: {name}")
 
     async def _again(
         self,
