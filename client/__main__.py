@@ -10,7 +10,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from client import deadletters_cli
+from client import deadletters_cli, decide
 from client import inject as injection
 from client import query as question
 from client.main import PARTS, main
@@ -20,6 +20,7 @@ from spindle.service.run import run
 from spindle.settings import load
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+app.command()(decide.acknowledge)
 app.add_typer(deadletters_cli.app, name="deadletters")
 
 

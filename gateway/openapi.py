@@ -17,6 +17,7 @@ _REASONS = {
     403: "A page of another origin asks (GATEWAY_CORS_ORIGINS), or under a name that is not the "
     "gateway's (GATEWAY_ALLOWED_HOSTS).",
     404: "There is no such path or query type.",
+    405: "The question changes something, and takes a POST.",
     408: "The body did not come in time.",
     409: "The Idempotency-Key was used for another visit.",
     413: "The body is too large (GATEWAY_MAX_BODY_BYTES).",
@@ -47,7 +48,7 @@ QUESTION_BODY: dict[str, Any] = {
     "required": ["query_type"],
     "properties": {
         "query_type": {"type": "string"},
-        "params": {"type": "object", "description": "See GET /api/v1/<query_type>."},
+        "params": {"type": ["object", "null"], "description": "See GET /api/v1/<query_type>."},
     },
 }
 
@@ -135,7 +136,9 @@ def with_questions(
         query = {**paths["/api/v1/query"], "post": _query(paths["/api/v1/query"], questions)}
         paths["/api/v1/query"] = query
     for name, question in questions.items():
-        paths[QUERY_PATH.format(name)] = {"get": _operation(question)}
+        paths[QUERY_PATH.format(name)] = (
+            {"post": _change(question)} if question.changes else {"get": _operation(question)}
+        )
     components = dict(document.get("components", {}))
     components["schemas"] = {
         **components.get("schemas", {}),
@@ -168,6 +171,17 @@ def _operation(question: Question) -> dict[str, Any]:
         "parameters": [_parameter(each, question.example) for each in question.parameters],
         "responses": {str(code): response for code, response in responses.items()},
     }
+
+
+def _change(question: Question) -> dict[str, Any]:
+    """What changes something: its params are a body."""
+    operation = _operation(question)
+    asked = operation.pop("parameters")
+    properties = {
+        each["name"]: {**each["schema"], "description": each["description"]} for each in asked
+    }
+    schema = {"type": ["object", "null"], "properties": properties}
+    return {**operation, **body(schema, example=dict(question.example))}
 
 
 def _parameter(parameter: Mapping[str, Any], example: Mapping[str, Any]) -> dict[str, Any]:

@@ -40,6 +40,7 @@ class Question:
     :ivar reply: what ``data`` is, in words.
     :ivar example: parameters of a typical question.
     :ivar example_reply: an answer to it, as it is sent; None where the reader tells none.
+    :ivar changes: it changes something, and takes a POST.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Question:
     reply: str = ""
     example: Mapping[str, Any] = field(default_factory=dict)
     example_reply: Any = None
+    changes: bool = False
 
 
 def read(info: bytes) -> dict[str, Question]:
@@ -78,6 +80,7 @@ def _question(name: str, metadata: Mapping[str, str]) -> Question:
         metadata.get("reply", ""),
         example,
         example_reply,
+        "changes" in metadata,
     )
 
 
@@ -105,7 +108,7 @@ class Catalogue:
 
 
 def from_query_string(query_type: str, pairs: Iterable[tuple[str, str]]) -> bytes:
-    """``?key=value`` as a question; the reader knows what is a number.
+    """``?key=value`` as a question, which changes nothing; the reader knows what is a number.
 
     :raises Failed: 404 no such query type, 400 a parameter comes twice.
     """
@@ -117,9 +120,23 @@ def from_query_string(query_type: str, pairs: Iterable[tuple[str, str]]) -> byte
             raise Failed(400, f"{shown(key)} is given twice")
         params[key] = value
     try:
-        return orjson.dumps({"query_type": query_type, "params": params})
+        return orjson.dumps({"query_type": query_type, "params": params, "read_only": True})
     except orjson.JSONEncodeError:  # half of a surrogate pair
         raise Failed(400, "the parameters are not valid UTF-8") from None
+
+
+def from_body(query_type: str, body: bytes) -> bytes:
+    """A body of params as a question.
+
+    :raises Failed: 404 no such query type, 400 the body is no JSON object.
+    """
+    if QUERY_TYPE.fullmatch(query_type) is None:
+        raise Failed(404, f"there is no query type {shown(query_type)}")
+    try:
+        params = orjson.loads(body or b"{}")
+    except orjson.JSONDecodeError as error:
+        raise Failed(400, f"the body is not JSON: {error.msg}") from None
+    return orjson.dumps({"query_type": query_type, "params": params})
 
 
 class Questions:
@@ -130,9 +147,12 @@ class Questions:
         self._catalogue = catalogue
         self._timeout = timeout_seconds
 
-    async def ask(self, question: bytes, query_type: str | None = None) -> Response:
+    async def ask(
+        self, question: bytes, query_type: str | None = None, *, read_only: bool = False
+    ) -> Response:
         """The reader's reply with the status that fits it.
 
+        :param read_only: the question may change nothing, and says so.
         :param query_type: where the path names it: one that does not exist is then 404.
         :raises Failed: there is no reply.
         """
@@ -147,4 +167,6 @@ class Questions:
         if status == 400 and query_type is not None and known and query_type not in known:
             status = 404
         extra = {"Retry-After": "1"} if status in (429, 503) else None
+        if status == 400 and read_only and query_type in known and known[query_type].changes:
+            status, extra = 405, {"Allow": "POST"}
         return Response(reply, status, extra, JSON)

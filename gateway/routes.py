@@ -18,7 +18,7 @@ from gateway.assets import PREFIX, Assets
 from gateway.link import NATS_AWAY, Link
 from gateway.manual_visits import ManualVisits
 from gateway.metrics import ParkingCollector
-from gateway.questions import Catalogue, Questions, from_query_string
+from gateway.questions import Catalogue, Questions, from_body, from_query_string
 from gateway.replies import JSON, Failed, away
 from gateway.settings import GatewaySettings
 from gateway.stream import HEARTBEAT_SECONDS, EventStream, Hub
@@ -242,7 +242,7 @@ def add_questions(app: FastAPI, deps: RouteDeps) -> None:
         "/api/v1/{query_type}",
         tags=["questions"],
         summary="One question; its params as ?key=value.",
-        responses={200: openapi.answer(), **openapi.failures(400, 404, 502, 503, 504)},
+        responses={200: openapi.answer(), **openapi.failures(400, 404, 405, 502, 503, 504)},
         openapi_extra=openapi.parameter(
             "path", "query_type", "What is asked.", "device_health", required=True
         ),
@@ -250,4 +250,16 @@ def add_questions(app: FastAPI, deps: RouteDeps) -> None:
     async def question(request: Request) -> Response:
         query_type = request.path_params["query_type"]
         asked = from_query_string(query_type, request.query_params.multi_items())
+        return await deps.questions.ask(asked, query_type, read_only=True)
+
+    @app.post(
+        "/api/v1/{query_type}",
+        tags=["questions"],
+        summary="The same with its params as JSON; what changes something takes nothing else.",
+        responses={200: openapi.answer(), **failures, **openapi.failures(403)},
+        openapi_extra=openapi.body({"type": ["object", "null"]}),
+    )
+    async def question_of_body(request: Request) -> Response:
+        query_type = request.path_params["query_type"]
+        asked = from_body(query_type, await _body(request, deps.settings))
         return await deps.questions.ask(asked, query_type)

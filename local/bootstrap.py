@@ -46,6 +46,8 @@ usage: ./run.sh [command]
                         follow the logs of all services or of one
   query [<query_type>] [key=value ...] [--json]
                         ask: fleet_health, devices, ...; query alone lists the questions
+  acknowledge DEVICE [REASON] [--until WHEN] [--note TEXT] | --list
+                        a known reason stops alarming until it gets worse
   inject <fault> device_id=<simulated device> [for=5m] [--json]
                         let a simulated device overheat, slow_disk, silent, ..., or: stop
   deadletters list|show|replay|purge
@@ -78,7 +80,7 @@ SPINDLE_MODE=local or docker forces one. Settings: .env.example
 #: Verbs by the program that has them.
 LOCAL = (
     *("init", "build", "start", "stop", "restart", "all", "status", "logs", "query"),
-    *("inject", "deadletters", "repair", "backup", "restore", "export", "replay"),
+    *("acknowledge", "inject", "deadletters", "repair", "backup", "restore", "export", "replay"),
 )
 TOOLS = ("test", "check", "check-drive", "bench", "score", "replace", "env-example", "reference")
 #: What only looks, or ends what runs: it never installs or changes anything.
@@ -88,6 +90,7 @@ LOOKING = {
     "logs": EXIT_FAILED,
     "query": EXIT_AWAY,
     "deadletters": EXIT_AWAY,
+    "acknowledge": EXIT_AWAY,
 }
 
 #: Debian packages, and the program of each, that a verb uses where it can have them.

@@ -245,6 +245,12 @@ def inject(context: typer.Context) -> None:
     _ask_as_client("inject", context.args)
 
 
+@app.command(context_settings=_HANDED_ON)
+def acknowledge(context: typer.Context) -> None:
+    """A known reason stops alarming until it gets worse: DEVICE [REASON], or --list."""
+    _ask_as_client("acknowledge", context.args)
+
+
 @app.command()
 def repair() -> None:
     """Make the writer's consumers anew; nothing that waits is lost."""

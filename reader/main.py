@@ -17,9 +17,10 @@ from reader.answering.replies import Failure
 from reader.answering.runner import QuestionRunner
 from reader.lookups.device_gauges import DeviceGauges
 from reader.lookups.examiner import Examiner
-from reader.lookups.facts_follower import FactsFollower, without_hidden
+from reader.lookups.followed_buckets import followers
 from reader.lookups.known_facts import KnownFacts
 from reader.lookups.newest_snapshot import NewestSnapshot
+from reader.lookups.shown_store import without_hidden
 from reader.lookups.store_ready import StoreReady
 from reader.lookups.watch_findings import WatchFindings
 from reader.questions import manual
@@ -81,11 +82,11 @@ async def answer_from(store: Store, service: Service[ReaderSettings]) -> None:
 async def _serve(runner: QuestionRunner, deps: WatchDeps) -> None:
     """Answer, and watch, until stopping; what was taken by then is still answered."""
     client, service = deps.client, deps.service
-    facts = FactsFollower(deps.findings.facts, client, service)
+    following = followers(deps.findings, client, service)
     async with asyncio.TaskGroup() as answers:
-        following = service.supervise("facts", facts.run, expected=AWAY)
-        answers.create_task(following, name="facts")
-        await facts.first_read()
+        for name, follower in following.items():
+            answers.create_task(service.supervise(name, follower.run, expected=AWAY), name=name)
+        await asyncio.gather(*(each.first_read() for each in following.values()))
         if service.settings.reader_watch:
             watch = service.supervise("watch", Watch(deps).run, expected=AWAY)
             answers.create_task(watch, name="watch")

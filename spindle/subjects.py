@@ -35,6 +35,7 @@ PARKING_BUCKET = "parking"  # vehicles inside, by plate
 PARKING_TOTALS_BUCKET = "parking_totals"
 PARKING_TOTALS_KEY = "visits"
 DEVICES_BUCKET = "devices"  # the newest facts of each device, by <sourceDevice>.<deviceId>
+DECISIONS_BUCKET = "decisions"  # what people decided about devices
 WATCH_BUCKET = "reader_watch"  # what the readers' watch knows
 GATEWAY_KEYS_BUCKET = "gateway_keys"  # Idempotency-Keys
 

@@ -88,6 +88,7 @@ function judged(place, health) {
     h("span", { class: "score" }, `score ${health.score ?? "–"}`)),
   health.reasons.length ? h("ul", { class: "reasons" }, health.reasons.map((reason) => h("li", {},
     badge(reason.severity), h("div", {}, h("p", {}, reason.message),
+      reason.acknowledged ? h("p", { class: "sub" }, `Known: it would be ${reason.acknowledged}.`) : "",
       advice(reason) ? h("p", { class: "sub" }, `What to do: ${advice(reason)}`) : "")))) : "");
 }
 
@@ -202,6 +203,7 @@ async function offer(place, who, refresh) {
   }, label);
   const found = [];
   if (await knows("acknowledge")) found.push(act("acknowledge", "Acknowledge until it gets worse"));
+  if (await knows("revoke")) found.push(act("revoke", "Let it alarm again"));
   if (await knows("retire")) found.push(act("retire", "Retire", `Retire ${who.device_id}? It is then no longer watched.`));
   if (found.length) place.append(h("div", { class: "tools" }, found), said);
 }

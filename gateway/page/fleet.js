@@ -75,8 +75,13 @@ export function create(root, _args, refresh) {
 
   function drawWorst(fleet, wanted) {
     const found = fleet.devices.filter(wanted);
+    const known = look.text || look.state ? [] : fleet.acknowledged ?? [];
+    const calm = known.length ? "Nothing alarms." : "Every device is well.";
+    const quiet = known.length ? h("details", {}, h("summary", {}, `${known.length} known, quiet until worse`),
+      h("ul", { class: "reasons" }, known.map((each) => h("li", {}, badge(each.severity), h("div", {},
+        h("a", { href: deviceLink(each.source_device, each.device) }, each.device), h("p", {}, each.message)))))) : "";
     if (!found.length) {
-      put(worst, look.text || look.state ? "" : h("p", { class: "calm" }, sign("ok"), "Every device is well."));
+      put(worst, look.text || look.state ? "" : h("p", { class: "calm" }, sign("ok"), calm), quiet);
       return;
     }
     const listed = look.all ? found : found.slice(0, WORST);
@@ -88,7 +93,7 @@ export function create(root, _args, refresh) {
           device.since ? since(device.since) : "")))),
       found.length > WORST
         ? h("button", { type: "button", class: "quiet", "data-all": "" },
-          look.all ? "Show fewer" : `Show all ${found.length}`) : "");
+          look.all ? "Show fewer" : `Show all ${found.length}`) : "", quiet);
   }
   worst.addEventListener("click", (event) => {
     if (!event.target.closest("[data-all]")) return;

@@ -124,10 +124,14 @@ USERS = (
             *("health.changed.>", "events.event.>", subjects.WRITER_LEDGER),
             *_known(),
             *_owns(subjects.WATCH_BUCKET),
+            *_owns(subjects.DECISIONS_BUCKET),
             *_reads(subjects.DEVICES_BUCKET),
             *_reads(subjects.PARKING_BUCKET),
         ),
-        subscribe=("reader.>", "$SRV.>", "events.>"),
+        subscribe=(
+            *("reader.>", "$SRV.>", "events.>"),
+            subjects.bucket_subject(subjects.DECISIONS_BUCKET, ">"),
+        ),
         answers=True,
     ),
     User(

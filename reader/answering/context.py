@@ -57,6 +57,7 @@ class Query(Generic[P]):
     :ivar example: parameters of a typical question.
     :ivar example_reply: JSON of an answer to it: every key, and one row of each list.
     :ivar needs_store: False where the answer does not come from the store.
+    :ivar changes: it changes something: over HTTP it takes a POST, and its answers are not shared.
     """
 
     name: str
@@ -67,3 +68,4 @@ class Query(Generic[P]):
     example_reply: str
     handler: Callable[[QueryContext, P], Awaitable[Answer]]
     needs_store: bool = True
+    changes: bool = False

@@ -25,7 +25,7 @@ from pydantic_core import ErrorDetails
 
 from spindle import timestamps
 from spindle.errors import InvalidQuery
-from spindle.models import NAME_EXPECTED, PLATE_EXPECTED, Name, Plate, sentence_of, shown
+from spindle.models import MAX_ID, NAME_EXPECTED, PLATE_EXPECTED, Name, Plate, sentence_of, shown
 from spindle.store.base import DeviceKey, Selection
 
 LONGEST_MINUTES = 5_256_000.0  # ten years
@@ -39,6 +39,12 @@ def _number(value: object) -> object:
         raise ValueError("expected a number")  # noqa: TRY004 - pydantic reports these
     if isinstance(value, str) and len(value) > _LONGEST_NUMBER:
         raise ValueError("expected a number")
+    return value
+
+
+def _valid_note(value: str) -> str:
+    if not value.isprintable():
+        raise ValueError("expected one printable line")
     return value
 
 
@@ -62,6 +68,8 @@ def _clamped_criticality(value: object) -> object:
 #: Criticalities are 1 to 10, so 0 asks for all, 11 for the highest, and 8.9 for 9 and more.
 Criticality = Annotated[int, BeforeValidator(_clamped_criticality), Field(ge=1, le=10)]
 Whole = Annotated[int, BeforeValidator(_number)]
+#: One line for people; it never reaches a store.
+Note = Annotated[str, Field(max_length=MAX_ID), AfterValidator(_valid_note)]
 Number = Annotated[float, BeforeValidator(_number)]
 Minutes = Annotated[Number, Field(gt=0, le=LONGEST_MINUTES)]
 
@@ -159,6 +167,8 @@ def allowed(field: FieldInfo) -> str:
     if kind is str:
         if Time in get_args(field.annotation):
             return timestamps.EXPECTED
+        if Note in get_args(field.annotation):
+            return f"one line of up to {MAX_ID} characters"
         return PLATE_EXPECTED if Plate in get_args(field.annotation) else NAME_EXPECTED
     noun = "a whole number" if kind is int else "a number"
     low, high = bounds.get("ge"), bounds.get("le")

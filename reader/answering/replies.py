@@ -12,7 +12,7 @@ from typing import Any
 
 import orjson
 
-from spindle.errors import Busy, InvalidInput, StoreError
+from spindle.errors import BusUnavailable, Busy, InvalidInput, StoreError
 
 LONGEST_MESSAGE = 1000  # characters; an answer never repeats a megabyte to whoever sent it
 
@@ -59,7 +59,7 @@ def failure(error: BaseException) -> Failure:
         code, status = "400", "invalid"
     elif isinstance(error, Busy):
         code, status = "429", "busy"
-    elif isinstance(error, StoreError):
+    elif isinstance(error, StoreError | BusUnavailable):
         code, status = "503", "unavailable"
     elif isinstance(error, TimedOut):
         code, status = "504", "timeout"

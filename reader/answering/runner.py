@@ -32,6 +32,7 @@ MOST_AT_ONCE = 256
 #: cost one query, and a person does not see the difference.
 SHARED_SECONDS = 1.0
 _SHARED_ANSWERS, _SHARED_BYTES = 10_000, 32 * 2**20
+READ_ONLY = "read_only"  #: key of a question that may change nothing, as a GET
 _HEADROOM = 4096  # bytes of a message that are not the reply: subject and headers
 
 
@@ -108,6 +109,11 @@ class QuestionRunner:
         ignored = (*extra, *params.ignored(query.params, given))
         if query.needs_store:
             self._store_ready.require()
+        if query.changes:
+            try:
+                return await self._reply(query, asked, ignored)
+            finally:
+                self._shared.clear()  # what was answered before may be otherwise now
         same = query.name, asked, ignored
         if self._shared.has(same):
             self._metrics.cached.inc()
@@ -168,7 +174,9 @@ def question(
     if "query_type" not in asked:
         raise InvalidQuery(f"query_type: missing, expected one of {', '.join(queries)}")
     query = named(queries, asked["query_type"])
-    extra = [key[:64] for key in asked if key not in ("query_type", "params")]
+    if query.changes and asked.get(READ_ONLY):
+        raise InvalidQuery(f"{query.name} changes something: over HTTP it takes a POST")
+    extra = [key[:64] for key in asked if key not in ("query_type", "params", READ_ONLY)]
     return query, asked.get("params"), extra[:20]
 
 

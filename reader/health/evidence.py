@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from reader.detection.findings import Finding, State
+from reader.health.acknowledged import Acknowledgement
 from reader.health.limits import Limits, Thresholds
 from reader.health.reasons import Reason
 from reader.health.smart import DRIVE_LIMITS, Drive, Growth
@@ -81,6 +82,7 @@ class Evidence:
     :ivar previous_state: of the devices that were not ok when they were last judged.
     :ivar resolved_events: events that earlier looks found to be over; they stay so.
     :ivar growths: how much more SMART counters are than they were, by device and metric type.
+    :ivar acknowledged: reasons that somebody knows of, by class and device id.
     """
 
     readings: Sequence[Latest]
@@ -93,6 +95,7 @@ class Evidence:
     previous_state: Mapping[DeviceKey, PreviousState] = field(default_factory=dict)
     resolved_events: Container[EventKey] = frozenset()
     growths: Mapping[DeviceKey, Mapping[str, Growth]] = field(default_factory=dict)
+    acknowledged: Mapping[tuple[str, str], Sequence[Acknowledgement]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

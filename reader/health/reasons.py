@@ -15,6 +15,8 @@ from spindle.timestamps import NS, duration
 
 CRITICAL_EVENT = 8  #: criticality from which an event makes its device critical
 ANOMALY = "Anomaly"  #: type of the events that the reader itself publishes
+SILENCE = "Silence"  #: name of the reason that no reading comes
+CLOCK = "Clock"  #: and of the one that readings are dated after now
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +27,7 @@ class Reason:
     :ivar limit: the threshold it reached, in the same unit.
     :ivar time: of the reading or event, RFC 3339.
     :ivar since: when it began, RFC 3339.
+    :ivar acknowledged: the severity that it would have, had nobody acknowledged it.
     """
 
     source_device: str
@@ -39,6 +42,12 @@ class Reason:
     time: str | None
     since: str | None
     message: str
+    acknowledged: State | None = None
+
+    @property
+    def name(self) -> str:
+        """What it is about: a metric type, an event type, ``Silence`` or ``Clock``."""
+        return self.metric_type or self.event_type or (CLOCK if self.since is None else SILENCE)
 
 
 def row(reason: Reason) -> dict[str, Any]:

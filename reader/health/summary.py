@@ -66,6 +66,7 @@ def of_fleet(
 
     Arrays and devices come worst first, the real ones before the simulated. ``health`` and
     ``counts`` are of the real devices; ``simulated`` has those of the others, if there are any.
+    Beside them ``acknowledged``: the reasons that somebody knows of, if there are any.
 
     :param state: only devices and arrays in this state are listed; None for those not ok.
     :param limit: at most so many of each.
@@ -86,7 +87,29 @@ def of_fleet(
         "matching": len(chosen),
         "devices": [_listed(unit) for unit in chosen[:limit]],
         "arrays": arrays[:limit],
+        **({"acknowledged": known[:limit]} if (known := _acknowledged([*real, *invented])) else {}),
     }
+
+
+def _acknowledged(units: Sequence[Unit]) -> list[dict[str, Any]]:
+    """What would alarm had nobody acknowledged it, the worst first."""
+    found = [
+        (unit, reason)
+        for unit in sorted(units, key=worst_first)
+        for reason in unit.reasons
+        if reason.acknowledged is not None
+    ]
+    found.sort(key=lambda each: -RANK[each[1].acknowledged or "ok"])
+    return [
+        {
+            "device": unit.device_id,
+            "source_device": unit.source_device,
+            "array_id": unit.array_id or None,
+            "severity": reason.acknowledged,
+            "message": reason.message,
+        }
+        for unit, reason in found
+    ]
 
 
 def _counted(units: Sequence[Unit]) -> dict[str, Any]:

@@ -16,10 +16,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from reader.detection.findings import RANK, State
+from reader.health import acknowledged, recovery, smart_evidence
 from reader.health import reasons as why
-from reader.health import recovery, smart_evidence
 from reader.health.evidence import Evidence, Rules, Unit, event_key, last_state
-from reader.health.hosts import Heard, apart
+from reader.health.hosts import Heard, apart, is_own
 from reader.health.hysteresis import held_since
 from reader.health.limits import Limit, Limits
 from reader.health.reasons import Reason, worst_first
@@ -150,6 +150,10 @@ class _Judgement:
             unsure = SMART_UNSURE_NS if smart else UNSURE_NS
             self.unknown_ns = self.warn_ns = max(rules.stale_ns, unsure)
 
+        said = evidence.acknowledged.get(self.key[:2], ())
+        own = is_own(self.key.device_id)  # what is known of such a drive moves with it
+        self.known = {e.reason: e for e in said if own or e.array_id == self.key.array_id}
+
     def _usual_interval(self) -> float | None:
         known = [
             i for key in self.heard.keys if (i := self.evidence.intervals.get(key)) is not None
@@ -186,6 +190,8 @@ class _Judgement:
             right = self.readings and silent <= self.warn_ns
             reasons.append(why.clock_ahead(late, self.now_ns, "ok" if right else "warning"))
         reasons += self._from_events()
+        if self.known:
+            reasons = [acknowledged.applied(each, self.known, self.now_ns) for each in reasons]
         reasons.sort(key=worst_first)
         state = reasons[0].severity if reasons else "ok"
         return self._as_unit(state, tuple(reasons))
@@ -290,12 +296,18 @@ class _Judgement:
         self.resolved = tuple(
             e for e in lately if event_key(e) in known or self._is_back(e) or recovery.resolves(e)
         )
-        counted = [event for event in lately if event not in self.resolved]
+        lasting = [event for event in lately if event not in self.resolved]
+        counted = [event for event in lasting if not self._is_acknowledged(event)] or lasting
         severity: State = "critical" if counted else "ok"
         among = counted or lately or self.events
         recent = [e for e in among if among[0].time_ns - e.time_ns <= CALM_NS]
         told = max(recent, key=lambda event: (event.criticality, event.time_ns))
         return [why.critical_event(told, among[-1].time_ns, severity, self.now_ns)]
+
+    def _is_acknowledged(self, event: EventRow) -> bool:
+        """So that what somebody knows of does not stand before another event."""
+        said = self.known.get(event.event_type)
+        return said is not None and event.time_ns <= said.time_ns
 
 
 def score(state: State, reasons: Sequence[Reason]) -> int:

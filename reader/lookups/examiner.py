@@ -109,6 +109,7 @@ class Examiner:
             previous_state=self.watch_findings.previous_states,
             resolved_events=self.close_looks.resolved_events,
             silences=self.silences.over,
+            acknowledged=self.watch_findings.decisions.acknowledged,
         )
         units = await self._judge(store, evidence, now_ns, of_one=which.device_id is not None)
         return [unit for unit in units if array_id in (None, unit.array_id)]

@@ -59,6 +59,12 @@ class SingleFlight(Generic[K, V]):
             return await asyncio.shield(shared)
         return await self._find(question, find)
 
+    def clear(self) -> None:
+        """Keep no answer, also of those on their way."""
+        self._kept.clear()
+        self._bytes = 0
+        self._on_their_way = {}
+
     async def _find(self, question: K, find: Callable[[], Awaitable[V]]) -> V:
         shared: asyncio.Future[V] = asyncio.get_running_loop().create_future()
         self._on_their_way[question] = shared
@@ -72,10 +78,12 @@ class SingleFlight(Generic[K, V]):
             raise
         else:
             shared.set_result(answer)
-            self._keep(question, good_until, answer)
+            if self._on_their_way.get(question) is shared:  # not cleared meanwhile
+                self._keep(question, good_until, answer)
             return answer
         finally:
-            del self._on_their_way[question]
+            if self._on_their_way.get(question) is shared:
+                del self._on_their_way[question]
 
     def _good(self, question: K) -> tuple[float, V] | None:
         self._drop_old()

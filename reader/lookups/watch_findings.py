@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from reader.detection.anomaly import Anomaly
 from reader.detection.findings import Finding
 from reader.health.evidence import PreviousState
+from reader.lookups.decisions import Decisions
 from reader.lookups.known_facts import KnownFacts
 from spindle.store.base import DeviceKey, SeriesKey
 
@@ -24,6 +25,7 @@ class WatchFindings:
     :ivar lasting: the findings that still last, by device.
     :ivar previous_states: devices that were not ok when the watch last judged the fleet.
     :ivar facts: what devices say they are.
+    :ivar decisions: what people decided about them.
     """
 
     watching: bool = False
@@ -34,3 +36,4 @@ class WatchFindings:
     lasting: Mapping[DeviceKey, Sequence[Finding]] = field(default_factory=dict)
     previous_states: Mapping[DeviceKey, PreviousState] = field(default_factory=dict)
     facts: KnownFacts = field(default_factory=KnownFacts)
+    decisions: Decisions = field(default_factory=Decisions)

@@ -31,7 +31,8 @@ _EXAMPLE_REPLY = """
 "array_id": "array1", "metric_type": "DiskTemp", "event_type": null, "value": 68.81,
 "unit": "degC", "limit": 60.0, "severity": "critical",
 "time": "2026-11-23T05:26:56.003020285Z", "since": "2026-11-23T05:26:15Z",
-"message": "DiskTemp 68.81 degC, at or above 60 degC (critical) for 41 s"}]}}
+"message": "DiskTemp 68.81 degC, at or above 60 degC (critical) for 41 s",
+"acknowledged": null}]}}
 """
 
 QUESTIONS = (
@@ -42,7 +43,8 @@ QUESTIONS = (
         params=HealthParams,
         reply="{device, health, score, since, source_device, last_seen, counts, reasons}, reasons "
         "worst first: a list of {source_device, device, array_id, metric_type, event_type, value, "
-        "unit, limit, severity, time, since, message}; `note` where several units have the name",
+        "unit, limit, severity, time, since, message, acknowledged}; `note` where several units "
+        "have the name",
         example={"source_device": "DiskUnit"},
         example_reply=_EXAMPLE_REPLY,
         handler=_device_health,

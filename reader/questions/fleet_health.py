@@ -40,7 +40,7 @@ _EXAMPLE_REPLY = """
 "event_type": null, "value": 68.81, "unit": "degC", "limit": 60.0, "severity": "critical",
 "time": "2026-11-23T05:26:56.003020285Z",
 "since": "2026-11-23T05:26:15Z",
-"message": "DiskTemp 68.81 degC, at or above 60 degC (critical) for 41 s"}]}],
+"message": "DiskTemp 68.81 degC, at or above 60 degC (critical) for 41 s", "acknowledged": null}]}],
 "arrays": [{"array_id": "array1", "health": "critical", "score": 19, "counts": {"ok": 6,
 "unknown": 0, "warning": 0, "critical": 1}, "worst": "array1-disk3",
 "message": "1 critical of 7 devices, worst array1-disk3: DiskTemp 68.81 degC, at or above 60 degC \
@@ -53,7 +53,8 @@ QUESTIONS = (
         description="Which devices and arrays are in trouble, the worst first, and how many are "
         "well?",
         params=FleetParams,
-        reply="{health, devices_known, counts, simulated, listed, matching, devices, arrays}: "
+        reply="{health, devices_known, counts, simulated, listed, matching, devices, arrays, "
+        "acknowledged}: "
         "health and counts are of the real devices, simulated has {health, devices_known, counts} "
         "of those that do not exist, where there are any; devices is a list of {device, "
         "source_device, array_id, health, score, since, last_seen, reasons}, arrays one of "

@@ -51,6 +51,7 @@ def metadata(query: Query[Any]) -> dict[str, str]:
         "params": orjson.dumps(parameters(query)).decode(),
         "reply": query.reply,
         "example": orjson.dumps(query.example).decode(),
+        **({"changes": "true"} if query.changes else {}),
         "example_reply": orjson.dumps(orjson.loads(query.example_reply)).decode(),
     }
 

@@ -13,7 +13,8 @@ from local.layout import ROOT
 from tests.e2e.test_run_local import Checkout, _checkout
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs" / "tasks").glob("*.md"))]
-#: They take files, or what was stored of a certain device; tests of their own give them such.
+#: They take files, or what was stored of a certain device; tests of their own give them such. So
+#: do those that name a <device>.
 WITH_FILES = ("replay", "export")
 pytestmark = pytest.mark.timeout(400)  # each command is a process, and some start the pipeline
 
@@ -22,7 +23,8 @@ def commands(page: Path) -> list[list[str]]:
     """The words of each command that stands on a line of its own, without what is said of it."""
     lines = re.findall(r"^ {4,}\./run\.sh (\S.*?)(?: {2,}.*)?$", page.read_text(), re.MULTILINE)
     typed = [shlex.split(line) for line in lines]
-    return [words for words in typed if words[0] not in WITH_FILES]
+    named = [words for words in typed if not any(word.startswith("<") for word in words)]
+    return [words for words in named if words[0] not in WITH_FILES]
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,97 @@
+"""``acknowledge`` and ``devices`` on the command line: what people decide about devices."""
+
+from __future__ import annotations
+
+import re
+import sys
+import time
+from typing import Annotated, NoReturn
+
+import typer
+
+from client import query
+from client.settings import ClientSettings
+from spindle import timestamps
+from spindle.errors import InvalidInput, InvalidSettings
+from spindle.settings import load
+
+Noted = Annotated[str, typer.Option("--note", help="What is done about it.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, as is always done into a pipe.")]
+
+Words = Annotated[
+    list[str] | None,
+    typer.Argument(
+        help="PendingSectors, DriveFailure, Silence, ...; all that it has where none is named. "
+        "Where several devices have this id: array_id=... or source_device=...",
+        metavar="[REASON] [KEY=VALUE]...",
+    ),
+]
+
+_KEYS = ("array_id", "source_device")
+_SECONDS = {"m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+_FOR = re.compile(r"([0-9]{1,4})([mhdw])", re.ASCII)
+
+
+def acknowledge(
+    device: Annotated[str, typer.Argument(help="Its device id.", show_default=False)] = "",
+    words: Words = None,
+    until: Annotated[
+        str, typer.Option("--until", help="When it alarms again in any case: a time, or 12h, 7d.")
+    ] = "",
+    note: Noted = "",
+    listed: Annotated[bool, typer.Option("--list", help="Show what is acknowledged.")] = False,
+    revoke: Annotated[bool, typer.Option("--revoke", help="Let it alarm again.")] = False,
+    as_json: Json = False,
+) -> None:
+    """A known reason stops alarming until it gets worse: DEVICE [REASON], or --list.
+
+    Example: ./run.sh acknowledge naa.5000c500a1b2c3d4 PendingSectors --note "a spare is ordered"
+
+    Exit codes: 0 done, 1 refused by the reader, 2 wrong usage or settings, 69 no answer.
+    """
+    which = _which(device, words or [])
+    if listed:
+        _ask("acknowledged", as_json=as_json, **which)
+    if not device:
+        _usage("of which device? such as: ./run.sh acknowledge array1-disk3 DiskTemp; or --list")
+    if revoke:
+        _ask("revoke", as_json=as_json, **which)
+    _ask("acknowledge", as_json=as_json, **which, until=_time(until), note=note)
+
+
+def _which(device: str, words: list[str]) -> dict[str, str]:
+    """The parameters that name a device, and a reason where a word has no ``=``."""
+    found = {"device_id": device}
+    for word in words:
+        key, equals, value = word.rpartition("=")
+        if (key and key not in _KEYS) or (equals and not key):
+            _usage(f"there is no {key or word}; expected {' or '.join(f'{k}=...' for k in _KEYS)}")
+        if found.setdefault(key or "reason", value) != value:
+            _usage(f"{key or 'a reason'} is given twice")
+    return found
+
+
+def _time(text: str) -> str:
+    """A time as it was given, or so long from now."""
+    found = _FOR.fullmatch(text)
+    if found is None:
+        return text
+    seconds = int(found[1]) * _SECONDS[found[2]]
+    return timestamps.format_ns((time.time_ns() // timestamps.NS + seconds) * timestamps.NS)
+
+
+def _ask(question: str, *, as_json: bool, **params: str) -> NoReturn:
+    try:
+        settings = load(ClientSettings)
+    except InvalidSettings as error:
+        _usage(*error.mistakes)
+    except InvalidInput as error:
+        _usage(str(error))
+    given = {name: value for name, value in params.items() if value}
+    raise typer.Exit(query.run(settings, question, given, as_json=as_json, wait_seconds=10.0))
+
+
+def _usage(*sentences: str) -> NoReturn:
+    for sentence in sentences:
+        print(sentence, file=sys.stderr)
+    raise typer.Exit(query.EXIT_USAGE)
