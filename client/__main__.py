@@ -21,6 +21,7 @@ from spindle.settings import load
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 app.command()(decide.acknowledge)
+app.add_typer(decide.devices, name="devices")
 app.add_typer(deadletters_cli.app, name="deadletters")
 
 

@@ -59,11 +59,59 @@ def acknowledge(
     _ask("acknowledge", as_json=as_json, **which, until=_time(until), note=note)
 
 
-def _which(device: str, words: list[str]) -> dict[str, str]:
-    """The parameters that name a device, and a reason where a word has no ``=``."""
+devices = typer.Typer(
+    help="Which devices there are, and which are gone for good.",
+    invoke_without_command=True,
+    rich_markup_mode=None,
+)
+Device = Annotated[str, typer.Argument(help="Its device id.", show_default=False)]
+Places = Annotated[
+    list[str] | None,
+    typer.Argument(
+        help="Where several devices have this id: array_id=... or source_device=...",
+        metavar="[KEY=VALUE]...",
+    ),
+]
+
+
+@devices.callback()
+def list_devices(context: typer.Context) -> None:
+    """Which devices there are, and which are gone for good."""
+    if context.invoked_subcommand is None:
+        _ask("devices", as_json=False)
+
+
+@devices.command()
+def retire(device: Device, where: Places = None, note: Noted = "", as_json: Json = False) -> None:
+    """It is gone for good: no answer names it from now on.
+
+    Example: ./run.sh devices retire naa.5000c500a1b2c3d4 --note "sent back to its maker"
+    """
+    _ask("retire", as_json=as_json, **_which(device, where or [], "array_id=..."), note=note)
+
+
+@devices.command()
+def unretire(device: Device, where: Places = None, as_json: Json = False) -> None:
+    """It was not: answers know it again, with its past."""
+    _ask("unretire", as_json=as_json, **_which(device, where or [], "array_id=..."))
+
+
+@devices.command()
+def retired(as_json: Json = False) -> None:
+    """Which devices are retired."""
+    _ask("retired", as_json=as_json)
+
+
+def _which(device: str, words: list[str], no_reason: str = "") -> dict[str, str]:
+    """The parameters that name a device, and a reason where a word has no ``=``.
+
+    :param no_reason: what is expected instead of one, where none is.
+    """
     found = {"device_id": device}
     for word in words:
         key, equals, value = word.rpartition("=")
+        if not equals and no_reason:
+            _usage(f"given {word}, expected {no_reason}")
         if (key and key not in _KEYS) or (equals and not key):
             _usage(f"there is no {key or word}; expected {' or '.join(f'{k}=...' for k in _KEYS)}")
         if found.setdefault(key or "reason", value) != value:

@@ -48,6 +48,8 @@ usage: ./run.sh [command]
                         ask: fleet_health, devices, ...; query alone lists the questions
   acknowledge DEVICE [REASON] [--until WHEN] [--note TEXT] | --list
                         a known reason stops alarming until it gets worse
+  devices [retire DEVICE | unretire DEVICE | retired]
+                        which there are; one that is gone for good ends in every answer
   inject <fault> device_id=<simulated device> [for=5m] [--json]
                         let a simulated device overheat, slow_disk, silent, ..., or: stop
   deadletters list|show|replay|purge
@@ -80,7 +82,17 @@ SPINDLE_MODE=local or docker forces one. Settings: .env.example
 #: Verbs by the program that has them.
 LOCAL = (
     *("init", "build", "start", "stop", "restart", "all", "status", "logs", "query"),
-    *("acknowledge", "inject", "deadletters", "repair", "backup", "restore", "export", "replay"),
+    *(
+        "acknowledge",
+        "devices",
+        "inject",
+        "deadletters",
+        "repair",
+        "backup",
+        "restore",
+        "export",
+        "replay",
+    ),
 )
 TOOLS = ("test", "check", "check-drive", "bench", "score", "replace", "env-example", "reference")
 #: What only looks, or ends what runs: it never installs or changes anything.
@@ -91,6 +103,7 @@ LOOKING = {
     "query": EXIT_AWAY,
     "deadletters": EXIT_AWAY,
     "acknowledge": EXIT_AWAY,
+    "devices": EXIT_AWAY,
 }
 
 #: Debian packages, and the program of each, that a verb uses where it can have them.

@@ -251,6 +251,12 @@ def acknowledge(context: typer.Context) -> None:
     _ask_as_client("acknowledge", context.args)
 
 
+@app.command(context_settings=_HANDED_ON)
+def devices(context: typer.Context) -> None:
+    """Which devices there are; retire ID, unretire ID, retired."""
+    _ask_as_client("devices", context.args)
+
+
 @app.command()
 def repair() -> None:
     """Make the writer's consumers anew; nothing that waits is lost."""

@@ -53,7 +53,8 @@ async def main(service: Service[ReaderSettings]) -> None:
 async def answer_from(store: Store, service: Service[ReaderSettings]) -> None:
     """Answer questions from one store until told to stop."""
     facts = KnownFacts(hide_simulated=not service.settings.reader_simulated)
-    store = without_hidden(store, facts)
+    findings, snapshot = WatchFindings(facts=facts), NewestSnapshot()
+    store = without_hidden(store, findings)
     store_ready = StoreReady(store, service)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(service.supervise("store check", store_ready.run), name="store check")
@@ -66,7 +67,6 @@ async def answer_from(store: Store, service: Service[ReaderSettings]) -> None:
             return
         try:
             settings = service.settings
-            findings, snapshot = WatchFindings(facts=facts), NewestSnapshot()
             examiner = Examiner(settings, settings.thresholds(), findings, snapshot)
 
             def context() -> QueryContext:

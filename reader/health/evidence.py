@@ -10,6 +10,7 @@ from reader.detection.findings import Finding, State
 from reader.health.acknowledged import Acknowledgement
 from reader.health.limits import Limits, Thresholds
 from reader.health.reasons import Reason
+from reader.health.retired import Retired
 from reader.health.smart import DRIVE_LIMITS, Drive, Growth
 from spindle.store.base import Bucket, DeviceKey, EventRow, Latest
 
@@ -83,6 +84,7 @@ class Evidence:
     :ivar resolved_events: events that earlier looks found to be over; they stay so.
     :ivar growths: how much more SMART counters are than they were, by device and metric type.
     :ivar acknowledged: reasons that somebody knows of, by class and device id.
+    :ivar retired: devices that were retired, alike; those that are judged are back.
     """
 
     readings: Sequence[Latest]
@@ -96,6 +98,7 @@ class Evidence:
     resolved_events: Container[EventKey] = frozenset()
     growths: Mapping[DeviceKey, Mapping[str, Growth]] = field(default_factory=dict)
     acknowledged: Mapping[tuple[str, str], Sequence[Acknowledgement]] = field(default_factory=dict)
+    retired: Mapping[tuple[str, str], Sequence[Retired]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from spindle.timestamps import NS, duration
 CRITICAL_EVENT = 8  #: criticality from which an event makes its device critical
 ANOMALY = "Anomaly"  #: type of the events that the reader itself publishes
 SILENCE = "Silence"  #: name of the reason that no reading comes
+RETIRED = "Retired"  #: of the one that it was retired
 CLOCK = "Clock"  #: and of the one that readings are dated after now
 
 
@@ -149,6 +150,13 @@ def silent_lately(key: DeviceKey, from_ns: int, to_ns: int, now_ns: int) -> Reas
         f"({duration((now_ns - to_ns) / NS)} ago)"
     )
     return Reason(*key, None, None, None, "", None, "ok", until, since, message)
+
+
+def back_again(key: DeviceKey, retired_ns: int, note: str) -> Reason:
+    """It was retired, and publishes again."""
+    when = timestamps.format_ns(retired_ns)
+    message = f"back: it was retired at {when[:19]}Z{f' ({note})' if note else ''}"
+    return Reason(*key, None, RETIRED, None, "", None, "ok", when, when, message)
 
 
 def never_heard_of(source_device: str, device: str, lookback_hours: float) -> Reason:

@@ -63,6 +63,7 @@ def judge(evidence: Evidence, rules: Rules, now_ns: int) -> list[Unit]:
         late[reading.source_device, reading.device_id].append(reading)
     needs_more = evidence.buckets, evidence.previous_state, evidence.findings, evidence.silences
     closer = {key[:2] for known in needs_more for key in known} | happened.keys() | late.keys()
+    closer |= evidence.retired.keys()
     units = []
     for name in sorted(read.keys() | happened.keys() | late.keys()):
         several = apart(read.get(name, ()), happened.get(name, ()), late.get(name, ()))
@@ -93,6 +94,7 @@ def all_plainly_well(evidence: Evidence, rules: Rules, now_ns: int) -> list[Unit
             last_state(evidence.previous_state, key)
             or key in evidence.findings
             or key in evidence.silences
+            or key[:2] in evidence.retired
             for key in keys
         )
     ):
@@ -190,6 +192,9 @@ class _Judgement:
             right = self.readings and silent <= self.warn_ns
             reasons.append(why.clock_ahead(late, self.now_ns, "ok" if right else "warning"))
         reasons += self._from_events()
+        for each in self.evidence.retired.get(self.key[:2], ()):
+            if each.is_of(self.key):
+                reasons.append(why.back_again(self.key, each.time_ns, each.note))
         if self.known:
             reasons = [acknowledged.applied(each, self.known, self.now_ns) for each in reasons]
         reasons.sort(key=worst_first)

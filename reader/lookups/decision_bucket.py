@@ -9,8 +9,7 @@ from nats.aio.client import Client
 from nats.errors import Error as NatsError
 from nats.js.errors import Error as JetStreamError
 
-from reader.health.acknowledged import Acknowledgement
-from reader.lookups.decisions import Decisions, key_of
+from reader.lookups.decisions import Decision, Decisions, key_of
 from spindle import subjects
 from spindle.bus import streams
 from spindle.bus.buckets import Bucket, declare_bucket
@@ -28,7 +27,7 @@ async def declare(client: Client, settings: Settings) -> None:
     await declare_bucket(client.jetstream(timeout=_TIMEOUT_SECONDS), wanted)
 
 
-async def keep(client: Client, decisions: Decisions, said: Iterable[Acknowledgement]) -> None:
+async def keep(client: Client, decisions: Decisions, said: Iterable[Decision]) -> None:
     """Write them down; they count from then on.
 
     :raises BusUnavailable: NATS did not take one.
@@ -37,7 +36,7 @@ async def keep(client: Client, decisions: Decisions, said: Iterable[Acknowledgem
         await _write(client, decisions, key_of(each), msgspec.json.encode(each))
 
 
-async def forget(client: Client, decisions: Decisions, said: Iterable[Acknowledgement]) -> None:
+async def forget(client: Client, decisions: Decisions, said: Iterable[Decision]) -> None:
     """Delete them; they count no more.
 
     :raises BusUnavailable: NATS did not take it.

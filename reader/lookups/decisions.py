@@ -1,4 +1,4 @@
-"""What people decided about devices: reasons that they acknowledged. No I/O, no clock.
+"""What people decided about devices: reasons acknowledged, devices retired. No I/O, no clock.
 
 Each decision is one value of the bucket ``decisions``, as JSON.
 """
@@ -6,15 +6,20 @@ Each decision is one value of the bucket ``decisions``, as JSON.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
+from typing import Any, TypeVar
 
 import msgspec
 
 from reader.health.acknowledged import Acknowledgement
+from reader.health.retired import Retired
+from spindle.store.base import Bucket, DeviceKey, EventRow, Latest
 
-ACKNOWLEDGED = "acknowledged."  #: what the keys of acknowledgements begin with
+ACKNOWLEDGED, RETIRED = "acknowledged.", "retired."  #: what keys in the bucket begin with
 MOST = 10_000  #: decisions of one kind; further ones are refused
+Decision = Acknowledgement | Retired
+Row = TypeVar("Row", Latest, EventRow, Bucket)
 _Name = tuple[str, str]  # class, device id
 
 
@@ -22,31 +27,67 @@ class Decisions:
     """All that are known. Mutable.
 
     :ivar acknowledged: acknowledgements by class and device id.
+    :ivar retired: devices alike.
     """
 
     def __init__(self) -> None:
-        self.acknowledged: Mapping[tuple[str, str], tuple[Acknowledgement, ...]] = MappingProxyType(
-            {}
-        )
-        self._acknowledged: dict[str, Acknowledgement] = {}  # by their keys in the bucket
+        self.acknowledged: Mapping[_Name, tuple[Acknowledgement, ...]] = MappingProxyType({})
+        self.retired: Mapping[_Name, tuple[Retired, ...]] = MappingProxyType({})
+        self._values: dict[str, dict[str, Any]] = {ACKNOWLEDGED: {}, RETIRED: {}}  # by their keys
+        self._heard: dict[str, int] = {}  # retired devices that publish: when they last did
+        self.due: dict[str, Retired] = {}  #: retired devices of which something is to be written
 
     def take(self, key: str, value: bytes) -> None:
         """What the bucket holds under a key now; nothing where that was deleted."""
-        if not key.startswith(ACKNOWLEDGED):
+        kind = key.partition(".")[0] + "."
+        if kind not in self._values:
             return
+        values, kept = self._values[kind], Acknowledgement if kind == ACKNOWLEDGED else Retired
         try:
-            self._acknowledged[key] = msgspec.json.decode(value, type=Acknowledgement)
+            values[key] = msgspec.json.decode(value, type=kept)
         except (msgspec.DecodeError, ValueError):  # deleted, or of another version
-            if self._acknowledged.pop(key, None) is None:
+            if values.pop(key, None) is None:
                 return
-        by_device: dict[_Name, tuple[Acknowledgement, ...]] = {}
-        for each in self._acknowledged.values():
-            device = each.source_device, each.device_id
-            by_device[device] = (*by_device.get(device, ()), each)
-        self.acknowledged = by_device
+            self._heard.pop(key, None)
+        by_name: dict[_Name, tuple[Any, ...]] = {}
+        for each in values.values():
+            name = each.source_device, each.device_id
+            by_name[name] = (*by_name.get(name, ()), each)
+        if kind == ACKNOWLEDGED:
+            self.acknowledged = by_name
+        else:
+            self.retired = by_name
+
+    def hides(self, device: DeviceKey, time_ns: int) -> bool:
+        """Whether answers leave out what a device said at a time, for it is retired."""
+        own = self.retired.get(device[:2], ()) if self.retired else ()
+        return any(each.is_of(device) and each.hides(time_ns) for each in own)
+
+    def shown(self, rows: Sequence[Row], step_ns: int = 0) -> Sequence[Row]:
+        """Rows of devices, without those that are hidden.
+
+        :param step_ns: how long a row goes on after its time.
+        """
+        if not self.retired:
+            return rows
+        return [row for row in rows if not self.hides(row.device, row.time_ns + step_ns)]
+
+    def note(self, device: DeviceKey, now_ns: int) -> None:
+        """A retired device was heard: it may have been put in again."""
+        for each in self.retired.get(device[:2], ()):
+            if each.is_of(device):
+                key = key_of(each)
+                now = each.heard(now_ns, self._heard.get(key, each.heard_ns))
+                self._heard[key] = now_ns
+                if now != each:
+                    self.due[key] = now
 
 
-def key_of(said: Acknowledgement) -> str:
-    """Where an acknowledgement stands: one for each reason of a device."""
-    what = "/".join((said.source_device, said.array_id, said.device_id, said.reason))
-    return ACKNOWLEDGED + hashlib.blake2b(what.encode(), digest_size=12).hexdigest()
+def key_of(said: Decision) -> str:
+    """Where a decision stands: one for each reason of a device, and one for the device."""
+    what = [said.source_device, said.array_id, said.device_id]
+    kind = RETIRED
+    if isinstance(said, Acknowledgement):
+        kind = ACKNOWLEDGED
+        what.append(said.reason)
+    return kind + hashlib.blake2b("/".join(what).encode(), digest_size=12).hexdigest()

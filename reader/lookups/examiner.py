@@ -94,7 +94,10 @@ class Examiner:
         hours = max(EVENT_HISTORY_HOURS, settings.reader_event_minutes / 60)
         events = await self.events.select(store, everywhere, _ago(now_ns, hours))
         present = await self._present(store, everywhere, now_ns)
-        readings, ahead = present.readings, present.ahead
+        decisions = self.watch_findings.decisions
+        readings, ahead = decisions.shown(present.readings), present.ahead
+        events = list(decisions.shown(events))  # what is shared may be older than the decision
+        ahead = {key: late for key, late in ahead.items() if not decisions.hides(key, late.time_ns)}
         if array_id is not None:
             heard = [each.device for some in (readings, events, ahead.values()) for each in some]
             here = {key[:2] for key in heard if key.array_id == array_id}
@@ -109,7 +112,8 @@ class Examiner:
             previous_state=self.watch_findings.previous_states,
             resolved_events=self.close_looks.resolved_events,
             silences=self.silences.over,
-            acknowledged=self.watch_findings.decisions.acknowledged,
+            acknowledged=decisions.acknowledged,
+            retired=decisions.retired,
         )
         units = await self._judge(store, evidence, now_ns, of_one=which.device_id is not None)
         return [unit for unit in units if array_id in (None, unit.array_id)]

@@ -37,3 +37,7 @@ class WatchFindings:
     previous_states: Mapping[DeviceKey, PreviousState] = field(default_factory=dict)
     facts: KnownFacts = field(default_factory=KnownFacts)
     decisions: Decisions = field(default_factory=Decisions)
+
+    def hides(self, device: DeviceKey, time_ns: int = 0) -> bool:
+        """Whether answers leave out what a device said, or what was found of it, at a time."""
+        return self.facts.hides(device) or self.decisions.hides(device, time_ns)

@@ -10,9 +10,9 @@ from typing import Any
 from reader.detection.findings import RANK
 from reader.health.evidence import ANY_ARRAY, PreviousState
 from reader.watching import announcements
-from reader.watching.acknowledgements import Acknowledgements
 from reader.watching.bucket import HEALTH, WatchBucket
 from reader.watching.share_store import WatchDeps
+from reader.watching.tending import Tending
 from spindle.bus.buckets import Overtaken
 from spindle.errors import StoreError
 from spindle.store.base import DeviceKey, Selection
@@ -35,7 +35,7 @@ class FleetHealth:
 
     def __init__(self, deps: WatchDeps, bucket: WatchBucket, leads: Callable[[], bool]) -> None:
         self._deps, self._bucket, self._leads = deps, bucket, leads
-        self._acknowledgements = Acknowledgements(deps.findings.decisions, deps.client)
+        self._decisions = Tending(deps.findings.decisions, deps.client)
         self._states: dict[DeviceKey, PreviousState] = {}  # as last written by any reader
         self._checked_ns = 0
         self._revision = 0
@@ -66,7 +66,7 @@ class FleetHealth:
         """Judge, write down, then publish what changed: in this order, so that only one tells."""
         deps = self._deps
         units = await deps.examiner.examine(deps.store, Selection(), now_ns)
-        await self._acknowledgements.tend(units, now_ns)
+        await self._decisions.tend(units, now_ns)
         states = announcements.states(units, self._states, now_ns)
         changes = announcements.changes(units, self._states, now_ns)
         if states == self._states and now_ns - self._checked_ns < FRESH_NS:

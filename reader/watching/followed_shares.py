@@ -90,19 +90,18 @@ class FollowedShares:
             since = share.since if share.series else 0.0
             own = share.anomalies, len(share.unwatched), since, 0.0, share.learning
             records.append(Record(*own))
-        facts = findings.facts
         anomalies = [
             anomaly
             for record in records
             for anomaly in record.anomalies
-            if not facts.hides(anomaly.device)
+            if not findings.hides(anomaly.device, anomaly.last_ns)
         ]
         lasting: defaultdict[DeviceKey, list[Finding]] = defaultdict(list)
         for anomaly in anomalies:
             if not anomaly.ended:
                 lasting[anomaly.device].append(anomaly.finding())
         for each in self.forecasts:
-            if not facts.hides(each.device):
+            if not findings.hides(each.device, each.since_ns):
                 lasting[each.device].append(each)
         findings.anomalies, findings.lasting = anomalies, lasting
         findings.unwatched = sum(record.unwatched for record in records)
@@ -111,5 +110,5 @@ class FollowedShares:
             key: left
             for each in records
             for key, left in each.learning.items()
-            if not facts.hides(key.device)
+            if not findings.hides(key.device)
         }

@@ -127,9 +127,13 @@ class _Session:
         scored = time.monotonic() <= self._held_until
         facts = self._deps.findings.facts
         hides = facts.hides if facts.hide_simulated else None
+        decisions = self._deps.findings.decisions
         self._deps.snapshot.set_now(time.time_ns())
         for series, time_ns, value in self._metrics_in.good(message.data, latest):
             if hides is not None and hides(series.key.device):
+                continue
+            if decisions.retired and decisions.hides(series.key.device, time_ns):
+                decisions.note(series.key.device, time.time_ns())
                 continue
             self._deps.snapshot.take(series.key, time_ns, value)
             if scored:
@@ -158,6 +162,8 @@ class _Session:
             self._next_fresh = now + FRESH_SECONDS
             for share in followed.shares.values():
                 share.changed = share.changed or bool(share.series or share.unwatched)
+        for share in followed.shares.values():
+            share.forget(self._deps.findings.decisions.hides)
         for number in list(followed.shares):
             await self._store.settle(number)
         followed.show(self._deps.findings)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 from collections import defaultdict, deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -13,13 +13,13 @@ from typing import Any, NamedTuple
 import msgspec
 import orjson
 
-from reader.detection.anomaly import LEARNT, Anomaly, Slot
+from reader.detection.anomaly import LEARNT, Anomaly, Slot, milliseconds
 from reader.detection.episodes import CALM, Episode
 from reader.detection.peers import FACTORS, LOADS, PeerGroup, busyness
 from reader.watching.series import FollowedSeries
 from spindle import catalog
 from spindle.errors import InvalidInput
-from spindle.store.base import SeriesKey
+from spindle.store.base import DeviceKey, SeriesKey
 
 MOST_LEARNING = 500  #: series that a record names as still learning
 MOST_ENDED = 100  #: anomalies of a share that are remembered after their end
@@ -119,6 +119,18 @@ class Share:
             series = self.series.get(anomaly.key)
             if not anomaly.is_among_peers and series is not None and series.episodes.open:
                 self.lasting[slot] = anomaly.updated(series.episodes.open)
+
+    def forget(self, hides: Callable[[DeviceKey, int], bool]) -> None:
+        """Forget what is followed of devices that are hidden, by what they said last."""
+        gone = [
+            key
+            for key, series in self.series.items()
+            if hides(key.device, milliseconds(series.end))
+        ]
+        for key in gone:
+            del self.series[key]
+        if gone:
+            self.reconcile()
 
     def compare_peers(self, now: float) -> None:
         """Compare every device with its peers by the means since the last time.

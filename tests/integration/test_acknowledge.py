@@ -13,7 +13,7 @@ import orjson
 import pytest
 from nats.aio.client import Client
 
-from reader.watching import acknowledgements, fleet_health
+from reader.watching import fleet_health, tending
 from spindle.settings import Settings, load
 from spindle.store.base import Series, Store
 from spindle.store.registry import open_store
@@ -105,7 +105,7 @@ async def test_the_watch_writes_down_what_got_worse_and_forgets_what_is_over(
     nats_server: Server, store: Store, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(fleet_health, "HEALTH_SECONDS", 0.1)
-    monkeypatch.setattr(acknowledgements, "LAPSES_NS", NS // 2)
+    monkeypatch.setattr(tending, "LAPSES_NS", NS // 2)
     await says(store, DiskTemp=56.0)
 
     async def states() -> list[str]:

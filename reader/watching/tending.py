@@ -1,4 +1,4 @@
-"""Acknowledgements in the course of time: what got worse, and what has been over for long."""
+"""Decisions in the course of time: what got worse, what has long been over, what is back."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from reader.lookups.decisions import Decisions, key_of
 
 
 @dataclass
-class Acknowledgements:
+class Tending:
     """Tended by the reader that judges the fleet. Mutable.
 
     :ivar over: since when there has been no such reason, by key; in nanoseconds since the epoch.
@@ -25,10 +25,13 @@ class Acknowledgements:
     over: dict[str, int] = field(default_factory=dict)
 
     async def tend(self, units: Sequence[Unit], now_ns: int) -> None:
-        """Mark those whose reason got worse, forget those that are over.
+        """Mark acknowledgements whose reason got worse, forget those that are over.
 
         :raises BusUnavailable: NATS did not take it.
         """
+        due = list(self.decisions.due.values())  # retired devices that publish
+        self.decisions.due.clear()
+        await decision_bucket.keep(self.client, self.decisions, due)
         if not self.decisions.acknowledged:
             return
         of_device: dict[tuple[str, str], list[Unit]] = {}

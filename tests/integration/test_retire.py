@@ -1,0 +1,157 @@
+"""``retire`` on real servers: a device ends in every answer at once, and comes back with a note."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import nats
+import orjson
+import pytest
+from nats.aio.client import Client
+
+from reader.health import retired
+from reader.watching import fleet_health
+from spindle.settings import Settings, load
+from spindle.store.base import EventRow, Series, Store
+from spindle.store.registry import open_store
+from spindle.timestamps import NS, format_ns
+from tests.asking import ask, reading
+from tests.servers import Server
+
+DRIVE = "naa.5000c500a1b2c3d4"
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[Store]:
+    store = open_store(load(Settings, store_url=f"sqlite:///{tmp_path}/spindle.db"), writing=True)
+    await store.prepare()
+    yield store
+    await store.close()
+
+
+@pytest.fixture
+async def client(nats_server: Server) -> AsyncIterator[Client]:
+    client = await nats.connect(f"nats://127.0.0.1:{nats_server.port}")
+    yield client
+    await client.close()
+
+
+async def says(store: Store, value: float, device: str = DRIVE, age: int = 0) -> None:
+    now = time.time_ns() - age * NS
+    for array in ("host-a", "host-b") if device == "sda" else ("md0",):
+        await store.write_points([(Series("DiskUnit", "DiskTemp", device, array), now, value)])
+
+
+async def publishes(client: Client, store: Store, value: float) -> None:
+    """To the stream, where the watch hears it, and to the store."""
+    await says(store, value)
+    said = {
+        "timestamp": format_ns(time.time_ns()),
+        "sourceDevice": "DiskUnit",
+        "deviceId": DRIVE,
+        "arrayId": "md0",
+        "metricType": "DiskTemp",
+        "value": value,
+    }
+    await client.publish("events.metrics", orjson.dumps(said))
+
+
+async def known(client: Client) -> set[tuple[str, Any]]:
+    """What every answer names: device, array."""
+    found = set()
+    for question in ("devices", "alerts_critical", "anomalies", "capacity_forecast", "series"):
+        for row in (await ask(client, question, source_device="DiskUnit"))["data"]:
+            found.add((row.get("device_id") or row.get("device"), row["array_id"]))
+    fleet = (await ask(client, "fleet_health", state="critical"))["data"]
+    return found | {(row["device"], row["array_id"]) for row in fleet["devices"]}
+
+
+@pytest.mark.parametrize("watch", [False, True])
+async def test_a_retired_device_ends_in_every_answer_at_once_and_unretired_has_its_past(
+    nats_server: Server, store: Store, client: Client, watch: bool
+) -> None:
+    now = time.time_ns()
+    await says(store, 70.0, age=1)
+    await says(store, 30.0, "disk-2")
+    event = EventRow(now, "e-1", "DiskUnit", "DriveFailure", DRIVE, "md0", 9, "")
+    await store.write_events([event])
+    async with reading(nats_server, store, shared_seconds=1.0, reader_watch=watch):
+        assert (DRIVE, "md0") in await known(client)
+        done = (await ask(client, "retire", device_id=DRIVE, note="sent back"))["data"]
+        assert (done["device_id"], done["note"]) == (DRIVE, "sent back")
+        assert await known(client) == {("disk-2", "md0")}
+        health = (await ask(client, "device_health", device_id=DRIVE))["data"]
+        assert health["health"] == "unknown"
+        assert (await ask(client, "fleet_health"))["data"]["devices_known"] == 1
+        assert [row["note"] for row in (await ask(client, "retired"))["data"]] == ["sent back"]
+        await ask(client, "unretire", device_id=DRIVE)
+        assert (DRIVE, "md0") in await known(client)
+        assert (await ask(client, "fleet_health"))["data"]["devices_known"] == 2
+
+
+async def test_one_that_goes_on_publishing_stays_retired(
+    nats_server: Server, store: Store, client: Client
+) -> None:
+    await says(store, 30.0)
+    async with reading(nats_server, store, reader_watch=True):
+        await ask(client, "retire", device_id=DRIVE)
+        for _ in range(5):
+            await publishes(client, store, 71.0)
+            await asyncio.sleep(0.1)
+            assert (await ask(client, "devices"))["data"] == []
+
+
+async def test_one_that_was_silent_comes_back_with_a_note_and_without_its_past(
+    nats_server: Server, store: Store, client: Client
+) -> None:
+    await says(store, 70.0, age=3600)
+    async with reading(nats_server, store):
+        await ask(client, "retire", device_id=DRIVE, note="on the shelf")
+        assert (await ask(client, "devices"))["data"] == []
+        await says(store, 31.0)
+        health = (await ask(client, "device_health", device_id=DRIVE))["data"]
+        assert health["health"] == "ok"
+        assert "back: it was retired at" in health["reasons"][0]["message"]
+        assert "on the shelf" in health["reasons"][0]["message"]
+        past = await ask(client, "series", device_id=DRIVE, since_minutes=120)
+        assert [row["mean"] for row in past["data"]] == [31.0]
+
+
+async def test_one_that_published_comes_back_after_a_long_silence(
+    nats_server: Server, store: Store, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retired, "GONE_NS", NS)
+    monkeypatch.setattr(fleet_health, "HEALTH_SECONDS", 0.1)
+    await says(store, 30.0)
+    async with reading(nats_server, store, reader_watch=True):
+        await ask(client, "retire", device_id=DRIVE)
+        await publishes(client, store, 71.0)
+        await asyncio.sleep(1.5)
+        deadline = time.monotonic() + 10
+        while not (await ask(client, "devices"))["data"]:
+            assert time.monotonic() < deadline
+            await publishes(client, store, 31.0)
+            await asyncio.sleep(0.1)
+        (row,) = (await ask(client, "retired"))["data"]
+        assert row["back"] is not None
+        past = await ask(client, "series", device_id=DRIVE, every_seconds=1)
+        assert {each["mean"] for each in past["data"]} == {31.0}
+
+
+async def test_of_two_hosts_drives_of_one_name_the_one_that_was_named_is_retired(
+    nats_server: Server, store: Store, client: Client
+) -> None:
+    await says(store, 30.0, "sda")
+    async with reading(nats_server, store):
+        reply = await ask(client, "retire", device_id="sda")
+        assert "sda is 2 devices (DiskUnit in host-a, DiskUnit in host-b)" in reply["message"]
+        await ask(client, "retire", device_id="sda", array_id="host-a")
+        assert [row["array_id"] for row in (await ask(client, "devices"))["data"]] == ["host-b"]
+        reply = await ask(client, "unretire", device_id="sda", array_id="host-b")
+        assert "sda is not retired" in reply["message"]
+        reply = await ask(client, "retire", device_id="nobody")
+        assert reply["message"] == "nothing is known of nobody"
