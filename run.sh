@@ -21,7 +21,15 @@ done
 if [ "${SPINDLE_MODE:-}" != local ] && docker compose version >/dev/null 2>&1 && docker info >/dev/null 2>&1; then
   cd "$root"
   case "${1:-start}" in
-    start | all | build) exec docker compose up --build --detach --wait --wait-timeout 180 ;;
+    start | all | build)
+      chmod -R a+rX deploy grafana prometheus # a clone made with umask 077
+      if [ -z "${NATS_AUTH:-}${BIND_ADDRESS:-}" ] && ! grep -qsiE '^(NATS_|BIND_)' .env; then
+        export NATS_AUTH=guest # with passwords that are new at each start, as local/nats_users.py makes
+        for user in DAEMON WRITER READER CLIENT GATEWAY OPERATOR; do
+          export "NATS_PASSWORD_$user=p$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')"
+        done
+      fi
+      exec docker compose up --build --detach --wait --wait-timeout 180 ;;
     stop) exec docker compose down ;;
     logs) exec docker compose logs --follow --tail 50 "${@:2}" ;;
     status) exec docker compose ps --all ;;

@@ -23,6 +23,7 @@ from local.docker import containers
 from local.docker.containers import Containers
 from local.layout import ROOT, Home, called_from, home_of
 from local.nats import server as nats
+from local.nats import users as nats_users
 from local.processes import backup as copies
 from local.processes import lenient_settings, lifecycle, logs, pipeline
 from local.processes.supervisor import Control
@@ -236,7 +237,7 @@ def query(context: typer.Context) -> None:
 @app.command(context_settings=_HANDED_ON)
 def deadletters(context: typer.Context) -> None:
     """What could not be stored: list, show, replay, purge."""
-    _ask_as_client("deadletters", context.args, user="operator")
+    _ask_as_client("deadletters", context.args, user=nats_users.OPERATOR)
 
 
 @app.command(context_settings=_HANDED_ON)
@@ -317,7 +318,9 @@ def _ask_as_client(verb: str, words: Sequence[str], *, user: str = "client") -> 
     asks = not {"--help", "--wait"} & {word.partition("=")[0] for word in words}
     docker = in_containers() if "--help" not in words else None
     if docker:
-        _exit(docker.inside("client", "client", verb, *words))
+        _exit(
+            docker.inside("client", "client", verb, *words, user="" if user == "client" else user)
+        )
     settings = _sign_in_as(user)
     if asks and nats.is_local(settings) and not _listens(settings.nats_port):
         output.complain(

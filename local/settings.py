@@ -15,8 +15,8 @@ from spindle.errors import InvalidSettings
 from spindle.settings import Settings
 
 _OF_USER = (
-    "Password of user {} at NATS in compose, when NATS_AUTH=users: letters and digits, "
-    "a letter first."
+    "Password of user {} at NATS in compose: letters and digits, a letter first. Empty: the one "
+    "that ./run.sh start made."
 )
 
 
@@ -54,12 +54,13 @@ class LocalSettings(Settings):
             "(survives a power cut), or at an interval of two minutes (faster)."
         ),
     )
-    nats_auth: Literal["none", "users"] = Field(
-        "none",
+    nats_auth: Literal["none", "users", "guest"] = Field(
+        "users",
         description=(
-            "users: each service signs in at NATS with a password and permissions of its own. "
-            "Without Docker the passwords are made by ./run.sh start; in compose they are the "
-            "settings NATS_PASSWORD_*."
+            "users: each service signs in at NATS with a password and permissions of its own, "
+            "which ./run.sh start makes; whoever shows no credentials is a guest, with very few, "
+            "and only where NATS listens on this machine alone. guest: also elsewhere. none: "
+            "whoever reaches NATS may do everything."
         ),
     )
     stop_timeout_seconds: int = Field(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -15,6 +16,8 @@ from typing import Any
 from local import output
 from local.docker import settings as container_settings
 from local.layout import ROOT
+from local.nats import server as nats
+from local.nats import users as nats_users
 from local.settings import setting
 from spindle.errors import InvalidInput, SpindleError
 
@@ -22,6 +25,7 @@ EXIT_FAILED, EXIT_NOT_HEALTHY = 1, 3
 #: Longer than without Docker: images of databases take their time where disks are slow.
 START_TIMEOUT_SECONDS = 180
 COMPOSE_FILE, DEFAULT_PROJECT = "docker-compose.yml", "spindle"
+_MOUNTED = ("deploy", "grafana", "prometheus")
 _PORTS = (
     *("NATS_PORT", "NATS_MONITOR_PORT", "INFLUXDB_PORT", "GRAFANA_PORT", "PROMETHEUS_PORT"),
     *("DAEMON_HTTP_PORT", "WRITER_HTTP_PORT", "READER_HTTP_PORT", "CLIENT_HTTP_PORT"),
@@ -49,8 +53,8 @@ class Containers:
     """
 
     def __init__(self, environment: Mapping[str, str]) -> None:
-        self._environment = environment
-        self._everywhere = {**os.environ, **environment}
+        self._environment, self._everywhere = environment, {**os.environ, **environment}
+        self._know_users(make=False)
         if self._run(["compose", "version"], cwd="/", capture=True).returncode:
             raise Failed(
                 "docker has no compose plugin; install it (docker-compose-plugin), "
@@ -76,12 +80,16 @@ class Containers:
     def start(self) -> int:
         """Build what has changed, start everything and wait until it is healthy."""
         container_settings.check(self._environment)
+        self._know_users(make=True)
         self._no_data_is_left_behind()
+        _let_containers_read()
         if self._up():
             self._tell_why()
             return EXIT_FAILED
         self._compose("ps")
         self._tell_addresses()
+        if self._environment["NATS_AUTH"] == "none":
+            output.complain(f"warning: {nats.OPEN}")
         return 0
 
     def stop(self) -> int:
@@ -98,6 +106,7 @@ class Containers:
             container_settings.check(self._environment)  # before anything is stopped
             self.stop()
         elif self._said(["compose", "ps", "--quiet"]):
+            self._know_users(make=True)
             return self._up("--no-deps", "--force-recreate", name)
         else:
             output.plain("Spindle does not run here; starting all of it")
@@ -115,6 +124,8 @@ class Containers:
             for row in (titles, *(rows or [["-", "nothing runs", "-", "-"]])):
                 service, state, since, health = row
                 print(f"{service:<12}{state:<14}{since:<22}{health or '-'}")
+            if rows and self._environment["NATS_AUTH"] == "none":
+                output.complain(f"warning: {nats.OPEN}")
         well = rows and all(row[1] == "running" and row[3] == "healthy" for row in rows)
         return 0 if well else EXIT_NOT_HEALTHY
 
@@ -124,10 +135,17 @@ class Containers:
         follows = ["--follow"] if follow else []
         return self._as_it_runs("logs", *follows, "--tail", str(lines), *one)
 
-    def inside(self, service: str, *words: str) -> int:
-        """``python -m words...`` in the container of a service; its exit code."""
+    def inside(self, service: str, *words: str, user: str = "") -> int:
+        """``python -m words...`` in the container of a service; its exit code.
+
+        :param user: of NATS; the service's own where none is named.
+        """
         terminal = sys.stdin.isatty() and sys.stdout.isatty()
-        return self._compose("exec", *([] if terminal else ["-T"]), service, "python", "-m", *words)
+        options = [] if terminal else ["-T"]
+        if password := self._environment.get(nats_users.variable(user)):
+            self._everywhere |= {"NATS_USER": user, "NATS_PASSWORD": password}
+            options += ["--env", "NATS_USER", "--env", "NATS_PASSWORD"]
+        return self._compose("exec", *options, service, "python", "-m", *words)
 
     def beside(self, service: str, module: str, folder: Path, words: Sequence[str]) -> int:
         """``python -m module words...`` as that service, in a folder of the user's."""
@@ -167,6 +185,11 @@ class Containers:
             check=False,
             **redirected,
         )
+
+    def _know_users(self, *, make: bool) -> None:
+        told = container_settings.nats_auth(self._environment, make=make)
+        self._environment = {**self._environment, **told}
+        self._everywhere |= told
 
     # -- how compose is called
 
@@ -270,6 +293,15 @@ class Containers:
             if _somebody_listens(port) and not self._said(ours):
                 output.complain(f"port {port} is taken; free it, or set {name} to one that is free")
         output.complain("Not everything is healthy. Look: ./run.sh logs <service>")
+
+
+def _let_containers_read() -> None:
+    """What is mounted into containers, which have users of their own: of a clone with umask 077."""
+    for folder in _MOUNTED:
+        for path in (ROOT / folder, *(ROOT / folder).rglob("*")):
+            with contextlib.suppress(OSError):  # somebody else's, who sees to it
+                mode = path.stat().st_mode
+                path.chmod(mode | (0o555 if path.is_dir() else 0o444))
 
 
 def _somebody_listens(port: str) -> bool:

@@ -7,6 +7,8 @@ import re
 from collections.abc import Mapping
 from decimal import Decimal
 
+from local.layout import home_of
+from local.nats import users as nats_users
 from local.services import SERVICES
 from local.settings import setting
 from spindle.errors import InvalidInput
@@ -14,6 +16,7 @@ from spindle.errors import InvalidInput
 #: What opens a door to who reaches it, and has a default that everybody knows.
 _KNOWN_TO_ALL = ("INFLUXDB_INIT_PASSWORD", "INFLUXDB_TOKEN", "GRAFANA_ADMIN_PASSWORD")
 _COMPOSE_TOKEN = "spindle-loopback-token"  # noqa: S105 - InfluxDB's in docker-compose.yml
+_AUTHS = ("users", "guest", "none")
 _LOOPBACK = re.compile(r"localhost|\[?::1\]?|127(\.\d{1,3}){3}")
 
 
@@ -37,6 +40,31 @@ def check_reach(environment: Mapping[str, str]) -> None:
             f"{', '.join(same)} {'has its' if len(same) == 1 else 'have their'} default: set "
             "values of your own, or leave BIND_ADDRESS at 127.0.0.1"
         )
+
+
+def nats_auth(environment: Mapping[str, str], *, make: bool) -> dict[str, str]:
+    """What compose's NATS and its users need to be told: NATS_AUTH, and each one's password.
+
+    :param make: passwords that there are none of yet.
+    :raises InvalidInput: NATS_AUTH is none of its values, or a password would not be understood.
+    """
+    auth = setting(environment, "NATS_AUTH")
+    if make and auth not in _AUTHS:
+        raise InvalidInput(f'NATS_AUTH: given "{auth}", expected {", ".join(_AUTHS)}')
+    if auth == "users" and _LOOPBACK.fullmatch(setting(environment, "BIND_ADDRESS")):
+        auth = "guest"
+    told = {"NATS_AUTH": auth}
+    home = home_of(setting(environment, "SPINDLE_HOME"))
+    if auth == "none" or not (make or home.nats_passwords.exists()):
+        return told
+    if make:
+        home.make()
+    for user, password in nats_users.passwords(home.nats_passwords).items():
+        name = nats_users.variable(user)
+        told[name] = environment.get(name) or password
+        if make and not re.fullmatch("[A-Za-z][A-Za-z0-9]*", told[name]):
+            raise InvalidInput(f"{name}: expected letters and digits, a letter first")
+    return told
 
 
 def check(environment: Mapping[str, str]) -> None:

@@ -118,21 +118,27 @@ class Broker:
     """What a running server says of itself on its monitoring port.
 
     :ivar fsync: ``always``, ``interval`` or ``unknown``.
-    :ivar warning: why its version should be replaced, or empty.
+    :ivar warning: why its version should be replaced, and that it asks nobody who they are; or
+        empty.
+    :ivar auth: ``users``, ``none`` or ``unknown``.
     """
 
     version: str
     fsync: str
     warning: str
+    auth: str = "unknown"
 
 
 UNKNOWN_BROKER = Broker("unknown", "unknown", "")
+OPEN = "NATS_AUTH=none: whoever reaches NATS may do everything"
 
 
 def broker(varz: Mapping[str, Any]) -> Broker:
     """What the answer of ``/varz`` says of the server."""
     version = str(varz.get("version", "unknown"))
-    return Broker(version, fsync_from_varz(varz), version_warning(version) or "")
+    auth = "users" if varz.get("auth_required") else "none"
+    warnings = (version_warning(version), OPEN if auth == "none" else "")
+    return Broker(version, fsync_from_varz(varz), "; ".join(filter(None, warnings)), auth)
 
 
 def nats_url(port: int) -> str:

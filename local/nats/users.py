@@ -1,4 +1,4 @@
-"""Who may do what at NATS, when NATS_AUTH=users: one table of users and subjects.
+"""Who may do what at NATS, unless NATS_AUTH=none: one table of users and subjects.
 
 It makes nats-server's configuration and the table in docs/security.md; a test tries what is
 forbidden.
@@ -42,12 +42,17 @@ class User:
     @property
     def variable(self) -> str:
         """The environment variable of nats-server that holds the user's password."""
-        return f"NATS_PASSWORD_{self.name.upper()}"
+        return variable(self.name)
 
     @property
     def hears(self) -> list[str]:
         """What it may subscribe to, with its inbox."""
         return [f"{inbox_prefix(self.name)}.>", *self.subscribe]
+
+
+def variable(user: str) -> str:
+    """See ``User.variable``."""
+    return f"NATS_PASSWORD_{user.upper()}"
 
 
 def _declared(*verbs: str) -> Iterator[str]:
@@ -90,6 +95,7 @@ def _consumes(name: str) -> Iterator[str]:
             yield f"$JS.ACK.{stream}.{name}.>"
 
 
+OPERATOR = "operator"  #: a person, who may do everything
 _ASKS = ("reader.>", "$SRV.>")
 USERS = (
     User(
@@ -151,7 +157,7 @@ USERS = (
         ),
         subscribe=("events.>", "parking.>", "health.changed.>"),
     ),
-    User("operator", publish=(">",), subscribe=(">",)),
+    User(OPERATOR, publish=(">",), subscribe=(">",)),
 )
 #: Whoever shows no credentials on this machine: other people's publishers, and ``nats`` by hand.
 GUEST = User(
@@ -174,7 +180,8 @@ def authorization(*, guest: bool = False) -> str:
     :param guest: whether who shows no credentials is let in as ``GUEST``.
     """
     users = [_user(user, f"${user.variable}") for user in USERS]
-    users += [_user(GUEST, '"guest"')] if guest else []
+    # Nobody has to know this password, and nobody learns anything by it.
+    users += [_user(GUEST, f'"{GUEST.name}"')] if guest else []
     unnamed = f"no_auth_user: {GUEST.name}\n" if guest else ""
     return "authorization {\n  users: [\n" + "\n".join(users) + f"\n  ]\n}}\n{unnamed}"
 

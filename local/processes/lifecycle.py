@@ -221,7 +221,11 @@ def show_status(home: Home, pages: Mapping[str, str], *, as_json: bool) -> int:
         report = {
             "mode": "local",
             "healthy": healthy,
-            "broker": {"version": broker.version, "broker_fsync": broker.fsync},
+            "broker": {
+                "version": broker.version,
+                "broker_fsync": broker.fsync,
+                "auth": broker.auth,
+            },
             "services": [asdict(row) for row in rows],
         }
         print(json.dumps(report))

@@ -158,8 +158,12 @@ def of_process(settings: LocalSettings, home: Home) -> dict[str, str]:
 
 
 def credentials(settings: LocalSettings, home: Home, user: str) -> dict[str, str]:
-    """``NATS_USER`` and ``NATS_PASSWORD`` of one service, once they have been made."""
-    if settings.nats_auth != "users" or not home.nats_passwords.exists():
+    """``NATS_USER`` and ``NATS_PASSWORD`` of one service, once they have been made.
+
+    Empty where a server elsewhere is used, which has users of its own.
+    """
+    made = nats.is_local(settings) and home.nats_passwords.exists()
+    if settings.nats_auth != "users" or not made:
         return {}
     known = json.loads(home.nats_passwords.read_text())
     return {"NATS_USER": user, "NATS_PASSWORD": known[user]}

@@ -26,8 +26,8 @@ def status_table(rows: Sequence[Row], now: float) -> Table:
 
 
 def broker_line(broker: Broker) -> str:
-    """``NATS 2.15.1, broker_fsync=always``."""
-    return f"NATS {broker.version}, broker_fsync={broker.fsync}"
+    """``NATS 2.15.1, broker_fsync=always, auth=users``."""
+    return f"NATS {broker.version}, broker_fsync={broker.fsync}, auth={broker.auth}"
 
 
 def started(pipeline: Pipeline, rows: Mapping[str, Row]) -> None:

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
+import ssl
 import subprocess
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 import yaml
+from pydantic import SecretStr
 
 from local.layout import ROOT
+from local.nats import server as nats
 from local.nats.users import USERS
 from local.processes.pipeline import Pipeline
 from local.services import SERVICES
@@ -98,9 +104,42 @@ def test_the_question_whether_a_service_is_healthy_is_asked_without_python(
         for service in SERVICES:
             kind, *command, port = CONTAINERS[service.name]["healthcheck"]["test"]
             assert (kind, command[0]) == ("CMD", "bash")
+            assert "python" not in command[2]
             assert port == CONTAINERS[service.name]["environment"][service.port_setting.upper()]
         command = [word.replace("$$", "$") for word in command]
         done = subprocess.run([*command, str(server.server_port)], check=False, timeout=10)
+    assert (done.returncode == 0) == healthy
+
+
+@pytest.mark.parametrize(("code", "healthy"), [(200, True), (503, False), (None, False)])
+def test_a_gateway_that_speaks_tls_is_asked_so(
+    code: int | None, healthy: bool, tmp_path: Path
+) -> None:
+    """By a small program; the certificate has the name that others know the gateway by."""
+    authority = trustme.CA()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("spindle.example.org").configure_cert(context)
+
+    class Page(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response((code or 0) if self.path == "/healthz" else 404)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Page) as server:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        if code:
+            threading.Thread(target=server.handle_request, daemon=True).start()
+        else:
+            server.socket.close()
+        _, *command, _ = CONTAINERS["gateway"]["healthcheck"]["test"]
+        command = [word.replace("$$", "$") for word in command]
+        environment = {**os.environ, "GATEWAY_TLS_CERT": "/cert.pem"}
+        done = subprocess.run(
+            [*command, str(server.server_port)], env=environment, check=False, timeout=10
+        )
     assert (done.returncode == 0) == healthy
 
 
@@ -131,6 +170,7 @@ def test_defaults_are_those_of_the_code() -> None:
         "CLIENT_OUTPUT",  # on a volume
         "CLIENT_PARKING_OUTPUT",
         "SPINDLE_PROJECT",  # run.sh gives it
+        "NATS_AUTH",  # run.sh gives it with the passwords, which compose alone has not
     }
     for name, default in re.findall(r"\$\{([A-Z_]+):-([^}$]*)\}", TEXT):
         if name in inside:
@@ -148,6 +188,79 @@ def test_each_service_knows_its_own_nats_password_only() -> None:
         assert f"NATS_PASSWORD_{service.name.upper()}" in environment["NATS_PASSWORD"]
         for user in USERS:
             assert environment[user.variable] == ""
+
+
+def test_each_container_has_its_own_secrets_and_no_others() -> None:
+    """``.env`` goes into every service whole, so what is not its own is emptied."""
+    own = {
+        "writer": _STORE,
+        "reader": _STORE,
+        "gateway": {"GATEWAY_TOKEN"},
+        "client": set(),
+        "daemon": set(),
+    }
+    kinds = [Settings, ComposeSettings, *(service.settings_type() for service in SERVICES)]
+    secrets = {
+        name.upper()
+        for kind in kinds
+        for name, field in kind.model_fields.items()
+        if field.annotation is SecretStr
+    } | {"STORE_URL", "INFLUXDB_HOST"}  # there may be a password in them
+    for service, needed in own.items():
+        environment = CONTAINERS[service]["environment"]
+        for name in secrets - needed - {"NATS_PASSWORD"}:
+            assert environment[name] == "", (service, name)
+    for container in CONTAINERS.values():
+        assert "env_file" not in container or container["image"] == "spindle:local"
+
+
+_STORE = {"STORE_URL", "INFLUXDB_HOST", "INFLUXDB_TOKEN", "INFLUXDB_INIT_PASSWORD"}
+
+
+def test_no_container_can_do_more_than_it_has_to() -> None:
+    for name, container in CONTAINERS.items():
+        assert container["read_only"] is True, name
+        assert container["cap_drop"] == ["ALL"], name
+        assert container["security_opt"] == ["no-new-privileges:true"], name
+        assert container["mem_limit"], name
+        assert container["logging"]["options"]["max-size"], name
+        added = set(container.get("cap_add", []))
+        assert added <= {"CHOWN", "DAC_OVERRIDE", "FOWNER", "SETGID", "SETUID"}
+        assert not added or name == "influxdb"
+
+
+def test_images_are_pinned_by_their_whole_version() -> None:
+    """NATS loses acknowledged messages at a power cut before 2.14.6."""
+    dockerfile = (ROOT / "Dockerfile").read_text()
+    bases = set(re.findall(r"^FROM (\S+)", dockerfile, re.MULTILINE))
+    images = {container["image"] for container in CONTAINERS.values()} - {"spindle:local"}
+    for image in images | bases:
+        assert re.search(r":v?\d+\.\d+\.\d+(-\S+)?$", image), image
+    (server,) = (image for image in images if image.startswith("nats:"))
+    version = nats.version_of(server)
+    assert version is not None
+    assert version >= (2, 14, 6)
+
+
+def test_the_image_has_no_tool_to_install_with_and_its_code_compiled() -> None:
+    *_, final = (ROOT / "Dockerfile").read_text().split("\nFROM ")
+    assert "pip install" not in final
+    assert "COPY --from=packages /venv /venv" in final
+    assert "compileall" in final
+    assert "chmod -R a+rX ." in final  # a checkout with umask 077
+
+
+def test_who_stores_is_stopped_after_who_publishes() -> None:
+    """Compose stops in the reverse of the order that ``depends_on`` gives."""
+
+    def behind(name: str) -> set[str]:
+        direct = set(CONTAINERS[name].get("depends_on", {}))
+        return direct.union(*map(behind, direct))
+
+    for service in SERVICES:
+        assert "nats" in behind(service.name)
+    assert {"writer", "influxdb"} <= behind("daemon")
+    assert "influxdb" in behind("reader")
 
 
 def test_the_ports_inside_are_what_prometheus_scrapes() -> None:

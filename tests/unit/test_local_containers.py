@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import socket
 import sys
@@ -47,6 +48,12 @@ case "$*" in
     ;;
 esac
 """
+#: Secrets that nobody knows, as a BIND_ADDRESS for others to reach wants them.
+OWN = {
+    "INFLUXDB_INIT_PASSWORD": "own-password",
+    "INFLUXDB_TOKEN": "own-token",
+    "GRAFANA_ADMIN_PASSWORD": "own",
+}
 UP = "docker compose up --build --detach --wait --wait-timeout 180"
 
 
@@ -82,6 +89,7 @@ def docker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Docker:
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
     monkeypatch.setenv("CALLS", str(tmp_path / "calls"))
+    monkeypatch.setattr(layout, "ROOT", tmp_path)  # where NATS's passwords are kept
     for name in ("SPINDLE_PROJECT", "COMPOSE_PROJECT_NAME", "SPINDLE_MODE"):
         monkeypatch.delenv(name, raising=False)
     return Docker(tmp_path / "calls", monkeypatch)
@@ -313,7 +321,6 @@ def test_restart_takes_one_service(docker: Docker, root: Path) -> None:
             ("query", "devices", "device_id=a b"),
             "client python -m client query devices device_id=a b",
         ),
-        (("deadletters", "list"), "client python -m client deadletters list"),
         (("inject", "stop", "device_id=x"), "client python -m client inject stop device_id=x"),
         (("repair",), "writer python -m writer.repair"),
     ],
@@ -323,6 +330,69 @@ def test_tools_run_in_the_container_of_their_service(
 ) -> None:
     run(*words)
     assert docker.calls[-1] == f"docker compose exec -T {module}"
+
+
+@pytest.mark.parametrize(
+    ("settings", "auth"),
+    [
+        ({}, "guest"),
+        ({"BIND_ADDRESS": "::1"}, "guest"),
+        ({"BIND_ADDRESS": "192.0.2.7", **OWN}, "users"),
+        ({"BIND_ADDRESS": "192.0.2.7", "NATS_AUTH": "guest", **OWN}, "guest"),
+        ({"NATS_AUTH": "none"}, "none"),
+    ],
+)
+def test_nats_asks_who_one_is_and_knows_guests_on_this_machine_alone(
+    docker: Docker,
+    tmp_path: Path,
+    settings: dict[str, str],
+    auth: str,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    assert Containers(settings).start() == 0
+    assert docker.environment["NATS_AUTH"] == auth
+    assert (ROOT / "deploy" / "nats" / f"auth-{auth}.conf").is_file()
+    file = tmp_path / ".spindle" / "nats-users.json"
+    if auth == "none":
+        assert not file.exists()
+        assert "NATS_AUTH=none: whoever reaches NATS may do everything" in capfd.readouterr().err
+        return
+    known = json.loads(file.read_text())
+    assert file.stat().st_mode & 0o777 == 0o600
+    for user, password in known.items():
+        assert docker.environment[f"NATS_PASSWORD_{user.upper()}"] == password
+    again = Containers(settings | {"NATS_PASSWORD_WRITER": "mine"})
+    assert again.start() == 0
+    assert docker.environment["NATS_PASSWORD_WRITER"] == "mine"
+    assert docker.environment["NATS_PASSWORD_READER"] == known["reader"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"NATS_AUTH": "some"}, 'NATS_AUTH: given "some", expected users, guest, none'),
+        ({"NATS_PASSWORD_DAEMON": "1$x"}, "NATS_PASSWORD_DAEMON: expected letters and digits"),
+    ],
+)
+def test_users_that_nats_would_not_understand_are_refused_before_anything_starts(
+    docker: Docker, settings: dict[str, str], sentence: str
+) -> None:
+    made = Containers(settings)
+    with pytest.raises(InvalidInput, match=re.escape(sentence)) as caught:
+        made.start()
+    assert "1$x" not in str(caught.value)
+    assert not any(" up " in call for call in docker.calls)
+    assert made.stop() == 0
+
+
+def test_dead_letters_are_the_operators(docker: Docker, root: Path) -> None:
+    run("start")
+    run("deadletters", "purge", "--all")
+    words = "--env NATS_USER --env NATS_PASSWORD client python -m client deadletters purge --all"
+    assert docker.calls[-1] == f"docker compose exec -T {words}"
+    assert docker.environment["NATS_USER"] == "operator"
+    known = json.loads((root / ".spindle" / "nats-users.json").read_text())
+    assert docker.environment["NATS_PASSWORD"] == known["operator"]
 
 
 def test_compose_gets_every_setting_as_services_understand_it(docker: Docker, root: Path) -> None:

@@ -46,7 +46,7 @@ def test_the_real_server_accepts_the_configuration(tmp_path: Path, authorization
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("auth", ["none", "users"])
+@pytest.mark.parametrize("auth", ["none", "users", "guest"])
 @pytest.mark.parametrize("sync", ["always", "interval"])
 def test_the_real_server_accepts_the_committed_configuration(
     tmp_path: Path, auth: str, sync: str
@@ -81,10 +81,12 @@ def test_with_users_the_server_refuses_to_start_without_their_passwords(tmp_path
     assert "NATS_PASSWORD_DAEMON" in done.stderr
 
 
-def test_the_committed_users_are_those_of_the_code() -> None:
+@pytest.mark.parametrize(("auth", "guest"), [("users", False), ("guest", True)])
+def test_the_committed_users_are_those_of_the_code(auth: str, guest: bool) -> None:
     """python -c 'from local.nats.users import authorization; print(authorization())'."""
-    committed = (ROOT / "deploy" / "nats" / "auth-users.conf").read_text()
-    assert committed.endswith(nats_users.authorization())
+    committed = (ROOT / "deploy" / "nats" / f"auth-{auth}.conf").read_text()
+    assert committed.endswith(nats_users.authorization(guest=guest))
+    assert ("no_auth_user" in committed) is guest
 
 
 def test_passwords_are_made_once_and_are_for_this_user_only(tmp_path: Path) -> None:
@@ -110,8 +112,9 @@ def test_a_nats_elsewhere_is_not_run_here(given: dict[str, object], local: bool)
 
 
 def test_what_varz_says_is_understood() -> None:
-    varz = {"version": "2.15.1", "jetstream": {"config": {"sync_always": True, "sync_interval": 1}}}
-    assert nats.broker(varz) == nats.Broker("2.15.1", "always", "")
+    synced = {"config": {"sync_always": True, "sync_interval": 1}}
+    varz = {"version": "2.15.1", "jetstream": synced, "auth_required": True}
+    assert nats.broker(varz) == nats.Broker("2.15.1", "always", "", "users")
     varz = {"version": "2.15.1", "jetstream": {"config": {"sync_interval": 120_000_000_000}}}
     assert nats.broker(varz).fsync == "interval"
     assert nats.broker({"version": "2.9.10", "jetstream": {}}).fsync == "unknown"
@@ -119,4 +122,10 @@ def test_what_varz_says_is_understood() -> None:
 
 def test_a_server_that_loses_what_it_acknowledged_is_warned_of() -> None:
     assert "2.12.7 can lose" in nats.broker({"version": "2.12.7"}).warning
-    assert nats.broker({"version": "2.15.1"}).warning == ""
+    assert nats.broker({"version": "2.15.1", "auth_required": True}).warning == ""
+
+
+def test_a_server_that_asks_nobody_who_they_are_is_warned_of() -> None:
+    open_to_all = nats.broker({"version": "2.15.1"})
+    assert open_to_all.auth == "none"
+    assert "NATS_AUTH=none: whoever reaches NATS may do everything" in open_to_all.warning

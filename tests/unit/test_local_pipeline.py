@@ -85,15 +85,16 @@ def test_everything_that_is_written_follows_spindle_home(
 
 
 def test_a_service_signs_in_with_its_own_password(tmp_path: Path) -> None:
-    """And with none while NATS_AUTH is none."""
+    """And with none while NATS_AUTH is none, or before any was made, or at a server elsewhere."""
     home = Home(tmp_path)
+    assert pipeline.credentials(load(LocalSettings), home, "writer") == {}
     home.nats_passwords.write_text('{"writer": "p1"}')
-    users = load(LocalSettings, nats_auth="users")
-    assert pipeline.credentials(users, home, "writer") == {
+    assert pipeline.credentials(load(LocalSettings), home, "writer") == {
         "NATS_USER": "writer",
         "NATS_PASSWORD": "p1",
     }
-    assert pipeline.credentials(load(LocalSettings), home, "writer") == {}
+    for other in ({"nats_auth": "none"}, {"nats_url": "nats://elsewhere:4222"}):
+        assert pipeline.credentials(load(LocalSettings, **other), home, "writer") == {}
 
 
 def test_services_are_known_by_their_old_names_too() -> None:
