@@ -16,8 +16,12 @@ import pytest
 from local.layout import ROOT
 
 #: What run.sh may use of the system: nothing that macOS has not.
-SYSTEM = ("bash", "cksum", "cut", "dirname")
-DOCKER = '#!/bin/sh\necho "docker $* as $SPINDLE_PROJECT" >>"$CALLS"\nexit "${DOCKER_RUNS:-0}"\n'
+SYSTEM = ("bash", "chmod", "cksum", "cut", "dirname", "grep", "od", "tr")
+DOCKER = """#!/bin/sh
+set >"$CALLS.environment"
+echo "docker $* as $SPINDLE_PROJECT" >>"$CALLS"
+exit "${DOCKER_RUNS:-0}"
+"""
 
 
 @pytest.fixture
@@ -97,6 +101,19 @@ def test_without_a_python_that_will_do_one_sentence_says_so(
     assert done.returncode == 1
     assert done.stderr.startswith(f"run.sh: {sentence}")
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_without_python_too_nats_asks_who_one_is(environment: dict[str, str]) -> None:
+    """Unless it is said otherwise. Each user has a password of its own that nobody can guess."""
+    seen = Path(f"{environment['CALLS']}.environment")
+    assert run(without_python(environment, 127), "start").returncode == 0
+    said = seen.read_text()
+    passwords = re.findall(r"^NATS_PASSWORD_\w+='?(p[0-9a-f]{32})'?$", said, re.MULTILINE)
+    assert len(set(passwords)) == 6
+    assert re.search("^NATS_AUTH='?guest'?$", said, re.MULTILINE)
+    given = {**without_python(environment, 127), "NATS_AUTH": "none"}
+    assert run(given, "start").returncode == 0
+    assert "NATS_PASSWORD" not in seen.read_text()
 
 
 @pytest.mark.parametrize(
