@@ -199,7 +199,8 @@ def test_each_container_has_its_own_secrets_and_no_others() -> None:
         "client": set(),
         "daemon": set(),
     }
-    kinds = [Settings, ComposeSettings, *(service.settings_type() for service in SERVICES)]
+    kinds: list[type[Settings]] = [Settings, ComposeSettings]
+    kinds += [service.settings_type() for service in SERVICES]
     secrets = {
         name.upper()
         for kind in kinds
