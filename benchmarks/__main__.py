@@ -63,7 +63,7 @@ def writer(
     sizes = writer_bench.Sizes(points, points, singles, repeats)
     with progress_bar() as progress:
         results = _measure(writer_bench.run(stores, sizes, progress))
-    _print(results, writer_bench.table(results), as_json)
+    _print(results, Group(writer_bench.table(results), writer_bench.costs(results)), as_json)
 
 
 @app.command()

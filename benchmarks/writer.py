@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import statistics
+import subprocess
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import nats
 import orjson
+import psutil
 from nats.aio.client import Client
 from rich.progress import Progress
 from rich.table import Table
@@ -41,33 +44,76 @@ class Sizes:
 
 
 @dataclass(frozen=True)
+class Run:
+    """The writer, from the first point taken to the last one stored.
+
+    :ivar cpu_us: microseconds of CPU time per point, by process; hardly changed by what else the
+        machine does, unlike the rate.
+    :ivar peak_mib: the most memory that the writer had.
+    """
+
+    points_per_s: float
+    cpu_us: Mapping[str, float]
+    peak_mib: float
+
+    @classmethod
+    def median(cls, runs: Sequence[Run]) -> Run:
+        """Each figure's own median."""
+        return cls(
+            statistics.median(run.points_per_s for run in runs),
+            {name: statistics.median(run.cpu_us[name] for run in runs) for name in runs[0].cpu_us},
+            statistics.median(run.peak_mib for run in runs),
+        )
+
+
+@dataclass(frozen=True)
 class Result:
     """Medians, in points (or messages) per second."""
 
     store: str
     ceiling_points_per_s: float
     nats_messages_per_s: float
-    single_points_per_s: float
-    envelope_points_per_s: float
     one_write_per_message_points_per_s: float
+    single: Run
+    envelope: Run
+
+    @property
+    def single_points_per_s(self) -> float:
+        """(c)."""
+        return self.single.points_per_s
+
+    @property
+    def envelope_points_per_s(self) -> float:
+        """(d)."""
+        return self.envelope.points_per_s
 
     def line(self) -> str:
         """One JSON line."""
-        numbers = {k: round(v) if isinstance(v, float) else v for k, v in asdict(self).items()}
-        return orjson.dumps(numbers).decode()
+        return orjson.dumps(_rounded(asdict(self))).decode()
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _rounded(inner) for name, inner in value.items()}
+    return round(value, 0 if value >= 1000 else 2) if isinstance(value, float) else value
 
 
 @dataclass
 class Bench:
-    """The measurements of one store. ``port`` is influxd's, None for SQLite."""
+    """The measurements of one store. ``database`` is influxd, None for SQLite."""
 
     store: str
-    port: int | None
+    database: servers.Server | None
     folder: Path
     sizes: Sizes
     points: list[bytes]
     tell: Callable[[str], None]
     number: int = 0
+
+    @property
+    def port(self) -> int | None:
+        """Of influxd."""
+        return self.database.port if self.database else None
 
     def fresh(self) -> str:
         """A name not used before."""
@@ -119,8 +165,8 @@ class Bench:
         """A nats-server with an empty store."""
         return servers.running(servers.nats_server(self.folder / self.fresh()))
 
-    async def writer(self, messages: list[bytes], points: int) -> float:
-        """(c) and (d): points per second from the first taken to the last stored."""
+    async def writer(self, messages: list[bytes], points: int) -> Run:
+        """(c) and (d)."""
         with self.nats() as server:
             url = f"nats://127.0.0.1:{server.port}"
             client = await nats.connect(url)
@@ -138,7 +184,10 @@ class Bench:
             )
             writer.start(wait=False)
             try:
-                return points / await _seconds_to_store(client, points)
+                cpu = {"nats-server": _cpu(server.process), "writer": _cpu(writer.process)}
+                if self.database is not None:
+                    cpu["influxd"] = _cpu(self.database.process)
+                return await _until_stored(client, points, cpu)
             finally:
                 writer.stop()
                 await client.close()
@@ -154,20 +203,46 @@ async def _until_stream_holds(client: Client, messages: int) -> None:
         await asyncio.sleep(0.05)
 
 
-async def _seconds_to_store(client: Client, points: int) -> float:
+def _cpu(process: subprocess.Popen[bytes] | None) -> psutil.Process:
+    assert process is not None
+    return psutil.Process(process.pid)
+
+
+def _used(processes: Mapping[str, psutil.Process]) -> dict[str, float]:
+    """Seconds of CPU time that each has used so far."""
+    times = {name: process.cpu_times() for name, process in processes.items()}
+    return {name: used.user + used.system for name, used in times.items()}
+
+
+def _peak_mib(process: psutil.Process) -> float:
+    status = Path(f"/proc/{process.pid}/status")
+    if not status.exists():  # not Linux: what it has now
+        return process.memory_info().rss / 2**20
+    line = next(one for one in status.read_text().splitlines() if one.startswith("VmHWM"))
+    return int(line.split()[1]) / 1024
+
+
+async def _until_stored(
+    client: Client, points: int, processes: Mapping[str, psutil.Process]
+) -> Run:
     """By the writer's own ledger, asked over NATS."""
     began, deadline = 0.0, time.monotonic() + PATIENCE_SECONDS
+    before: dict[str, float] = {}
     while time.monotonic() < deadline:
         try:
             reply = await client.request(subjects.WRITER_LEDGER, timeout=5)
         except nats.errors.NoRespondersError:
+            before = _used(processes)  # what starting took is not counted
             await asyncio.sleep(POLL_SECONDS)
             continue
         ledger = orjson.loads(reply.data)["streams"][subjects.METRICS_STREAM]
         if ledger["received"] and not began:
             began = time.perf_counter()
         if ledger["stored"] >= points:
-            return time.perf_counter() - began
+            seconds = time.perf_counter() - began
+            used = {name: now - before[name] for name, now in _used(processes).items()}
+            cpu_us = {name: 1e6 * value / points for name, value in used.items()}
+            return Run(points / seconds, cpu_us, _peak_mib(processes["writer"]))
         await asyncio.sleep(POLL_SECONDS)
     raise TimeoutError("the writer did not store all points")
 
@@ -178,23 +253,25 @@ async def measure(bench: Bench, progress: Progress) -> Result:
     enveloped = envelopes(all_points[: sizes.envelopes], ENVELOPE)
     singles = all_points[: sizes.singles]
     task = progress.add_task(bench.store, total=5 * sizes.repeats)
-    runs: dict[str, list[float]] = {name: [] for name in "abcde"}
+    rates: dict[str, list[float]] = {name: [] for name in "abe"}
+    runs: dict[str, list[Run]] = {name: [] for name in "cd"}
     for _ in range(sizes.repeats):
         for name in "abcde":
             progress.update(task, description=f"{bench.store}: {LABELS[name]}")
             if name == "a":
-                value = await asyncio.to_thread(bench.ceiling)
+                rates[name].append(await asyncio.to_thread(bench.ceiling))
             elif name == "b":
-                value = await bench.nats_ceiling()
+                rates[name].append(await bench.nats_ceiling())
             elif name == "c":
-                value = await bench.writer(singles, len(singles))
+                runs[name].append(await bench.writer(singles, len(singles)))
             elif name == "d":
-                value = await bench.writer(enveloped, sizes.envelopes)
+                runs[name].append(await bench.writer(enveloped, sizes.envelopes))
             else:
-                value = await bench.one_write_per_message()
-            runs[name].append(value)
+                rates[name].append(await bench.one_write_per_message())
             progress.advance(task)
-    return Result(bench.store, *(statistics.median(runs[name]) for name in "abcde"))
+    middle = {name: statistics.median(found) for name, found in rates.items()}
+    single, envelope = (Run.median(runs[name]) for name in "cd")
+    return Result(bench.store, middle["a"], middle["b"], middle["e"], single, envelope)
 
 
 LABELS = {
@@ -230,6 +307,19 @@ def table(results: list[Result]) -> Table:
     return view
 
 
+def costs(results: list[Result]) -> Table:
+    """Where the time goes, in a row for each load and store."""
+    view = Table(title="CPU time per point, microseconds; the writer's peak of memory")
+    processes = ("nats-server", "influxd", "writer")
+    for column in ("", *processes, "MiB"):
+        view.add_column(column, justify="right" if column else "left")
+    for result in results:
+        for name, run in (("single", result.single), ("envelopes", result.envelope)):
+            cells = (f"{run.cpu_us[one]:.2f}" if one in run.cpu_us else "-" for one in processes)
+            view.add_row(f"{name}, {result.store}", *cells, f"{run.peak_mib:.0f}")
+    return view
+
+
 def _single_ratio(result: Result) -> float:
     return result.single_points_per_s / min(result.ceiling_points_per_s, result.nats_messages_per_s)
 
@@ -252,6 +342,6 @@ async def run(stores: list[str], sizes: Sizes, progress: Progress) -> list[Resul
                 results.append(await measure(bench, progress))
                 continue
             with servers.running(servers.influxd(folder / "influxd")) as server:
-                bench = Bench(store, server.port, folder, sizes, points, print)
+                bench = Bench(store, server, folder, sizes, points, print)
                 results.append(await measure(bench, progress))
     return results

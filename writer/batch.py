@@ -111,7 +111,7 @@ class Batch(Generic[P]):
     """Points on their way to the store, with the deliveries they came in."""
 
     __slots__ = (
-        "deliveries", "expired", "first_at", "forgotten", "leased_at", "letters", "points",
+        "count", "deliveries", "expired", "first_at", "forgotten", "leased_at", "letters", "points",
         "ranges", "redelivered", "size", "starts", "writing",
     )  # fmt: skip
 
@@ -119,6 +119,7 @@ class Batch(Generic[P]):
         self.points: list[P] = []
         self.deliveries: list[Delivery] = []
         self.starts: list[int] = []  #: of each delivery's first point in ``points``
+        self.count = 0  #: points of its deliveries, good and bad together
         self.size = 0  #: bytes of the deliveries' payloads
         self.first_at = now
         self.leased_at = now  #: when the broker last heard that we are at it

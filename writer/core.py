@@ -67,24 +67,52 @@ class Core(Generic[P]):
         self, delivery: Delivery, points: list[P], mistakes: Sequence[Mistake], now: float
     ) -> None:
         """Add a delivery with its good points and what is wrong with the others."""
-        batch = self._open
-        if batch is None:
-            batch = self._open = Batch(now)
+        batch = self._filling(now)
         count = len(points) + sum(mistake.count for mistake in mistakes)
         delivery.points = count
         batch.starts.append(len(batch.points))
         batch.deliveries.append(delivery)
-        batch.points += points
-        batch.size += len(delivery.payload)
         batch.redelivered |= delivery.redelivered
-        self._received += count
-        self._in_flight += count
-        self._held_points += count
-        self._held_bytes += len(delivery.payload)
+        self._add(batch, points, count, len(delivery.payload))
         if mistakes:
             delivery.bad = [m.index for m in mistakes if m.index is not None]
             for mistake in gathered(mistakes):
                 self._add_letter(batch, delivery, mistake)
+        self._close_if_full(batch)
+
+    def take_each(self, deliveries: Sequence[Delivery], points: Sequence[P], now: float) -> None:
+        """Add deliveries of one good point each."""
+        low = 0
+        while low < len(points):
+            batch = self._filling(now)
+            begin = len(batch.points)
+            high = min(len(points), low + max(1, self._batch_points - begin))
+            some = deliveries[low:high]
+            for delivery in some:
+                delivery.points = 1
+                batch.redelivered |= delivery.redelivered
+            batch.starts += range(begin, begin + len(some))
+            batch.deliveries += some
+            size = sum([len(delivery.payload) for delivery in some])
+            self._add(batch, points[low:high], len(some), size)
+            self._close_if_full(batch)
+            low = high
+
+    def _filling(self, now: float) -> Batch[P]:
+        if self._open is None:
+            self._open = Batch(now)
+        return self._open
+
+    def _add(self, batch: Batch[P], points: Sequence[P], count: int, size: int) -> None:
+        batch.points += points
+        batch.count += count
+        batch.size += size
+        self._received += count
+        self._in_flight += count
+        self._held_points += count
+        self._held_bytes += size
+
+    def _close_if_full(self, batch: Batch[P]) -> None:
         if len(batch.points) >= self._batch_points or batch.size >= self.limits.held_bytes // 2:
             self._close()
 
@@ -220,7 +248,7 @@ class Core(Generic[P]):
 
     def _release(self, batch: Batch[P]) -> None:
         self._held_bytes -= batch.size
-        self._held_points -= sum(delivery.points for delivery in batch.deliveries)
+        self._held_points -= batch.count
 
     def take_done(self) -> list[Delivery]:
         """Deliveries to be acknowledged now; each is handed out once."""

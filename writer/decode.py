@@ -5,7 +5,7 @@ Metrics have a fast path: see ``wire_metric``.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import TypeVar
 
@@ -32,6 +32,15 @@ class MetricDecoder(MetricReader):
             except NOT_PLAIN:
                 pass  # the models say what, if anything, is wrong with it
         return decode_objects(payload, self.max_payload, lambda data: self.point(data, latest_ns))
+
+    def decode_each(self, payloads: Sequence[bytes], latest_ns: int) -> list[Point] | None:
+        """The points of payloads that are one plain object each; else None."""
+        if max(map(len, payloads)) > self.max_payload:
+            return None
+        try:
+            return self.plain_each(payloads, latest_ns)
+        except NOT_PLAIN:
+            return None
 
 
 class EventDecoder:

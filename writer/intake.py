@@ -14,12 +14,13 @@ import logging
 from collections.abc import Callable
 
 import orjson
-from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 from nats.errors import Error as NatsError
 
 from spindle import subjects
+from spindle.bus import protocol
+from spindle.bus.client import SafeClient
 from writer.batch import Delivery
 
 log = logging.getLogger("writer.intake")
@@ -29,9 +30,6 @@ EXPIRES_SECONDS = 30.0
 LOST_SECONDS = EXPIRES_SECONDS + 5.0
 #: How long a stopping writer waits for what the server has sent already.
 CLOSE_SECONDS = 2.0
-#: An inbox may pile up what was asked for; the request bounds it, not nats-py's own limits.
-NO_LIMIT = 0
-
 #: In the acknowledgement subject of what this consumer delivers for the first time.
 _FIRST_TIME = f".{subjects.WRITER_CONSUMER}.1."
 
@@ -45,13 +43,13 @@ class Intake:
     """Pull requests to one consumer, and what has arrived."""
 
     def __init__(
-        self, client: Client, stream: str, consumer: str, wake: Callable[[], None]
+        self, client: SafeClient, stream: str, consumer: str, wake: Callable[[], None]
     ) -> None:
         self._client = client
         self._subject = f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{consumer}"
         self._stream = stream
         self._wake = wake
-        self._arrived: list[Msg] = []
+        self._arrived: list[Delivery] = []
         self._subscription: Subscription | None = None
         self._inbox = ""
         self._outstanding = 0  # messages asked for and not yet here
@@ -61,32 +59,28 @@ class Intake:
     async def open(self) -> None:
         """Subscribe the inbox."""
         self._inbox = self._client.new_inbox()
-        self._subscription = await self._client.subscribe(
-            self._inbox,
-            cb=self._on_message,
-            pending_msgs_limit=NO_LIMIT,
-            pending_bytes_limit=NO_LIMIT,
-        )
+        self._subscription = await self._client.subscribe_many(self._inbox, self._on_messages)
 
-    async def _on_message(self, message: Msg) -> None:
-        headers = message.headers
-        if headers is not None and not message.reply and "Status" in headers:
-            self._on_status(headers)
-        else:
-            self._outstanding -= 1
-            self._arrived.append(message)
+    def _on_messages(self, messages: list[protocol.Message]) -> None:
+        before = len(self._arrived)
+        for _, subject, reply, header, payload in messages:
+            if reply:
+                self._arrived.append(_delivery(_text(subject), _text(reply), payload))
+            elif header:  # the server's own
+                self._on_status(*protocol.status(header))
+        self._outstanding -= len(self._arrived) - before
         self._wake()
 
-    def _on_status(self, headers: dict[str, str]) -> None:
-        status = headers["Status"]
+    def _on_status(self, status: str, fields: dict[str, str]) -> None:
         if status == "100":
             return
-        pending = headers.get("Nats-Pending-Messages")
-        self._outstanding = max(0, self._outstanding - int(pending)) if pending else 0
-        if status in _CONSUMER_GONE or "Deleted" in headers.get("Description", ""):
-            self.gone = f"consumer of {self._stream} is gone ({headers.get('Description', status)})"
+        pending = fields.get("Nats-Pending-Messages", "")
+        self._outstanding = max(0, self._outstanding - int(pending)) if pending.isdigit() else 0
+        description = fields.get("Description", status)
+        if status in _CONSUMER_GONE or "Deleted" in description:
+            self.gone = f"consumer of {self._stream} is gone ({description})"
         elif status not in _QUIET:
-            log.debug("%s: pull ended: %s", self._stream, headers.get("Description", status))
+            log.debug("%s: pull ended: %s", self._stream, description)
 
     async def ask(self, messages: int, max_bytes: int, now: float) -> None:
         """Request messages so that ``messages`` are under way, once fewer than half of them are."""
@@ -114,7 +108,7 @@ class Intake:
         """The connection was lost, and with it the requests under way."""
         self._outstanding = 0
 
-    def take(self, most: int) -> list[Msg]:
+    def take(self, most: int) -> list[Delivery]:
         """The oldest messages that have arrived."""
         arrived = self._arrived
         if len(arrived) <= most:
@@ -143,10 +137,17 @@ class Intake:
 
 def delivery(message: Msg) -> Delivery:
     """A NATS message as the delivery that the core works with."""
-    reply = message.reply
+    return _delivery(message.subject, message.reply, message.data)
+
+
+def _delivery(subject: str, reply: str, payload: bytes) -> Delivery:
     # The usual case is seen without taking the subject apart.
     again = _FIRST_TIME not in reply and times_delivered(reply) > 1
-    return Delivery(message.subject, reply, message.data, again)
+    return Delivery(subject, reply, payload, again)
+
+
+def _text(subject: bytes) -> str:
+    return subject.decode(errors="backslashreplace")
 
 
 def times_delivered(reply: str) -> int:

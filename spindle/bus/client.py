@@ -8,22 +8,28 @@ these: it divides its lines at single spaces and at line ends only.
 
 Here such a message is delivered like any other, with what can be read of it; whoever receives it
 judges its payload. Should the read loop end all the same, the client connects anew.
+
+For whoever takes many messages there is a short way besides, past nats-py's objects and tasks:
+``subscribe_many`` hands on what came in one piece, ``publish_many`` sends in one piece.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from typing import Any
+from collections.abc import Callable, Sequence
 
 from nats.aio.client import Client
 from nats.aio.msg import Msg
-from nats.errors import ProtocolError
-from nats.protocol.parser import AWAITING_CONTROL_LINE, AWAITING_MSG_PAYLOAD, Parser
+from nats.aio.subscription import Subscription
+from nats.errors import ConnectionClosedError, ProtocolError
+from nats.protocol.parser import Parser
+
+from spindle.bus import protocol
 
 log = logging.getLogger("spindle.bus")
 
-_CRLF = b"\r\n"
+Sink = Callable[[list[protocol.Message]], None]
 
 
 class SafeClient(Client):
@@ -32,6 +38,28 @@ class SafeClient(Client):
     def __init__(self) -> None:
         super().__init__()
         self._ps = SafeParser(self)
+        self.sinks: dict[int, Sink] = {}  #: subscription number -> who takes many at once
+
+    async def subscribe_many(self, subject: str, sink: Sink) -> Subscription:
+        """Have messages handed on as they arrive: all of one piece at once, and not as ``Msg``."""
+        subscription = await self.subscribe(subject)
+        self.sinks[subscription._id] = sink
+        return subscription
+
+    def _remove_sub(self, sid: int, max_msgs: int = 0) -> None:
+        super()._remove_sub(sid, max_msgs)
+        self.sinks.pop(sid, None)
+
+    async def publish_many(self, subjects: Sequence[str], payload: bytes) -> None:
+        """The same to each of these subjects, which the server gave: they are not looked at.
+
+        :raises NatsError: the connection was closed.
+        """
+        if self.is_closed:
+            raise ConnectionClosedError
+        if subjects:
+            await self._send_command(protocol.publish(subjects, payload))
+            await self._flush_pending()
 
     async def _read_loop(self) -> None:
         await super()._read_loop()
@@ -61,65 +89,46 @@ class SafeClient(Client):
 
 
 class SafeParser(Parser):
-    """Takes the head of a message apart as nats-server makes it; leaves the rest to nats-py."""
+    """Finds the messages in what comes, a piece at a time; leaves other lines to nats-py."""
+
+    nc: SafeClient
 
     async def parse(self, data: bytes = b"") -> None:
         """Take bytes in, and hand on every message that is complete."""
-        self.buf.extend(data)
-        while self.buf:
-            if self.state == AWAITING_MSG_PAYLOAD:
-                if len(self.buf) < self.needed + len(_CRLF):
-                    return
-                await self._deliver()
-            elif self.buf.startswith((b"MSG ", b"HMSG ")):
-                if not self._take_head():
-                    return
-            else:
-                before = len(self.buf)
+        self.buf += data
+        while self.buf and len(self.buf) >= self.needed:
+            try:
+                found, used, self.needed = protocol.take(bytes(self.buf))
+            except ValueError:
+                raise ProtocolError from None
+            del self.buf[:used]
+            if found:
+                await self._deliver(found)
+            if self.needed == protocol.OTHER_LINE:
+                self.needed = 0
                 await self._parse_one_line()
-                if len(self.buf) == before:
-                    return  # more bytes are needed
 
-    def _take_head(self) -> bool:
-        """``[H]MSG <subject> <sid> [reply] [header size] <size>``; False until it is complete."""
-        end = self.buf.find(_CRLF)
-        if end < 0:
-            return False
-        kind, subject, sid, *rest = bytes(self.buf[:end]).split(b" ")
-        sizes = 2 if kind == b"HMSG" else 1
-        try:
-            numbers = [int(size) for size in rest[-sizes:]]
-            self.msg_arg = {
-                "subject": subject,
-                "sid": int(sid),
-                "reply": rest[0] if len(rest) > sizes else b"",
-            }
-        except ValueError:
-            raise ProtocolError from None
-        self.needed = numbers[-1]
-        self.header_needed = numbers[0] if sizes == 2 else 0
-        del self.buf[: end + len(_CRLF)]
-        self.state = AWAITING_MSG_PAYLOAD
-        return True
-
-    async def _deliver(self) -> None:
-        header_size, size = self.header_needed, self.needed
-        headers = bytes(self.buf[:header_size]) or None
-        payload = bytes(self.buf[header_size:size])
-        del self.buf[: size + len(_CRLF)]
-        self.header_needed = 0
-        self.state = AWAITING_CONTROL_LINE
-        head: dict[str, Any] = self.msg_arg
-        await self.nc._process_msg(head["sid"], head["subject"], head["reply"], payload, headers)
+    async def _deliver(self, found: list[protocol.Message]) -> None:
+        sinks = self.nc.sinks
+        many: dict[int, list[protocol.Message]] = {sid: [] for sid in sinks}
+        for message in found:
+            if (taken := many.get(message[0])) is not None:
+                taken.append(message)
+            else:
+                sid, subject, reply, header, payload = message
+                await self.nc._process_msg(sid, subject, reply, payload, header or None)  # type: ignore[arg-type]
+        for sid, taken in many.items():
+            if taken and (sink := sinks.get(sid)) is not None:
+                sink(taken)
 
     async def _parse_one_line(self) -> None:
         """Give nats-py the next line alone, so that it never meets the head of a message."""
-        end = self.buf.find(_CRLF)
-        if end < 0:
-            return
         buffer = self.buf
-        rest = buffer[end + len(_CRLF) :]
-        del buffer[end + len(_CRLF) :]
+        end = buffer.index(b"\r\n") + 2
+        rest = buffer[end:]
+        del buffer[end:]
         await super().parse()
+        if buffer and self.buf is buffer:
+            raise ProtocolError  # a line that nats-py does not know; it would wait for more of it
         if self.buf is buffer:  # else it connected anew meanwhile
-            buffer.extend(rest)
+            buffer += rest

@@ -30,7 +30,7 @@ async def connect(
     *,
     health: Health | None = None,
     own_subjects: bool = False,
-) -> Client:
+) -> SafeClient:
     """A connection that waits for NATS with growing pauses and never gives up.
 
     :param name: shown in the server's connection list.

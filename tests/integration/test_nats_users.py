@@ -192,11 +192,11 @@ async def test_the_others_wait_for_the_writer_to_declare(broker: Broker) -> None
     for client in (writer, *waiting.values()):
         await client.close()
 
-    async with broker.as_user("guest") as (client, refused):
-        await client.jetstream().publish("events.event", json.dumps({}).encode())
+    async with broker.as_user("guest") as (guest, refused):
+        await guest.jetstream().publish("events.event", json.dumps({}).encode())
         async with broker.as_user("writer") as (own, _):
             await own.jetstream().publish("$KV.parking.B1", b"inside")
-        bucket = await client.jetstream().key_value("parking")
+        bucket = await guest.jetstream().key_value("parking")
         assert await bucket.keys() == ["B1"]
         assert (await bucket.get("B1")).value == b"inside"
         assert refused == []

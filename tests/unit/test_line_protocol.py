@@ -56,7 +56,21 @@ def test_a_value_of_numpy_is_written_as_a_number() -> None:
 @given(st.floats(allow_nan=False, allow_infinity=False))
 def test_no_digit_of_a_value_is_lost(value: float) -> None:
     text = points_body([(LONE, 1, value)]).split(b" ")[1].removeprefix(b"value=")
-    assert float(text) == value
+    assert float(text).hex() == value.hex()
+    if abs(value) >= 1e-4 or value == 0:  # Python writes smaller ones otherwise: 1e-05, 0.00001
+        assert text == repr(value).encode()
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from([TEMP, LONE]), st.integers(0, 2**63 - 1), st.floats(1e-4, 1e300)),
+        min_size=1,
+    )
+)
+def test_many_lines_are_those_of_each_point(points: list[tuple[Series, int, float]]) -> None:
+    assert points_body(points).decode().splitlines() == [
+        f"{series.head}{value!r} {time_ns}" for series, time_ns, value in points
+    ]
 
 
 def test_an_event_is_one_line_with_an_integer_and_two_strings() -> None:

@@ -200,3 +200,34 @@ def test_on_stopping_all_that_is_held_can_be_returned() -> None:
     subject.take(held[0], [1, 2], [], now=0)
     subject.take(held[1], [3], [], now=0)
     assert subject.held_deliveries() == held
+
+
+def test_messages_of_one_point_taken_together_fill_batches_like_others() -> None:
+    one = core(batch_points=4, writes=9)
+    one.take(delivery(), [1, 2, 3], [], 0.0)
+    one.take_each([delivery(), delivery(redelivered=True), *map(_fresh, range(7))], range(4, 13), 0)
+    assert one.ledger.received == one.ledger.in_flight == 12
+    assert [list(write.points) for write in writes(one)] == [
+        [1, 2, 3, 4],
+        [5, 6, 7, 8],
+        [9, 10, 11, 12],
+    ]
+
+
+def test_of_messages_taken_together_the_refused_one_becomes_a_dead_letter() -> None:
+    one = core(batch_points=100)
+    deliveries = [Delivery("events.metrics", str(number), b"p", False) for number in range(50)]
+    one.take_each(deliveries, range(50), 0.0)
+    assert sorted(store_but(one, {7})) == [number for number in range(50) if number != 7]
+    letter = one.next_letter()
+    assert letter is not None
+    assert letter.delivery.reply == "7"
+    assert one.take_done() == []
+    one.letter_kept(letter)
+    assert len(one.take_done()) == 50
+    assert one.ledger.adds_up
+    assert one.room() == one.limits.held_points
+
+
+def _fresh(_: int) -> Delivery:
+    return delivery()

