@@ -15,6 +15,7 @@ from client import inject as injection
 from client import query as question
 from client.main import PARTS, main
 from client.settings import ClientSettings
+from client.terminal.cli import app as terminal
 from spindle.errors import InvalidInput
 from spindle.service.run import run
 from spindle.settings import load
@@ -23,6 +24,7 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_mar
 app.command()(decide.acknowledge)
 app.add_typer(decide.devices, name="devices")
 app.add_typer(deadletters_cli.app, name="deadletters")
+app.add_typer(terminal)  # top, tap, plot, health
 
 
 @app.callback(invoke_without_command=True)
@@ -41,7 +43,12 @@ def watch() -> NoReturn:
 @app.command()
 def query(
     query_type: Annotated[
-        str, typer.Argument(help="fleet_health, devices, ...; none lists them", show_default=False)
+        str,
+        typer.Argument(
+            help="fleet_health, devices, ...; none lists them",
+            show_default=False,
+            autocompletion=question.names,
+        ),
     ] = "",
     params: Annotated[
         list[str] | None,
@@ -50,6 +57,7 @@ def query(
     as_json: Annotated[
         bool, typer.Option("--json", help="Print JSON, as is always done into a pipe.")
     ] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print the rows as CSV.")] = False,
     wide: Annotated[bool, typer.Option("--wide", help="Every column of a table.")] = False,
     wait: Annotated[
         float, typer.Option(min=0, max=3600, help="Seconds to wait for NATS and the reader.")
@@ -64,7 +72,10 @@ def query(
         settings = load(ClientSettings)
     except InvalidInput as error:  # all mistakes of the settings, too
         _usage(str(error))
-    code = question.run(settings, query_type, given, as_json=as_json, wait_seconds=wait, wide=wide)
+    if as_json and as_csv:
+        _usage("--json and --csv: one of the two")
+    form: question.Form = "csv" if as_csv else "json" if as_json else "wide" if wide else "table"
+    code = question.run(settings, query_type, given, form, wait_seconds=wait)
     raise typer.Exit(code)
 
 

@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from client.append_file import AppendFile
+from client.csv_text import harmless
 from spindle import timestamps
 from spindle.models import ParkingSummary
 
@@ -39,18 +40,6 @@ CREATE TABLE IF NOT EXISTS append (
     only INTEGER PRIMARY KEY CHECK (only = 1), start INTEGER, size INTEGER, first INTEGER
 );
 """
-
-
-#: How a cell begins that a spreadsheet takes for a formula, also in the wide forms of East Asia.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
-
-
-def harmless(cell: str) -> str:
-    """The cell with an apostrophe before it where it would be a formula, or has one already.
-
-    So whoever takes one apostrophe away from each cell that begins with one has what was there.
-    """
-    return f"'{cell}" if cell.startswith(("'", *_FORMULA)) else cell
 
 
 def row(visit: ParkingSummary) -> tuple[str, str, str, str, str]:

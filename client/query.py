@@ -7,23 +7,26 @@ import logging
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import orjson
 from nats.aio.client import Client
 from rich.console import Console
 
-from client import report
+from client import csv_text, report
 from client.ask import TIMEOUT_SECONDS, ReaderAway, ReaderSilent, Refused, ask, questions
 from client.settings import ClientSettings
 from spindle import bus
 from spindle.errors import InvalidInput, SpindleError
 from spindle.models import shown
+from spindle.settings import load
 
 EXIT_OK, EXIT_REFUSED, EXIT_USAGE, EXIT_AWAY = 0, 1, 2, 69  # 69: EX_UNAVAILABLE of sysexits.h
 
 PAUSE_SECONDS = 0.25  # between two tries while no reader answers
 
+#: How an answer is printed; wide: every column of a table.
+Form = Literal["table", "wide", "json", "csv"]
 Tell = Callable[[str], None]
 
 
@@ -47,17 +50,15 @@ def run(
     settings: ClientSettings,
     query_type: str,
     params: Mapping[str, Any],
+    form: Form,
     *,
-    as_json: bool,
     wait_seconds: float,
-    wide: bool = False,
 ) -> int:
     """Ask, print the answer to standard output or one sentence to standard error.
 
     :param query_type: empty for what can be asked.
-    :param as_json: the whole reply as JSON; always so when standard output is no terminal.
+    :param form: a table becomes JSON when standard output is no terminal.
     :param wait_seconds: how long to wait for NATS and the reader to be there.
-    :param wide: every column of a table.
     :returns: the exit code.
     """
     logging.getLogger("spindle").setLevel(logging.CRITICAL)  # what matters is told here
@@ -72,10 +73,12 @@ def run(
     except SpindleError as error:
         tell(str(error))
         return EXIT_REFUSED
-    if as_json or not sys.stdout.isatty():
+    if form == "csv":
+        sys.stdout.write(csv_text.csv_of(reply["data"]))
+    elif form == "json" or not sys.stdout.isatty():
         sys.stdout.buffer.write(orjson.dumps(reply, option=orjson.OPT_INDENT_2) + b"\n")
     else:
-        Console().print(report.render(reply, wide=wide))
+        Console().print(report.render(reply, wide=form == "wide"))
     return EXIT_OK
 
 
@@ -132,3 +135,13 @@ async def connect(settings: ClientSettings, wait_seconds: float, tell: Tell) -> 
 
 def _without_password(settings: ClientSettings) -> str:
     return ", ".join(url.rpartition("@")[2] for url in settings.nats_url.split(","))
+
+
+def names(incomplete: str) -> list[str]:
+    """The questions that begin so, for a shell that completes; none where nobody answers."""
+    logging.getLogger("spindle").setLevel(logging.CRITICAL)
+    try:
+        reply = asyncio.run(_ask(load(ClientSettings), "", {}, 0.0, lambda _: None))
+    except SpindleError:
+        return []
+    return [row["question"] for row in reply["data"] if row["question"].startswith(incomplete)]

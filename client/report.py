@@ -239,7 +239,7 @@ def _object_words(value: Mapping[str, Any]) -> str:
     if isinstance(value.get("message"), str):  # a reason says it in a sentence
         return _plain(value["message"])
     if "value" in value and "unit" in value:  # a reading
-        return _measured(value["value"], _plain(str(value["unit"])))
+        return measured(value["value"], _plain(str(value["unit"])))
     known = ((name, item) for name, item in value.items() if item is not None)
     return ", ".join(f"{_plain(name)} {_words(item)}" for name, item in known)
 
@@ -252,7 +252,7 @@ def _number(value: float) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
-def _measured(value: Any, unit: str) -> str:
+def measured(value: Any, unit: str) -> str:
     """A reading as people say it: ``327.1 MB/s``."""
     if not _is_number(value):
         return f"{_words(value)} {unit}".rstrip()

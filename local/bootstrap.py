@@ -29,6 +29,7 @@ from local.installation import EXIT_FAILED, EXIT_USAGE, ROOT, RUNTIME, Venv, deb
 #: The caller's folder, for commands that take files: they work in the checkout's.
 CALLED_FROM = "SPINDLE_CALLED_FROM"
 EXIT_NOT_RUNNING, EXIT_AWAY, EXIT_INTERRUPTED = 3, 69, 130
+EXIT_UNKNOWN = 3  # of a monitoring plug-in
 
 USAGE = """\
 usage: ./run.sh [command]
@@ -44,12 +45,20 @@ usage: ./run.sh [command]
   status [--json]       service, state, since, health
   logs [service] [-n N] [--no-follow]
                         follow the logs of all services or of one
-  query [<query_type>] [key=value ...] [--json]
+  query [<query_type>] [key=value ...] [--json|--csv|--wide]
                         ask: fleet_health, devices, ...; query alone lists the questions
   acknowledge DEVICE [REASON] [--until WHEN] [--note TEXT] | --list
                         a known reason stops alarming until it gets worse
   devices [retire DEVICE | unretire DEVICE | retired]
                         which there are; one that is gone for good ends in every answer
+  health [device] [--format text|nagios|json]
+                        is all well? as a monitoring plug-in; exit code 0 ok, 1 warning, 2 critical,
+                        3 unknown
+  top                   the fleet, live, the worst first; ? shows the keys
+  plot device_id=... metric_type=... [since_minutes=60] [-o FILE.png]
+                        a series with its band, limits, anomalies and forecast
+  tap [subject] [--for 10s] [--every N] [--json]
+                        what flows over NATS, decoded
   inject <fault> device_id=<simulated device> [for=5m] [--json]
                         let a simulated device overheat, slow_disk, silent, ..., or: stop
   deadletters list|show|replay|purge
@@ -73,28 +82,23 @@ usage: ./run.sh [command]
                         run the tests; folders: unit contract integration e2e chaos simulation
   check                 ruff, mypy, import-linter, shellcheck
   bench [name ...]      measure
+  completion bash|zsh|fish
+                        a script that completes commands: source <(./run.sh completion bash)
   help                  this
 
 Where a Docker engine answers, everything runs in containers; else as processes of this machine.
 SPINDLE_MODE=local or docker forces one. Settings: .env.example
 """
 
+#: Set by a shell that completes a command: what tools/completion.py made asks so.
+COMPLETING = "_RUN_SH_COMPLETE"
+
 #: Verbs by the program that has them.
 LOCAL = (
     *("init", "build", "start", "stop", "restart", "all", "status", "logs", "query"),
-    *(
-        "acknowledge",
-        "devices",
-        "inject",
-        "deadletters",
-        "repair",
-        "backup",
-        "restore",
-        "export",
-        "replay",
-    ),
+    *("acknowledge", "devices", "health", "top", "tap", "plot"),
+    *("inject", "deadletters", "repair", "backup", "restore", "export", "replay"),
 )
-TOOLS = ("test", "check", "check-drive", "bench", "score", "replace", "env-example", "reference")
 #: What only looks, or ends what runs: it never installs or changes anything.
 LOOKING = {
     "status": EXIT_NOT_RUNNING,
@@ -104,6 +108,10 @@ LOOKING = {
     "deadletters": EXIT_AWAY,
     "acknowledge": EXIT_AWAY,
     "devices": EXIT_AWAY,
+    "health": EXIT_UNKNOWN,
+    "top": EXIT_AWAY,
+    "tap": EXIT_AWAY,
+    "completion": EXIT_FAILED,
 }
 
 #: Debian packages, and the program of each, that a verb uses where it can have them.
@@ -116,6 +124,8 @@ DEBIAN = {
 
 def main(words: Sequence[str], environment: Mapping[str, str]) -> NoReturn:
     """Do what is asked, as another program; a verb that is none ends with exit code 2."""
+    if COMPLETING in environment and not words:
+        _complete(environment)
     verb, *rest = words or ["start"]
     if verb in ("help", "-h", "--help"):
         print(USAGE, end="")
@@ -123,7 +133,7 @@ def main(words: Sequence[str], environment: Mapping[str, str]) -> NoReturn:
     if verb not in (*LOCAL, *TOOLS):
         sys.stderr.write(f"{unknown(verb)}\n{USAGE}")
         sys.exit(EXIT_USAGE)
-    venv = Venv(ROOT / Path(environment.get("SPINDLE_VENV") or ".venv").expanduser())
+    venv = _venv(environment)
     if "--help" in rest and not venv.is_usable():
         print(excerpt(verb), end="")
         sys.exit(0)
@@ -139,6 +149,17 @@ def main(words: Sequence[str], environment: Mapping[str, str]) -> NoReturn:
             debian_package(venv.folder, package, program)
         python = venv.python
     _become(python, ["-m", "local" if verb in LOCAL else "tools", verb, *rest])
+
+
+def _venv(environment: Mapping[str, str]) -> Venv:
+    return Venv(ROOT / Path(environment.get("SPINDLE_VENV") or ".venv").expanduser())
+
+
+def _complete(environment: Mapping[str, str]) -> NoReturn:
+    """Answer a shell that completes a command: nothing while nothing is installed."""
+    if not _venv(environment).is_usable():
+        sys.exit(0)
+    _become(_venv(environment).python, ["-m", "tools"])
 
 
 def unknown(verb: str) -> str:
@@ -159,6 +180,8 @@ def _wanted(verb: str, rest: Sequence[str]) -> list[str]:
     if verb in ("test", "check", "bench"):
         wanted.append("dev")
     if verb == "score" and any(word.startswith("--plot") for word in rest):
+        wanted.append("plot")
+    if verb == "plot" and any(word.startswith(("-o", "--out")) for word in rest):
         wanted.append("plot")
     return wanted
 

@@ -235,6 +235,30 @@ def query(context: typer.Context) -> None:
 
 
 @app.command(context_settings=_HANDED_ON)
+def health(context: typer.Context) -> None:
+    """Is all well, as a monitoring plug-in tells it: [device] [--format text|nagios|json]."""
+    _ask_as_client("health", context.args)
+
+
+@app.command(context_settings=_HANDED_ON)
+def top(context: typer.Context) -> None:
+    """The fleet, live, the worst first; ? shows the keys."""
+    _ask_as_client("top", context.args)
+
+
+@app.command(context_settings=_HANDED_ON)
+def tap(context: typer.Context) -> None:
+    """What flows over NATS, decoded: [subject] [--for 10s] [--every N] [--json]."""
+    _ask_as_client("tap", context.args, user="operator")
+
+
+@app.command(context_settings=_HANDED_ON)
+def plot(context: typer.Context) -> None:
+    """A series with its band, limits, anomalies and forecast: device_id=... metric_type=..."""
+    _ask_as_client("plot", context.args)
+
+
+@app.command(context_settings=_HANDED_ON)
 def deadletters(context: typer.Context) -> None:
     """What could not be stored: list, show, replay, purge."""
     _ask_as_client("deadletters", context.args, user=nats_users.OPERATOR)

@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from typing import Annotated
 
 import typer
+from typer.completion import get_completion_script  # type: ignore[attr-defined]
 
 from local import output
+from local.bootstrap import COMPLETING
 from local.layout import ROOT, called_from
 from tools import replace as replacing
 from tools import testing
@@ -20,6 +23,8 @@ app = typer.Typer(
 )
 #: The words belong to another program, which explains them itself.
 _HANDED_ON = {"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []}
+SHELLS = ("bash", "zsh", "fish")
+COMPLETED = "run.sh"  #: shells complete ./run.sh, and a path to it, by the name alone
 #: Checked by shellcheck where there is one.
 _SHELL_SCRIPTS = ("run.sh", ".ci/run")
 _IMPORT_LINTER = 'from importlinter.cli import lint_imports_command as c; c(["--no-logo"])'
@@ -38,6 +43,17 @@ def test(context: typer.Context) -> None:
     Folders: unit contract integration e2e chaos simulation. Example: ./run.sh test unit -k layout
     """
     raise typer.Exit(testing.run(context.args))
+
+
+@app.command()
+def completion(
+    shell: Annotated[str, typer.Argument(help="bash, zsh or fish.", show_default=False)],
+) -> None:
+    """A script that completes commands, such as: source <(./run.sh completion bash)."""
+    if shell not in SHELLS:
+        output.complain(f'there is no completion for "{shell}"; there is for {", ".join(SHELLS)}')
+        raise typer.Exit(2)
+    print(get_completion_script(prog_name=COMPLETED, complete_var=COMPLETING, shell=shell))
 
 
 @app.command()

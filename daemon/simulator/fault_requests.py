@@ -33,18 +33,16 @@ from daemon.simulator.faults import (
     SlowDisk,
     StuckSensor,
 )
+from spindle import durations
 from spindle.errors import InvalidInput
 from spindle.models import shown
 
-SECONDS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
-SHORTEST, LONGEST = 1.0, 30 * 86_400.0
 SYNTAX = "FAULT:DEVICE_ID, with :after=DURATION and :for=DURATION if wanted"
 STOP = "stop"
 KEYS = ("fault", "device_id", "for")
 _EXPECTED = (
     'expected a JSON object such as {"fault":"overheat","device_id":"array1-disk3","for":"5m"}'
 )
-_DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)([smhd]?)", re.ASCII)
 _DEVICE = re.compile("array([1-9][0-9]{0,6})(?:-disk([1-9][0-9]{0,6}))?", re.ASCII)
 
 T = TypeVar("T")
@@ -153,7 +151,8 @@ def _spec(text: str, arrays: int | None, disks: int | None) -> FaultSpec:
     for option in options:
         key, _, value = option.partition("=")
         if key in times:
-            times[key] = mistakes.tried(duration, value, 0.0 if key == "after" else SHORTEST)
+            least = 0.0 if key == "after" else durations.SHORTEST
+            times[key] = mistakes.tried(durations.parse, value, least)
         else:
             mistakes.append(f"given {shown(option)}, expected after=DURATION or for=DURATION")
     if mistakes:
@@ -209,22 +208,6 @@ def befalls(fault: Fault, source_device: str, device_id: str) -> None:
             f"{fault.name} befalls a {fault.device_class} only, and {device_id} is a "
             f"{source_device}"
         )
-
-
-def duration(given: object, least: float = SHORTEST) -> float:
-    """Seconds, from a number or from text such as ``90``, ``5m``, ``2h``.
-
-    :raises InvalidInput: it is neither, or less than ``least``, or more than ``LONGEST``.
-    """
-    text = str(given) if isinstance(given, int | float | str) else ""
-    found = _DURATION.fullmatch(text)
-    seconds = float(found[1]) * SECONDS[found[2]] if found else -1.0
-    if isinstance(given, bool) or not least <= seconds <= LONGEST:
-        raise InvalidInput(
-            f"given {shown(given)}, expected a duration of {least:g} s to {LONGEST / 86_400:g} "
-            "days, such as 90, 90s, 5m, 2h or 1d"
-        )
-    return seconds
 
 
 def parse_request(payload: bytes) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from daemon.simulator.messages import Encoder, Phase, truth, truth_message
 from daemon.simulator.plan import Due, FaultPlan, Incident, Timeline
 from daemon.simulator.settings import SimulatorSettings
 from daemon.source import Source
-from spindle import subjects
+from spindle import durations, subjects
 from spindle.errors import InvalidInput
 from spindle.models import DeviceFacts, Event
 
@@ -176,7 +176,7 @@ class Simulator(Source):
     ) -> dict[str, Any]:
         """Begin a fault now.
 
-        :param seconds: how long it lasts, as ``fault_requests.duration`` takes it; None for as long
+        :param seconds: how long it lasts, as ``durations.parse`` takes it; None for as long
             as is usual for it.
         :returns: the truth about it, see ``truth``.
         :raises InvalidInput: there is no such fault or device, the fault does not befall its class,
@@ -184,7 +184,7 @@ class Simulator(Source):
         """
         name = fault_requests.fault_of(fault)
         unit = self._unit(device_id)
-        lasts = KINDS[name].seconds if seconds is None else fault_requests.duration(seconds)
+        lasts = KINDS[name].seconds if seconds is None else durations.parse(seconds)
         with self._lock:
             incident = self._wanted(FaultSpec(name, self._units[unit].device_id, 0, lasts), now_ns)
             try:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from daemon.settings import DaemonSettings
-from daemon.simulator.fault_requests import KINDS, FaultSpec, duration, parse_specs, place
+from daemon.simulator.fault_requests import KINDS, FaultSpec, parse_specs, place
 from daemon.simulator.settings import SimulatorSettings
+from spindle import durations
 from spindle.errors import InvalidInput, InvalidSettings
 from spindle.settings import load
 
@@ -41,7 +42,7 @@ def test_several_are_separated_by_commas_and_none_is_none() -> None:
     [("90", 90), (90, 90), (1.5, 1.5), ("90s", 90), ("2h", 7200), ("1d", 86400)],
 )
 def test_a_duration_is_in_seconds_or_has_a_unit(given: object, seconds: float) -> None:
-    assert duration(given) == seconds
+    assert durations.parse(given) == seconds
 
 
 @pytest.mark.parametrize(
@@ -49,7 +50,7 @@ def test_a_duration_is_in_seconds_or_has_a_unit(given: object, seconds: float) -
 )
 def test_what_is_no_duration_is_refused_with_what_is(given: object) -> None:
     with pytest.raises(InvalidInput, match=r"expected a duration of 1 s to 30 days, such as 90"):
-        duration(given)
+        durations.parse(given)
 
 
 @pytest.mark.parametrize("device", ["array1", "array2", "array1-disk1", "array2-disk6"])

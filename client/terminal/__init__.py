@@ -1,0 +1,1 @@
+"""Spindle on a terminal: ``top``, ``tap``, ``plot`` and ``health``."""

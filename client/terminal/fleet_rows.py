@@ -1,0 +1,155 @@
+"""What ``top`` shows, as rows. Pure: from the reader's answers to text and back to nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from client.report import measured
+
+STATES = ("critical", "warning", "unknown", "ok")  # the worst first
+#: Columns of readings: heading and metric; those before are who, how and why.
+METRICS = (
+    ("temp", "DiskTemp"),
+    ("used", "CapacityUsed"),
+    ("latency", "Latency"),
+    ("IOPs", "IOPs"),
+    ("read", "ReadBytes"),
+    ("write", "WriteBytes"),
+)
+COLUMNS = ("device", "array", "health", *(heading for heading, _ in METRICS))  # keys 1 to 9
+_WORDS = {"degC": "°C", "/s": ""}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One device."""
+
+    device: str
+    source_device: str
+    array: str
+    health: str
+    reason: str
+    simulated: bool
+    values: Mapping[str, tuple[float, str]] = field(default_factory=dict)
+
+    @property
+    def key(self) -> str:
+        """Who it is, as one word."""
+        return f"{self.source_device}/{self.array}/{self.device}"
+
+    def cell(self, metric: str) -> str:
+        """A reading as it is shown; empty where there is none."""
+        if metric not in self.values:
+            return ""
+        value, unit = self.values[metric]
+        return measured(value, _WORDS.get(unit, unit))
+
+
+def joined(fleet: Mapping[str, Any], devices: Iterable[Mapping[str, Any]]) -> list[Row]:
+    """``fleet_health`` and ``devices`` as rows, the worst first, real ones before simulated."""
+    sick = {_who(each, each["device"]): each for each in fleet["devices"]}
+    rows = []
+    for each in devices:
+        judged = sick.get(_who(each, each["device_id"]))
+        reasons = judged["reasons"] if judged else []
+        rows.append(
+            Row(
+                device=each["device_id"],
+                source_device=each["source_device"],
+                array=each["array_id"] or "",
+                health=judged["health"] if judged else "ok",
+                reason=reasons[0]["message"] if reasons else "",
+                simulated=bool(each.get("simulated")),
+                values={
+                    name: (reading["value"], reading["unit"] or "")
+                    for name, reading in each["metrics"].items()
+                },
+            )
+        )
+    return ordered(rows, None)
+
+
+def _who(row: Mapping[str, Any], device: str) -> tuple[str, str, str]:
+    return row["source_device"], row["array_id"] or "", device
+
+
+def ordered(rows: Iterable[Row], column: int | None) -> list[Row]:
+    """By one of ``COLUMNS``, the largest reading first; None for the worst first."""
+
+    def worst(row: Row) -> tuple[bool, int, str, str]:
+        return row.simulated, STATES.index(row.health), row.array, row.device
+
+    if column is None or COLUMNS[column] == "health":
+        return sorted(rows, key=worst)
+    if column < COLUMNS.index("health"):
+        return sorted(rows, key=lambda row: (row.device, row.array)[:: -1 if column else 1])
+    metric = METRICS[column - COLUMNS.index("health") - 1][1]
+    missing = (float("-inf"), "")
+    return sorted(rows, key=lambda row: (-row.values.get(metric, missing)[0], worst(row)))
+
+
+def matching(rows: Iterable[Row], text: str) -> list[Row]:
+    """Those that have every word of ``text`` in what is shown of them."""
+    words = text.lower().split()
+
+    def said(row: Row) -> str:
+        mark = "simulated" if row.simulated else "real"
+        shown = (row.device, row.array, row.source_device, row.health, row.reason, mark)
+        return " ".join(shown).lower()
+
+    return [row for row in rows if all(word in said(row) for word in words)]
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """How much goes through, of the writers' ledger at one moment.
+
+    :ivar at: seconds of a clock that does not go back.
+    """
+
+    at: float
+    stored: int
+    pending: int
+    dead: int
+    adds_up: bool
+
+    @classmethod
+    def of(cls, ledger: Mapping[str, Any], at: float) -> Flow:
+        """Of an answer to ``ledger``."""
+        dead, adds_up = ledger["dead_lettered"], ledger["adds_up"]
+        return cls(at, ledger["stored"], ledger["pending"], dead, adds_up)
+
+    def told(self, before: Flow | None) -> str:
+        """In one line; the rate needs an earlier moment of the same writers."""
+        rate = "rate not known yet"
+        if before and self.at > before.at and self.stored >= before.stored:
+            rate = f"{(self.stored - before.stored) / (self.at - before.at):,.0f} stored/s"
+        ledger = "ledger adds up" if self.adds_up else "LEDGER DOES NOT ADD UP"
+        return f"{rate}, {self.pending:,} waiting, {self.dead:,} dead letters, {ledger}"
+
+
+def heading(rows: Sequence[Row]) -> str:
+    """How many are in which state: the real ones, and beside them the simulated."""
+    told = []
+    for simulated in (False, True):
+        own = [row for row in rows if row.simulated == simulated]
+        if own:
+            counts = [(state, sum(row.health == state for row in own)) for state in STATES]
+            words = ", ".join(f"{n} {state}" for state, n in counts if n)
+            told.append(f"{'simulated' if simulated else 'real'}: {words}")
+    return "   ".join(told) or "no device is known yet"
+
+
+def plain_lines(rows: Sequence[Row], flow: str, most: int) -> list[str]:
+    """A moment as lines, for where there is no terminal."""
+    lines = [heading(rows), flow]
+    for row in rows[:most]:
+        who = f"{row.array}/{row.device}" if row.array else row.device
+        mark = " (simulated)" if row.simulated else ""
+        shown = row.reason or ", ".join(f"{n} {row.cell(m)}" for n, m in METRICS if row.cell(m))
+        lines.append(f"  {row.health:<8}  {who}{mark}  {shown}")
+    if len(rows) > most:
+        lines.append(f"  and {len(rows) - most} more")
+    return lines

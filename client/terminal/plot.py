@@ -1,0 +1,106 @@
+"""``plot``: a picture of one series, in characters on the terminal or as a PNG file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from client.terminal.picture import Picture
+from spindle.errors import InvalidInput
+
+_COLOURS = {"warning": "yellow", "critical": "red"}
+
+
+def as_text(picture: Picture, width: int, height: int, *, colours: bool) -> str:
+    """In braille characters: the mean, the band around it, limits, anomalies, forecast."""
+    import plotille  # noqa: PLC0415 - only where it is needed
+
+    figure = plotille.Figure()
+    figure.color_mode = "names"
+    figure.with_colors = colours
+    figure.width, figure.height = max(20, width - 26), max(8, height)  # beside it stands the scale
+    figure.x_label, figure.y_label = "UTC", picture.unit or "value"
+    times, least, mean, most = picture.band
+    if most != least:
+        figure.plot(times, most, lc="blue")
+        figure.plot(times, least, lc="blue", label="least and most")
+    figure.plot(times, mean, lc="cyan", label="mean")
+    ahead, low, middle, high = picture.forecast
+    if ahead:
+        figure.plot(ahead, low, lc="blue")
+        figure.plot(ahead, high, lc="blue")
+        figure.plot(ahead, middle, lc="magenta", label="forecast")
+    last = (ahead or times)[-1]
+    for level, name in _near(picture):
+        figure.plot([times[0], last], [level, level], lc=_COLOURS[name], label=f"{name} {level:g}")
+    odd = [at for at in range(len(times)) if _is_odd(picture, at)]
+    if odd:
+        figure.scatter(
+            [times[at] for at in odd], [mean[at] for at in odd], lc="red", marker="!",
+            label="anomaly",
+        )  # fmt: skip
+    figure.register_label_formatter(float, _number)
+    figure.register_label_formatter(type(times[0]), _clock(times[0], last))
+    return f"{picture.title}\n{figure.show(legend=True)}\n" + "\n".join(picture.words)
+
+
+def _near(picture: Picture) -> list[tuple[float, str]]:
+    """The limits that fit in: one far above what was measured would flatten it."""
+    _, least, _, most = picture.band
+    low, high = min(least), max(most)
+    room = max(high - low, abs(high) * 0.1, 1e-9)
+    return [each for each in picture.limits if low - 2 * room <= each[0] <= high + 2 * room]
+
+
+def _is_odd(picture: Picture, at: int) -> bool:
+    times = picture.band[0]
+    end = times[at + 1] if at + 1 < len(times) else times[at]
+    return any(start <= end and times[at] <= stop for start, stop, _ in picture.anomalies)
+
+
+def _number(value: Any, chars: int, *_: Any, **__: Any) -> str:
+    return f"{value:.4g}".rjust(chars)[:chars]
+
+
+def _clock(first: Any, last: Any) -> Any:
+    pattern = "%H:%M" if (last - first).total_seconds() < 2 * 86_400 else "%m-%d %H"
+
+    def label(value: Any, chars: int, *_: Any, **__: Any) -> str:
+        return str(value.strftime(pattern)).rjust(chars)[:chars]
+
+    return label
+
+
+def as_file(picture: Picture, path: Path) -> None:
+    """As a PNG.
+
+    :raises InvalidInput: matplotlib is not installed, or the file cannot be written.
+    """
+    try:
+        from matplotlib.figure import Figure  # noqa: PLC0415 - heavy, and optional
+    except ImportError as error:
+        raise InvalidInput("-o needs matplotlib: pip install matplotlib.") from error
+    figure = Figure(figsize=(12, 5), layout="constrained")
+    axes: Any = figure.subplots()  # its types know no datetime
+    times, least, mean, most = picture.band
+    axes.fill_between(times, least, most, alpha=0.25, linewidth=0, label="least to most")
+    axes.plot(times, mean, linewidth=1.2, label="mean")
+    ahead, low, middle, high = picture.forecast
+    if ahead:
+        axes.fill_between(ahead, low, high, alpha=0.2, color="purple", linewidth=0)
+        axes.plot(ahead, middle, "--", color="purple", label="forecast, 4 of 5 futures in the band")
+    for level, name in _near(picture):
+        colour = {"warning": "darkorange", "critical": "crimson"}[name]
+        axes.axhline(level, color=colour, linewidth=1, label=f"{name} from {level:g}")
+    for number, (start, end, _) in enumerate(picture.anomalies):
+        label = "anomaly" if not number else None
+        axes.axvspan(start, max(start, end), color="crimson", alpha=0.2, label=label)
+    axes.set_title(picture.title)
+    axes.set_ylabel(picture.unit)
+    axes.legend(loc="upper left", fontsize="small")
+    axes.grid(alpha=0.3)
+    figure.autofmt_xdate()
+    try:
+        figure.savefig(path, dpi=110, format="png")
+    except OSError as error:
+        raise InvalidInput(f"{path} cannot be written: {error.strerror}.") from error
