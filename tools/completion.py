@@ -22,5 +22,6 @@ def main() -> None:
     os.chdir(ROOT)
     whole = typer.Typer(no_args_is_help=True)
     for part in (local, tools, client):  # the client explains its verbs itself, so it comes last
-        whole.add_typer(part)
+        whole.registered_commands += part.registered_commands
+        whole.registered_groups += part.registered_groups
     whole(prog_name=COMPLETED, complete_var=COMPLETING)

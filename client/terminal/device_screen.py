@@ -24,16 +24,16 @@ Spindle: devices, the worst first.
 
   ↑ ↓ PgUp PgDn   choose a device
   enter           open it: reasons, facts, the last hour
-  /               filter: words that a row must have, such as: array1 critical
+  /               filter: words that a row must have: array1 critical
   escape          end the filter, close what is open
   1 to 9          sort by that column, the largest reading first
   0               the worst first again
   ?               this
   q               quit
 
-stored/s: points that reach the store. waiting: messages that NATS holds for the
-writer. A ledger adds up when each point received is stored, waits, or is a dead
-letter (./run.sh deadletters list).
+stored/s: points that reach the store. waiting: messages that NATS holds
+for the writer. A ledger adds up when each point received is stored,
+waits, or is a dead letter (./run.sh deadletters list).
 """
 
 
@@ -42,7 +42,7 @@ class HelpScreen(ModalScreen[None]):
 
     CSS = """
     HelpScreen { align: center middle; }
-    #help { width: 84; padding: 1 2; background: $panel; }
+    #help { width: 80; padding: 1 2; background: $panel; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q,question_mark,enter", "app.pop_screen", "close")

@@ -57,10 +57,11 @@ async def of_fleet(desk: Desk, array_id: str | None = None) -> Report:
         return Report("unknown", "no device is known", data=data)
     sick = [f"{counts[state]} {state}" for state in _WORST_FIRST if counts.get(state)]
     numbers = {"devices": known} | counts
-    which = f"{known} {'simulated ' if simulated else ''}devices"
+    noun, verb = ("device", "is") if known == 1 else ("devices", "are")
+    which = f"{known} {'simulated ' if simulated else ''}{noun}"
     return Report(
         state=told["health"],
-        sentence=f"{', '.join(sick)} of {which}" if sick else f"{which} are well",
+        sentence=f"{', '.join(sick)} of {which}" if sick else f"{which} {verb} well",
         details=[
             f"{each['device']} {each['health']}: {each['reasons'][0]['message']}"
             for each in data["devices"]

@@ -22,13 +22,13 @@ def as_text(picture: Picture, width: int, height: int, *, colours: bool) -> str:
     figure.x_label, figure.y_label = "UTC", picture.unit or "value"
     times, least, mean, most = picture.band
     if most != least:
-        figure.plot(times, most, lc="blue")
-        figure.plot(times, least, lc="blue", label="least and most")
+        figure.plot(times, most, lc="blue", label="most")
+        figure.plot(times, least, lc="blue", label="least")
     figure.plot(times, mean, lc="cyan", label="mean")
     ahead, low, middle, high = picture.forecast
     if ahead:
-        figure.plot(ahead, low, lc="blue")
-        figure.plot(ahead, high, lc="blue")
+        figure.plot(ahead, low, lc="blue", label="forecast, least of 4 in 5 futures")
+        figure.plot(ahead, high, lc="blue", label="forecast, most of them")
         figure.plot(ahead, middle, lc="magenta", label="forecast")
     last = (ahead or times)[-1]
     for level, name in _near(picture):
@@ -63,7 +63,8 @@ def _number(value: Any, chars: int, *_: Any, **__: Any) -> str:
 
 
 def _clock(first: Any, last: Any) -> Any:
-    pattern = "%H:%M" if (last - first).total_seconds() < 2 * 86_400 else "%m-%d %H"
+    seconds = (last - first).total_seconds()
+    pattern = "%H:%M:%S" if seconds < 1200 else "%H:%M" if seconds < 2 * 86_400 else "%m-%d %H"
 
     def label(value: Any, chars: int, *_: Any, **__: Any) -> str:
         return str(value.strftime(pattern)).rjust(chars)[:chars]

@@ -1,0 +1,60 @@
+"""What ``top`` and ``tap`` show, and what a spreadsheet may take for a formula."""
+
+from __future__ import annotations
+
+from client import csv_text
+from client.terminal import fleet_rows, tap
+from client.terminal.fleet_rows import COLUMNS, Flow, Row
+
+
+def _row(device: str, health: str = "ok", *, simulated: bool = False, temp: float = 30.0) -> Row:
+    return Row(device, "DiskUnit", "a", health, "", simulated, {"DiskTemp": (temp, "degC")})
+
+
+ROWS = [
+    _row("c", "critical", simulated=True, temp=70.0),
+    _row("b", temp=41.0),
+    _row("a", "warning", temp=40.0),
+]
+
+
+def test_the_worst_come_first_and_real_ones_before_simulated() -> None:
+    assert [row.device for row in fleet_rows.ordered(ROWS, None)] == ["a", "b", "c"]
+
+
+def test_by_a_reading_the_largest_comes_first() -> None:
+    at = COLUMNS.index("temp")
+    assert [row.device for row in fleet_rows.ordered(ROWS, at)] == ["c", "b", "a"]
+    assert [row.device for row in fleet_rows.ordered(ROWS, 0)] == ["a", "b", "c"]
+
+
+def test_a_filter_wants_every_word() -> None:
+    assert [row.device for row in fleet_rows.matching(ROWS, "simulated CRIT")] == ["c"]
+    assert fleet_rows.matching(ROWS, "simulated warning") == []
+
+
+def test_a_rate_is_told_only_of_the_same_writers() -> None:
+    before, after = Flow(10.0, 100, 0, 0, True), Flow(12.0, 300, 7, 1, False)
+    assert after.told(before) == "100 stored/s, 7 waiting, 1 dead letters, LEDGER DOES NOT ADD UP"
+    assert "rate not known yet" in after.told(None)
+    assert "rate not known yet" in Flow(13.0, 5, 0, 0, True).told(after)  # the writer is another
+
+
+def test_of_a_flood_one_row_in_so_many_is_shown_and_never_too_many_a_second() -> None:
+    every_third = tap.Sampler(3)
+    assert [every_third.takes(0.0) for _ in range(6)] == [True, False, False] * 2
+    flood = tap.Sampler(1, at_most=5)
+    assert sum(flood.takes(1.5) for _ in range(100)) == 5
+    assert flood.takes(2.0)
+
+
+def test_a_publishers_text_cannot_steer_the_terminal() -> None:
+    shown = tap.line("events.event", {"eventType": "x\x1b[2J", "criticality": 9}, as_json=False)
+    assert "\x1b" not in shown
+    assert "(9)" in shown
+
+
+def test_nested_values_are_columns_and_a_formula_is_none() -> None:
+    text = csv_text.csv_of([{"a": "=1+1", "b": {"c": -1.5, "d": None}}, {"a": "x", "e": [1]}])
+    assert text.splitlines() == ["a,b.c,b.d,e", "'=1+1,-1.5,,", "x,,,[1]"]
+    assert csv_text.csv_of([]) == ""
