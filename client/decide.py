@@ -136,7 +136,9 @@ def _ask(question: str, *, as_json: bool, **params: str) -> NoReturn:
     except InvalidInput as error:
         _usage(str(error))
     given = {name: value for name, value in params.items() if value}
-    raise typer.Exit(query.run(settings, question, given, as_json=as_json, wait_seconds=10.0))
+    raise typer.Exit(
+        query.run(settings, question, given, "json" if as_json else "table", wait_seconds=10.0)
+    )
 
 
 def _usage(*sentences: str) -> NoReturn:
