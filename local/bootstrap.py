@@ -99,6 +99,10 @@ LOCAL = (
     *("acknowledge", "devices", "health", "top", "tap", "plot"),
     *("inject", "deadletters", "repair", "backup", "restore", "export", "replay"),
 )
+TOOLS = (
+    *("test", "check", "check-drive", "bench", "score", "replace"),
+    *("completion", "env-example", "reference"),
+)
 #: What only looks, or ends what runs: it never installs or changes anything.
 LOOKING = {
     "status": EXIT_NOT_RUNNING,
