@@ -23,8 +23,20 @@ _ENOUGH_ROWS = 3  # from here on a column that says the same in every row become
 _SHORT = 24  # if it says no more than so many characters
 _LONG_ID, _SHOWN_OF_ID = 13, 8
 # Left out, in this order, where a terminal is too narrow for all; the JSON has them.
-_LEFT_OUT = ("event_id", "facts", "array_id", "source_device", "last_seen", "score", "since")
+_LEFT_OUT = (
+    "event_id",
+    "facts",
+    "array_id",
+    "source_device",
+    "last_seen",
+    "score",
+    "since",
+    "model",
+)
 _FOLDED_AT = 32  # a longer cell takes more lines
+#: Of the latest readings a row shows so many, these before others.
+_SHOWN_FIRST = ("DiskTemp", "CapacityUsed", "Latency", "IOPs", "PowerOnHours", "PercentageUsed")
+_SHOWN_READINGS = 4
 #: What says in one sentence what a row is about; with it, these columns alone are shown.
 _SENTENCES = ("message", "explanation", "event_message", "reasons")
 _BESIDE_A_SENTENCE = (
@@ -61,14 +73,13 @@ def _in_a_sentence(data: Any) -> Any:
     if not _is_rows(data):
         return data
     sentence = next((name for name in _SENTENCES if name in data[0]), None)
+    if sentence is None and isinstance(data[0].get("metrics"), Mapping):
+        sentence = "metrics"
     if sentence is None:
         return data
+    beside = [*_BESIDE_A_SENTENCE, *(["last_seen"] if sentence == "metrics" else [])]
     named = "device" in data[0] or "device_id" in data[0]
-    kept = [
-        name
-        for name in _BESIDE_A_SENTENCE
-        if name != "array_id" or not named or _array_tells_apart(data)
-    ]
+    kept = [name for name in beside if name != "array_id" or not named or _array_tells_apart(data)]
     return [
         {name: row.get(name) for name in kept} | {sentence: _one(row, sentence)} for row in data
     ]
@@ -83,12 +94,22 @@ def _array_tells_apart(rows: Sequence[Mapping[str, Any]]) -> bool:
 
 def _one(row: Mapping[str, Any], sentence: str) -> Any:
     said = row.get(sentence)
+    if isinstance(said, Mapping):
+        return _few(said)
     if not isinstance(said, list):
         return said or row.get("event_type")
     if not said:
         return ""
     more = f" (and {len(said) - 1} more)" if len(said) > 1 else ""
     return f"{_words(said[0])}{more}"
+
+
+def _few(readings: Mapping[str, Any]) -> str:
+    """Some of a device's latest readings."""
+    names = [name for name in _SHOWN_FIRST if name in readings] or list(readings)
+    shown = ", ".join(f"{_plain(n)} {_words(readings[n])}" for n in names[:_SHOWN_READINGS])
+    more = len(readings) - min(len(names), _SHOWN_READINGS)
+    return f"{shown} (and {more} more)" if more > 0 else shown
 
 
 def _parts(title: str, value: Any) -> Iterator[RenderableType]:

@@ -24,6 +24,7 @@ class WatchFindings:
     :ivar learning: series of which it is not known yet what is usual, and the seconds until it is.
     :ivar lasting: the findings that still last, by device.
     :ivar previous_states: devices that were not ok when the watch last judged the fleet.
+    :ivar judged: that was lately: whoever is not among ``previous_states`` is ok.
     :ivar facts: what devices say they are.
     :ivar decisions: what people decided about them.
     """
@@ -35,6 +36,7 @@ class WatchFindings:
     learning: Mapping[SeriesKey, float] = field(default_factory=dict)
     lasting: Mapping[DeviceKey, Sequence[Finding]] = field(default_factory=dict)
     previous_states: Mapping[DeviceKey, PreviousState] = field(default_factory=dict)
+    judged: bool = False
     facts: KnownFacts = field(default_factory=KnownFacts)
     decisions: Decisions = field(default_factory=Decisions)
 

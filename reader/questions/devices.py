@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Annotated, Any
 
@@ -9,10 +10,13 @@ from pydantic import Field
 
 from reader.answering.context import Answer, Query, QueryContext
 from reader.answering.params import DeviceParams, Minutes, Whole
+from reader.detection.findings import State
+from reader.health.evidence import last_state
 from reader.health.hosts import Heard, units
 from reader.lookups.present import until_now
 from spindle import catalog, timestamps
 from spindle.models import DeviceFacts
+from spindle.store.base import DeviceKey, Selection
 
 #: Of the facts; they stand beside them.
 _KEYS = {"timestamp", "source_device", "device_id", "array_id"}
@@ -32,8 +36,7 @@ class DevicesParams(DeviceParams):
 
 async def _devices(context: QueryContext, asked: DevicesParams) -> Answer:
     which = asked.selection()
-    minutes = asked.since_minutes or context.settings.reader_lookback_hours * 60
-    since = context.ago(minutes * 60)
+    since = context.ago(asked.since_minutes * 60 if asked.since_minutes else _lookback(context))
     # A drive that has moved away is not of the array any more.
     everywhere = replace(which, array_id=None) if which.device_id else which
     stored = await context.store.latest(everywhere, since)
@@ -45,12 +48,34 @@ async def _devices(context: QueryContext, asked: DevicesParams) -> Answer:
     facts = context.watch_findings.facts
     found = [u for u in units(readings, events) if which.array_id in (None, u.key.array_id)]
     found.sort(key=lambda unit: facts.is_simulated(unit.key))
-    rows = [row(unit, facts.find(unit.key)) for unit in found[: asked.limit]]
+    shown = found[: asked.limit]
+    states = await _states(context, which, shown)
+    rows = [row(unit, facts.find(unit.key), states.get(unit.key, "unknown")) for unit in shown]
     return Answer(rows, truncated=len(found) > asked.limit)
 
 
-def row(unit: Heard, facts: DeviceFacts | None) -> dict[str, Any]:
-    """``{device_id, source_device, array_id, last_seen, facts, metrics}``.
+async def _states(
+    context: QueryContext, which: Selection, shown: Iterable[Heard]
+) -> dict[DeviceKey, State]:
+    """How each is, by the watch that judges the fleet every few seconds; else judged now."""
+    findings, judged_since = context.watch_findings, context.ago(_lookback(context))
+    if not findings.judged:
+        judged = await context.examiner.examine(context.store, which, context.now_ns)
+        return {unit.key: unit.state for unit in judged}
+    found: dict[DeviceKey, State] = {}
+    for unit in shown:
+        if any(each.time_ns >= judged_since for each in (*unit.readings, *unit.ahead)):
+            state = last_state(findings.previous_states, unit.key)
+            found[unit.key] = "ok" if state is None else state.state
+    return found
+
+
+def _lookback(context: QueryContext) -> float:
+    return context.settings.reader_lookback_hours * 3600
+
+
+def row(unit: Heard, facts: DeviceFacts | None, health: str | None = None) -> dict[str, Any]:
+    """``{device_id, source_device, array_id, health, last_seen, facts, metrics}``.
 
     ``metrics`` holds per metric type ``{value, unit, time}``.
     """
@@ -60,6 +85,7 @@ def row(unit: Heard, facts: DeviceFacts | None) -> dict[str, Any]:
         "device_id": unit.key.device_id,
         "source_device": unit.key.source_device,
         "array_id": unit.key.array_id or None,
+        "health": health,
         "last_seen": timestamps.format_ns(max(seen)),
         "facts": {} if facts is None else facts.model_dump(exclude=_KEYS, exclude_none=True),
         "metrics": {
@@ -75,7 +101,7 @@ def row(unit: Heard, facts: DeviceFacts | None) -> dict[str, Any]:
 
 _EXAMPLE_REPLY = """
 {"status": "success", "data": [{"device_id": "array1-disk1", "source_device": "DiskUnit",
-"array_id": "array1", "last_seen": "2026-11-23T05:26:56.003020285Z", "facts": {},
+"array_id": "array1", "health": "ok", "last_seen": "2026-11-23T05:26:56.003020285Z", "facts": {},
 "metrics": {"CapacityUsed": {"value": 54.3231, "unit": "%",
 "time": "2026-11-23T05:26:56.003020285Z"}, "DiskTemp": {"value": 32.21, "unit": "degC",
 "time": "2026-11-23T05:26:56.003020285Z"}, "IOPs": {"value": 447.3, "unit": "/s",
@@ -89,9 +115,10 @@ QUESTIONS = (
         description="What is known: every device with when it was last seen and its latest "
         "readings.",
         params=DevicesParams,
-        reply="a list of {device_id, source_device, array_id, last_seen, facts, metrics}: facts "
-        "what the device is (model, serial, firmware, wwn, capacity_bytes, rotation_rpm, protocol, "
-        "host, path, ...), metrics holding {value, unit, time} per metric type",
+        reply="a list of {device_id, source_device, array_id, health, last_seen, facts, metrics}: "
+        "health as device_health says it, facts what the device is (model, serial, firmware, wwn, "
+        "capacity_bytes, rotation_rpm, protocol, host, path, ...), metrics holding {value, unit, "
+        "time} per metric type",
         example={"source_device": "DiskUnit"},
         example_reply=_EXAMPLE_REPLY,
         handler=_devices,

@@ -61,6 +61,7 @@ class FleetHealth:
         self._states, self._checked_ns = health_from_json(data)
         fresh = time.time_ns() - self._checked_ns <= OLD_NS
         self._deps.findings.previous_states = self._states if fresh else {}
+        self._deps.findings.judged = fresh
 
     async def _judge(self, now_ns: int) -> None:
         """Judge, write down, then publish what changed: in this order, so that only one tells."""
@@ -75,7 +76,7 @@ class FleetHealth:
             await self._bucket.write(HEALTH, health_json(states, now_ns), self._revision)
         except Overtaken:
             return  # another reader tells it
-        deps.findings.previous_states = states
+        deps.findings.previous_states, deps.findings.judged = states, True
         for change in changes:
             await deps.client.publish(change.subject, change.payload)
 

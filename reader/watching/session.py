@@ -36,6 +36,8 @@ log = logging.getLogger("reader.watch")
 TICK_SECONDS = 1.0
 PEER_SECONDS = 60.0  # what peers are compared by: see ``detection.peers``
 SNAPSHOT_SECONDS = 60.0  # how often the newest readings are read from the store
+#: What was published before the stream was followed is stored a little later than it is first read.
+SECOND_SNAPSHOT_SECONDS = 5.0
 #: How often records are written again: what lasts with its latest peak, and until when it is known.
 FRESH_SECONDS = 15.0
 SAVE_SECONDS = 2.0  # how long a stopping reader saves states
@@ -223,7 +225,7 @@ class _Session:
     async def _snapshot_until_stopped(self) -> None:
         """Read the newest readings from the store now and then: see ``NewestSnapshot``."""
         service, snapshot = self._deps.service, self._deps.snapshot
-        going = True
+        going, again = True, SECOND_SNAPSHOT_SECONDS
         while going:
             started = time.monotonic()
             hours = self._settings.reader_lookback_hours
@@ -236,7 +238,8 @@ class _Session:
                 snapshot.set_now(now)
                 known = await until_now(self._deps.store, Selection(), stored, since, now)
                 snapshot.replace_by([*known.readings, *known.ahead.values()])
-                pause = max(SNAPSHOT_SECONDS, 20 * (time.monotonic() - started))
+                pause = max(again, 20 * (time.monotonic() - started))
+                again = SNAPSHOT_SECONDS
             except StoreError as error:
                 log.debug("the newest readings are not brought up to date: %s", error)
                 pause = TICK_SECONDS if not snapshot.complete else SNAPSHOT_SECONDS
