@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 import time
 from typing import Annotated, NoReturn
@@ -11,8 +10,8 @@ import typer
 
 from client import query
 from client.settings import ClientSettings
-from spindle import timestamps
-from spindle.errors import InvalidInput, InvalidSettings
+from spindle import durations, timestamps
+from spindle.errors import InvalidInput
 from spindle.settings import load
 
 Noted = Annotated[str, typer.Option("--note", help="What is done about it.")]
@@ -28,8 +27,7 @@ Words = Annotated[
 ]
 
 _KEYS = ("array_id", "source_device")
-_SECONDS = {"m": 60, "h": 3600, "d": 86_400, "w": 604_800}
-_FOR = re.compile(r"([0-9]{1,4})([mhdw])", re.ASCII)
+MOST_SECONDS = 200 * 366 * 86_400.0  # until when a time can be written
 
 
 def acknowledge(
@@ -121,19 +119,19 @@ def _which(device: str, words: list[str], no_reason: str = "") -> dict[str, str]
 
 def _time(text: str) -> str:
     """A time as it was given, or so long from now."""
-    found = _FOR.fullmatch(text)
-    if found is None:
+    if text[-1:].isdigit():  # the end of a date, and no number of seconds
         return text
-    seconds = int(found[1]) * _SECONDS[found[2]]
+    try:
+        seconds = int(durations.parse(text, 60.0, MOST_SECONDS))
+    except InvalidInput:
+        return text
     return timestamps.format_ns((time.time_ns() // timestamps.NS + seconds) * timestamps.NS)
 
 
 def _ask(question: str, *, as_json: bool, **params: str) -> NoReturn:
     try:
         settings = load(ClientSettings)
-    except InvalidSettings as error:
-        _usage(*error.mistakes)
-    except InvalidInput as error:
+    except InvalidInput as error:  # all mistakes of the settings
         _usage(str(error))
     given = {name: value for name, value in params.items() if value}
     raise typer.Exit(
@@ -141,7 +139,6 @@ def _ask(question: str, *, as_json: bool, **params: str) -> NoReturn:
     )
 
 
-def _usage(*sentences: str) -> NoReturn:
-    for sentence in sentences:
-        print(sentence, file=sys.stderr)
+def _usage(sentence: str) -> NoReturn:
+    print(sentence, file=sys.stderr)
     raise typer.Exit(query.EXIT_USAGE)

@@ -1,4 +1,4 @@
-"""Lengths of time as people type them: ``90``, ``90s``, ``5m``, ``2h``, ``1d``."""
+"""Lengths of time as people type them: ``90``, ``90s``, ``5m``, ``2h``, ``1d``, ``1w``. Pure."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import re
 from spindle.errors import InvalidInput
 from spindle.models import shown
 
-SECONDS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
+SECONDS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604_800.0}
 SHORTEST, LONGEST = 1.0, 30 * 86_400.0
-_DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)([smhd]?)", re.ASCII)
+_DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)([smhdw]?)", re.ASCII)
 
 
 def parse(given: object, least: float = SHORTEST, most: float = LONGEST) -> float:

@@ -7,9 +7,9 @@ import time
 from nats.aio.client import Client
 
 from spindle.bus import nats_server
-from spindle.clock import Clock
 from spindle.service.health import Health
 from spindle.service.run import Service
+from writer.clock import Clock
 from writer.settings import WriterSettings
 
 EVERY_SECONDS = 5.0
