@@ -10,7 +10,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from client import deadletters_cli, decide
+from client import deadletters_cli, decisions_cli
 from client import inject as injection
 from client import query as question
 from client.main import PARTS, main
@@ -21,8 +21,8 @@ from spindle.service.run import run
 from spindle.settings import load
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
-app.command()(decide.acknowledge)
-app.add_typer(decide.devices, name="devices")
+app.command()(decisions_cli.acknowledge)
+app.add_typer(decisions_cli.devices, name="devices")
 app.add_typer(deadletters_cli.app, name="deadletters")
 app.add_typer(terminal)  # top, tap, plot, health
 

@@ -18,10 +18,10 @@ from rich.console import Console
 from client import query as question
 from client.ask import ReaderAway
 from client.settings import ClientSettings
-from client.terminal import desk as desks
+from client.terminal import asker as askers
 from client.terminal import health as plugin
-from client.terminal import picture as pictures
 from client.terminal import plot as drawing
+from client.terminal import plotted_series
 from client.terminal import tap as tapping
 from spindle import durations
 from spindle.errors import InvalidInput, InvalidSettings, SpindleError
@@ -84,10 +84,10 @@ def health(
     """
 
     async def work() -> plugin.Report:
-        async with desks.opened(_settings(), wait) as desk:
+        async with askers.opened(_settings(), wait) as asker:
             if device:
-                return await plugin.of_device(desk, device, array or None)
-            return await plugin.of_fleet(desk, array or None)
+                return await plugin.of_device(asker, device, array or None)
+            return await plugin.of_fleet(asker, array or None)
 
     try:
         report = asyncio.run(work())
@@ -115,13 +115,13 @@ def top(
     on_terminal = sys.stdout.isatty() and sys.stdin.isatty() and times is None
 
     async def work() -> None:
-        async with desks.opened(_settings(), wait) as desk:
+        async with askers.opened(_settings(), wait) as asker:
             from client.terminal import top as screen  # noqa: PLC0415 - heavy
 
             if on_terminal:
-                await screen.Top(desk, every).run_async()
+                await screen.Top(asker, every).run_async()
             else:
-                await screen.lines(desk, every, times, _line, most)
+                await screen.lines(asker, every, times, _line, most)
 
     _run(work())
 
@@ -176,24 +176,24 @@ def plot(
     Such as: plot device_id=array1-disk3 metric_type=DiskTemp since_minutes=60 -o temp.png
     """
 
-    async def work() -> pictures.Picture:
+    async def work() -> plotted_series.PlottedSeries:
         given = question.parse_params(words or [])
         minutes = _plotted(given)
         who = {name: given.get(name) for name in ("device_id", "source_device", "array_id")}
-        async with desks.opened(_settings(), wait) as desk:
-            return await pictures.gather(desk, who, given["metric_type"], minutes)
+        async with askers.opened(_settings(), wait) as asker:
+            return await plotted_series.gather(asker, who, given["metric_type"], minutes)
 
-    picture = _run(work())
+    plotted = _run(work())
     if out:
         try:
-            drawing.as_file(picture, out)
+            drawing.as_file(plotted, out)
         except InvalidInput as error:
             raise _end(question.EXIT_USAGE, str(error)) from None
         print(out)
         return
     console = Console()
     text = drawing.as_text(
-        picture, console.width, console.height - 12, colours=console.color_system is not None
+        plotted, console.width, console.height - 12, colours=console.color_system is not None
     )
     print(text)
 

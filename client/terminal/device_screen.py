@@ -13,7 +13,7 @@ from textual.widgets import Footer, Sparkline, Static
 
 from client.ask import ReaderAway, Refused
 from client.report import measured
-from client.terminal.desk import Desk
+from client.terminal.asker import Asker
 from client.terminal.fleet_rows import Row
 
 _MINUTES, _STEP_SECONDS = 60, 60
@@ -66,9 +66,9 @@ class DeviceScreen(Screen[None]):
         Binding("escape,q", "app.pop_screen", "back", key_display="esc")
     ]
 
-    def __init__(self, desk: Desk, row: Row, every_seconds: float) -> None:
+    def __init__(self, asker: Asker, row: Row, every_seconds: float) -> None:
         super().__init__()
-        self._desk = desk
+        self._asker = asker
         self._row = row
         self._every = every_seconds
 
@@ -91,10 +91,10 @@ class DeviceScreen(Screen[None]):
         array = {"array_id": row.array or None}
         verdict = self.query_one("#verdict", Static)
         try:
-            health = (await self._desk.ask("device_health", **who, **array))["data"]
-            known = (await self._desk.ask("devices", **who, **array, limit=1))["data"]
+            health = (await self._asker.ask("device_health", **who, **array))["data"]
+            known = (await self._asker.ask("devices", **who, **array, limit=1))["data"]
             span = {"since_minutes": _MINUTES, "every_seconds": _STEP_SECONDS, "limit": 20_000}
-            steps = (await self._desk.ask("series", **who, **span))["data"]
+            steps = (await self._asker.ask("series", **who, **span))["data"]
         except (ReaderAway, Refused) as error:
             verdict.update(str(error))
             return

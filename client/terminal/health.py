@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from client.ask import Refused
-from client.terminal.desk import Desk
+from client.terminal.asker import Asker
 from spindle.catalog import METRICS
 
 EXIT_CODES = {"ok": 0, "warning": 1, "critical": 2, "unknown": 3}
@@ -44,12 +44,12 @@ class Report:
         return EXIT_CODES[self.state]
 
 
-async def of_fleet(desk: Desk, array_id: str | None = None) -> Report:
+async def of_fleet(asker: Asker, array_id: str | None = None) -> Report:
     """Of the real devices; of the simulated ones where no other is known.
 
-    :raises ReaderAway, Refused: as ``Desk.ask``.
+    :raises ReaderAway, Refused: as ``Asker.ask``.
     """
-    data = (await desk.ask("fleet_health", array_id=array_id))["data"]
+    data = (await asker.ask("fleet_health", array_id=array_id))["data"]
     simulated = not data["devices_known"] and bool(data.get("simulated"))
     told = data["simulated"] if simulated else data
     counts, known = told["counts"], told["devices_known"]
@@ -72,11 +72,11 @@ async def of_fleet(desk: Desk, array_id: str | None = None) -> Report:
     )
 
 
-async def of_device(desk: Desk, device_id: str, array_id: str | None = None) -> Report:
-    """:raises ReaderAway, Refused: as ``Desk.ask``; refused too where there is no such device."""
+async def of_device(asker: Asker, device_id: str, array_id: str | None = None) -> Report:
+    """:raises ReaderAway, Refused: as ``Asker.ask``; refused too where there is no such device."""
     who = {"device_id": device_id, "array_id": array_id}
-    data = (await desk.ask("device_health", **who))["data"]
-    rows = (await desk.ask("devices", **who, limit=1))["data"]
+    data = (await asker.ask("device_health", **who))["data"]
+    rows = (await asker.ask("devices", **who, limit=1))["data"]
     if not rows:
         raise Refused(f"no device {device_id} is known; ./run.sh query devices lists all")
     reasons = [reason["message"] for reason in data["reasons"]]

@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from client.terminal.picture import Picture
+from client.terminal.plotted_series import PlottedSeries
 from spindle.errors import InvalidInput
 
 _COLOURS = {"warning": "yellow", "critical": "red"}
 
 
-def as_text(picture: Picture, width: int, height: int, *, colours: bool) -> str:
+def as_text(series: PlottedSeries, width: int, height: int, *, colours: bool) -> str:
     """In braille characters: the mean, the band around it, limits, anomalies, forecast."""
     import plotille  # noqa: PLC0415 - only where it is needed
 
@@ -19,21 +19,21 @@ def as_text(picture: Picture, width: int, height: int, *, colours: bool) -> str:
     figure.color_mode = "names"
     figure.with_colors = colours
     figure.width, figure.height = max(20, width - 26), max(8, height)  # beside it stands the scale
-    figure.x_label, figure.y_label = "UTC", picture.unit or "value"
-    times, least, mean, most = picture.band
+    figure.x_label, figure.y_label = "UTC", series.unit or "value"
+    times, least, mean, most = series.band
     if most != least:
         figure.plot(times, most, lc="blue", label="most")
         figure.plot(times, least, lc="blue", label="least")
     figure.plot(times, mean, lc="cyan", label="mean")
-    ahead, low, middle, high = picture.forecast
+    ahead, low, middle, high = series.forecast
     if ahead:
         figure.plot(ahead, low, lc="blue", label="forecast, least of 4 in 5 futures")
         figure.plot(ahead, high, lc="blue", label="forecast, most of them")
         figure.plot(ahead, middle, lc="magenta", label="forecast")
     last = (ahead or times)[-1]
-    for level, name in _near(picture):
+    for level, name in _near(series):
         figure.plot([times[0], last], [level, level], lc=_COLOURS[name], label=f"{name} {level:g}")
-    odd = [at for at in range(len(times)) if _is_odd(picture, at)]
+    odd = [at for at in range(len(times)) if _is_odd(series, at)]
     if odd:
         figure.scatter(
             [times[at] for at in odd], [mean[at] for at in odd], lc="red", marker="!",
@@ -41,21 +41,21 @@ def as_text(picture: Picture, width: int, height: int, *, colours: bool) -> str:
         )  # fmt: skip
     figure.register_label_formatter(float, _number)
     figure.register_label_formatter(type(times[0]), _clock(times[0], last))
-    return f"{picture.title}\n{figure.show(legend=True)}\n" + "\n".join(picture.words)
+    return f"{series.title}\n{figure.show(legend=True)}\n" + "\n".join(series.words)
 
 
-def _near(picture: Picture) -> list[tuple[float, str]]:
+def _near(series: PlottedSeries) -> list[tuple[float, str]]:
     """The limits that fit in: one far above what was measured would flatten it."""
-    _, least, _, most = picture.band
+    _, least, _, most = series.band
     low, high = min(least), max(most)
     room = max(high - low, abs(high) * 0.1, 1e-9)
-    return [each for each in picture.limits if low - 2 * room <= each[0] <= high + 2 * room]
+    return [each for each in series.limits if low - 2 * room <= each[0] <= high + 2 * room]
 
 
-def _is_odd(picture: Picture, at: int) -> bool:
-    times = picture.band[0]
+def _is_odd(series: PlottedSeries, at: int) -> bool:
+    times = series.band[0]
     end = times[at + 1] if at + 1 < len(times) else times[at]
-    return any(start <= end and times[at] <= stop for start, stop, _ in picture.anomalies)
+    return any(start <= end and times[at] <= stop for start, stop, _ in series.anomalies)
 
 
 def _number(value: Any, chars: int, *_: Any, **__: Any) -> str:
@@ -72,7 +72,7 @@ def _clock(first: Any, last: Any) -> Any:
     return label
 
 
-def as_file(picture: Picture, path: Path) -> None:
+def as_file(series: PlottedSeries, path: Path) -> None:
     """As a PNG.
 
     :raises InvalidInput: matplotlib is not installed, or the file cannot be written.
@@ -83,21 +83,21 @@ def as_file(picture: Picture, path: Path) -> None:
         raise InvalidInput("-o needs matplotlib: pip install matplotlib.") from error
     figure = Figure(figsize=(12, 5), layout="constrained")
     axes: Any = figure.subplots()  # its types know no datetime
-    times, least, mean, most = picture.band
+    times, least, mean, most = series.band
     axes.fill_between(times, least, most, alpha=0.25, linewidth=0, label="least to most")
     axes.plot(times, mean, linewidth=1.2, label="mean")
-    ahead, low, middle, high = picture.forecast
+    ahead, low, middle, high = series.forecast
     if ahead:
         axes.fill_between(ahead, low, high, alpha=0.2, color="purple", linewidth=0)
         axes.plot(ahead, middle, "--", color="purple", label="forecast, 4 of 5 futures in the band")
-    for level, name in _near(picture):
+    for level, name in _near(series):
         colour = {"warning": "darkorange", "critical": "crimson"}[name]
         axes.axhline(level, color=colour, linewidth=1, label=f"{name} from {level:g}")
-    for number, (start, end, _) in enumerate(picture.anomalies):
+    for number, (start, end, _) in enumerate(series.anomalies):
         label = "anomaly" if not number else None
         axes.axvspan(start, max(start, end), color="crimson", alpha=0.2, label=label)
-    axes.set_title(picture.title)
-    axes.set_ylabel(picture.unit)
+    axes.set_title(series.title)
+    axes.set_ylabel(series.unit)
     axes.legend(loc="upper left", fontsize="small")
     axes.grid(alpha=0.3)
     figure.autofmt_xdate()

@@ -16,7 +16,7 @@ from textual.widgets import DataTable, Footer, Input, Static
 from client.ask import ReaderAway, Refused
 from client.report import cell
 from client.terminal import fleet_rows
-from client.terminal.desk import Desk
+from client.terminal.asker import Asker
 from client.terminal.device_screen import DeviceScreen, HelpScreen
 from client.terminal.fleet_rows import COLUMNS, METRICS, Flow, Row
 
@@ -33,12 +33,12 @@ class Moment:
     flow: Flow
 
 
-async def look(desk: Desk) -> Moment:
-    """:raises ReaderAway, Refused: as ``Desk.ask``."""
+async def look(asker: Asker) -> Moment:
+    """:raises ReaderAway, Refused: as ``Asker.ask``."""
     fleet, devices, ledger = await asyncio.gather(
-        desk.ask("fleet_health", limit=1000),
-        desk.ask("devices", limit=MOST_DEVICES),
-        desk.ask("ledger"),
+        asker.ask("fleet_health", limit=1000),
+        asker.ask("devices", limit=MOST_DEVICES),
+        asker.ask("ledger"),
     )
     rows = fleet_rows.joined(fleet["data"], devices["data"])
     return Moment(rows, Flow.of(ledger["data"], time.monotonic()))
@@ -69,9 +69,9 @@ class Top(App[None]):
         Binding("q", "quit", "quit"),
     ]  # fmt: skip
 
-    def __init__(self, desk: Desk, every_seconds: float) -> None:
+    def __init__(self, asker: Asker, every_seconds: float) -> None:
         super().__init__()
-        self.desk = desk
+        self.asker = asker
         self._every = every_seconds
         self._rows: list[Row] = []
         self._shown: list[Row] = []
@@ -100,7 +100,7 @@ class Top(App[None]):
     async def refresh_rows(self) -> None:
         """Look again; where nobody answers, what was seen last stays."""
         try:
-            moment = await look(self.desk)
+            moment = await look(self.asker)
         except (ReaderAway, Refused) as error:
             self.query_one("#flow", Static).update(f"{error}; what was seen last is shown")
             return
@@ -159,7 +159,7 @@ class Top(App[None]):
 
     def action_open(self) -> None:
         if row := self._selected():
-            self.push_screen(DeviceScreen(self.desk, row, self._every))
+            self.push_screen(DeviceScreen(self.asker, row, self._every))
 
     def action_help(self) -> None:
         self.push_screen(HelpScreen())
@@ -181,7 +181,7 @@ class Top(App[None]):
 
 
 async def lines(
-    desk: Desk, every_seconds: float, times: int | None, show: Callable[[str], None], most: int
+    asker: Asker, every_seconds: float, times: int | None, show: Callable[[str], None], most: int
 ) -> None:
     """Print a moment as lines, again and again.
 
@@ -192,7 +192,7 @@ async def lines(
     done = 0
     while True:
         try:
-            moment = await look(desk)
+            moment = await look(asker)
             flow = moment.flow.told(before)
             for line in fleet_rows.plain_lines(moment.rows, flow, most):
                 show(line)

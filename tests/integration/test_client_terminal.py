@@ -16,7 +16,7 @@ import pytest
 from textual.widgets import DataTable, Static
 
 from client.settings import ClientSettings
-from client.terminal import desk as desks
+from client.terminal import asker as askers
 from client.terminal.device_screen import DeviceScreen
 from client.terminal.top import Top
 from spindle.store.base import Series
@@ -74,8 +74,8 @@ async def test_top_prints_lines_where_there_is_no_terminal(shell: Shell) -> None
 
 async def test_top_on_a_terminal_sorts_filters_opens_and_explains(shell: Shell) -> None:
     settings = ClientSettings(nats_url=shell.nats_url)
-    async with desks.opened(settings, 5.0) as desk:
-        app = Top(desk, 0.5)
+    async with askers.opened(settings, 5.0) as asker:
+        app = Top(asker, 0.5)
         async with app.run_test(size=(80, 24)) as pilot:
             table = app.query_one(DataTable)
             await until(lambda: table.row_count == 2)

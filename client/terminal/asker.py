@@ -14,7 +14,7 @@ from client.settings import ClientSettings
 from spindle import bus
 
 
-class Desk:
+class Asker:
     """Asks the reader.
 
     :ivar client: the connection.
@@ -35,13 +35,13 @@ class Desk:
 
 
 @asynccontextmanager
-async def opened(settings: ClientSettings, wait_seconds: float) -> AsyncIterator[Desk]:
-    """A desk, closed in the end.
+async def opened(settings: ClientSettings, wait_seconds: float) -> AsyncIterator[Asker]:
+    """A connection, closed in the end.
 
     :raises ReaderAway: NATS does not answer within ``wait_seconds``.
     """
     client = await connect(settings, wait_seconds, tell)
     try:
-        yield Desk(client, settings.nats_subject_request)
+        yield Asker(client, settings.nats_subject_request)
     finally:
         await bus.close(client)

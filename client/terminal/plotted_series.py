@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from client.ask import Refused
-from client.terminal.desk import Desk
+from client.terminal.asker import Asker
 from spindle.catalog import METRICS
 
 _STEPS = 240  # about so many in a picture
@@ -20,7 +20,7 @@ Band = tuple[list[datetime], list[float], list[float], list[float]]
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class PlottedSeries:
     """What is drawn.
 
     :ivar limits: level and what is reached there.
@@ -38,8 +38,8 @@ class Picture:
 
 
 async def gather(
-    desk: Desk, who: Mapping[str, str | None], metric: str, since_minutes: float
-) -> Picture:
+    asker: Asker, who: Mapping[str, str | None], metric: str, since_minutes: float
+) -> PlottedSeries:
     """Ask the reader for all that the picture holds.
 
     :param who: device_id, source_device, array_id.
@@ -48,9 +48,9 @@ async def gather(
     span = {**who, "metric_type": metric, "since_minutes": since_minutes}
     every = max(1, round(since_minutes * 60 / _STEPS))
     series, anomalies, capacity = await asyncio.gather(
-        desk.ask("series", **span, every_seconds=every, limit=50_000),
-        desk.ask("anomalies", **span),
-        desk.ask("capacity_forecast", **who, metric_type=metric, limit=1),
+        asker.ask("series", **span, every_seconds=every, limit=50_000),
+        asker.ask("anomalies", **span),
+        asker.ask("capacity_forecast", **who, metric_type=metric, limit=1),
     )
     steps = series["data"]
     units = {f"{each['source_device']}/{each['array_id'] or '-'}" for each in steps}
@@ -62,7 +62,7 @@ async def gather(
     if len(units) > 1:
         raise Refused(f"{who['device_id']} is {' and '.join(sorted(units))}; give array_id")
     known = METRICS.get(metric)
-    return Picture(
+    return PlottedSeries(
         title=f"{metric} of {who['device_id']}",
         unit=steps[0]["unit"] or "",
         band=_band(steps),
