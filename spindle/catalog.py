@@ -129,6 +129,7 @@ METRICS = {
         Metric("StartStops", "", 0.0, 1000000.0, smart=True),
         Metric("LoadCycles", "", 0.0, 10000000.0, smart=True),
         Metric("Asleep", "", 0.0, 1.0, smart=True),
+        Metric("SmartGaps", "", 0.0, 100.0, smart=True),
         Metric("ReallocatedSectors", "", 0.0, 100000.0, "high", smart=True),
         Metric("ReallocationEvents", "", 0.0, 100000.0, "high", smart=True),
         Metric("PendingSectors", "", 0.0, 100000.0, "high", smart=True),

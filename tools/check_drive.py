@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,7 +14,6 @@ from rich.table import Table
 from rich.text import Text
 
 from daemon.smart import reading as smart
-from daemon.smart.fields import at, number
 from reader.health.smart import SOURCE, Drive, SmartReason, Verdict, judge
 
 OK, WARNING, CRITICAL, UNREADABLE = 0, 1, 2, 3
@@ -79,7 +77,7 @@ def check(name: str, content: bytes | OSError) -> Checked:
     if found.trouble:
         return _unreadable(name, f"nothing could be read: {found.trouble}", *said)
     drive = Drive(*(facts.get(each) for each in Drive._fields))
-    verdict = judge(found.metrics, drive, gaps=gaps(output, found.metrics))
+    verdict = judge(found.metrics, drive, gaps=found.gaps)
     return Checked(name, *said, verdict)
 
 
@@ -87,36 +85,6 @@ def _unreadable(name: str, why: str, *said: str | None) -> Checked:
     device_id, model, protocol = said or (None, None, None)
     reason = SmartReason("", "", None, None, "unknown", why, "read it again with smartctl -x")
     return Checked(name, device_id, model, protocol, Verdict("unknown", None, (reason,)))
-
-
-def gaps(output: Mapping[str, Any], metrics: Mapping[str, float]) -> list[str]:
-    """What a whole output says and this one lacks; such a drive is never called ok."""
-    found = []
-    if metrics.get("SmartFailing") is None:
-        found.append("no word of its overall health")
-    if number(at(output, "smartctl", "exit_status")) is None:
-        found.append("no exit status of smartctl")
-    if at(output, "device", "protocol") == "NVMe" and "SpareBelowThreshold" not in metrics:
-        found.append("no critical warnings")
-    rows = at(output, "ata_smart_attributes", "table")
-    for row in rows if isinstance(rows, list) else ():
-        raw, failed = number(at(row, "raw", "value")), at(row, "when_failed")
-        if number(at(row, "id")) is None or raw is None or not isinstance(failed, str):
-            found.append(f"attribute {at(row, 'id') or 'without a number'} is incomplete")
-    found += [f"{path} is null" for path in _nulls(output, "")]
-    return found[:_MOST_GAPS]
-
-
-def _nulls(value: object, path: str) -> Iterator[str]:
-    """Places of nulls; smartctl writes none, so that something was lost there."""
-    if value is None:
-        yield path
-    elif isinstance(value, Mapping):
-        for key, each in value.items():
-            yield from _nulls(each, f"{path}.{key}".lstrip("."))
-    elif isinstance(value, list):
-        for each in value:
-            yield from _nulls(each, f"{path}[]")
 
 
 def as_object(checked: Checked) -> dict[str, Any]:

@@ -12,7 +12,7 @@ failed self-tests (7).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,6 +20,7 @@ from daemon.drives import drive_id
 from daemon.smart import table
 from daemon.smart.facts import facts_of, speed_of
 from daemon.smart.fields import at, number, status, text, version
+from daemon.smart.gaps import gaps_of
 from daemon.smart.table import Attribute
 
 COMMAND_FAILED, NOT_OPENED = 0b1, 0b10
@@ -44,6 +45,7 @@ class Reading:
     :ivar path: what smartctl was told to open, with the type where that names a RAID member.
     :ivar asleep: the power mode that it was left in, or empty.
     :ivar trouble: why it was not read, or empty.
+    :ivar gaps: what a whole output would have said.
     """
 
     metrics: Mapping[str, float] = field(default_factory=dict)
@@ -52,6 +54,7 @@ class Reading:
     path: str = ""
     asleep: str = ""
     trouble: str = ""
+    gaps: Sequence[str] = ()
 
 
 def read(output: object) -> Reading:
@@ -66,7 +69,7 @@ def read(output: object) -> Reading:
     trouble = ""
     if not metrics and not asleep:
         trouble = _message(output) or "it says nothing that smartctl understands"
-    return Reading(metrics, facts, known, path, asleep, trouble)
+    return Reading(metrics, facts, known, path, asleep, trouble, gaps_of(output, metrics))
 
 
 def _messages(output: Mapping[str, Any]) -> list[str]:

@@ -107,11 +107,12 @@ class SmartSource(Source):
                 DeviceMetric.model_validate({**unit, "metric_type": name, "value": value})
                 for name, value in reading.metrics.items()
             ]
-            metrics.append(
-                DeviceMetric.model_validate(
-                    {**unit, "metric_type": "Asleep", "value": float(bool(reading.asleep))}
-                )
-            )
+            beside = {"Asleep": float(bool(reading.asleep)), "SmartGaps": float(len(reading.gaps))}
+            metrics += [
+                DeviceMetric.model_validate({**unit, "metric_type": name, "value": value})
+                for name, value in beside.items()
+                if name == "Asleep" or reading.metrics
+            ]
             if reading.metrics:
                 facts.append(facts_message(self._facts(unit, reading)))
         return metric_messages(metrics, self.envelope_size) + facts

@@ -16,13 +16,13 @@ HISTORY_NS = 31 * DAY_NS
 #: The catalogue's limits judge these, the temperature with its hysteresis.
 _LIMITED = frozenset(("DiskTemp", "PercentageUsed", "PowerOnHours"))
 _COUNTED = METRICS - _LIMITED
-_OWN_WORD = "SmartFailing"
+_OWN_WORD, _GAPS = "SmartFailing", "SmartGaps"
 _FALLING = frozenset(("HeliumLevel", "AvailableSpare"))
 
 
 def may_matter(metric_type: str, value: float) -> bool:
     """Whether a value may be a reason; nearly all of a healthy drive's are zero."""
-    if metric_type == "Asleep":
+    if metric_type in ("Asleep", _GAPS):
         return value > 0
     return metric_type in _COUNTED and (value < 100 if metric_type in _FALLING else value > 0)
 
@@ -68,11 +68,13 @@ def reasons(
     if "GrownDefects" in values and drive.protocol is None:
         drive = drive._replace(protocol="SCSI")
     hints = {name: 0.0 for name in ("PercentageUsed",) if name in newest}  # it is flash
+    lost = int(values.pop(_GAPS, 0.0))
+    missing = f"{lost} {'value is' if lost == 1 else 'values are'} missing or damaged"
     found = [
-        _reason(key, newest.get(each.metric) or newest[_OWN_WORD], each)
-        for each in judge({**hints, **values}, drive, growths).reasons
+        _reason(key, newest.get(each.metric) or newest.get(_OWN_WORD) or newest[_GAPS], each)
+        for each in judge({**hints, **values}, drive, growths, [missing] * bool(lost)).reasons
         if each.severity in ("warning", "critical")
-        or (each.severity == "unknown" and _OWN_WORD in newest)
+        or (each.severity == "unknown" and (_OWN_WORD in newest or lost))
     ]
     asleep = newest.get("Asleep")
     if asleep is not None and asleep.value > 0:

@@ -6,6 +6,7 @@ import asyncio
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import orjson
@@ -22,6 +23,7 @@ from spindle.store.base import Selection, Series
 from spindle.timestamps import NS
 from tests.memory_store import MemoryStore
 from tests.servers import ROOT
+from tests.unit.test_check_drive import FAILING, beside, damaged
 from tests.unit.test_smart_reading import REAL
 from tools.check_drive import as_object, check
 
@@ -71,6 +73,20 @@ async def through_the_pipeline(folder: Path) -> Seen:
 
 def checked(text: str) -> dict[str, Any]:
     return as_object(check("drive.json", text.encode()))
+
+
+@pytest.mark.parametrize("case", FAILING)
+def test_a_failing_drive_whose_output_is_damaged_is_never_ok_in_the_pipeline(
+    tmp_path: Path, case: str
+) -> None:
+    output, random = beside(case, "smartctl.json"), Random(case)
+    for _ in range(25):
+        hurt = output
+        for _ in range(random.randint(1, 4)):
+            path = [random.randint(0, 30) for _ in range(random.randint(1, 5))]
+            hurt = damaged(hurt, path, random.choice(["null", "text", "reorder"]))
+        (tmp_path / "drive.json").write_text(json.dumps(hurt))
+        assert asyncio.run(through_the_pipeline(tmp_path)).said[0] != "ok"
 
 
 @pytest.mark.parametrize("path", OUTPUTS, ids=lambda path: f"{path.parent.name}-{path.stem}")
