@@ -288,6 +288,8 @@ def repair() -> None:
     if docker := in_containers():
         _exit(docker.inside("writer", "writer.repair"))
     _sign_in_as("writer")
+    if failed := lifecycle.revive_nats(pipeline.load_all()):
+        _exit(failed)
     runpy.run_module("writer.repair", run_name="__main__", alter_sys=True)
 
 

@@ -67,6 +67,16 @@ class Home:
         return self.folder / "nats-users.json"
 
     @property
+    def nats_room(self) -> Path:
+        """What METRICS and EVENTS may take, where the disk is small: see ``local.nats.disk``."""
+        return self.run / "nats-room"
+
+    @property
+    def kept_aside(self) -> Path:
+        """Room on the disk that is given up once that is full."""
+        return self.folder / "kept-aside"
+
+    @property
     def supervisor_config(self) -> Path:
         """The generated configuration of supervisord."""
         return self.run / "supervisord.conf"

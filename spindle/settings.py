@@ -131,6 +131,13 @@ class Settings(BaseSettings):
     deadletter_max_bytes: int = Field(
         2**28, ge=2**20, description="Most bytes of dead letters kept; then the oldest go."
     )
+    nats_room_bytes: int = Field(
+        0,
+        ge=0,
+        description="Most bytes that METRICS and EVENTS together may take; where their own "
+        "settings add up to more, each is smaller in proportion. 0: no bound; without Docker "
+        "./run.sh start sets it on a small disk.",
+    )
     store_url: str = Field(
         "",
         description=(

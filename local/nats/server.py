@@ -15,18 +15,14 @@ from urllib.parse import urlsplit
 
 from local.settings import LocalSettings
 from spindle.bus.nats_server import fsync_from_varz, version_warning
-from spindle.bus.streams import PARKING_STREAMS
 from spindle.errors import SpindleError
 from spindle.settings import Settings
 
 Version = tuple[int, int, int]
 
+#: JetStream's limit in compose, too.
+LARGE_FILE_STORE = 64 * 10**9
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
-#: JetStream's file limit beyond what the streams reserve: room for key-value buckets.
-_FILE_STORE_HEADROOM = 2**30
-#: The limit is at least this, as in compose. Streams that were larger before keep their size, and
-#: cannot be made smaller, where the limit is below what they reserve already.
-_FILE_STORE_LEAST = 64 * 10**9
 
 
 class NoServer(SpindleError):
@@ -72,20 +68,17 @@ def is_local(settings: LocalSettings) -> bool:
 
 
 def config(
-    settings: LocalSettings, store: Path, version: Version | None, authorization: str = ""
+    settings: LocalSettings,
+    store: Path,
+    version: Version | None,
+    authorization: str = "",
+    limit: int = LARGE_FILE_STORE,
 ) -> str:
     """The configuration file of the local server.
 
+    :param limit: most that JetStream's files may take, in bytes.
     :param version: of the server; the key ``sync_interval`` is known from 2.10 on.
     """
-    reserved = sum(
-        (
-            settings.metrics_stream_max_bytes,
-            settings.events_stream_max_bytes,
-            settings.deadletter_max_bytes,
-            settings.parking_stream_max_bytes * PARKING_STREAMS,
-        )
-    )
     sync = "  sync_interval: always\n" if settings.nats_sync == "always" else ""
     if version is not None and version < (2, 10, 0):
         sync = ""
@@ -97,7 +90,7 @@ def config(
         "max_payload: 8MB\n"
         "jetstream {\n"
         f"  store_dir: {json.dumps(str(store))}\n"
-        f"  max_file_store: {max(reserved + _FILE_STORE_HEADROOM, _FILE_STORE_LEAST)}\n"
+        f"  max_file_store: {limit}\n"
         f"{sync}"
         "}\n"
         f"{authorization}"

@@ -12,6 +12,7 @@ from dataclasses import asdict
 
 from local import output
 from local.layout import Home
+from local.nats import disk
 from local.nats import server as nats
 from local.processes import logs, ports, running, status, supervisor, tables
 from local.processes.pipeline import (
@@ -61,6 +62,9 @@ def start(pipeline: Pipeline) -> int:
                 for sentence in taken:
                     output.complain(sentence)
                 return EXIT_PORT_TAKEN
+            if full := disk.make_way(pipeline.home.kept_aside):
+                output.complain(f"{full}, then ./run.sh start")
+                return EXIT_FAILED
             write_configuration(pipeline)
             supervisor.spawn(pipeline.home, of_process(pipeline.settings, pipeline.home))
     return _wait_and_tell(pipeline, control, pipeline.names)
@@ -101,6 +105,7 @@ def _wait_and_tell(pipeline: Pipeline, control: Control, names: Sequence[str]) -
     rows = until_healthy(pipeline, control, names, START_TIMEOUT_SECONDS)
     failing = [rows[name] for name in names if name not in rows or not rows[name].healthy]
     if not failing:
+        disk.keep_aside(pipeline.home.kept_aside)
         tables.started(pipeline, rows)
         _warn_of_broker(pipeline)
         return 0
@@ -192,6 +197,27 @@ def restart(pipeline: Pipeline, service: str | None) -> int:
             write_pages(pipeline.home, pages | {service: pipeline.pages()[service]})
         control.start(service)
     return _wait_and_tell(pipeline, control, [service])
+
+
+def revive_nats(pipeline: Pipeline) -> int:
+    """Start nats-server again where it says that it is not well; else nothing is done."""
+    control, page = Control(pipeline.home), pipeline.pages().get(NATS)
+    if page is None or NATS not in (states := control.states()):
+        return 0
+    [row] = status.rows({NATS: states[NATS]}, {NATS: page})
+    if row.healthy:
+        return 0
+    with only_one(pipeline.home):
+        if full := disk.make_way(pipeline.home.kept_aside):
+            output.complain(f"{full}, then ./run.sh repair")
+            return EXIT_FAILED
+        control.stop(NATS)
+        control.start(NATS)
+    rows = until_healthy(pipeline, control, [NATS], START_TIMEOUT_SECONDS)
+    if NATS not in rows or not rows[NATS].healthy:
+        return EXIT_FAILED
+    output.plain(f"nats-server was started again; it had said: {row.health}")
+    return 0
 
 
 def _other_environment(pipeline: Pipeline, pid: int | None, service: str) -> list[str]:

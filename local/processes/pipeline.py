@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from local import real_or_demo
 from local.layout import INSTANCE_VARIABLE, ROOT, Home, home_of
+from local.nats import disk
 from local.nats import server as nats
 from local.nats import users as nats_users
 from local.processes import ports, supervisor
@@ -25,6 +26,7 @@ PYTHON, NATS_SERVER, NATS_CONFIG = "SPINDLE_PYTHON", "SPINDLE_NATS_SERVER", "SPI
 #: Rotation of each service's log in ``.spindle/logs``: 40 MB hold days at the level info.
 LOG_FILE_MAX_BYTES, LOG_FILE_BACKUPS = 10_000_000, 3
 _FIRST_PRIORITY = 100
+NATS_ROOM = "NATS_ROOM_BYTES"
 _MONITOR_URL = "nats_monitor_url"  # of services that ask NATS about itself
 
 
@@ -133,6 +135,8 @@ def derived(settings: LocalSettings) -> dict[str, str]:
         found["NATS_URL"] = nats.nats_url(settings.nats_port)
     home, known = home_of(settings.spindle_home), environment(ROOT / ".env")
     found |= real_or_demo.derived(home, known)
+    if NATS_ROOM not in known and (room := disk.noted_room(home.nats_room)):
+        found[NATS_ROOM] = str(room)
     folder = home.folder
     if folder == ROOT / str(LocalSettings.model_fields["spindle_home"].default):
         return found
@@ -189,7 +193,11 @@ def write_configuration(pipeline: Pipeline) -> None:
         server = nats.find_server()
         commands[NATS] = f'"${NATS_SERVER}" -c "${NATS_CONFIG}"'
         version = nats.server_version(server)
-        config = nats.config(pipeline.settings, home.nats_store, version, authorization)
+        ours = str(disk.noted_room(home.nats_room))
+        limit = disk.limit(home.nats_store, home.nats_room, pipeline.settings)
+        if os.environ.get(NATS_ROOM, ours) == ours:  # else a person set it
+            os.environ[NATS_ROOM] = str(disk.noted_room(home.nats_room))
+        config = nats.config(pipeline.settings, home.nats_store, version, authorization, limit)
         home.nats_config.write_text(config)
     programs = [
         _program(pipeline, name, commands[name], place, environments.get(name, {}))

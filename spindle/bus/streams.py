@@ -39,6 +39,7 @@ SIMULATION_MAX_AGE_HOURS = 720.0
 DEVICES_MAX_BYTES = 64 * 2**20
 
 
+OTHERS_MAX_BYTES = 2**30  #: room for the buckets of single services
 PARKING_STREAMS = 4  #: streams and buckets that PARKING_STREAM_MAX_BYTES bounds, each
 #: The matcher takes one message at a time, in the stream's order, whichever writer it is in: a kill
 #: delays parking by this long and never reorders it.
@@ -51,14 +52,38 @@ MAX_VISITS_PENDING = 1_000
 VISITS_DUPLICATE_WINDOW_SECONDS = 3600.0
 
 
+def queued(settings: Settings) -> int:
+    """Most bytes of the two streams that a flood fills, by their settings."""
+    return settings.metrics_stream_max_bytes + settings.events_stream_max_bytes
+
+
+def others(settings: Settings) -> int:
+    """Most bytes of all other streams and buckets."""
+    parking = settings.parking_stream_max_bytes * PARKING_STREAMS
+    kept = SIMULATION_MAX_BYTES + DEVICES_MAX_BYTES + OTHERS_MAX_BYTES
+    return settings.deadletter_max_bytes + parking + kept
+
+
+def _fitted(max_bytes: int, settings: Settings) -> int:
+    """A queue's size, smaller where NATS_ROOM_BYTES says so: what it has then already stays."""
+    room, wanted = settings.nats_room_bytes, queued(settings)
+    return max_bytes if not room or room >= wanted else max(2**20, max_bytes * room // wanted)
+
+
 def streams(settings: Settings) -> list[StreamConfig]:
     """Every stream, as it should be."""
     return [
         _work_queue(
-            subjects.METRICS_STREAM, subjects.METRICS, settings.metrics_stream_max_bytes, settings
+            subjects.METRICS_STREAM,
+            subjects.METRICS,
+            _fitted(settings.metrics_stream_max_bytes, settings),
+            settings,
         ),
         _work_queue(
-            subjects.EVENTS_STREAM, subjects.EVENTS, settings.events_stream_max_bytes, settings
+            subjects.EVENTS_STREAM,
+            subjects.EVENTS,
+            _fitted(settings.events_stream_max_bytes, settings),
+            settings,
         ),
         StreamConfig(
             name=subjects.DEAD_LETTER_STREAM,
