@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from reader.health.evidence import EventKey, Evidence, Rules, Unit, event_key
-from reader.health.reasons import ANOMALY
+from reader.health.reasons import OWN_EVENTS
 from reader.health.recovery import NOT_SHOWN_BY_READINGS
 from spindle import catalog
 from spindle.store.base import DeviceKey, EventRow
@@ -55,7 +55,7 @@ class CloseLooks:
     def _may_be_over(self, event: EventRow, rules: Rules, now_ns: int) -> bool:
         return (
             rules.is_recent(event, now_ns)
-            and event.event_type != ANOMALY
+            and event.event_type not in OWN_EVENTS
             and event.event_type not in NOT_SHOWN_BY_READINGS
             and event_key(event) not in self.resolved_events
         )

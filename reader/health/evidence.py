@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import NamedTuple
 
 from reader.detection.findings import Finding, State
@@ -51,10 +52,14 @@ class Rules:
 
 
 class PreviousState(NamedTuple):
-    """A device's state when it was last judged, and the time from which it has had it."""
+    """A device's state when it was last judged, and the time from which it has had it.
+
+    :ivar told: of its reasons that events have told of: the severity by name.
+    """
 
     state: State
     since_ns: int
+    told: Mapping[str, State] = MappingProxyType({})
 
 
 #: Where an earlier version wrote down a state and not of which array the device was.

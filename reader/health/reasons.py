@@ -14,7 +14,9 @@ from spindle.store.base import NO_ARRAY, DeviceKey, EventRow, Latest
 from spindle.timestamps import NS, duration
 
 CRITICAL_EVENT = 8  #: criticality from which an event makes its device critical
-ANOMALY = "Anomaly"  #: type of the events that the reader itself publishes
+ANOMALY, HEALTH = "Anomaly", "HealthChanged"
+#: Types of the events that the reader itself publishes; they are no evidence of health again.
+OWN_EVENTS = frozenset((ANOMALY, HEALTH))
 SILENCE = "Silence"  #: name of the reason that no reading comes
 RETIRED = "Retired"  #: of the one that it was retired
 CLOCK = "Clock"  #: and of the one that readings are dated after now

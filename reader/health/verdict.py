@@ -57,7 +57,7 @@ def judge(evidence: Evidence, rules: Rules, now_ns: int) -> list[Unit]:
     for reading in evidence.readings:
         read[reading.source_device, reading.device_id].append(reading)
     for event in evidence.events:
-        if event.event_type != why.ANOMALY:
+        if event.event_type not in why.OWN_EVENTS:
             happened[event.source_device, event.device_id].append(event)
     for reading in evidence.ahead.values():
         late[reading.source_device, reading.device_id].append(reading)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from uuid import UUID, uuid5
 
 import orjson
 
 from reader.detection.anomaly import Anomaly
+from reader.detection.findings import State
 from reader.health.evidence import PreviousState, Unit, last_state
 from reader.health.reasons import ANOMALY, row
 from spindle import subjects, timestamps
@@ -53,9 +55,12 @@ def event(anomaly: Anomaly) -> Announcement:
 
 
 def states(
-    units: Iterable[Unit], before: Mapping[DeviceKey, PreviousState], now_ns: int
+    units: Iterable[Unit],
+    before: Mapping[DeviceKey, PreviousState],
+    now_ns: int,
+    told: Mapping[DeviceKey, Mapping[str, State]] = MappingProxyType({}),
 ) -> dict[DeviceKey, PreviousState]:
-    """The devices that are not ok, each with its state and since when."""
+    """The devices that are not ok, each with its state, since when, and what events tell of it."""
     found = {}
     for unit in units:
         if unit.state == "ok":
@@ -63,7 +68,7 @@ def states(
         key, was = unit.key, last_state(before, unit.key)
         same = was is not None and was.state == unit.state
         since = was.since_ns if was is not None and same else unit.since_ns or now_ns
-        found[key] = PreviousState(unit.state, since)
+        found[key] = PreviousState(unit.state, since, told.get(key, {}))
     return found
 
 

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from typing import Any
 
+import orjson
+from prometheus_client import Gauge
+
 from reader.detection.findings import RANK
-from reader.health.evidence import ANY_ARRAY, PreviousState
-from reader.watching import announcements
+from reader.health.evidence import ANY_ARRAY, PreviousState, Unit
+from reader.watching import announcements, health_events
+from reader.watching.announcements import Announcement
 from reader.watching.bucket import HEALTH, WatchBucket
 from reader.watching.share_store import WatchDeps
 from reader.watching.tending import Tending
+from spindle import subjects, timestamps
 from spindle.bus.buckets import Overtaken
 from spindle.errors import StoreError
 from spindle.store.base import DeviceKey, Selection
@@ -31,14 +37,20 @@ class FleetHealth:
     """The states of all devices that are not ok, as the bucket holds them under ``health``.
 
     :param leads: whether this reader is the one that judges now.
+    :param gauge: of the number of devices, by state.
     """
 
-    def __init__(self, deps: WatchDeps, bucket: WatchBucket, leads: Callable[[], bool]) -> None:
+    def __init__(
+        self, deps: WatchDeps, bucket: WatchBucket, leads: Callable[[], bool], gauge: Gauge
+    ) -> None:
         self._deps, self._bucket, self._leads = deps, bucket, leads
         self._decisions = Tending(deps.findings.decisions, deps.client)
         self._states: dict[DeviceKey, PreviousState] = {}  # as last written by any reader
+        self._owed: list[Announcement] = []  # events written down that may not be published yet
         self._checked_ns = 0
         self._revision = 0
+        self._since_ns = 0  # from when on this reader judges
+        self._gauge = gauge
 
     async def run(self) -> None:
         """Read the states, or judge and write them, until the service stops."""
@@ -46,6 +58,7 @@ class FleetHealth:
         while await self._deps.service.pause(interval):
             await self._read()
             if not self._leads():
+                self._gauge.clear()
                 continue
             started = time.monotonic()
             try:
@@ -59,6 +72,7 @@ class FleetHealth:
     async def _read(self) -> None:
         data, self._revision = await self._bucket.get(HEALTH)
         self._states, self._checked_ns = health_from_json(data)
+        self._owed = owed_from_json(data)
         fresh = time.time_ns() - self._checked_ns <= OLD_NS
         self._deps.findings.previous_states = self._states if fresh else {}
         self._deps.findings.judged = fresh
@@ -68,26 +82,73 @@ class FleetHealth:
         deps = self._deps
         units = await deps.examiner.examine(deps.store, Selection(), now_ns)
         await self._decisions.tend(units, now_ns)
-        states = announcements.states(units, self._states, now_ns)
+        self._measure(units)
+        events, told = health_events.of_units(
+            units, self._states, self._anomalies(), now_ns, silences=self._has_heard(now_ns)
+        )
+        states = announcements.states(units, self._states, now_ns, told)
         changes = announcements.changes(units, self._states, now_ns)
-        if states == self._states and now_ns - self._checked_ns < FRESH_NS:
+        owed = [*self._owed, *events]
+        if states == self._states and not owed and now_ns - self._checked_ns < FRESH_NS:
             return
         try:
-            await self._bucket.write(HEALTH, health_json(states, now_ns), self._revision)
+            self._revision = await self._write(states, now_ns, owed)
+            deps.findings.previous_states, deps.findings.judged = states, True
+            for change in changes:
+                await deps.client.publish(change.subject, change.payload)
+            if owed:
+                await self._publish(owed)
+                await self._write(states, now_ns, ())
         except Overtaken:
             return  # another reader tells it
-        deps.findings.previous_states, deps.findings.judged = states, True
-        for change in changes:
-            await deps.client.publish(change.subject, change.payload)
+
+    def _has_heard(self, now_ns: int) -> bool:
+        """Whether devices have had the time to be heard since this reader judges."""
+        self._since_ns = self._since_ns or now_ns
+        return now_ns - self._since_ns > 1.25 * self._deps.examiner.rules.stale_ns
+
+    def _anomalies(self) -> set[health_events.Since]:
+        return {
+            (each.device, each.key.metric_type, timestamps.format_ns(each.start_ns))
+            for each in self._deps.findings.anomalies
+            if not each.ended
+        }
+
+    async def _write(
+        self, states: dict[DeviceKey, PreviousState], now_ns: int, owed: Sequence[Announcement]
+    ) -> int:
+        return await self._bucket.write(HEALTH, health_json(states, now_ns, owed), self._revision)
+
+    async def _publish(self, owed: Sequence[Announcement]) -> None:
+        """Into the stream of events; what was published before is recognised by its id."""
+        js = self._deps.client.jetstream()
+        for each in owed:
+            headers = {subjects.MESSAGE_ID_HEADER: each.id}
+            await js.publish(each.subject, each.payload, headers=headers)
+            log.info("%s", orjson.loads(each.payload)["eventMessage"])
+
+    def _measure(self, units: Sequence[Unit]) -> None:
+        counts = Counter(unit.state for unit in units)
+        for state in RANK:
+            self._gauge.labels(state).set(counts[state])
 
 
-def health_json(states: dict[DeviceKey, PreviousState], checked_ns: int) -> dict[str, Any]:
-    """The devices that are not ok, as JSON values."""
+def health_json(
+    states: dict[DeviceKey, PreviousState], checked_ns: int, owed: Sequence[Announcement] = ()
+) -> dict[str, Any]:
+    """The devices that are not ok, and the events that are to be published, as JSON values."""
     devices = {
         f"{key.source_device}/{key.device_id}/{key.array_id}": list(before)
         for key, before in states.items()
     }
-    return {"checked": checked_ns, "devices": devices}
+    events = [[each.subject, each.payload.decode(), each.id] for each in owed]
+    return {"checked": checked_ns, "devices": devices, "owed": events}
+
+
+def owed_from_json(data: object) -> list[Announcement]:
+    """The events of ``health_json``."""
+    found = data.get("owed", ()) if isinstance(data, dict) else ()
+    return [Announcement(subject, payload.encode(), id_) for subject, payload, id_ in found]
 
 
 def health_from_json(data: object) -> tuple[dict[DeviceKey, PreviousState], int]:
@@ -95,9 +156,9 @@ def health_from_json(data: object) -> tuple[dict[DeviceKey, PreviousState], int]
     if not isinstance(data, dict):
         return {}, 0
     found: dict[DeviceKey, PreviousState] = {}
-    for name, (state, since) in data.get("devices", {}).items():
+    for name, (state, since, *told) in data.get("devices", {}).items():
         kind, device, *array = name.split("/")
         if state in RANK:
             key = DeviceKey(kind, device, *(array or [ANY_ARRAY]))
-            found[key] = PreviousState(state, int(since))
+            found[key] = PreviousState(state, int(since), *told)
     return found, int(data.get("checked", 0))

@@ -56,6 +56,11 @@ class Metrics:
             "reader_watch_unwatched",
             "Series that no reader follows, because of READER_WATCH_SERIES",
         )
+        self.health = gauge(
+            "reader_health_devices",
+            "Devices by state, from the reader that judges the fleet",
+            ["state"],
+        )
         self.anomalies = gauge(
             "reader_watch_anomalies", "Anomalies that last now, of the whole fleet"
         )
@@ -99,7 +104,9 @@ class _Session:
         self._bucket = await WatchBucket.open(client, self._settings)
         self._store = ShareStore(self._deps, self._bucket, self._followed)
         followed = self._followed
-        health = FleetHealth(deps, self._bucket, lambda: followed.leads and self._heard)
+        health = FleetHealth(
+            deps, self._bucket, lambda: followed.leads and self._heard, self._metrics.health
+        )
         forecasts = FleetForecasts(deps, self._bucket, followed)
         subscriptions = [
             await client.subscribe(subject, cb=self._hear)

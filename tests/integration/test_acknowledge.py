@@ -14,6 +14,7 @@ import pytest
 from nats.aio.client import Client
 
 from reader.watching import fleet_health, tending
+from spindle import bus
 from spindle.settings import Settings, load
 from spindle.store.base import Series, Store
 from spindle.store.registry import open_store
@@ -36,6 +37,7 @@ async def store(tmp_path: Path) -> AsyncIterator[Store]:
 @pytest.fixture
 async def client(nats_server: Server) -> AsyncIterator[Client]:
     client = await nats.connect(f"nats://127.0.0.1:{nats_server.port}")
+    await bus.declare(client, load(Settings, nats_url=f"nats://127.0.0.1:{nats_server.port}"))
     yield client
     await client.close()
 

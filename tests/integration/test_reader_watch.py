@@ -63,13 +63,15 @@ class World:
     def __init__(self, client: Client) -> None:
         self.client = client
         self.anomalies: list[dict[str, Any]] = []
+        self.health: list[dict[str, Any]] = []  # events of it
         self.changes: list[dict[str, Any]] = []
         self.next_ns = (time.time_ns() // NS - 900) * NS  # of the next reading
         self.random = random.Random(5)
 
     async def listen(self) -> None:
         async def event(message: Msg) -> None:
-            self.anomalies.append(orjson.loads(message.data))
+            said = orjson.loads(message.data)
+            (self.anomalies if said["eventType"] == "Anomaly" else self.health).append(said)
 
         async def changed(message: Msg) -> None:
             self.changes.append(orjson.loads(message.data))
@@ -240,6 +242,12 @@ async def test_a_change_of_health_is_published_once_and_not_again_after_a_restar
             await asyncio.sleep(0.5)
             fleet = (await ask(world.client, "fleet_health"))["data"]
             assert [row["device"] for row in fleet["devices"]] == ["hot-1"]
+    (event,) = world.health
+    assert (event["eventType"], event["deviceId"], event["criticality"]) == (
+        "HealthChanged",
+        "hot-1",
+        8,
+    )
     (change,) = world.changes
     assert (change["device"], change["old_state"], change["new_state"]) == (
         "hot-1",
@@ -252,8 +260,12 @@ async def test_a_change_of_health_is_published_once_and_not_again_after_a_restar
     async with reading(nats_server, store, **WATCHING):
         await all_followed(world.client, 1)
         await world.publish(1)
-        await until(lambda: len(world.changes) == 2)
+        await until(lambda: len(world.changes) == 2 and len(world.health) == 2)
     assert world.changes[1]["new_state"] == "ok"
+    assert (world.health[1]["criticality"], world.health[1]["eventMessage"]) == (
+        1,
+        "over: DiskTemp",
+    )
 
 
 async def test_an_answer_of_the_watch_says_how_many_series_it_leaves_alone(

@@ -15,6 +15,7 @@ from nats.aio.client import Client
 
 from reader.health import retired
 from reader.watching import fleet_health
+from spindle import bus
 from spindle.settings import Settings, load
 from spindle.store.base import EventRow, Series, Store
 from spindle.store.registry import open_store
@@ -36,6 +37,7 @@ async def store(tmp_path: Path) -> AsyncIterator[Store]:
 @pytest.fixture
 async def client(nats_server: Server) -> AsyncIterator[Client]:
     client = await nats.connect(f"nats://127.0.0.1:{nats_server.port}")
+    await bus.declare(client, load(Settings, nats_url=f"nats://127.0.0.1:{nats_server.port}"))
     yield client
     await client.close()
 
