@@ -13,7 +13,7 @@ without_venv=""
 for python in "${SPINDLE_VENV:-$root/.venv}/bin/python" python3.14 python3.13 python3.12 python3.11 python3 python; do
   [ -z "${SPINDLE_WITHOUT_PYTHON:-}" ] || break # says local/bootstrap.py
   code=0
-  "$python" -c 'import sys; sys.version_info < (3, 11) and sys.exit(3); import ensurepip, venv' >/dev/null 2>&1 || code=$?
+  "$python" -I -S -c 'import sys; sys.version_info < (3, 11) and sys.exit(3); from importlib.util import find_spec as f; sys.exit(None in (f("ensurepip"), f("venv")))' >/dev/null 2>&1 || code=$?
   [ "$code" != 0 ] || exec "$python" -I -S "$root/local/bootstrap.py" "$@"
   [ "$code" != 1 ] || without_venv=${without_venv:-$python}
 done

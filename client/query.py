@@ -11,9 +11,8 @@ from typing import Any, Literal
 
 import orjson
 from nats.aio.client import Client
-from rich.console import Console
 
-from client import csv_text, report
+from client import csv_text
 from client.ask import TIMEOUT_SECONDS, ReaderAway, ReaderSilent, Refused, ask, questions
 from client.settings import ClientSettings
 from spindle import bus
@@ -78,6 +77,10 @@ def run(
     elif form == "json" or not sys.stdout.isatty():
         sys.stdout.buffer.write(orjson.dumps(reply, option=orjson.OPT_INDENT_2) + b"\n")
     else:
+        from rich.console import Console  # noqa: PLC0415 - only where somebody looks
+
+        from client import report  # noqa: PLC0415
+
         Console().print(report.render(reply, wide=form == "wide"))
     return EXIT_OK
 

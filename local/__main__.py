@@ -1,6 +1,8 @@
 """``python -m local``."""
 
+import sys
+
 from local.interrupt import run
 
 if __name__ == "__main__":
-    run("local.cli")
+    run("local.asking" if sys.argv[1:2] == ["query"] else "local.cli")

@@ -368,5 +368,5 @@ def _listens(port: int) -> bool:
 def _sign_in_as(user: str) -> given.LocalSettings:
     """Settings for a program of ours that goes on in this process, as that user of NATS."""
     settings = pipeline.load_local()
-    os.environ.update(pipeline.credentials(settings, home_of(settings.spindle_home), user))
+    os.environ.update(nats.credentials(settings, home_of(settings.spindle_home), user))
     return settings

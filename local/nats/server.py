@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from local.layout import Home
 from local.settings import LocalSettings
 from spindle.bus.nats_server import fsync_from_varz, version_warning
 from spindle.errors import SpindleError
@@ -56,6 +57,18 @@ def server_version(program: str) -> Version | None:
         [program, "--version"], capture_output=True, text=True, timeout=10, check=False
     )
     return version_of(answer.stdout)
+
+
+def credentials(settings: LocalSettings, home: Home, user: str) -> dict[str, str]:
+    """``NATS_USER`` and ``NATS_PASSWORD`` of one service, once they have been made.
+
+    Empty where a server elsewhere is used, which has users of its own.
+    """
+    made = is_local(settings) and home.nats_passwords.exists()
+    if settings.nats_auth != "users" or not made:
+        return {}
+    known = json.loads(home.nats_passwords.read_text())
+    return {"NATS_USER": user, "NATS_PASSWORD": known[user]}
 
 
 def is_local(settings: LocalSettings) -> bool:

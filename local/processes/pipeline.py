@@ -161,18 +161,6 @@ def of_process(settings: LocalSettings, home: Home) -> dict[str, str]:
     }
 
 
-def credentials(settings: LocalSettings, home: Home, user: str) -> dict[str, str]:
-    """``NATS_USER`` and ``NATS_PASSWORD`` of one service, once they have been made.
-
-    Empty where a server elsewhere is used, which has users of its own.
-    """
-    made = nats.is_local(settings) and home.nats_passwords.exists()
-    if settings.nats_auth != "users" or not made:
-        return {}
-    known = json.loads(home.nats_passwords.read_text())
-    return {"NATS_USER": user, "NATS_PASSWORD": known[user]}
-
-
 def write_configuration(pipeline: Pipeline) -> None:
     """Make the folders and write the configurations of nats-server and supervisord.
 
@@ -188,7 +176,7 @@ def write_configuration(pipeline: Pipeline) -> None:
         environments[NATS] = nats_users.environment(known)
         authorization = nats_users.authorization(guest=True)  # it listens on loopback only
         for name in pipeline.own:
-            environments[name] = credentials(pipeline.settings, home, name)
+            environments[name] = nats.credentials(pipeline.settings, home, name)
     if pipeline.runs_nats:
         server = nats.find_server()
         commands[NATS] = f'"${NATS_SERVER}" -c "${NATS_CONFIG}"'

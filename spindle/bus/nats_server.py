@@ -10,7 +10,6 @@ import re
 from typing import Literal
 
 import orjson
-import urllib3
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
 
@@ -21,7 +20,6 @@ Fsync = Literal["always", "interval", "unknown"]
 #: The first release of each line with the repairs to the file store.
 REPAIRED = ((2, 11, 17), (2, 12, 8), (2, 14, 0))
 _TIMEOUT_SECONDS = 2.0
-_TIMEOUT = urllib3.Timeout(total=_TIMEOUT_SECONDS)
 
 
 def version_warning(version: str) -> str | None:
@@ -41,8 +39,11 @@ def version_warning(version: str) -> str | None:
 
 def fsync_of(monitor_url: str) -> Fsync:
     """When the broker behind this monitoring address syncs its files; blocks up to 2 s."""
+    import urllib3  # noqa: PLC0415 - a third of what the command line would load
+
+    timeout = urllib3.Timeout(total=_TIMEOUT_SECONDS)
     try:
-        answer = urllib3.request("GET", f"{monitor_url}/varz", timeout=_TIMEOUT, retries=False)
+        answer = urllib3.request("GET", f"{monitor_url}/varz", timeout=timeout, retries=False)
         return fsync_from_varz(orjson.loads(answer.data))
     except (urllib3.exceptions.HTTPError, orjson.JSONDecodeError):
         return "unknown"

@@ -17,13 +17,14 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable, Coroutine
-from typing import Any
-
-from prometheus_client import Counter
+from typing import TYPE_CHECKING, Any
 
 from spindle.errors import InUse, InvalidSettings, SpindleError
 from spindle.service.health import Health
 from spindle.service.pauses import Pauses
+
+if TYPE_CHECKING:
+    from prometheus_client import Counter  # it is long in loading, and a question counts nothing
 
 log = logging.getLogger("spindle.service")
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 import time
 
 import pytest
 
 from local import cli
-from tests.servers import free_port
+from tests.servers import ROOT, free_port
 
 
 @pytest.mark.parametrize("words", [["query", "devices"], ["deadletters", "list"]])
@@ -38,3 +39,20 @@ def test_help_stands_under_the_name_that_was_typed(
         cli.main()
     assert ended.value.code == 0
     assert f"Usage: ./run.sh {verb}" in capsys.readouterr().out
+
+
+ASKED = """
+import sys
+sys.argv = ["local", "query", "devices"]
+from local import asking
+asking._client()
+print(*sorted({"numpy", "prometheus_client", "psutil", "rich", "sqlite3", "supervisor", "urllib3"}
+              & sys.modules.keys()))
+"""
+
+
+def test_a_question_loads_nothing_of_what_the_other_commands_need() -> None:
+    """Half a second of CPU time, else, for each question from a script."""
+    command = [sys.executable, "-c", ASKED]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []

@@ -9,6 +9,7 @@ import pytest
 
 from local import services
 from local.layout import Home, UnusableFolder, home_of
+from local.nats import server as nats
 from local.processes import pipeline
 from local.settings import LocalSettings
 from spindle.errors import InvalidInput, InvalidSettings
@@ -87,14 +88,14 @@ def test_everything_that_is_written_follows_spindle_home(
 def test_a_service_signs_in_with_its_own_password(tmp_path: Path) -> None:
     """And with none while NATS_AUTH is none, or before any was made, or at a server elsewhere."""
     home = Home(tmp_path)
-    assert pipeline.credentials(load(LocalSettings), home, "writer") == {}
+    assert nats.credentials(load(LocalSettings), home, "writer") == {}
     home.nats_passwords.write_text('{"writer": "p1"}')
-    assert pipeline.credentials(load(LocalSettings), home, "writer") == {
+    assert nats.credentials(load(LocalSettings), home, "writer") == {
         "NATS_USER": "writer",
         "NATS_PASSWORD": "p1",
     }
     for other in ({"nats_auth": "none"}, {"nats_url": "nats://elsewhere:4222"}):
-        assert pipeline.credentials(load(LocalSettings, **other), home, "writer") == {}
+        assert nats.credentials(load(LocalSettings, **other), home, "writer") == {}
 
 
 def test_services_are_known_by_their_old_names_too() -> None:

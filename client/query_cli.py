@@ -1,0 +1,56 @@
+"""The command ``query``, by itself: asking one question loads nothing of the others."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated, NoReturn
+
+import typer
+
+from client import query as question
+from client.settings import ClientSettings
+from spindle.errors import InvalidInput
+from spindle.settings import load
+
+
+def query(
+    query_type: Annotated[
+        str,
+        typer.Argument(
+            help="fleet_health, devices, ...; none lists them",
+            show_default=False,
+            autocompletion=question.names,
+        ),
+    ] = "",
+    params: Annotated[
+        list[str] | None,
+        typer.Argument(help="Such as source_device=DiskUnit", metavar="[KEY=VALUE]..."),
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print JSON, as is always done into a pipe.")
+    ] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print the rows as CSV.")] = False,
+    wide: Annotated[bool, typer.Option("--wide", help="Every column of a table.")] = False,
+    wait: Annotated[
+        float, typer.Option(min=0, max=3600, help="Seconds to wait for NATS and the reader.")
+    ] = 10.0,
+) -> None:
+    """Ask one question: a table on a terminal, JSON into a pipe.
+
+    Exit codes: 0 answered, 1 refused by the reader, 2 wrong usage or settings, 69 no answer.
+    """
+    try:
+        given = question.parse_params(params or [])
+        settings = load(ClientSettings)
+    except InvalidInput as error:  # all mistakes of the settings, too
+        _usage(str(error))
+    if as_json and as_csv:
+        _usage("--json and --csv: one of the two")
+    form: question.Form = "csv" if as_csv else "json" if as_json else "wide" if wide else "table"
+    code = question.run(settings, query_type, given, form, wait_seconds=wait)
+    raise typer.Exit(code)
+
+
+def _usage(sentence: str) -> NoReturn:
+    print(sentence, file=sys.stderr)
+    raise typer.Exit(question.EXIT_USAGE)
