@@ -13,6 +13,7 @@ from typing import Self
 
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
+from nats.js import JetStreamContext
 from nats.js.errors import Error as JetStreamError
 
 from client import deadletters
@@ -81,6 +82,11 @@ class World:
 
     async def __aexit__(self, *error: object) -> None:
         await self._cleanup.aclose()
+
+    @property
+    def client(self) -> Client:
+        """The test's own connection."""
+        return self._client
 
     @property
     def settings(self) -> Settings:
@@ -160,6 +166,10 @@ class World:
 
     # -- the broker --------------------------------------------------------------------------
 
+    def jetstream(self) -> JetStreamContext:
+        """Of the test's own connection."""
+        return self._client.jetstream()
+
     async def restart_broker(self, seconds_away: float) -> None:
         """``kill -9``, and start it again on the same files and port."""
         self._broker_killed = True
@@ -226,6 +236,15 @@ class World:
             raise AssertionError(
                 f"{error}; {await self.waiting()} messages wait\n{tails}"
             ) from None
+
+    async def stored_once(self) -> None:
+        """The same of what is stored alone, where NATS lost its letters or never numbered them."""
+        comparison = self.numbers.comparison()
+        await asyncio.to_thread(self._compare_rows, comparison)
+        differences = [each for each in comparison.differences() if "dead letter" not in each]
+        assert not differences, "\n".join(differences)
+        assert not self._watch.faults, "\n".join(self._watch.faults)
+        self.notes.append(f"{self.numbers.good} points stored, each once")
 
     async def nothing_lost(self, seconds: float = PATIENCE_SECONDS) -> None:
         """Wait for quiet; then every number is stored once or a dead letter once, as it has to be,
