@@ -132,6 +132,8 @@ class Detector:
         alarm = score
         if departure.alarm > alarm:
             alarm, kind = departure.alarm, "departure"
+        if self.stuck.alarm > alarm:
+            alarm, kind = self.stuck.alarm, "stuck"
         if self.surge.alarm > alarm:
             alarm, kind = self.surge.alarm, "surge"
         self.score, self.alarm, self.kind = score, alarm, kind
@@ -192,8 +194,10 @@ class Detector:
         elif kind == "rhythm":
             text = wording.rhythm(head, self.rhythm.days)
         elif kind == "stuck":
-            longest = self.stuck.longest if self.stuck.longest > 1 else 0
-            text = wording.stuck(head, self.stuck.run * self.step, longest * self.step)
+            stuck, step = self.stuck, self.step
+            longest = stuck.longest if stuck.longest > 1 else 0
+            told = stuck.record >= stuck.run
+            text = wording.stuck(head, stuck.run * step, longest * step, told_before=told)
         elif kind == "novelty":
             values = self.novelty.values
             text = wording.novelty(head, unit, value, values[0], values[-1])

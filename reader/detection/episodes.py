@@ -236,11 +236,12 @@ class Episodes:
 
     def _is_way_back(self, found: Episode) -> bool:
         """Whether it leads back from what has ended lately: to what was expected, and not far past
-        it. The same way again does not, unless it is far less than it was."""
+        it. The same way again does not, unless it is far less than it was and follows at once."""
         before = self.ended
         if before is None or before.expected is None or self.quiet > LONGEST:
             return False
-        if before.likeness == found.likeness and found.size >= 0.25 * before.size:
+        echo = self.rest < WINDOW and found.size < 0.25 * before.size
+        if before.likeness == found.likeness and not echo:
             return False
         return not before.deviates(found.value) and before.overshoot(found.value) < PAST
 

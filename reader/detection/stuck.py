@@ -16,34 +16,32 @@ class Stuck:
     """Surprise of a run of equal values, beyond twice the longest run before.
 
     Were repeats independent, a run of n more has probability ``rho**n``, ``rho`` being the
-    share of points that repeat the one before. A run at the lowest or highest value so far is
-    a limit reached (idle, full, clamped), not a stuck sensor.
+    share of points that repeat the one before. Zero, or a lowest or highest value that was there
+    before, is a limit reached (idle, full, clamped), no stuck sensor; a new extreme may be one: a
+    temperature that has been rising since anybody looked stands at its highest.
+
+    A run that was told of is no example of the usual: the same again is an alarm again. The score
+    is for what has no precedent, told or not.
     """
 
     __slots__ = (
-        "falls",
-        "fell",
-        "highest",
-        "last",
-        "longest",
-        "lowest",
-        "next",
-        "points",
-        "repeats",
-        "rises",
-        "run",
-    )
+        "alarm", "falls", "fell", "highest", "last", "longest", "lowest", "next", "points",
+        "record", "repeats", "rises", "run", "stop",
+    )  # fmt: skip
 
     def __init__(self) -> None:
         self.last: float | None = None
         self.lowest, self.highest = inf, -inf  # values so far
         self.rises = self.falls = 0  # steps up and down
         self.fell = False  # the last step was down
+        self.stop = True  # the present run is at a limit: zero, or an extreme that was there before
         self.run = 1  # length of the present run
-        self.longest = 1  # of the runs before
-        self.points = 0
-        self.repeats = 0  # in the runs before
-        self.next = EVIDENCE
+        self.longest = 1  # of the runs before that nobody was told of
+        self.record = 1  # of all runs before
+        self.points = 0  # but for those of runs that were told of
+        self.repeats = 0  # in the runs before that nobody was told of
+        self.next = EVIDENCE  # evidence to be heard again
+        self.alarm = 0.0  # 0.5..1 where it was heard, precedent or not
 
     @property
     def began_anew(self) -> bool:
@@ -51,30 +49,42 @@ class Stuck:
         return self.falls == 1 and self.run == 1 and self.rises >= COUNTER and self.fell
 
     def update(self, value: float, warm: bool) -> float:
-        """Take the next value; 0, or 0.5..1 when the evidence has (again) doubled."""
+        """Take the next value; 0, or 0.5..1 when the evidence has (again) doubled and is new."""
         self.points += 1
-        last = self.last
-        if value != last:
-            if last is not None:
-                self.fell = value < last
-                if value > last:
-                    self.rises += 1
-                else:
-                    self.falls += 1
-            self.last = value
-            self.lowest = min(self.lowest, value)
-            self.highest = max(self.highest, value)
-            self.longest = max(self.longest, self.run)
-            self.repeats += self.run - 1
-            self.run = 1
-            self.next = EVIDENCE
+        self.alarm = 0.0
+        if value != self.last:
+            self._begin(value)
             return 0.0
         self.run += 1
-        if not warm or not self.lowest < value < self.highest:
+        if not warm or self.stop:
             return 0.0
         share = (self.repeats + 1) / (self.points - self.run + 3)
-        evidence = -(self.run - 2 * self.longest) * log(share) if share < 1.0 else 0.0
+        surprise = -log(share) if share < 1.0 else 0.0
+        evidence = surprise * (self.run - 2 * self.longest)
         if evidence < self.next:
             return 0.0
         self.next = 2.0 * evidence
-        return evidence / (evidence + EVIDENCE)
+        self.alarm = evidence / (evidence + EVIDENCE)
+        return self.alarm if surprise * (self.run - 2 * self.record) >= EVIDENCE else 0.0
+
+    def _begin(self, value: float) -> None:
+        """The run is over; another value begins one."""
+        last = self.last
+        if last is not None:
+            self.fell = value < last
+            if self.fell:
+                self.falls += 1
+            else:
+                self.rises += 1
+        self.last = value
+        self.stop = value in (0.0, self.lowest, self.highest) or last is None
+        self.lowest = min(self.lowest, value)
+        self.highest = max(self.highest, value)
+        self.record = max(self.record, self.run)
+        if self.next > EVIDENCE:
+            self.points -= self.run
+        else:
+            self.longest = max(self.longest, self.run)
+            self.repeats += self.run - 1
+        self.run = 1
+        self.next = EVIDENCE

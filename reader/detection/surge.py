@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left, bisect_right, insort
-from math import copysign, log, pi, sin
+from math import copysign, log, pi, sin, sqrt
 
 WINDOW = 1440
 """Innovations a new one is ranked among: a day at one a minute."""
@@ -35,6 +35,11 @@ EVIDENCE = 30.0
 
 MOST = 1000.0
 """Most evidence of a run: what was accepted as the usual need not be worked off for days."""
+
+BEYOND = 2.0
+"""Times the largest residual that should have been, from the largest innovation known, as twice is
+the measure for a run's length and evidence too. At 1.5 a fleet that is just being learnt brings
+false alarms."""
 
 HALF_PI = pi / 2
 EXACT = 1e15  # beyond, a double has no room for fractions
@@ -147,7 +152,7 @@ class Surge:
         agreement = self.agreement
         self.agreement += (sign - agreement) / points
         if agreement > 0.0:
-            residual -= sin(HALF_PI * agreement) * before
+            residual -= self._foretold(sin(HALF_PI * agreement), before)
         grain = self.grain
         if step and (step < grain or not grain):
             self.grain = grain = step
@@ -156,6 +161,21 @@ class Surge:
             if -EXACT < grains < EXACT:
                 residual = round(grains) * grain / GRAINS
         return residual
+
+    def _foretold(self, correlation: float, before: float) -> float:
+        """What a residual foretells of the next: nothing where it is ``BEYOND`` all that are usual.
+
+        The correlation was learnt from usual residuals. One that none of them came near is known
+        neither to stay nor to go: believed, it would explain away all but the first point of a
+        collapse.
+        """
+        ranked, foretold = self.ranked, correlation * before
+        if len(ranked) < 2 * TAIL or correlation >= 1.0:
+            return foretold
+        largest = abs(ranked[-1] if before > 0.0 else ranked[0])
+        usual = largest / sqrt(1.0 - correlation * correlation)
+        usual = max(usual, SPAN * self.grain)  # a straight line is so far ahead of its level
+        return foretold if abs(before) <= BEYOND * usual else 0.0
 
     def _weigh(self, innovation: float) -> float:
         surprise, high = self._surprise(innovation)

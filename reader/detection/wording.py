@@ -92,10 +92,13 @@ def rhythm(head: str, days: int) -> str:
     return f"{head}; the last hours were unlike each of the {days} days before at this time of day"
 
 
-def stuck(head: str, seconds: float, longest: float) -> str:
-    """:param longest: how long a value stayed the same before, in seconds; 0 for never twice."""
+def stuck(head: str, seconds: float, longest: float, *, told_before: bool) -> str:
+    """:param longest: how long a value usually stays the same at most; 0 for never twice.
+    :param told_before: it was as long before, and somebody was told.
+    """
     before = f"longer than {duration(longest)}" if longest else "twice in a row"
-    return f"{head} without any change for {duration(seconds)}; never {before} before"
+    said = f"usually not {before}" if told_before else f"never {before} before"
+    return f"{head} without any change for {duration(seconds)}; {said}"
 
 
 def reset(metric: str, unit: str, before: float, value: float) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Sequence
+from itertools import groupby
 
 import numpy as np
 import pytest
@@ -14,12 +15,13 @@ from hypothesis import strategies as st
 from reader.detection import wording
 from reader.detection.departure import WINDOW
 from reader.detection.detector import Detector
+from spindle.timestamps import duration
 
 STEP = 5.0
 SURGE = re.compile(
     r"V (\S+); (\S+) % of the last .+ lay (at or )?(below|above) ([^\s;]+)(?:; .*)?$"
 )
-STUCK = re.compile(r"V (\S+) without any change for (.+); never (.+) before")
+STUCK = re.compile(r"V (\S+) without any change for (.+); (?:never (.+) before|usually not (.+))$")
 NOVEL = re.compile(r"V (\S+), (the highest value so far|the lowest value so far|a value rarely.*)")
 LEVEL = re.compile(r"V was (\S+) in the mean of 5 min; usually (\S+) to (\S+)")
 SPREAD = re.compile(r"V scattered by (\S+) within 5 min; usually (\S+) to (\S+)")
@@ -45,6 +47,20 @@ def near(said: str, true: float) -> bool:
     return abs(float(said) - true) <= 1e-3 * abs(true) + 1e-6
 
 
+def is_stuck(lasts: str, never: str | None, usually: str | None, past: Sequence[float]) -> bool:
+    """Whether the last value has lasted so long, and none before as long as is said."""
+    *before, now = [len(list(run)) for _, run in groupby(past)]
+
+    def longer_than(run: int) -> str:
+        return f"longer than {duration(STEP * run)}" if run > 1 else "twice in a row"
+
+    if lasts != duration(STEP * now):
+        return False
+    if never is not None:
+        return now > max(before) and never in {longer_than(run) for run in before}
+    return now <= max(before) and usually in {longer_than(run) for run in before if run < now}
+
+
 def holds(text: str, past: Sequence[float]) -> bool:  # noqa: PLR0911  # one for each sentence
     """Whether the sentence is true of all values up to its point."""
     values = np.array(past)
@@ -56,7 +72,7 @@ def holds(text: str, past: Sequence[float]) -> bool:  # noqa: PLR0911  # one for
         inside = sign * last <= sign * bound if equal else sign * last < sign * bound
         return near(value, past[-1]) and inside.mean() >= float(share) / 100
     if found := STUCK.match(text):
-        return near(found[1], past[-1]) and past[-1] == past[-2]
+        return near(found[1], past[-1]) and is_stuck(found[2], found[3], found[4], past)
     if found := NOVEL.match(text):
         highest = values.max() == past[-1]
         lowest = values.min() == past[-1]
