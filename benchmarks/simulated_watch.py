@@ -79,7 +79,9 @@ def watch(
                 simulator.inject(each.fault, each.device_id, each.seconds, now * NS)
         for unit, row in enumerate(moment.values.tolist()):
             if unit not in moment.silent:
-                for series, value, decimals in zip(followed[unit], row, DECIMALS, strict=True):
+                for series, value, decimals in zip(
+                    followed[unit], row, DECIMALS.values(), strict=True
+                ):
                     share.take(series, now, round(value, decimals))
         share.flush(now - LATE)
         if second % PEER_SECONDS == PEER_SECONDS - 1:
