@@ -117,6 +117,7 @@ class Unit:
     :ivar resolved_events: its recent critical events that are over.
     :ivar last_read_ns: time of its newest reading, 0 where there is none.
     :ivar silent: no reading came for so long that it is a reason.
+    :ivar lost: of an array, members that are missing or have failed.
     """
 
     source_device: str
@@ -130,6 +131,7 @@ class Unit:
     resolved_events: tuple[EventRow, ...] = ()
     last_read_ns: int = 0
     silent: bool = False
+    lost: int = 0
 
     @property
     def key(self) -> DeviceKey:

@@ -154,6 +154,13 @@ def silent_lately(key: DeviceKey, from_ns: int, to_ns: int, now_ns: int) -> Reas
     return Reason(*key, None, None, None, "", None, "ok", until, since, message)
 
 
+def rebuilding(key: DeviceKey, percent: float, time_ns: int) -> Reason:
+    """An array gets its redundancy back."""
+    time = timestamps.format_ns(time_ns)
+    message = f"a rebuild is under way, {percent:.3g} % done"
+    return Reason(*key, "RebuildProgress", None, percent, "%", None, "ok", time, time, message)
+
+
 def back_again(key: DeviceKey, retired_ns: int, note: str) -> Reason:
     """It was retired, and publishes again."""
     when = timestamps.format_ns(retired_ns)

@@ -6,12 +6,16 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from reader.detection.findings import RANK
+from reader.detection.findings import RANK, State
+from reader.health import arrays as software
 from reader.health import reasons as why
+from reader.health.arrays import FactsOf
 from reader.health.evidence import Unit
 from spindle import timestamps
 from spindle.store.base import DeviceKey
 
+#: Of an array that is not as its own readings say.
+_SCORES: Mapping[State, int] = {"ok": 100, "unknown": 40, "warning": 41, "critical": 20}
 _SPARED_SCORE = 41  # the least of a warning: of an array that can lose more than it has lost
 MOST_REASONS = 20  # of one device or class, the worst first; the counts are of all
 REASONS_EACH = 5  # of each device of the fleet that is listed
@@ -61,6 +65,7 @@ def of_fleet(
     limit: int,
     simulated: Callable[[DeviceKey], bool] = lambda _: False,
     redundancy: Mapping[str, int] | None = None,
+    facts: FactsOf = lambda _: None,
 ) -> dict[str, Any]:
     """``{health, devices_known, counts, simulated, listed, matching, devices, arrays}``.
 
@@ -72,13 +77,15 @@ def of_fleet(
     :param limit: at most so many of each.
     :param simulated: whether a device does not exist.
     :param redundancy: how many members an array can lose, where that is known.
+    :param facts: what a device says it is, or None.
     """
     real = [unit for unit in units if not simulated(unit.key)]
     invented = [unit for unit in units if simulated(unit.key)]
     chosen, arrays = [], []
     for some in real, invented:
         chosen += sorted((u for u in some if _wanted(u.state, state)), key=worst_first)
-        own = [row for row in _arrays(some, redundancy or {}) if _wanted(row["health"], state)]
+        rows = [*_software_arrays(some, redundancy or {}, facts), *_arrays(some, redundancy or {})]
+        own = [row for row in rows if _wanted(row["health"], state)]
         arrays += [{**row, "simulated": True} for row in own] if some is invented else own
     return {
         **_counted(real),
@@ -136,6 +143,25 @@ def _listed(unit: Unit) -> dict[str, Any]:
         "last_seen": timestamps.format_ns(unit.last_seen_ns),
         "reasons": [why.row(reason) for reason in unit.reasons[:REASONS_EACH]],
     }
+
+
+def _software_arrays(
+    units: Sequence[Unit], redundancy: Mapping[str, int], facts: FactsOf
+) -> list[dict[str, Any]]:
+    """md arrays and pools, the worst first."""
+    found = list(software.software_arrays(units, facts, redundancy))
+    found.sort(key=lambda each: (-RANK[each.state], each.own.device_id))
+    return [
+        {
+            "array_id": each.own.device_id,
+            "health": each.state,
+            "score": each.own.score if each.state == each.own.state else _SCORES[each.state],
+            "counts": {state: sum(unit.state == state for unit in each.members) for state in RANK},
+            "worst": min(each.members, key=worst_first, default=each.own).device_id,
+            "message": software.sentence(each),
+        }
+        for each in found
+    ]
 
 
 def _arrays(units: Sequence[Unit], redundancy: Mapping[str, int]) -> list[dict[str, Any]]:

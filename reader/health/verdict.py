@@ -35,6 +35,9 @@ UNSURE_NS = 600 * NS
 GLITCH_NS = 10 * NS  #: in which one good reading shows that a sensor still works
 SMART_UNSURE_NS = 7200 * NS  # of a drive that is asked for its SMART values alone
 """Silence of a device that has not reported often enough to tell how often it does."""
+REBUILT_NS = 60 * NS  # an array that says no more how far it is has been rebuilt
+_LOST = ("MissingMembers", "FailedMembers")
+_OF_ARRAYS = frozenset(("RebuildProgress", *_LOST))
 WARN_SHARE = 0.25  # of the time after which a silent device is unknown it is a warning
 
 #: Score by state: of one reason, and the least.
@@ -120,7 +123,8 @@ def _plainly_well(heard: Heard, rules: Rules, now_ns: int) -> Unit | None:
             return None
         if not catalog.is_possible(reading.metric_type, reading.value):
             return None
-        if smart_evidence.may_matter(reading.metric_type, reading.value):
+        metric_type = reading.metric_type
+        if metric_type in _OF_ARRAYS or smart_evidence.may_matter(metric_type, reading.value):
             return None
         said = said or reading.metric_type == "SmartFailing"
         if reading.time_ns > newest.time_ns:
@@ -183,6 +187,8 @@ class _Judgement:
                 for found in self.evidence.findings.get(key, ())
             ]
         reasons += self._from_smart()
+        if (progress := self._now("RebuildProgress")) is not None and progress < 100:
+            reasons.append(why.rebuilding(self.key, progress, self.last_read))
         if self.readings and silent > self.warn_ns:
             state: State = "unknown" if silent > self.unknown_ns else "warning"
             reasons.append(why.silence(self.key, self.last_read, self.now_ns, self.interval, state))
@@ -222,7 +228,14 @@ class _Judgement:
             resolved_events=self.resolved,
             last_read_ns=self.last_read,
             silent=bool(self.readings) and self.now_ns - self.last_read > self.warn_ns,
+            lost=max((int(self._now(name) or 0) for name in _LOST), default=0),
         )
+
+    def _now(self, metric_type: str) -> float | None:
+        """What an array says with its newest readings; what it says no more is over."""
+        since = self.last_read - REBUILT_NS
+        said = [r for r in self.readings if r.metric_type == metric_type and r.time_ns >= since]
+        return said[0].value if said else None
 
     def _if_broken(self, reading: Latest, metric: catalog.Metric) -> State:
         """One false reading among good ones is no illness; alone it is never well."""

@@ -25,9 +25,13 @@ class FleetParams(DeviceParams):
 async def _fleet_health(context: QueryContext, asked: FleetParams) -> Answer:
     which = asked.selection()
     units = await context.examiner.examine(context.store, which, context.now_ns)
-    simulated = context.watch_findings.facts.is_simulated
+    facts = context.watch_findings.facts
     redundancy = context.settings.redundancy()
-    return Answer(summary.of_fleet(units, asked.state, asked.limit, simulated, redundancy))
+    return Answer(
+        summary.of_fleet(
+            units, asked.state, asked.limit, facts.is_simulated, redundancy, facts.find
+        )
+    )
 
 
 _EXAMPLE_REPLY = """
