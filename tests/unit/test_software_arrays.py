@@ -27,15 +27,16 @@ def facts(kind: str, drives: int) -> dict[DeviceKey, DeviceFacts]:
     }
     found |= {drive(n): {"array_role": f"md0 slot {n} (in_sync)"} for n in range(drives)}
     return {
-        key: DeviceFacts(
-            timestamp=NOW, host="store1", **dict(zip(key._fields, key, strict=True)), **said
-        )
+        key: DeviceFacts(timestamp=NOW, host="store1", **key._asdict(), **said)
         for key, said in found.items()
     }
 
 
 def array(
-    kind: str, failing: int = 0, redundancy: dict[str, int] | None = None, **said: float
+    kind: str,
+    failing: int = 0,
+    redundancy: dict[str, int] | None = None,
+    said: dict[str, float] | None = None,
 ) -> dict[str, Any]:
     """The verdict on an array of six drives of which some say that they fail."""
     known = facts(kind, 6)
@@ -46,7 +47,7 @@ def array(
     ]
     readings += [
         Latest("StorageArray", name, "store1-md0", "store1", NOW - NS, value)
-        for name, value in {"Degraded": 0.0, **said}.items()
+        for name, value in {"Degraded": 0.0, **(said or {})}.items()
     ]
     units = verdict.judge(Evidence(readings), RULES, NOW)
     rows: list[dict[str, Any]] = []
@@ -80,20 +81,20 @@ def test_what_failing_members_mean_depends_on_what_the_array_can_lose(
 
 def test_a_member_that_is_missing_counts_as_one_that_fails() -> None:
     missing = {"Degraded": 1.0, "MissingMembers": 1.0}
-    row = array("md raid6", **missing)
+    row = array("md raid6", said=missing)
     assert (row["health"], row["message"]) == ("warning", "1 member lost; it can lose 1 more")
-    assert array("md raid6", 1, **missing)["health"] == "critical"
-    assert array("md raid6", 1, **missing)["message"].endswith("it can lose no more")
+    assert array("md raid6", 1, said=missing)["health"] == "critical"
+    assert array("md raid6", 1, said=missing)["message"].endswith("it can lose no more")
 
 
 def test_a_rebuild_is_said_with_its_progress_and_is_over_when_it_is_said_no_more() -> None:
     rebuilding = {"Degraded": 1.0, "MissingMembers": 1.0, "RebuildProgress": 12.6}
-    row = array("md raid6", **rebuilding)
+    row = array("md raid6", said=rebuilding)
     assert row["health"] == "warning"
     assert row["message"] == (
         "1 member lost; it can lose 1 more; a rebuild is under way, 12.6 % done"
     )
-    assert array("md raid6", RebuildProgress=40.0)["health"] == "ok"
+    assert array("md raid6", said={"RebuildProgress": 40.0})["health"] == "ok"
     own = [
         Latest("StorageArray", "RebuildProgress", "store1-md0", "store1", NOW - 90 * NS, 99.0),
         Latest("StorageArray", "Degraded", "store1-md0", "store1", NOW - NS, 0.0),
@@ -104,6 +105,6 @@ def test_a_rebuild_is_said_with_its_progress_and_is_over_when_it_is_said_no_more
 
 def test_a_pool_of_which_only_its_count_is_known_is_judged_by_the_setting() -> None:
     failed = {"Degraded": 1.0, "FailedMembers": 1.0}
-    assert array("zpool", redundancy={"md0": 2}, **failed)["health"] == "warning"
-    assert array("zpool", redundancy={"store1-md0": 1}, **failed)["health"] == "critical"
-    assert array("zpool", **failed)["health"] == "warning"  # its own word: degraded
+    assert array("zpool", redundancy={"md0": 2}, said=failed)["health"] == "warning"
+    assert array("zpool", redundancy={"store1-md0": 1}, said=failed)["health"] == "critical"
+    assert array("zpool", said=failed)["health"] == "warning"  # its own word: degraded
