@@ -18,6 +18,7 @@ from benchmarks import forecast_rows
 from benchmarks import forecast_samples as samples_bench
 from benchmarks import latency as latency_bench
 from benchmarks import reader as reader_bench
+from benchmarks import telegraf as telegraf_bench
 from benchmarks import writer as writer_bench
 from spindle.service import logs
 
@@ -64,6 +65,29 @@ def writer(
     with progress_bar() as progress:
         results = _measure(writer_bench.run(stores, sizes, progress))
     _print(results, Group(writer_bench.table(results), writer_bench.costs(results)), as_json)
+
+
+@app.command()
+def telegraf(
+    as_json: Json = False,
+    url: Annotated[
+        str,
+        typer.Option(
+            help="A database server that runs, such as influxdb://:TOKEN@127.0.0.1:8086; "
+            "else an influxd of our own.",
+            show_default=False,
+        ),
+    ] = "",
+    repeats: Annotated[int, typer.Option(min=1, help="Medians of so many runs.")] = 3,
+    points: Annotated[int, typer.Option(min=1000, help="Points of each run.")] = 400_000,
+) -> None:
+    """The writer beside Telegraf's JetStream consumer, where `telegraf` is on PATH."""
+    if not telegraf_bench.address_is_plain(url):
+        print(f"--url {url}: expected a server without a database's name", file=sys.stderr)
+        raise typer.Exit(2)
+    with progress_bar() as progress:
+        pairs = _measure(telegraf_bench.run(points, repeats, url, progress))
+    _print(pairs, telegraf_bench.table(pairs), as_json)
 
 
 @app.command()
@@ -172,7 +196,7 @@ R = TypeVar("R")
 def _measure(work: Coroutine[Any, Any, R]) -> R:
     try:
         return asyncio.run(work)
-    except FileNotFoundError as error:
+    except (FileNotFoundError, RuntimeError) as error:
         print(error, file=sys.stderr)
         raise typer.Exit(1) from None
 

@@ -165,16 +165,19 @@ class Bench:
         """A nats-server with an empty store."""
         return servers.running(servers.nats_server(self.folder / self.fresh()))
 
-    async def writer(self, messages: list[bytes], points: int) -> Run:
-        """(c) and (d)."""
+    async def writer(self, messages: list[bytes], points: int, store_url: str = "") -> Run:
+        """(c) and (d).
+
+        :param store_url: where to store instead of a new database, which is dropped again.
+        """
         with self.nats() as server:
             url = f"nats://127.0.0.1:{server.port}"
             client = await nats.connect(url)
             await bus.declare(client, load(Settings, nats_url=url))
             await ceilings.publish(client, subjects.METRICS, messages)
-            await _until_stream_holds(client, len(messages))
+            await until_stream_holds(client, len(messages))
             name = self.fresh()
-            store = (
+            store = store_url or (
                 f"sqlite:///{self.folder}/{name}.db"
                 if self.port is None
                 else f"influxdb://127.0.0.1:{self.port}/{name}"
@@ -191,13 +194,16 @@ class Bench:
             finally:
                 writer.stop()
                 await client.close()
-                if self.port is not None:
+                if self.port is not None and not store_url:
                     ceilings.influx_query(self.port, f"DROP DATABASE {name}")
 
 
-async def _until_stream_holds(client: Client, messages: int) -> None:
+async def until_stream_holds(
+    client: Client, messages: int, stream: str = subjects.METRICS_STREAM
+) -> None:
+    """Wait until what was published without waiting has arrived."""
     deadline = time.monotonic() + PATIENCE_SECONDS
-    while (await client.jetstream().stream_info(subjects.METRICS_STREAM)).state.messages < messages:
+    while (await client.jetstream().stream_info(stream)).state.messages < messages:
         if time.monotonic() > deadline:
             raise TimeoutError("the stream did not take all messages")
         await asyncio.sleep(0.05)
