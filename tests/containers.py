@@ -28,7 +28,7 @@ _IMAGES = {
     "INFLUXDB1": "influxdb:1.8",
     "INFLUXDB2": "influxdb:2.7",
     "INFLUXDB3": "influxdb:3-core",
-    "NATS": "nats:2.14",
+    "NATS": "nats:2.14.6",
 }
 
 #: Store parameters of the contract tests.

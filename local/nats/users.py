@@ -115,6 +115,7 @@ USERS = (
             *("deadletter.>", subjects.PARKING_SUMMARY),
             *_declared("STREAM.INFO", "STREAM.CREATE", "STREAM.UPDATE"),
             *_declared("CONSUMER.INFO", "CONSUMER.DURABLE.CREATE", "CONSUMER.DELETE"),
+            *_declared("CONSUMER.RESET"),
             *_consumes(subjects.WRITER_CONSUMER),
             *_consumes(subjects.PARKING_CONSUMER),
             *_owns(subjects.PARKING_BUCKET),

@@ -1,7 +1,7 @@
 """What the broker promises: its version, and when it writes to the disk. Pure but for two reads.
 
 Sources: Jepsen, NATS 2.12.1 (acknowledged messages lost at a power cut within ``sync_interval``);
-the release notes of nats-server 2.11.17, 2.12.8 and 2.14.0 for the file-store repairs.
+nats-server pull requests 8475 and 8456 (a block that is compacted inline was not synced).
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ from spindle import subjects, timestamps
 
 Fsync = Literal["always", "interval", "unknown"]
 
-#: The first release of each line with the repairs to the file store.
-REPAIRED = ((2, 11, 17), (2, 12, 8), (2, 14, 0))
+#: The first release of each line that syncs all that it acknowledges, and has the repairs to the
+#: file store of 2.14.0.
+REPAIRED = ((2, 14, 6), (2, 15, 1))
 _TIMEOUT_SECONDS = 2.0
 
 
@@ -32,8 +33,8 @@ def version_warning(version: str) -> str | None:
     if number >= first:
         return None
     return (
-        f"nats-server {version} can lose acknowledged messages when its files are damaged by a "
-        "crash; 2.11.17, 2.12.8 and 2.14.0 are repaired"
+        f"nats-server {version} can lose acknowledged messages at a power cut, also with "
+        "sync_interval: always; 2.14.6 and 2.15.1 are repaired"
     )
 
 

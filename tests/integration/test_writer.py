@@ -24,6 +24,7 @@ from spindle.bus import streams
 from spindle.settings import Settings
 from tests.servers import ROOT, Server
 from tests.services import ServiceProcess
+from writer import repair as repair_module
 from writer.repair import repair
 
 STAMP = "2026-05-01T10:20:30.{:09d}Z"
@@ -185,11 +186,24 @@ async def test_a_deleted_consumer_is_declared_again_and_nothing_is_lost(
 
 
 async def test_repair_makes_the_consumers_anew_and_keeps_what_waits(
-    client: Client, settings: Settings
+    client: Client, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await client.jetstream().publish("events.metrics", orjson.dumps(metric(1)))
-    lines = await repair(settings)
-    assert lines[0] == "METRICS: consumer writer deleted and made anew; 1 messages wait"
+    """By a reset where the server has it; a consumer that is missing is made anew."""
+    js = client.jetstream()
+    await js.publish("events.metrics", orjson.dumps(metric(1)))
+    pull = await js.pull_subscribe_bind(subjects.WRITER_CONSUMER, stream="METRICS")
+    resets = repair_module.RESETS_SINCE
+    ways = {resets: "reset: what waits is delivered anew", (99, 0): "deleted and made anew"}
+    for since, said in ways.items():
+        monkeypatch.setattr(repair_module, "RESETS_SINCE", since)
+        assert len(await pull.fetch(1)) == 1
+        lines = await repair(settings)
+        assert lines[0] == f"METRICS: consumer writer {said}; 1 messages wait"
+    monkeypatch.setattr(repair_module, "RESETS_SINCE", resets)
+    await js.delete_consumer("METRICS", "writer")
+    assert "METRICS: consumer writer was missing, made anew; 1" in (await repair(settings))[0]
+    [message] = await pull.fetch(1)
+    assert message.metadata.num_delivered == 1
 
 
 async def test_a_consumer_that_drifted_is_reconciled(client: Client, settings: Settings) -> None:

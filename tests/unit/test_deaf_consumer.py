@@ -57,9 +57,10 @@ def test_a_deaf_consumer_is_noticed_with_its_reason(deaf: ConsumerState, reason:
 @pytest.mark.parametrize(
     ("version", "warned"),
     [
-        ("2.9.10", True), ("2.10.29", True), ("2.11.16", True), ("2.11.17", False),
-        ("2.12.1", True), ("2.12.8", False), ("2.13.0", True), ("2.14.0", False),
-        ("2.15.1", False), ("3.0.0", False), ("v2.12.9-RC.1", False), ("strange", True),
+        ("2.9.10", True), ("2.11.17", True), ("2.12.15", True), ("2.13.0", True),
+        ("2.14.0", True), ("2.14.5", True), ("2.14.6", False), ("2.15.0", True),
+        ("2.15.1", False), ("2.16.0", False), ("3.0.0", False), ("v2.14.7-RC.1", False),
+        ("strange", True),
     ],
 )  # fmt: skip
 def test_servers_older_than_the_repairs_are_warned_of(version: str, warned: bool) -> None:
