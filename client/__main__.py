@@ -5,18 +5,15 @@ Exit codes of ``query``: 0 answered; 1 the reader refused; 2 wrong usage or sett
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated, NoReturn
 
 import typer
 
-from client import deadletters_cli, decisions_cli, query_cli
+from client import commands, deadletters_cli, decisions_cli, query_cli
 from client import inject as injection
-from client import query as question
 from client.main import PARTS, main
 from client.settings import ClientSettings
 from client.terminal.cli import app as terminal
-from spindle.errors import InvalidInput
 from spindle.service.run import run
 from spindle.settings import load
 
@@ -58,17 +55,10 @@ def inject(
 
     Exit codes: 0 done, 1 refused by the daemon, 2 wrong usage or settings, 69 no answer.
     """
-    try:
+    with commands.ends_in_a_sentence():
         given = injection.parse(words or [])
         settings = load(ClientSettings)
-    except InvalidInput as error:  # all mistakes of the settings, too
-        _usage(str(error))
-    raise typer.Exit(injection.run(settings, fault, given, as_json=as_json))
-
-
-def _usage(sentence: str) -> NoReturn:
-    print(sentence, file=sys.stderr)
-    raise typer.Exit(question.EXIT_USAGE)
+    injection.run(settings, fault, given, as_json=as_json)
 
 
 if __name__ == "__main__":

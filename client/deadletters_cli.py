@@ -8,26 +8,23 @@ from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from typing import Annotated, Any
 
-import orjson
 import typer
 from nats.js import JetStreamContext
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from client import deadletters
+from client import commands, deadletters
 from client.deadletters import DeadLetter
 from client.settings import ClientSettings
 from spindle import bus
-from spindle.errors import BusUnavailable, InvalidInput, InvalidSettings, SpindleError
-from spindle.service import logs
+from spindle.errors import BusUnavailable, InvalidInput
 from spindle.settings import load
 
 app = typer.Typer(
     help="What could not be stored, with the reason.", no_args_is_help=True, rich_markup_mode=None
 )
 
-EXIT_REFUSED, EXIT_USAGE, EXIT_AWAY = 1, 2, 69
 CONNECT_SECONDS = 10.0
 LISTED_CHARACTERS = 200  # of a payload, in a list
 
@@ -56,7 +53,7 @@ def list_(
 
     total, found = _run(work)
     if as_json or not sys.stdout.isatty():
-        _print_json({"total": total, "letters": [_listed(letter) for letter in found]})
+        commands.print_json({"total": total, "letters": [_listed(letter) for letter in found]})
         return
     table = Table("number", "time", "subject", "kind", "reason", title=f"{total} dead letters")
     for letter in found:
@@ -69,7 +66,7 @@ def show(number: Annotated[int, typer.Argument(min=1)], as_json: Json = False) -
     """One dead letter, whole."""
     letter = _run(lambda js: deadletters.one(js, number))
     if as_json or not sys.stdout.isatty():
-        _print_json(_plain(letter))
+        commands.print_json(_plain(letter))
         return
     table = Table(show_header=False)
     for name, value in _plain(letter).items():
@@ -94,10 +91,10 @@ def replay(numbers: Numbers = None, everything: All = False) -> None:
 
     done, refused = _run(work)
     for sentence in refused:
-        print(sentence, file=sys.stderr)
+        commands.tell(sentence)
     print(f"{done} replayed")
     if refused:
-        raise typer.Exit(EXIT_REFUSED)
+        raise typer.Exit(commands.EXIT_REFUSED)
 
 
 @app.command()
@@ -132,20 +129,8 @@ async def _chosen(
 
 def _run(work: Callable[[JetStreamContext], Awaitable[Any]]) -> Any:
     """Do the work on a connection; a mistake becomes one sentence and an exit code."""
-    try:
-        settings = load(ClientSettings)
-        logs.configure("deadletters", "error", "human")
-        return asyncio.run(_connected(settings, work))
-    except InvalidSettings as error:
-        code, sentence = EXIT_USAGE, str(error)
-    except BusUnavailable as error:
-        code, sentence = EXIT_AWAY, str(error)
-    except InvalidInput as error:
-        code, sentence = EXIT_USAGE, str(error)
-    except SpindleError as error:
-        code, sentence = EXIT_REFUSED, str(error)
-    print(sentence, file=sys.stderr)
-    raise typer.Exit(code)
+    with commands.ends_in_a_sentence():
+        return asyncio.run(_connected(load(ClientSettings), work))
 
 
 async def _connected(
@@ -177,7 +162,3 @@ def _listed(letter: DeadLetter) -> dict[str, Any]:
             f"all of it: ./run.sh deadletters show {letter.number}"
         )
     return {**plain, "shortened": shortened}
-
-
-def _print_json(data: Any) -> None:
-    sys.stdout.buffer.write(orjson.dumps(data, option=orjson.OPT_INDENT_2) + b"\n")

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from typing import Annotated, NoReturn
 
 import typer
 
-from client import query
+from client import commands, query
 from client.settings import ClientSettings
 from spindle import durations, timestamps
 from spindle.errors import InvalidInput
@@ -129,16 +128,12 @@ def _time(text: str) -> str:
 
 
 def _ask(question: str, *, as_json: bool, **params: str) -> NoReturn:
-    try:
+    with commands.ends_in_a_sentence():
         settings = load(ClientSettings)
-    except InvalidInput as error:  # all mistakes of the settings
-        _usage(str(error))
     given = {name: value for name, value in params.items() if value}
-    raise typer.Exit(
-        query.run(settings, question, given, "json" if as_json else "table", wait_seconds=10.0)
-    )
+    query.run(settings, question, given, "json" if as_json else "table", wait_seconds=10.0)
+    raise typer.Exit
 
 
 def _usage(sentence: str) -> NoReturn:
-    print(sentence, file=sys.stderr)
-    raise typer.Exit(query.EXIT_USAGE)
+    commands.end(commands.EXIT_USAGE, sentence)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import sys
 from collections.abc import Mapping
 from typing import Any
@@ -14,7 +13,7 @@ from nats.errors import NoRespondersError
 from nats.errors import TimeoutError as NatsTimeoutError
 from rich.console import Console
 
-from client import query
+from client import commands, query
 from client.ask import TIMEOUT_SECONDS, ReaderAway, Refused, understand
 from client.settings import ClientSettings
 from spindle import bus, subjects
@@ -39,26 +38,19 @@ def parse(words: list[str]) -> dict[str, str]:
     return given
 
 
-def run(settings: ClientSettings, fault: str, given: Mapping[str, str], *, as_json: bool) -> int:
-    """Ask the daemon, print its answer; the exit code.
+def run(settings: ClientSettings, fault: str, given: Mapping[str, str], *, as_json: bool) -> None:
+    """Ask the daemon, and print its answer.
 
     :param fault: its name, or ``stop``.
     :param as_json: what the daemon answered; always so when standard output is no terminal.
+    :raises typer.Exit: see ``commands``.
     """
-    logging.getLogger("spindle").setLevel(logging.CRITICAL)  # what matters is told here
-    try:
+    with commands.ends_in_a_sentence():
         done = asyncio.run(_ask(settings, {"fault": fault, **given}))
-    except ReaderAway as error:
-        query.tell(str(error))
-        return query.EXIT_AWAY
-    except Refused as error:
-        query.tell(str(error))
-        return query.EXIT_REFUSED
     if as_json or not sys.stdout.isatty():
-        sys.stdout.buffer.write(orjson.dumps(done, option=orjson.OPT_INDENT_2) + b"\n")
+        commands.print_json(done)
     else:
         Console(highlight=False).print(sentence(fault, done), markup=False)
-    return query.EXIT_OK
 
 
 def sentence(fault: str, done: Mapping[str, Any]) -> str:
@@ -71,7 +63,7 @@ def sentence(fault: str, done: Mapping[str, Any]) -> str:
 
 
 async def _ask(settings: ClientSettings, wanted: Mapping[str, str]) -> dict[str, Any]:
-    client = await query.connect(settings, WAIT_SECONDS, query.tell)
+    client = await query.connect(settings, WAIT_SECONDS, commands.tell)
     try:
         answer = await client.request(
             subjects.SIMULATION_INJECT,

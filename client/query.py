@@ -9,18 +9,15 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
-import orjson
 from nats.aio.client import Client
 
-from client import csv_text
-from client.ask import TIMEOUT_SECONDS, ReaderAway, ReaderSilent, Refused, ask, questions
+from client import commands, csv_text
+from client.ask import TIMEOUT_SECONDS, ReaderAway, ReaderSilent, ask, questions
 from client.settings import ClientSettings
 from spindle import bus
 from spindle.errors import InvalidInput, SpindleError
 from spindle.models import shown
 from spindle.settings import load
-
-EXIT_OK, EXIT_REFUSED, EXIT_USAGE, EXIT_AWAY = 0, 1, 2, 69  # 69: EX_UNAVAILABLE of sysexits.h
 
 PAUSE_SECONDS = 0.25  # between two tries while no reader answers
 
@@ -52,41 +49,26 @@ def run(
     form: Form,
     *,
     wait_seconds: float,
-) -> int:
-    """Ask, print the answer to standard output or one sentence to standard error.
+) -> None:
+    """Ask, and print the answer to standard output.
 
     :param query_type: empty for what can be asked.
     :param form: a table becomes JSON when standard output is no terminal.
     :param wait_seconds: how long to wait for NATS and the reader to be there.
-    :returns: the exit code.
+    :raises typer.Exit: see ``commands``.
     """
-    logging.getLogger("spindle").setLevel(logging.CRITICAL)  # what matters is told here
-    try:
-        reply = asyncio.run(_ask(settings, query_type, params, wait_seconds, tell))
-    except ReaderAway as error:
-        tell(f"{error}; is it started?" if not isinstance(error, ReaderSilent) else str(error))
-        return EXIT_AWAY
-    except Refused as error:
-        tell(str(error))
-        return EXIT_REFUSED
-    except SpindleError as error:
-        tell(str(error))
-        return EXIT_REFUSED
+    with commands.ends_in_a_sentence():
+        reply = asyncio.run(_ask(settings, query_type, params, wait_seconds, commands.tell))
     if form == "csv":
         sys.stdout.write(csv_text.csv_of(reply["data"]))
     elif form == "json" or not sys.stdout.isatty():
-        sys.stdout.buffer.write(orjson.dumps(reply, option=orjson.OPT_INDENT_2) + b"\n")
+        commands.print_json(reply)
     else:
         from rich.console import Console  # noqa: PLC0415 - only where somebody looks
 
         from client import report  # noqa: PLC0415
 
         Console().print(report.render(reply, wide=form == "wide"))
-    return EXIT_OK
-
-
-def tell(sentence: str) -> None:
-    print("".join(c if c.isprintable() else " " for c in sentence), file=sys.stderr)
 
 
 async def _ask(
@@ -115,7 +97,7 @@ async def _ask(
                 raise
             except ReaderAway as error:
                 if time.monotonic() >= deadline:
-                    raise
+                    raise ReaderAway(f"{error}; is it started?") from None
                 if not told:
                     tell(f"{error}; waiting up to {wait_seconds:g} s")
                     told = True
@@ -133,7 +115,8 @@ async def connect(settings: ClientSettings, wait_seconds: float, tell: Tell) -> 
         async with asyncio.timeout(max(wait_seconds, 1.0)):
             return await bus.connect(settings, "query", changed)
     except TimeoutError:
-        raise ReaderAway(f"NATS does not answer at {_without_password(settings)}") from None
+        where = _without_password(settings)
+        raise ReaderAway(f"NATS does not answer at {where}; is it started?") from None
 
 
 def _without_password(settings: ClientSettings) -> str:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sys
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 
+from client import commands
 from client import query as question
 from client.settings import ClientSettings
 from spindle.errors import InvalidInput
@@ -39,18 +39,10 @@ def query(
 
     Exit codes: 0 answered, 1 refused by the reader, 2 wrong usage or settings, 69 no answer.
     """
-    try:
+    with commands.ends_in_a_sentence():
         given = question.parse_params(params or [])
         settings = load(ClientSettings)
-    except InvalidInput as error:  # all mistakes of the settings, too
-        _usage(str(error))
-    if as_json and as_csv:
-        _usage("--json and --csv: one of the two")
+        if as_json and as_csv:
+            raise InvalidInput("--json and --csv: one of the two")
     form: question.Form = "csv" if as_csv else "json" if as_json else "wide" if wide else "table"
-    code = question.run(settings, query_type, given, form, wait_seconds=wait)
-    raise typer.Exit(code)
-
-
-def _usage(sentence: str) -> NoReturn:
-    print(sentence, file=sys.stderr)
-    raise typer.Exit(question.EXIT_USAGE)
+    question.run(settings, query_type, given, form, wait_seconds=wait)

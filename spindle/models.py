@@ -44,6 +44,21 @@ MAX_PAYLOAD_BYTES = 900_000
 #: More than fit into the largest message when each is valid, and far fewer than empty ones would.
 MOST_OBJECTS = 15_000
 DEFAULT_LOT = "main"  #: the lot of whoever names none
+#: Instead of pydantic's words, by the type of its error: what was expected.
+_EXPECTED = {
+    "bool_parsing": "true or false",
+    "float_parsing": "a number",
+    "float_type": "a number",
+    "int_from_float": "a whole number",
+    "int_parsing": "a whole number",
+    "int_type": "a whole number",
+    "string_type": "text",
+}
+_COMPARED = {
+    "greater than or equal to": "at least",
+    "less than or equal to": "at most",
+    "greater than": "more than",
+}
 _SHOWN = 60  # characters of a wrong value that an error repeats
 
 #: Validation context key: the latest acceptable timestamp, in nanoseconds.
@@ -343,8 +358,13 @@ def _mistake(mistake: ErrorDetails) -> str:
 
 def sentence_of(mistake: ErrorDetails | Mapping[str, Any]) -> str:
     """The sentence for one of pydantic's errors: mostly "expected ..."."""
-    message = str(mistake["msg"]).removeprefix("Value error, ").removeprefix("Input should be ")
-    return message if mistake["type"] == "value_error" else f"expected {message}"
+    kind, message = str(mistake["type"]), str(mistake["msg"])
+    if kind == "value_error":
+        return message.removeprefix("Value error, ")
+    told = _EXPECTED.get(kind) or message.removeprefix("Input should be ")
+    for theirs, ours in _COMPARED.items():
+        told = told.replace(theirs, ours)
+    return f"expected {told}"
 
 
 def shown(value: object) -> str:

@@ -9,7 +9,8 @@ from typing import Any
 from nats.aio.client import Client
 
 from client.ask import TIMEOUT_SECONDS, ask
-from client.query import connect, tell
+from client.commands import tell
+from client.query import connect
 from client.settings import ClientSettings
 from spindle import bus
 

@@ -11,12 +11,11 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
-import orjson
 import typer
 from rich.console import Console
 
+from client import commands
 from client import query as question
-from client.ask import ReaderAway
 from client.settings import ClientSettings
 from client.terminal import asker as askers
 from client.terminal import health as plugin
@@ -24,7 +23,7 @@ from client.terminal import plot as drawing
 from client.terminal import plotted_series
 from client.terminal import tap as tapping
 from spindle import durations
-from spindle.errors import InvalidInput, InvalidSettings, SpindleError
+from spindle.errors import InvalidInput, SpindleError
 from spindle.settings import load
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
@@ -42,29 +41,9 @@ class Format(StrEnum):
     TEXT, NAGIOS, JSON = "text", "nagios", "json"
 
 
-def _settings() -> ClientSettings:
-    logging.getLogger("spindle").setLevel(logging.CRITICAL)  # what matters is told here
-    return load(ClientSettings)
-
-
-def _end(code: int, *sentences: str) -> typer.Exit:
-    for sentence in sentences:
-        question.tell(sentence)
-    return typer.Exit(code)
-
-
 def _run(work: Coroutine[Any, Any, T]) -> T:
-    """What every verb does of an error: a sentence and an exit code."""
-    try:
+    with commands.ends_in_a_sentence():
         return asyncio.run(work)
-    except InvalidSettings as error:
-        raise _end(question.EXIT_USAGE, *error.mistakes) from None
-    except InvalidInput as error:
-        raise _end(question.EXIT_USAGE, str(error)) from None
-    except ReaderAway as error:
-        raise _end(question.EXIT_AWAY, str(error)) from None
-    except SpindleError as error:
-        raise _end(question.EXIT_REFUSED, str(error)) from None
 
 
 @app.command()
@@ -84,19 +63,18 @@ def health(
     """
 
     async def work() -> plugin.Report:
-        async with askers.opened(_settings(), wait) as asker:
+        async with askers.opened(load(ClientSettings), wait) as asker:
             if device:
                 return await plugin.of_device(asker, device, array or None)
             return await plugin.of_fleet(asker, array or None)
 
+    logging.getLogger("spindle").setLevel(logging.CRITICAL)  # what matters is told here
     try:
         report = asyncio.run(work())
-    except InvalidSettings as error:
-        report = plugin.Report("unknown", "; ".join(error.mistakes))
-    except SpindleError as error:
-        report = plugin.Report("unknown", str(error))
+    except SpindleError as error:  # of wrong settings every mistake
+        report = plugin.Report("unknown", "; ".join(str(error).splitlines()))
     if how is Format.JSON:
-        print(orjson.dumps(plugin.as_object(report), option=orjson.OPT_INDENT_2).decode())
+        commands.print_json(plugin.as_object(report))
     else:
         print(plugin.nagios(report) if how is Format.NAGIOS else plugin.plain(report))
     raise typer.Exit(report.exit_code)
@@ -115,7 +93,7 @@ def top(
     on_terminal = sys.stdout.isatty() and sys.stdin.isatty() and times is None
 
     async def work() -> None:
-        async with askers.opened(_settings(), wait) as asker:
+        async with askers.opened(load(ClientSettings), wait) as asker:
             from client.terminal import top as screen  # noqa: PLC0415 - heavy
 
             if on_terminal:
@@ -149,7 +127,7 @@ def tap(
 
     async def work() -> tapping.Counts:
         return await tapping.listen(
-            _settings(),
+            load(ClientSettings),
             tuple(tapping.subject(each) for each in subject or tapping.SUBJECTS),
             tapping.Wanted(
                 durations.parse(seconds) if seconds else None, most, every, as_json=as_json
@@ -159,7 +137,7 @@ def tap(
         )
 
     counts = _run(work())
-    question.tell(counts.told(time.monotonic() - began))
+    commands.tell(counts.told(time.monotonic() - began))
 
 
 @app.command()
@@ -180,15 +158,13 @@ def plot(
         given = question.parse_params(words or [])
         minutes = _plotted(given)
         who = {name: given.get(name) for name in ("device_id", "source_device", "array_id")}
-        async with askers.opened(_settings(), wait) as asker:
+        async with askers.opened(load(ClientSettings), wait) as asker:
             return await plotted_series.gather(asker, who, given["metric_type"], minutes)
 
     plotted = _run(work())
     if out:
-        try:
+        with commands.ends_in_a_sentence():
             drawing.as_file(plotted, out)
-        except InvalidInput as error:
-            raise _end(question.EXIT_USAGE, str(error)) from None
         print(out)
         return
     console = Console()

@@ -15,7 +15,8 @@ import orjson
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
-from client.query import connect, tell
+from client.commands import tell
+from client.query import connect
 from client.settings import ClientSettings
 from spindle import bus, models, subjects
 from spindle.errors import InvalidInput

@@ -354,7 +354,7 @@ async def test_wrong_settings_are_all_named_and_the_exit_code_is_2(
     assert process.process is not None
     assert await asyncio.to_thread(process.process.wait, 20) == 2
     assert process.tail().splitlines() == [
-        "daemon: EVENT_PROBABILITY: given '7', expected less than or equal to 1",
+        "daemon: EVENT_PROBABILITY: given '7', expected at most 1",
         "daemon: DAEMON_SOURCES: given 'fish', no source is called 'fish': "
         "expected one or more of simulator, host, smart, parking, separated by commas",
     ]
