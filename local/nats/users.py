@@ -104,6 +104,7 @@ USERS = (
             *("events.>", subjects.SIMULATION_TRUTH),
             *(f"{kind}{end}" for kind in ("parking.entry", "parking.exit") for end in ("", ".>")),
             *_known(),
+            *_reads(subjects.DEVICES_BUCKET),
             *_reads(subjects.PARKING_BUCKET),
         ),
         subscribe=(subjects.SIMULATION_INJECT,),
@@ -165,10 +166,12 @@ GUEST = User(
     "guest",
     publish=(
         *("events.>", "parking.>", *_ASKS),
-        *dict.fromkeys(
-            (
-                *_reads(subjects.PARKING_BUCKET),
-                f"{_API}.CONSUMER.CREATE.{subjects.bucket_stream(subjects.PARKING_BUCKET)}.>",
+        *(
+            subject
+            for bucket in (subjects.PARKING_BUCKET, subjects.DEVICES_BUCKET)
+            for subject in (
+                *_reads(bucket),
+                f"{_API}.CONSUMER.CREATE.{subjects.bucket_stream(bucket)}.>",
             )
         ),
     ),

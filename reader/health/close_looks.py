@@ -35,14 +35,17 @@ class CloseLooks:
         a closer look can find that the event is over. Among them those not looked at for longest.
         """
         urgency: dict[DeviceKey, int] = {}
+        unlimited, before = rules.thresholds.unlimited, evidence.previous_state
         for reading in evidence.readings:
-            key = reading.device
-            if evidence.previous_state and key in evidence.previous_state:
-                urgency.setdefault(key, 1)
-            limits = rules.limits_of(reading.metric_type, key)
-            known = catalog.is_possible(reading.metric_type, reading.value)
-            if not known or (limits is not None and limits.may_hold(reading.value)):
-                urgency[key] = 2
+            # Keys are made for the few: of a large fleet this is the longest loop.
+            if before and (reading.source_device, reading.device_id, reading.array_id) in before:
+                urgency.setdefault(reading.device, 1)
+            if not catalog.is_possible(reading.metric_type, reading.value):
+                urgency[reading.device] = 2
+            elif reading.metric_type not in unlimited:
+                limits = rules.limits_of(reading.metric_type, reading.device)
+                if limits is not None and limits.may_hold(reading.value):
+                    urgency[reading.device] = 2
         for key in {
             event.device for event in evidence.events if self._may_be_over(event, rules, now_ns)
         }:

@@ -40,7 +40,9 @@ class Rules:
     drive_of: Callable[[DeviceKey], Drive | None] = lambda _: None
 
     def limits_of(self, metric_type: str, key: DeviceKey) -> Limits | None:
-        """Limits of one metric of one unit."""
+        """Limits of one metric of one unit; None where nothing is bad."""
+        if metric_type in self.thresholds.unlimited:
+            return None
         kind = ""
         if metric_type in _BY_DRIVE and (drive := self.drive_of(key)) is not None:
             kind = drive.kind

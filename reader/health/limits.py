@@ -73,11 +73,18 @@ class Thresholds:
     :ivar words: what the file says: ``("metrics", metric)``, ``("classes", class, metric)`` or
         ``("devices", device, metric)`` -> key -> value; the metric is empty for what is said of a
         class or device itself.
+    :ivar unlimited: metric types of which nothing is bad for any device.
     """
 
     def __init__(self, words: Mapping[tuple[str, ...], Mapping[str, Any]] | None = None) -> None:
         self.words = words or {}
         self._named = frozenset(place[1] for place in self.words if place[0] == "devices")
+        told = {place[-1] for place in self.words}
+        self.unlimited = frozenset(
+            name
+            for name, each in catalog.METRICS.items()
+            if each.warning is None and each.critical is None and name not in told
+        )
         self._cached = lru_cache(maxsize=_CACHED)(self._limits)
 
     def limits_of(

@@ -223,6 +223,8 @@ def _applies(rule: Rule, drive: Drive, solid: bool) -> bool:
 def _reason(rule: Rule, value: float, drive: Drive, growth: Growth | None) -> SmartReason | None:
     """Why a value is worth a word, or None."""
     severity, limit = _by_level(rule, value)
+    if severity is None and (growth is None or rule.grew is None):
+        return None
     said = _words(rule, value)
     names = getattr(drive, _NAMED.get(rule.metric, ""), None)
     said += f": {names}" if names else ""
