@@ -155,6 +155,9 @@ class Settings(BaseSettings):
     influxdb_token: SecretStr = Field(
         SecretStr(""), description="API token for InfluxDB 2.x or 3.x."
     )
+    influxdb_tls_ca: str = Field(
+        "", description="CA certificate (PEM) to verify InfluxDB by, instead of the system's."
+    )
     influxdb_org: str = Field("spindle", description="Organisation in InfluxDB 2.x.")
     influxdb_bucket: str = Field(
         "spindle", description="Bucket (2.x) or database (1.x, 3.x); a STORE_URL with a path wins."
@@ -216,7 +219,9 @@ class Settings(BaseSettings):
             raise ValueError("expected an address such as http://127.0.0.1:8086")
         return value
 
-    @field_validator("nats_creds", "nats_tls_ca", "nats_tls_cert", "nats_tls_key")
+    @field_validator(
+        "nats_creds", "nats_tls_ca", "nats_tls_cert", "nats_tls_key", "influxdb_tls_ca"
+    )
     @classmethod
     def _file_is_there(cls, value: str) -> str:
         if value and not Path(value).is_file():

@@ -23,6 +23,7 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 from nats.errors import ConnectionClosedError, ProtocolError
+from nats.errors import Error as NatsError
 from nats.protocol.parser import Parser
 
 from spindle.bus import protocol
@@ -30,6 +31,10 @@ from spindle.bus import protocol
 log = logging.getLogger("spindle.bus")
 
 Sink = Callable[[list[protocol.Message]], None]
+
+
+class NotSecured(NatsError):
+    """The server offers no TLS where it is asked for: nothing was sent to it."""
 
 
 class SafeClient(Client):
@@ -60,6 +65,17 @@ class SafeClient(Client):
         if subjects:
             await self._send_command(protocol.publish(subjects, payload))
             await self._flush_pending()
+
+    def _connect_command(self) -> bytes:
+        """What signs in. nats-py would do so in the clear where the server offers no TLS.
+
+        :raises NotSecured: TLS is asked for, and the connection has none.
+        """
+        server = self._current_server
+        wanted = "tls" in self.options or (server is not None and server.uri.scheme == "tls")
+        if wanted and not self._server_info.get("tls_required"):
+            raise NotSecured("it speaks no TLS, which NATS_TLS_CA or tls:// asks for")
+        return super()._connect_command()
 
     async def _read_loop(self) -> None:
         await super()._read_loop()

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import ssl
 from collections.abc import Callable
 from typing import Any
 
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
 
-from spindle.bus.client import SafeClient
+from spindle import tls
+from spindle.bus.client import NotSecured, SafeClient
 from spindle.service.health import Health
 from spindle.service.pauses import Pauses
 from spindle.settings import Settings
@@ -70,33 +70,47 @@ class _ConnectionState:
         self.client: Client | None = None  # closed by ourselves, it is not "away"
 
     def up(self) -> None:
-        self._change(True, "connected to NATS")
+        if self._connected is True:
+            return
+        log.info("connected to NATS")
+        if self._health is not None:
+            self._health.ok(PART)
+        self._tell(True)
 
-    def down(self, why: object) -> None:
-        self._change(False, f"NATS is away, trying again: {why or 'the connection was lost'}")
+    def down(self, why: Exception | None) -> None:
+        if self._connected is False:
+            return
+        away, refusal = "NATS is away, trying again", _refusal(why)
+        said = refusal or str(why or "the connection was lost") or type(why).__name__
+        log.warning("%s: %s", away, said)
+        if self._health is not None:
+            self._health.failing(PART, f"{away}: {refusal}" if refusal else away)
+        self._tell(False)
 
     def error(self, error: Exception) -> None:
         """Before the first connection the client tries again by itself and only reports errors."""
         if self._connected is None:
-            self.down(str(error) or type(error).__name__)
+            self.down(error)
 
-    def _change(self, connected: bool, message: str) -> None:
-        if connected is self._connected:
-            return
+    def _tell(self, connected: bool) -> None:
         self._connected = connected
-        log.log(logging.INFO if connected else logging.WARNING, message)
-        if self._health is not None and connected:
-            self._health.ok(PART)
-        elif self._health is not None:
-            self._health.failing(PART, "NATS is away, trying again")
         if self._on_state is not None:
             self._on_state(connected)
+
+
+def _refusal(error: Exception | None) -> str:
+    """What a person has to mend before there is a connection; empty where time may."""
+    if isinstance(error, NotSecured):
+        return str(error)
+    if error is not None and "authorization violation" in str(error).lower():
+        return "it does not know this NATS_USER with this NATS_PASSWORD"
+    return tls.fault(error) if error is not None else ""
 
 
 def _options(settings: Settings, name: str, state: _ConnectionState) -> dict[str, Any]:
     async def disconnected() -> None:
         if state.client is None or not state.client.is_closed:
-            state.down("")
+            state.down(None)
 
     async def reconnected() -> None:
         state.up()
@@ -125,7 +139,9 @@ def _options(settings: Settings, name: str, state: _ConnectionState) -> dict[str
     if settings.nats_creds:
         options["user_credentials"] = settings.nats_creds
     if settings.nats_tls_ca or settings.nats_tls_cert:
-        options["tls"] = _tls(settings)
+        options["tls"] = tls.context(
+            settings.nats_tls_ca, settings.nats_tls_cert, settings.nats_tls_key
+        )
     return options
 
 
@@ -136,10 +152,3 @@ SERVICE_USERS = frozenset({"daemon", "writer", "reader", "client", "gateway"})
 def inbox_prefix(user: str) -> str:
     """The prefix of a user's inboxes; with NATS_AUTH=users nobody hears another's."""
     return f"_INBOX_{user}" if user in SERVICE_USERS else "_INBOX"
-
-
-def _tls(settings: Settings) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=settings.nats_tls_ca or None)
-    if settings.nats_tls_cert:
-        context.load_cert_chain(settings.nats_tls_cert, settings.nats_tls_key or None)
-    return context

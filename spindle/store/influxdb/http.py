@@ -18,6 +18,7 @@ from pydantic import SecretStr
 from urllib3.exceptions import HTTPError, NewConnectionError, SSLError
 from urllib3.exceptions import TimeoutError as HTTPTimeoutError
 
+from spindle import tls
 from spindle.errors import StoreDenied, StoreUnavailable
 from spindle.store.influxdb import answers
 from spindle.store.registry import StoreSettings
@@ -39,6 +40,10 @@ class InfluxSettings(StoreSettings, Protocol):
     @property
     def influxdb_token(self) -> SecretStr:
         """API token of 2.x or 3.x."""
+
+    @property
+    def influxdb_tls_ca(self) -> str:
+        """PEM file of the authority that InfluxDB's certificate is of; empty: the system's."""
 
     @property
     def influxdb_init_username(self) -> str:
@@ -110,13 +115,19 @@ class Answer:
 
 
 class Http:
-    """A pool of connections, safe to use from several threads. It never retries: callers do."""
+    """A pool of connections, safe to use from several threads. It never retries: callers do.
 
-    def __init__(self, base: str, timeout_seconds: float) -> None:
+    :param tls_ca: PEM file of the authority that the certificate has to be of; empty: the system's.
+    """
+
+    def __init__(self, base: str, timeout_seconds: float, tls_ca: str = "") -> None:
         self.base = base
         self._timeout = timeout_seconds
         self._pool = urllib3.PoolManager(
-            maxsize=CONNECTIONS, retries=False, timeout=urllib3.Timeout(total=timeout_seconds)
+            maxsize=CONNECTIONS,
+            retries=False,
+            timeout=urllib3.Timeout(total=timeout_seconds),
+            ssl_context=tls.context(tls_ca) if base.startswith("https:") else None,
         )
 
     def request(
@@ -165,9 +176,16 @@ def connection_errors(base: str, timeout_seconds: float) -> Iterator[None]:
             f"InfluxDB at {base} did not answer within {timeout_seconds:g} s"
         ) from None
     except (SSLError, ssl.SSLError) as error:
-        raise StoreDenied(f"InfluxDB at {base}: TLS failed ({_reason(error)})") from None
+        reason = tls.fault(_innermost(error)) or f"TLS failed ({_reason(error)})"
+        raise StoreDenied(f"InfluxDB at {base}: {reason}") from None
     except (HTTPError, OSError) as error:
         raise StoreUnavailable(f"InfluxDB at {base} is away: {_reason(error)}") from None
+
+
+def _innermost(error: BaseException) -> BaseException:
+    """The first cause; urllib3 hands it on as an argument."""
+    inner = error.args[0] if error.args else None
+    return _innermost(inner) if isinstance(inner, BaseException) else error
 
 
 def _reason(error: BaseException) -> str:

@@ -71,7 +71,9 @@ class InfluxStore:
         # Whole hours, at least one: the shortest that InfluxDB takes.
         hours = math.ceil(settings.retention_hours)
         self._retention = Retention(hours, settings.retention_is_set)
-        self._http = Http(self._address.base, settings.store_timeout_seconds)
+        self._http = Http(
+            self._address.base, settings.store_timeout_seconds, settings.influxdb_tls_ca
+        )
         self._writers = ThreadPoolExecutor(_WRITERS, "influxdb-writer")
         self._readers = ThreadPoolExecutor(_READERS, "influxdb-reader")
         self._server: Server | None = (
