@@ -5,4 +5,4 @@ import sys
 from local.interrupt import run
 
 if __name__ == "__main__":
-    run("local.asking" if sys.argv[1:2] == ["query"] else "local.cli")
+    run("local.quick_query" if sys.argv[1:2] == ["query"] else "local.cli")

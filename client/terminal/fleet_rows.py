@@ -1,4 +1,4 @@
-"""What ``top`` shows, as rows. Pure: from the reader's answers to text and back to nothing."""
+"""What ``top`` shows, as rows: from the reader's answers to text. Pure."""
 
 from __future__ import annotations
 

@@ -16,8 +16,8 @@ from reader.health.evidence import ANY_ARRAY, PreviousState, Unit
 from reader.watching import announcements, health_events
 from reader.watching.announcements import Announcement
 from reader.watching.bucket import HEALTH, WatchBucket
+from reader.watching.decision_upkeep import DecisionUpkeep
 from reader.watching.share_store import WatchDeps
-from reader.watching.tending import Tending
 from spindle import subjects, timestamps
 from spindle.bus.buckets import Overtaken
 from spindle.errors import StoreError
@@ -44,7 +44,7 @@ class FleetHealth:
         self, deps: WatchDeps, bucket: WatchBucket, leads: Callable[[], bool], gauge: Gauge
     ) -> None:
         self._deps, self._bucket, self._leads = deps, bucket, leads
-        self._decisions = Tending(deps.findings.decisions, deps.client)
+        self._decisions = DecisionUpkeep(deps.findings.decisions, deps.client)
         self._states: dict[DeviceKey, PreviousState] = {}  # as last written by any reader
         self._owed: list[Announcement] = []  # events written down that may not be published yet
         self._checked_ns = 0

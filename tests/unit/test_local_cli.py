@@ -44,8 +44,8 @@ def test_help_stands_under_the_name_that_was_typed(
 ASKED = """
 import sys
 sys.argv = ["local", "query", "devices"]
-from local import asking
-asking._client()
+from local import quick_query
+quick_query._client()
 print(*sorted({"numpy", "prometheus_client", "psutil", "rich", "sqlite3", "supervisor", "urllib3"}
               & sys.modules.keys()))
 """

@@ -1,4 +1,4 @@
-"""Decisions in the course of time: what got worse, what has long been over, what is back."""
+"""Decisions that change by themselves: a reason got worse, has long been over, a device is back."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from reader.lookups.decisions import Decisions, key_of
 
 
 @dataclass
-class Tending:
-    """Tended by the reader that judges the fleet. Mutable.
+class DecisionUpkeep:
+    """Keeps decisions up to date; run by the reader that judges the fleet. Mutable.
 
     :ivar over: since when there has been no such reason, by key; in nanoseconds since the epoch.
     """
