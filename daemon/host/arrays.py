@@ -90,12 +90,20 @@ def zfs_pools(status: object) -> list[ArrayState]:
     return [_pool(str(name), pool) for name, pool in named if isinstance(pool, Mapping)]
 
 
+def pool_state(name: str, state: str) -> ArrayState:
+    """A pool of which the kernel says its state alone."""
+    array = ArrayState(name, "zpool", {"Degraded": float(state != "ONLINE")})
+    if state != "ONLINE":
+        array.trouble = f"it is {state or 'in an unknown state'}"
+    return array
+
+
 def _pool(name: str, pool: Mapping[str, Any]) -> ArrayState:
     leaves = list(_leaves(pool.get("vdevs")))
     state = str(pool.get("state", ""))
     failed = tuple(who for who, leaf in leaves if str(leaf.get("state", "ONLINE")) != "ONLINE")
-    array = ArrayState(name, "zpool", failed=failed)
-    array.metrics["Degraded"] = float(state != "ONLINE")
+    array = pool_state(name, state)
+    array.failed = failed
     array.metrics["FailedMembers"] = float(len(failed))
     for key, metric in (
         ("read_errors", "FsReadErrors"),
@@ -103,8 +111,6 @@ def _pool(name: str, pool: Mapping[str, Any]) -> ArrayState:
         ("checksum_errors", "FsChecksumErrors"),
     ):
         array.metrics[metric] = float(sum(_whole(leaf.get(key)) for _, leaf in leaves))
-    if state != "ONLINE":
-        array.trouble = f"it is {state or 'in an unknown state'}"
     scan = pool.get("scan_stats")
     if isinstance(scan, Mapping) and scan.get("function") == "RESILVER":
         todo, done = _whole(scan.get("to_examine")), _whole(scan.get("issued"))

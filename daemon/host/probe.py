@@ -15,11 +15,12 @@ import psutil
 
 from daemon.deadlines import Watched
 from daemon.drives import Drives
-from daemon.host.arrays import ArrayState, btrfs_errors, md_arrays, zfs_pools
+from daemon.host.arrays import ArrayState, btrfs_errors, md_arrays, pool_state, zfs_pools
 from daemon.host.drive_facts import facts_of, is_removable
 from daemon.host.rates import Counters
 
 MDSTAT, BTRFS, ZFS = Path("/proc/mdstat"), Path("/sys/fs/btrfs"), Path("/sys/module/zfs")
+KSTAT = Path("/proc/spl/kstat/zfs")
 #: ``zpool status`` may take so long, and is asked so seldom.
 POOLS_SECONDS, POOLS_EVERY_SECONDS = 10.0, 30.0
 #: A file system or a sensor that has not answered by then is reported, and the others go on.
@@ -189,13 +190,19 @@ def _inodes_percent(mountpoint: str) -> float | None:
 
 
 def _pools() -> list[ArrayState]:
-    """:raises OSError: there is no zpool, it fails, or it is older than 2.3 and has no JSON."""
+    """As ``zpool status`` says; where it is older than 2.3 and has no JSON, as the kernel says.
+
+    :raises OSError: the kernel says nothing either.
+    """
     command = ["zpool", "status", "-j", "--json-int"]
     try:
         said = subprocess.run(command, capture_output=True, timeout=POOLS_SECONDS, check=True)  # noqa: S603
         return zfs_pools(orjson.loads(said.stdout))
-    except (subprocess.SubprocessError, orjson.JSONDecodeError) as error:
+    except subprocess.TimeoutExpired as error:
         raise OSError(str(error)) from None
+    except (OSError, subprocess.SubprocessError, orjson.JSONDecodeError):
+        states = {path.parent.name: path.read_text() for path in KSTAT.glob("*/state")}
+        return [pool_state(name, state.strip()) for name, state in sorted(states.items())]
 
 
 def _used_percent(mountpoint: str) -> float | None:

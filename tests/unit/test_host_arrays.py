@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import orjson
 import pytest
 
+from daemon.drives import Drives
+from daemon.host import probe
 from daemon.host.arrays import ArrayState, btrfs_errors, md_arrays, zfs_pools
 from daemon.host.probe import FileSystem
 from daemon.host.source import HostSource
@@ -124,3 +128,23 @@ def test_an_array_that_loses_a_member_and_a_file_system_that_goes_read_only_are_
     other = HostSource(load(DriveSettings), probe, "nas")
     probe.mdstat, probe.systems = FAILED, [FileSystem("sr0", 100.0, None, True)]
     assert events(other) == [("ArrayDegraded", "nas-md0", 8)]  # one that never was writable is so
+
+
+def test_of_a_pool_whose_zpool_has_no_json_the_kernel_says_the_state(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, state in (("tank", "DEGRADED\n"), ("rpool", "ONLINE\n")):
+        (tmp_path / "kstat" / name).mkdir(parents=True)
+        (tmp_path / "kstat" / name / "state").write_text(state)
+    zpool = tmp_path / "zpool"  # OpenZFS 2.1 knows no -j
+    zpool.write_text("#!/bin/sh\necho \"invalid option 'j'\" >&2\nexit 2\n")
+    zpool.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.setattr(probe, "KSTAT", tmp_path / "kstat")
+    monkeypatch.setattr(probe, "ZFS", tmp_path)
+    monkeypatch.setattr(probe, "MDSTAT", tmp_path / "none")
+    found = probe.PsutilProbe(Drives(tmp_path / "sysfs")).arrays()
+    assert [(pool.name, pool.metrics, pool.trouble) for pool in found] == [
+        ("rpool", {"Degraded": 0.0}, ""),
+        ("tank", {"Degraded": 1.0}, "it is DEGRADED"),
+    ]
