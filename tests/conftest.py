@@ -22,6 +22,31 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="contract and integration tests also on current servers in containers (Docker)",
     )
+    parser.addoption(
+        "--faults",
+        type=int,
+        default=0,
+        metavar="ROUNDS",
+        help="beside the chaos suite only the tests of what went wrong once, each so many times",
+    )
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Each round is a test of its own, of the same name."""
+    rounds = metafunc.config.getoption("--faults")
+    if rounds and metafunc.definition.get_closest_marker("fault"):
+        metafunc.fixturenames.append("fault_round")
+        metafunc.parametrize("fault_round", range(rounds), ids=lambda number: f"round {number}")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """With ``--faults`` nothing but those tests and the chaos suite, which has its own rounds."""
+    if not config.getoption("--faults"):
+        return
+    chaos = [item for item in items if "tests/chaos/" in item.nodeid]
+    again = [item for item in items if item.get_closest_marker("fault") and item not in chaos]
+    config.hook.pytest_deselected(items=[each for each in items if each not in (*chaos, *again)])
+    items[:] = [*chaos, *again]
 
 
 class WholeFiles(LoadScopeScheduling):  # type: ignore[misc]

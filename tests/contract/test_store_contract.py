@@ -405,6 +405,7 @@ async def test_no_text_in_a_selection_changes_the_meaning_of_a_question(
     assert await counts(store) == {"device_metrics": 4, "events": 2}
 
 
+@pytest.mark.fault("7")
 async def test_readings_too_large_to_be_added_up_have_a_mean_and_spoil_no_other_series(
     store: Store,
 ) -> None:

@@ -78,6 +78,7 @@ async def test_a_retention_that_was_changed_is_set_again(
 
 
 @pytest.mark.parametrize("hours", [720, 24])
+@pytest.mark.fault("6")
 async def test_a_retention_that_was_there_stays_unless_ours_is_set(
     influxd: servers.Server, ask: Ask, database: str, caplog: pytest.LogCaptureFixture, hours: int
 ) -> None:

@@ -247,6 +247,7 @@ async def test_2x_that_refuses_another_retention_is_used_as_it_is(start: Start) 
 
 
 @pytest.mark.parametrize("rules", [[], [{"type": "expire", "everySeconds": 90 * 86_400}]])
+@pytest.mark.fault("6")
 async def test_2x_keeps_the_retention_that_its_bucket_had_unless_ours_is_set(
     start: Start, rules: list[object], caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -195,6 +195,7 @@ async def test_retention_takes_turns_with_writes(file: Path) -> None:
     await writer.close()
 
 
+@pytest.mark.fault("10")
 async def test_what_is_older_than_the_retention_is_refused_at_once(file: Path) -> None:
     writer = store(file)
     week, row = 168 * HOUR, ("DiskUnit", "DriveFailure", "d", "", 5, "")
@@ -239,6 +240,7 @@ async def test_an_empty_store_whose_clock_is_in_doubt_refuses_nothing_as_too_old
     await writer.close()
 
 
+@pytest.mark.fault("h2")
 async def test_a_file_cut_short_under_the_writer_is_noticed_before_anything_more_is_stored(
     file: Path,
 ) -> None:

@@ -98,6 +98,7 @@ def stored(disk: Path) -> int:
 
 
 @pytest.mark.parametrize("way_out", ["repair", "enlarged and restart"])
+@pytest.mark.fault("h9")
 def test_a_full_disk_of_nats_is_led_out_of_and_nothing_acknowledged_is_lost(
     checkout: Checkout, disk: Path, way_out: str
 ) -> None:

@@ -187,6 +187,7 @@ async def test_more_events_than_one_answer_holds_are_fetched_page_by_page(
     assert {params.get("until", NOW) for params in reader.asked} == {NOW}  # all of one instant
 
 
+@pytest.mark.fault("h5")
 async def test_a_storm_is_written_whole_however_many_events_it_has(
     nats_server: Server, client: ServiceProcess
 ) -> None:

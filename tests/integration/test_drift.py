@@ -71,6 +71,7 @@ async def test_what_the_server_refuses_to_put_back_stays_named_in_health(client:
     assert health.healthy
 
 
+@pytest.mark.fault("h4")
 async def test_an_edit_under_a_running_writer_is_named_in_healthz_and_put_back(
     client: Client, tmp_path: Path
 ) -> None:

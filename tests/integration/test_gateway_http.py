@@ -53,6 +53,7 @@ def as_host(url: str, host: str, path: str = "/readyz", **headers: str) -> Reply
 @pytest.mark.parametrize(
     "path", ["/healthz", "/readyz", "/metrics", "/api/v1/devices", "/docs", "/openapi.json", "/"]
 )
+@pytest.mark.fault("15")
 def test_head_works_wherever_get_does_and_has_no_body(gateway: str, path: str) -> None:
     head, get = call(gateway + path, method="HEAD"), call(gateway + path)
     assert (head.status, get.status) == (200, 200)
@@ -74,6 +75,7 @@ def test_head_of_the_stream_ends_and_of_nothing_is_404(gateway: str) -> None:
 # -- proxies ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.fault("17")
 def test_a_slash_at_the_end_is_answered_and_never_redirected(gateway: str) -> None:
     connection = http.client.HTTPConnection(gateway.removeprefix("http://"), timeout=20)
     connection.request("GET", "/api/v1/devices/", headers={"X-Forwarded-Proto": "https"})
@@ -114,6 +116,7 @@ def test_forwarded_addresses_are_believed_of_trusted_proxies_alone(pipeline: Wor
 # -- names -----------------------------------------------------------------------------------------
 
 
+@pytest.mark.fault("h13")
 def test_a_page_whose_name_was_pointed_at_this_machine_is_refused(gateway: str) -> None:
     """DNS rebinding: Host and Origin agree, and are both a stranger's."""
     evil = "evil.example:5000"
@@ -181,6 +184,7 @@ def test_a_head_that_does_not_end_is_not_waited_for(pipeline: World) -> None:
     stream.close()
 
 
+@pytest.mark.fault("h14")
 def test_many_unfinished_heads_keep_nobody_out(pipeline: World) -> None:
     """Three thousand of them, and a process has some thousand file descriptors."""
     service = pipeline.start("gateway", gateway_rate_per_second=0)

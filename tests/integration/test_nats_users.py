@@ -140,6 +140,7 @@ async def _not_refused(refused: list[str], what: list[str]) -> list[str]:
 
 
 @pytest.mark.parametrize("name", EVERYONE)
+@pytest.mark.fault("h12")
 async def test_what_is_not_in_the_table_is_refused(broker: Broker, name: str) -> None:
     """By the server, one by one; nothing of it reaches JetStream."""
     forbidden = [subject for subject in tried() if not allowed(name, subject)]
@@ -152,6 +153,7 @@ async def test_what_is_not_in_the_table_is_refused(broker: Broker, name: str) ->
 
 
 @pytest.mark.parametrize("name", EVERYONE)
+@pytest.mark.fault("h12")
 async def test_nobody_listens_to_another_or_to_everything(broker: Broker, name: str) -> None:
     others = [f"{inbox_prefix(each)}.>" for each in EVERYONE if each != name]
     wanted = [*others, ">", "$JS.>", "$KV.>", "$SYS.>", "deadletter.>", "*.>"]

@@ -47,6 +47,7 @@ async def test_a_visit_that_only_one_of_two_has_taken_is_still_there_for_the_oth
 
 
 @pytest.mark.parametrize("fails_at", range(5))
+@pytest.mark.fault("h10")
 async def test_resets_that_were_interrupted_lose_no_visit(
     fails_at: int, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -75,6 +76,7 @@ async def test_resets_that_were_interrupted_lose_no_visit(
 
 @pytest.mark.parametrize("fails_at", [1, 2, 3, 4, 5])
 @pytest.mark.parametrize("killed", [False, True])
+@pytest.mark.fault("h10")
 async def test_a_repair_that_was_interrupted_loses_no_visit_and_leaves_nothing_after_the_next(
     fails_at: int, killed: bool, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -64,6 +64,7 @@ POISON = {
 
 
 @pytest.mark.parametrize("kind", POISON)
+@pytest.mark.fault("h6", "h7")
 async def test_what_the_library_cannot_parse_becomes_a_dead_letter(
     kind: str, client: Client, writer: ServiceProcess, nats_server: Server
 ) -> None:
@@ -109,6 +110,7 @@ async def test_a_reader_and_a_gateway_go_on_hearing(
     await connection.close()
 
 
+@pytest.mark.fault("h6", "h7")
 async def test_ten_thousand_messages_of_noise_are_all_resolved(
     client: Client, writer: ServiceProcess, nats_server: Server
 ) -> None:
@@ -139,6 +141,7 @@ def noise(rng: random.Random) -> bytes:
     return b"HPUB %b %d %d\r\n%b%b\r\n" % (subject, *sizes, header, payload)
 
 
+@pytest.mark.fault("h8")
 async def test_a_crowd_in_one_message_is_one_letter_and_those_behind_it_are_stored(
     client: Client, writer: ServiceProcess
 ) -> None:
@@ -154,6 +157,7 @@ async def test_a_crowd_in_one_message_is_one_letter_and_those_behind_it_are_stor
     assert any(one.reason.startswith("4981 more objects of this message") for one in letters)
 
 
+@pytest.mark.fault("h3")
 async def test_letters_of_a_stream_made_anew_are_all_kept(
     client: Client, writer: ServiceProcess, settings: Settings
 ) -> None:

@@ -268,6 +268,7 @@ async def test_a_change_of_health_is_published_once_and_not_again_after_a_restar
     )
 
 
+@pytest.mark.fault("h16")
 async def test_an_answer_of_the_watch_says_how_many_series_it_leaves_alone(
     nats_server: Server, store: Store, world: World
 ) -> None:
@@ -353,6 +354,7 @@ async def empty(server: Server, client: Client) -> None:
 
 
 @pytest.mark.parametrize("harm", [freeze, delete_the_bucket, empty])
+@pytest.mark.fault("2", "3", "h11")
 async def test_the_watch_goes_on_whatever_happened_to_nats(
     nats_server: Server,
     store: Store,

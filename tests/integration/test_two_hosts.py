@@ -78,6 +78,7 @@ class Hosts:
         await self._client.flush()
 
 
+@pytest.mark.fault("1")
 async def test_two_hosts_sda_stay_two_and_reasons_name_the_host(
     nats_server: Server, store: Store, client: Client
 ) -> None:

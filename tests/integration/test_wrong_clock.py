@@ -140,6 +140,7 @@ def writer(tmp_path: Path, settings: Settings) -> Iterator[Writer]:
 
 
 @pytest.mark.parametrize("hours", [-2, MONTH_HOURS], ids=["two hours behind", "30 days ahead"])
+@pytest.mark.fault("h1")
 async def test_nothing_is_refused_or_deleted_by_a_wrong_clock(
     hours: int, writer: Writer, publish: Publisher
 ) -> None:

@@ -149,6 +149,7 @@ def said(host: HostSource, at: float) -> dict[tuple[str, str], float]:
     return {(point.device_id, point.metric_type): point.value for point in points}
 
 
+@pytest.mark.fault("12")
 def test_swapping_two_cables_mixes_no_history(machine: Path) -> None:
     one, other = "naa.5000c500aaaaaaa1", "naa.5000c500bbbbbbb2"
     host = HostSource(load(DriveSettings), PsutilProbe(Drives(machine)), "h")

@@ -286,6 +286,7 @@ def test_this_very_machine_can_be_read() -> None:
             parse(DeviceMetric, item, NOW)
 
 
+@pytest.mark.fault("14")
 def test_a_counter_that_starts_anew_between_two_ticks_gives_no_spike(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -166,6 +166,7 @@ runpy.run_module("daemon", run_name="__main__")
 """
 
 
+@pytest.mark.fault("9")
 def test_a_hanging_statfs_stops_neither_the_daemons_readings_nor_its_end(tmp_path: Path) -> None:
     service = ServiceProcess(
         *("daemon", tmp_path),

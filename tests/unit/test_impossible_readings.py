@@ -29,6 +29,7 @@ def judged(metric_type: str, value: float) -> Unit:
         *(("Latency", -3.0), ("IOPs", -500.0), ("CapacityUsed", 250.0), ("IOPs", 9e307)),
     ],
 )
+@pytest.mark.fault("13")
 def test_what_cannot_be_is_a_warning_that_names_what_can(metric_type: str, value: float) -> None:
     unit = judged(metric_type, value)
     assert unit.state == "warning"

@@ -36,12 +36,14 @@ def test_without_a_store_url_the_old_settings_name_them() -> None:
     assert (address.base, address.database) == ("http://influxdb:8086", "b")
 
 
+@pytest.mark.fault("11")
 def test_a_path_of_influxdb_host_is_a_prefix_and_no_database() -> None:
     address = Address.of(load(Settings, influxdb_host="http://proxy/influx/", influxdb_bucket="b"))
     assert (address.base, address.database) == ("http://proxy:8086/influx", "b")
 
 
 @pytest.mark.parametrize("token", ["s3cret\n", "s3cr\u201cet", "s3c ret"])
+@pytest.mark.fault("8")
 def test_a_token_that_no_header_can_hold_is_one_sentence_without_it(token: str) -> None:
     with pytest.raises(InvalidSettings, match=r"^INFLUXDB_TOKEN: expected a token") as told:
         load(Settings, influxdb_token=token)

@@ -83,6 +83,7 @@ def test_a_word_like_none_gets_no_guess() -> None:
 
 
 @pytest.mark.parametrize("verb", ["status", "logs", "query", "stop", "deadletters"])
+@pytest.mark.fault("h15")
 def test_what_only_looks_never_installs(
     verb: str, ensured: list[list[str]], installed: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

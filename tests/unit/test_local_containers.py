@@ -424,6 +424,7 @@ def test_what_the_compose_file_sees_to_itself_is_not_handed_on_twice() -> None:
     assert handed_on({"NATS_URL": "nats://h"}, "") != {}
 
 
+@pytest.mark.fault("h17")
 def test_two_checkouts_are_two_projects(docker: Docker) -> None:
     docker.does(SPINDLE_PROJECT="spindle-1")
     assert Containers({}).project == "spindle-1"

@@ -108,6 +108,7 @@ def test_a_new_environment_has_what_the_old_one_had(pip: Pip, venv: Venv, tmp_pa
 
 @pytest.mark.parametrize("how", ["interrupted", "failed"])
 @pytest.mark.parametrize("what", ["local", "dev"])
+@pytest.mark.fault("h15")
 def test_an_installation_that_ends_half_way_leaves_what_was_there(
     pip: Pip, venv: Venv, tmp_path: Path, how: str, what: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -26,6 +26,7 @@ from spindle.settings import load
         ("SPINDLE_HOME=do$llar", "do$llar"),
     ],
 )
+@pytest.mark.fault("h18")
 def test_run_sh_and_the_services_read_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, value: str
 ) -> None:

@@ -29,6 +29,7 @@ async def judged(readings: list[tuple[int, float]]) -> Unit:
     return unit
 
 
+@pytest.mark.fault("4")
 async def test_a_reading_from_the_future_does_not_hide_that_the_disk_is_too_hot() -> None:
     hot = [(NOW - n * NS, 70.0) for n in range(25)]
     unit = await judged([(AHEAD, 35.0), *hot])
@@ -36,6 +37,7 @@ async def test_a_reading_from_the_future_does_not_hide_that_the_disk_is_too_hot(
     assert any("its clock was ahead" in each.message for each in unit.reasons)
 
 
+@pytest.mark.fault("5")
 async def test_a_device_with_readings_from_the_future_alone_is_not_well() -> None:
     unit = await judged([(AHEAD + n * NS, 35.0) for n in range(5)])
     assert unit.state == "warning"

@@ -57,6 +57,7 @@ def test_chaos_and_simulation_asked_for_by_name_run_in_their_long_form() -> None
     assert plan(["chaos"]).environment == {"SPINDLE_TEST_LONG": "1"}
     assert plan(["simulation"]).environment == {"SPINDLE_SEEDS": "100000"}
     assert plan(["unit"]).environment == {}
+    assert {"tests/chaos", "tests/unit", "--faults", "10"} <= {*plan(["chaos"]).arguments}
 
 
 def test_containers_are_for_the_contract_and_integration_tests() -> None:
