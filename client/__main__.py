@@ -19,6 +19,7 @@ from spindle.settings import load
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 app.command()(query_cli.query)
+app.command()(query_cli.audit)
 app.command()(decisions_cli.acknowledge)
 app.add_typer(decisions_cli.devices, name="devices")
 app.add_typer(deadletters_cli.app, name="deadletters")

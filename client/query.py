@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
+import typer
 from nats.aio.client import Client
 
 from client import commands, csv_text
@@ -49,12 +50,14 @@ def run(
     form: Form,
     *,
     wait_seconds: float,
+    check: Callable[[Mapping[str, Any]], bool] = lambda _: True,
 ) -> None:
     """Ask, and print the answer to standard output.
 
     :param query_type: empty for what can be asked.
     :param form: a table becomes JSON when standard output is no terminal.
     :param wait_seconds: how long to wait for NATS and the reader to be there.
+    :param check: whether the answer is a good one; else the exit code is 1.
     :raises typer.Exit: see ``commands``.
     """
     with commands.ends_in_a_sentence():
@@ -69,6 +72,8 @@ def run(
         from client import report  # noqa: PLC0415
 
         Console().print(report.render(reply, wide=form == "wide"))
+    if not check(reply):
+        raise typer.Exit(commands.EXIT_REFUSED)
 
 
 async def _ask(

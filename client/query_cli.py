@@ -1,4 +1,4 @@
-"""The command ``query``, by itself: asking one question loads nothing of the others."""
+"""The commands ``query`` and ``audit``: asking one question loads nothing of the others."""
 
 from __future__ import annotations
 
@@ -46,3 +46,30 @@ def query(
             raise InvalidInput("--json and --csv: one of the two")
     form: question.Form = "csv" if as_csv else "json" if as_json else "wide" if wide else "table"
     question.run(settings, query_type, given, form, wait_seconds=wait)
+
+
+def audit(
+    params: Annotated[
+        list[str] | None,
+        typer.Argument(help="window_minutes=60, or since=... until=...", metavar="[KEY=VALUE]..."),
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print JSON, as is always done into a pipe.")
+    ] = False,
+) -> None:
+    """Is everything that was acknowledged stored? Names what is missing.
+
+    Exit codes: 0 nothing is missing, 1 something is (or the reader refused), 2 wrong usage or
+    settings, 69 no answer.
+    """
+    with commands.ends_in_a_sentence():
+        given = question.parse_params(params or [])
+        settings = load(ClientSettings)
+    question.run(
+        settings,
+        "audit",
+        given,
+        "json" if as_json else "table",
+        wait_seconds=10.0,
+        check=lambda reply: bool(reply["data"]["complete"]),
+    )

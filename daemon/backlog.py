@@ -21,11 +21,13 @@ class Entry:
 
     :ivar number: place in the order of arrival, unique within one backlog.
     :ivar size: how many bytes it counts as.
+    :ivar first: what its publisher calls the first of its points.
     """
 
     number: int
     message: Message
     size: int
+    first: int = 0
 
 
 #: What one message costs beside its payload: objects, subject, id. Measured, rounded up.
@@ -67,10 +69,10 @@ class Backlog:
         self.size = 0
         self.dropped = 0
 
-    def add(self, message: Message) -> int:
+    def add(self, message: Message, first: int = 0) -> int:
         """Take a new message in; the number of points dropped for it."""
         self._number += 1
-        entry = Entry(self._number, message, len(message.payload) + OVERHEAD_BYTES)
+        entry = Entry(self._number, message, len(message.payload) + OVERHEAD_BYTES, first)
         self._lanes.setdefault(message.stream, _Lane()).fresh.append(entry)
         self.points += message.points
         self.size += entry.size

@@ -12,8 +12,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from time import monotonic
-from uuid import uuid4
+from time import monotonic, time_ns
 
 import orjson
 from nats.aio.client import Client
@@ -26,6 +25,7 @@ from daemon.lane import ACK_TIMEOUT_SECONDS, Lane
 from daemon.messages import Message
 from daemon.meters import Meters
 from spindle import bus, subjects
+from spindle.ledger.numbering import Claims
 from spindle.service.health import Health
 from spindle.service.tasks import cancelled, lasting
 from spindle.settings import Settings
@@ -39,6 +39,9 @@ STREAMS = (
     subjects.PARKING_STREAM,
     subjects.bucket_stream(subjects.DEVICES_BUCKET),
 )
+#: Whose points are numbered: the writers note what became of them.
+NUMBERED = frozenset({subjects.METRICS_STREAM, subjects.EVENTS_STREAM})
+CLAIM_SECONDS = 5.0
 WATCH_SECONDS = 0.25
 NO_RESPONDERS = "503"
 #: JetStream's code for "maximum bytes exceeded" and its like.
@@ -68,7 +71,7 @@ class Publisher:
         self._answers = answers or {}
         self._lanes = {name: Lane(name, ack_timeout) for name in STREAMS}
         self._wake = {name: asyncio.Event() for name in STREAMS}  # a lane may have work
-        self._instance = uuid4().hex[:12]  # makes message ids unique to this process
+        self._claims = Claims("daemon")  # its name makes message ids unique to this process
         self._connected = False
         self._undeclared = asyncio.Event()  # streams have to be declared before more is sent
         self._undeclared.set()
@@ -79,7 +82,8 @@ class Publisher:
     def put(self, messages: Iterable[Message]) -> None:
         """Take messages in; where the backlog is full, the oldest go."""
         for message in messages:
-            self._dropped(self._backlog.add(message))
+            first = self._claims.number(message.stream, message.points)
+            self._dropped(self._backlog.add(message, first))
         self._settled()
         self._wake_all()
 
@@ -106,6 +110,7 @@ class Publisher:
                 loops = {
                     "declare streams": self._keep_declared(client),
                     "watch for late acknowledgements": self._watch(),
+                    "say what is acknowledged": self._claim_regularly(client),
                 }
                 loops |= {
                     f"publish to {name}": self._send(client, lane, inbox)
@@ -114,7 +119,21 @@ class Publisher:
                 for name, loop in loops.items():
                     tasks.create_task(lasting(loop, never), name=name)
         finally:
+            await self._claim(client)
             await bus.close(client)
+
+    async def _claim_regularly(self, client: Client) -> None:
+        while not cancelled():
+            await asyncio.sleep(CLAIM_SECONDS)
+            await self._claim(client)
+
+    async def _claim(self, client: Client) -> None:
+        """Say what was acknowledged, for the audit; what gets lost is said again."""
+        if not client.is_connected:
+            return
+        for subject, payload in self._claims.news():
+            with contextlib.suppress(NatsError, OSError):
+                await client.publish(subject, payload)
 
     async def _keep_declared(self, client: Client) -> None:
         while not cancelled():
@@ -150,15 +169,13 @@ class Publisher:
 
     async def _publish(self, client: Client, lane: Lane, entry: Entry, reply: str) -> None:
         message = entry.message
-        message_id = message.message_id or f"{self._instance}-{entry.number}"
+        message_id = message.message_id or f"{self._claims.publisher}-{entry.number}"
+        headers = {subjects.MESSAGE_ID_HEADER: message_id}
+        if message.stream in NUMBERED:
+            headers[subjects.NUMBER_HEADER] = self._claims.header(entry.first, message.points)
         lane.sent(entry, monotonic())
         try:
-            await client.publish(
-                message.subject,
-                message.payload,
-                reply=reply,
-                headers={subjects.MESSAGE_ID_HEADER: message_id},
-            )
+            await client.publish(message.subject, message.payload, reply=reply, headers=headers)
         except MaxPayloadError:
             self._too_large(client, lane, entry)
         except (NatsError, OSError) as error:
@@ -179,6 +196,10 @@ class Publisher:
         if entry is not None:
             self._backlog.done(entry)
             self._meters.published(entry.message)
+            # What the stream had already, under an id that others use too, it may have had from
+            # another process, by another number.
+            if stream in NUMBERED and not (entry.message.message_id and _is_repeat(answer)):
+                self._claims.acknowledged(stream, entry.first, entry.message.points, time_ns())
             self._settled()
         self._wake[stream].set()
 
@@ -260,6 +281,10 @@ class Publisher:
     def _wake_all(self) -> None:
         for wake in self._wake.values():
             wake.set()
+
+
+def _is_repeat(answer: Msg) -> bool:
+    return bool(orjson.loads(answer.data).get("duplicate"))
 
 
 def _refusal(answer: Msg, stream: str) -> tuple[str, str] | None:

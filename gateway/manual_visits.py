@@ -21,6 +21,7 @@ from spindle import models, subjects
 from spindle.bus import streams
 from spindle.bus.buckets import Bucket, Overtaken, declare_bucket
 from spindle.errors import BusUnavailable, InvalidInput
+from spindle.ledger.numbering import Claims
 from spindle.models import ParkingSummary, shown
 
 log = logging.getLogger("gateway")
@@ -73,6 +74,7 @@ class ManualVisits:
     def __init__(self, link: Link, settings: GatewaySettings) -> None:
         self._link = link
         self._settings = settings
+        self._claims = Claims("gateway")
         self._keys: Bucket | None = None  # the bucket of known keys, once it is open
 
     async def save(self, body: bytes, key: str | None) -> ParkingSummary:
@@ -90,7 +92,7 @@ class ManualVisits:
         js = self._link.client.jetstream(timeout=PUBLISH_SECONDS)
         try:
             if name is None:
-                await _publish(js, saved)
+                await self._publish(js, saved)
             else:
                 await self._publish_once(js, saved, name)
         except (NatsTimeoutError, TimeoutError):
@@ -126,13 +128,21 @@ class ManualVisits:
                 ) from None
             if known.endswith(_DONE):
                 return
-        await _publish(js, saved)
+        await self._publish(js, saved)
         await bucket.put(digest, print_ + _DONE)
 
-
-async def _publish(js: JetStreamContext, saved: ParkingSummary) -> None:
-    headers = {subjects.MESSAGE_ID_HEADER: f"manual-{saved.id}"}
-    await js.publish(subjects.PARKING_SUMMARY, saved.to_json(), headers=headers)
+    async def _publish(self, js: JetStreamContext, saved: ParkingSummary) -> None:
+        stream = subjects.PARKING_SUMMARIES_STREAM
+        first = self._claims.number(stream, 1)
+        headers = {
+            subjects.MESSAGE_ID_HEADER: f"manual-{saved.id}",
+            subjects.NUMBER_HEADER: self._claims.header(first, 1),
+        }
+        answer = await js.publish(subjects.PARKING_SUMMARY, saved.to_json(), headers=headers)
+        if not answer.duplicate:
+            self._claims.acknowledged(stream, first, 1, time.time_ns())
+            for subject, payload in self._claims.news():
+                await self._link.client.publish(subject, payload)
 
 
 async def open_keys(js: JetStreamContext, settings: GatewaySettings) -> Bucket:

@@ -259,6 +259,12 @@ def plot(context: typer.Context) -> None:
 
 
 @app.command(context_settings=_HANDED_ON)
+def audit(context: typer.Context) -> None:
+    """Is everything that was acknowledged stored? [window_minutes=60] [--json]."""
+    _ask_as_client("audit", context.args)
+
+
+@app.command(context_settings=_HANDED_ON)
 def deadletters(context: typer.Context) -> None:
     """What could not be stored: list, show, replay, purge."""
     _ask_as_client("deadletters", context.args, user=nats_users.OPERATOR)

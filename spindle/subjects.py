@@ -38,6 +38,11 @@ DEVICES_BUCKET = "devices"  # the newest facts of each device, by <sourceDevice>
 DECISIONS_BUCKET = "decisions"  # what people decided about devices
 WATCH_BUCKET = "reader_watch"  # what the readers' watch knows
 GATEWAY_KEYS_BUCKET = "gateway_keys"  # Idempotency-Keys
+LEDGER_BUCKET = "ledger"  # what publishers had acknowledged, and what writers dealt with
+LEDGER_CLAIMS, LEDGER_RECORDS = "acknowledged", "recorded"  # what its keys begin with
+
+#: Of a numbered message: ``<publisher> <first> <count>``, see ``spindle.ledger.numbering``.
+NUMBER_HEADER = "Spindle-Number"
 
 # Headers of a dead letter.
 REASON_HEADER = "Spindle-Reason"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Sequence
 
 from spindle.errors import StoreError
@@ -15,7 +16,9 @@ from spindle.store.base import (
     VisitRow,
     VisitSelection,
     WriteProfile,
+    Written,
 )
+from spindle.subjects import DEVICE_METRICS
 
 
 class MemoryStore:
@@ -42,12 +45,18 @@ class MemoryStore:
     async def ping(self) -> None:
         self._works()
 
-    async def write_points(self, points: Sequence[Point]) -> None:
+    async def write_points(self, points: Sequence[Point]) -> Written:
+        before = len(self.points)
         for series, time_ns, value in points:
             self.points[series.key, time_ns] = value
+        times = [time_ns for _, time_ns, _ in points] or [0]
+        return Written(len(self.points) - before, min(times), max(times))
 
-    async def write_events(self, events: Sequence[EventRow]) -> None:
-        self.rows += [event for event in events if event not in self.rows]
+    async def write_events(self, events: Sequence[EventRow]) -> Written:
+        new = [event for event in events if event not in self.rows]
+        self.rows += new
+        times = [event.time_ns for event in events] or [0]
+        return Written(len(new), min(times), max(times))
 
     async def latest(
         self, which: Selection, since_ns: int, until_ns: int | None = None
@@ -101,6 +110,14 @@ class MemoryStore:
             and _selected(which, (row.source_device, "", row.device_id, row.array_id))
         ]
         return sorted(found, key=lambda row: -row.time_ns)[:limit]
+
+    async def held(
+        self, measurement: str, start_ns: int, end_ns: int, every_ns: int
+    ) -> dict[int, int]:
+        await self._query()
+        readings = measurement == DEVICE_METRICS
+        times = [ns for _, ns in self.points] if readings else [row.time_ns for row in self.rows]
+        return Counter(ns - ns % every_ns for ns in times if start_ns <= ns < end_ns)
 
     async def write_visits(self, visits: Sequence[VisitRow]) -> None:
         self._works()

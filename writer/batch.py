@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Generic, TypeVar
 
+from spindle.store.base import Written
+
 P = TypeVar("P")
 
 LINGER_SECONDS = 0.1  #: fills a batch under load, and nobody waits noticeably for a reading
@@ -37,13 +39,16 @@ class Limits:
 class Delivery:
     """One message taken from a stream."""
 
-    __slots__ = ("bad", "payload", "points", "redelivered", "reply", "subject")
+    __slots__ = ("bad", "header", "payload", "points", "redelivered", "reply", "subject")
 
-    def __init__(self, subject: str, reply: str, payload: bytes, redelivered: bool) -> None:
+    def __init__(
+        self, subject: str, reply: str, payload: bytes, redelivered: bool, header: bytes = b""
+    ) -> None:
         self.subject = subject
         self.reply = reply  #: where to acknowledge
         self.payload = payload
         self.redelivered = redelivered
+        self.header = header  #: as it came; its publisher may have numbered the points in it
         self.points = 0  #: good and bad together, as the ledger counts them
         self.bad: Sequence[int] = ()  #: places in the envelope, rising, of what was invalid
 
@@ -100,11 +105,13 @@ class Answer:
     """The store's answer to one write.
 
     :ivar retry_after: seconds that the store asked to wait, with LATER.
+    :ivar written: with STORED, what the store says of the points; None where it says nothing.
     """
 
     outcome: Outcome
     reason: str = ""
     retry_after: float | None = None
+    written: Written | None = None
 
 
 class Batch(Generic[P]):
@@ -112,7 +119,7 @@ class Batch(Generic[P]):
 
     __slots__ = (
         "count", "deliveries", "expired", "first_at", "forgotten", "leased_at", "letters", "points",
-        "ranges", "redelivered", "size", "starts", "writing",
+        "ranges", "redelivered", "size", "starts", "writing", "written",
     )  # fmt: skip
 
     def __init__(self, now: float) -> None:
@@ -126,6 +133,7 @@ class Batch(Generic[P]):
         self.ranges: list[tuple[int, int]] = []  #: still to be written
         self.writing = 0  #: ranges under way
         self.letters = 0  #: objects whose dead letters are not kept yet
+        self.written: list[tuple[int, int, Written]] = []  #: ranges, and what the store said
         self.redelivered = False
         self.expired = False  #: the broker may have given its messages to another writer
         self.forgotten = False  #: out of the ledger; late news of it changes nothing

@@ -51,7 +51,7 @@ class Core(Generic[P]):
         self._paused_until = 0.0  # of our own accord; a write that ends well ends it
         self._told_until = 0.0  # the store asked for it; nothing shortens it
         self._letters: deque[DeadLetter] = deque()
-        self._done: list[Delivery] = []  #: to be acknowledged
+        self._settled: list[Batch[P]] = []  #: to be acknowledged
         self._received = self._stored = self._duplicates = self._in_flight = 0
         self._dead: Counter[str] = Counter()
 
@@ -152,6 +152,8 @@ class Core(Generic[P]):
         if answer.outcome is Outcome.STORED:
             self._resume()
             self._count_stored(batch, low, high)
+            if answer.written is not None:
+                batch.written.append((low, high, answer.written))
         elif answer.outcome in {Outcome.LATER, Outcome.DENIED}:
             batch.ranges.append((low, high))
             self._pause(answer, now)
@@ -244,16 +246,16 @@ class Core(Generic[P]):
             return
         self._closed.remove(batch)
         self._release(batch)
-        self._done += batch.deliveries
+        self._settled.append(batch)
 
     def _release(self, batch: Batch[P]) -> None:
         self._held_bytes -= batch.size
         self._held_points -= batch.count
 
-    def take_done(self) -> list[Delivery]:
-        """Deliveries to be acknowledged now; each is handed out once."""
-        done, self._done = self._done, []
-        return done
+    def take_settled(self) -> list[Batch[P]]:
+        """Batches whose deliveries are to be acknowledged now; each is handed out once."""
+        settled, self._settled = self._settled, []
+        return settled
 
     def to_extend(self, now: float) -> list[Delivery]:
         """Deliveries of which the broker must hear that they are still in hand."""
@@ -299,8 +301,8 @@ class Core(Generic[P]):
 
     @property
     def idle(self) -> bool:
-        """Whether no point is held, so that the writer may stop."""
-        return self._open is None and not self._closed
+        """Whether no point is held and every settled batch was taken: the writer may stop."""
+        return self._open is None and not self._closed and not self._settled
 
     def held_deliveries(self) -> list[Delivery]:
         """Everything taken and not acknowledged: to be returned when the writer stops."""

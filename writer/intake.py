@@ -65,7 +65,7 @@ class Intake:
         before = len(self._arrived)
         for _, subject, reply, header, payload in messages:
             if reply:
-                self._arrived.append(_delivery(_text(subject), _text(reply), payload))
+                self._arrived.append(_delivery(_text(subject), _text(reply), payload, header))
             elif header:  # the server's own
                 self._on_status(*protocol.status(header))
         self._outstanding -= len(self._arrived) - before
@@ -140,10 +140,10 @@ def delivery(message: Msg) -> Delivery:
     return _delivery(message.subject, message.reply, message.data)
 
 
-def _delivery(subject: str, reply: str, payload: bytes) -> Delivery:
+def _delivery(subject: str, reply: str, payload: bytes, header: bytes = b"") -> Delivery:
     # The usual case is seen without taking the subject apart.
     again = _FIRST_TIME not in reply and times_delivered(reply) > 1
-    return Delivery(subject, reply, payload, again)
+    return Delivery(subject, reply, payload, again, header)
 
 
 def _text(subject: bytes) -> str:
@@ -158,6 +158,12 @@ def times_delivered(reply: str) -> int:
 def stream_sequence(reply: str) -> int:
     """The message's place in its stream; from its acknowledgement subject."""
     return int(_tokens(reply)[1])
+
+
+def place(reply: str) -> tuple[int, int]:
+    """``stream_sequence``, and when the stream took it, in nanoseconds."""
+    tokens = _tokens(reply)
+    return int(tokens[1]), int(tokens[3])
 
 
 def identity(reply: str) -> str:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from operator import attrgetter, itemgetter
+from typing import Any, TypeVar
 
 from spindle import bus, subjects
 from spindle.bus.client import SafeClient
@@ -17,19 +18,22 @@ from spindle.errors import StoreError
 from spindle.models import MAX_PAYLOAD_BYTES
 from spindle.service.pauses import Pauses
 from spindle.service.run import Service
-from spindle.store.base import Store
+from spindle.store.base import Store, Written
 from spindle.store.registry import open_store
 from writer.batch import LINGER_SECONDS, Limits
 from writer.checked_clock import CheckedClock
 from writer.decode import EventDecoder, MetricDecoder
+from writer.journal import Journal
 from writer.metrics import LedgerCollector
 from writer.monitor import Monitor
 from writer.parking.matcher import Matcher
-from writer.pipeline import Pipeline
+from writer.pipeline import Decoder, Pipeline
 from writer.settings import WriterSettings
 from writer.visits import VisitDecoder, VisitStorer
 
 log = logging.getLogger("writer")
+
+P = TypeVar("P")
 
 PARTS = ("nats", "store", "parking")
 DRAIN_SECONDS = 10.0  #: below the 20 s after which ./run.sh and Docker kill what they stop
@@ -108,25 +112,31 @@ def build(
     latest = clock.latest_ns
     metrics, events = MetricDecoder(MAX_PAYLOAD_BYTES), EventDecoder(MAX_PAYLOAD_BYTES)
     health = service.health
+
+    def pipeline(
+        stream: str,
+        decoder: Decoder[P],
+        write: Callable[[Sequence[P]], Awaitable[Written | None]],
+        limits: Limits,
+        time_of: Callable[[P], int] | None,
+        decode_each: Callable[[Sequence[bytes], int], list[P] | None] | None = None,
+    ) -> Pipeline[P]:
+        journal = Journal(stream, health, time_of)
+        return Pipeline(journal, decoder, write, limits, health, latest, decode_each)
+
+    of_visits = replace(limits, lease=VISITS_ACK_WAIT_SECONDS)
+    decoder = VisitDecoder(MAX_PAYLOAD_BYTES)
     return [
-        Pipeline(
+        pipeline(
             subjects.METRICS_STREAM,
             metrics,
             store.write_points,
             limits,
-            health,
-            latest,
+            itemgetter(1),
             metrics.decode_each,
         ),
-        Pipeline(subjects.EVENTS_STREAM, events, store.write_events, limits, health, latest),
-        Pipeline(
-            subjects.PARKING_SUMMARIES_STREAM,
-            VisitDecoder(MAX_PAYLOAD_BYTES),
-            visits.write,
-            replace(limits, lease=VISITS_ACK_WAIT_SECONDS),
-            health,
-            latest,
-        ),
+        pipeline(subjects.EVENTS_STREAM, events, store.write_events, limits, attrgetter("time_ns")),
+        pipeline(subjects.PARKING_SUMMARIES_STREAM, decoder, visits.write, of_visits, None),
     ]
 
 

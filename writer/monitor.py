@@ -21,6 +21,7 @@ from spindle import subjects
 from spindle.bus import nats_server
 from spindle.service.run import Service
 from writer.deaf_consumer import ConsumerState, DeafConsumer
+from writer.journal import stream_state
 from writer.pipeline import Pipeline
 from writer.settings import WriterSettings
 
@@ -108,6 +109,7 @@ class Monitor:
         stream_info = await js.stream_info(stream)
         state, pending = stream_info.state, info.num_pending or 0
         unacknowledged = info.num_ack_pending or 0
+        pipeline.journal.seen(stream_state(stream_info))
         queue = stream_info.config.retention == RetentionPolicy.WORK_QUEUE
         reading = ConsumerState(
             last=state.last_seq,

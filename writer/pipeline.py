@@ -22,10 +22,12 @@ from spindle.errors import (
     StoreError,
 )
 from spindle.service.health import Health
+from spindle.store.base import Written
 from writer import deadletter
 from writer.batch import Answer, DeadLetter, Delivery, Limits, Mistake, Outcome, Write
 from writer.core import Core
 from writer.intake import ACK, IN_PROGRESS, NAK, Intake
+from writer.journal import Journal
 
 log = logging.getLogger("writer.pipeline")
 
@@ -59,9 +61,9 @@ class Pipeline(Generic[P]):
 
     def __init__(
         self,
-        stream: str,
+        journal: Journal[P],
         decoder: Decoder[P],
-        write: Callable[[Sequence[P]], Awaitable[None]],
+        write: Callable[[Sequence[P]], Awaitable[Written | None]],
         limits: Limits,
         health: Health,
         latest_ns: Callable[[], int],
@@ -70,7 +72,9 @@ class Pipeline(Generic[P]):
         """:param decode_each: the points of payloads that hold one good point each, at once and
         quicker than one by one; None where one may not.
         """
-        self.stream = stream
+        self.stream = journal.stream
+        self.journal = journal
+        self._noting = False
         self.core: Core[P] = Core(limits, random.Random())
         self._decoder = decoder
         self._points_of_each = decode_each or (lambda _payloads, _latest_ns: None)
@@ -126,11 +130,24 @@ class Pipeline(Generic[P]):
         while self._letters_out < MOST_LETTERS_AT_ONCE and (letter := self.core.next_letter()):
             self._letters_out += 1
             tasks.create_task(self._publish_letter(client, letter), name="dead letter")
-        await self._tell(client, self.core.take_done(), ACK)
+        for batch in self.core.take_settled():
+            self.journal.add(batch)
+        due_at = self.journal.due_at()
+        if due_at is not None and not self._noting and time.monotonic() >= due_at:
+            self._noting = True
+            tasks.create_task(self._note(client), name=f"note of {self.stream}")
         if client.is_connected:
             await self._tell(client, self.core.to_extend(time.monotonic()), IN_PROGRESS)
             if asking and not intake.gone:
                 await self._ask(client, intake)
+
+    async def _note(self, client: SafeClient) -> None:
+        """Note what was dealt with, and acknowledge it."""
+        try:
+            await self._tell(client, await self.journal.note(client), ACK)
+        finally:
+            self._noting = False
+            self._changed.set()
 
     async def _declare_again(self, intake: Intake, declare: Callable[[], Awaitable[None]]) -> None:
         self._health.failing(self.stream, intake.gone)
@@ -150,9 +167,10 @@ class Pipeline(Generic[P]):
         if intake.waiting or self._changed.is_set() or stopping.is_set():
             await asyncio.sleep(0)  # others get their turn
             return
-        wake_at = self.core.wake_at()
+        due_at = None if self._noting else self.journal.due_at()
+        times = [at for at in (self.core.wake_at(), due_at) if at is not None]
         idle = min(IDLE_SECONDS, self.core.limits.lease / 6)
-        seconds = idle if wake_at is None else wake_at - time.monotonic()
+        seconds = min(times) - time.monotonic() if times else idle
         if seconds <= 0:
             await asyncio.sleep(0)
             return
@@ -217,7 +235,7 @@ class Pipeline(Generic[P]):
 
     async def _try(self, write: Write[P]) -> Answer:
         try:
-            await self._write(write.points)
+            written = await self._write(write.points)
         except StoreError as error:
             kinds = (outcome for kind, outcome in _OUTCOMES.items() if isinstance(error, kind))
             outcome = next(kinds, Outcome.LATER)
@@ -226,7 +244,7 @@ class Pipeline(Generic[P]):
             # Whatever it is: the batch is kept, and it is said.
             log.error("the store failed unexpectedly", exc_info=error)
             return Answer(Outcome.LATER, f"unexpected {type(error).__name__}")
-        return Answer(Outcome.STORED)
+        return Answer(Outcome.STORED, written=written)
 
     async def _publish_letter(self, client: SafeClient, letter: DeadLetter) -> None:
         try:
@@ -263,10 +281,11 @@ class Pipeline(Generic[P]):
         await self._tell(client, intake.take(intake.waiting), NAK)
         self.core.drain()
         deadline = time.monotonic() + seconds
-        while not self.core.idle and time.monotonic() < deadline:
+        while time.monotonic() < deadline and not (
+            self.core.idle and self.journal.idle and not self._noting
+        ):
             await self._turn(client, intake, tasks, asking=False)
             await self._changed_within(0.05)
-        await self._tell(client, self.core.take_done(), ACK)
         left = self.core.held_deliveries()
         if left:
             log.warning("%s: %d messages returned to the stream", self.stream, len(left))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Iterable, Iterator
 from hashlib import blake2b
 
@@ -16,6 +17,7 @@ from daemon.messages import Message, event_message, facts_message
 from daemon.replay.files import Record
 from spindle import subjects, timestamps
 from spindle.bus.buckets import Bucket
+from spindle.ledger.numbering import Claims
 from spindle.models import DeviceFacts, Event
 from spindle.service.pauses import Pauses
 from spindle.store.base import Point
@@ -25,6 +27,7 @@ AT_ONCE = 2_000
 #: Messages that wait for their acknowledgement.
 IN_FLIGHT = 32
 ACK_SECONDS = 10.0
+_FACTS = subjects.bucket_stream(subjects.DEVICES_BUCKET)
 
 
 def time_of(record: Record) -> int:
@@ -127,29 +130,40 @@ async def publish(
     :param tell: called with the reason while it waits.
     """
     js, room = client.jetstream(timeout=ACK_SECONDS), asyncio.Semaphore(IN_FLIGHT)
-    newer = NewerFacts()
+    newer, claims = NewerFacts(), Claims("replay")
     await newer.read(client)
 
-    async def one(message: Message) -> None:
+    async def one(message: Message, first: int) -> None:
+        stream, points = message.stream, message.points
         try:
-            done(message, await _acknowledged(js, message, tell))
+            repeat = await _acknowledged(js, message, claims.header(first, points), tell)
+            if not repeat and stream != _FACTS:  # a repeat has another number
+                claims.acknowledged(stream, first, points, time.time_ns())
+            done(message, repeat)
         finally:
             room.release()
 
-    async with asyncio.TaskGroup() as tasks:
-        for message in said:
-            if newer.has(message):
-                done(message, True)
-                continue
-            await room.acquire()
-            tasks.create_task(one(message))
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            for message in said:
+                if newer.has(message):
+                    done(message, True)
+                    continue
+                await room.acquire()
+                first = claims.number(message.stream, message.points)
+                tasks.create_task(one(message, first))
+    finally:
+        for subject, payload in claims.news():
+            await client.publish(subject, payload)
 
 
 async def _acknowledged(
-    js: JetStreamContext, message: Message, tell: Callable[[str], None]
+    js: JetStreamContext, message: Message, number: str, tell: Callable[[str], None]
 ) -> bool:
     pauses = Pauses()
     headers = {subjects.MESSAGE_ID_HEADER: message.message_id}
+    if message.stream != _FACTS:
+        headers[subjects.NUMBER_HEADER] = number
     while True:
         try:
             ack = await js.publish(message.subject, message.payload, headers=headers)

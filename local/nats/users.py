@@ -95,6 +95,11 @@ def _consumes(name: str) -> Iterator[str]:
             yield f"$JS.ACK.{stream}.{name}.>"
 
 
+def _claims() -> str:
+    """What a publisher has had acknowledged, said for the audit."""
+    return subjects.bucket_subject(subjects.LEDGER_BUCKET, f"{subjects.LEDGER_CLAIMS}.>")
+
+
 OPERATOR = "operator"  #: a person, who may do everything
 _ASKS = ("reader.>", "$SRV.>")
 USERS = (
@@ -106,6 +111,7 @@ USERS = (
             *_known(),
             *_reads(subjects.DEVICES_BUCKET),
             *_reads(subjects.PARKING_BUCKET),
+            _claims(),
         ),
         subscribe=(subjects.SIMULATION_INJECT,),
         answers=True,
@@ -121,6 +127,7 @@ USERS = (
             *_consumes(subjects.PARKING_CONSUMER),
             *_owns(subjects.PARKING_BUCKET),
             *_owns(subjects.PARKING_TOTALS_BUCKET),
+            *_owns(subjects.LEDGER_BUCKET),
             *(f"{_API}.CONSUMER.{verb}.{_HOLDER}" for verb in ("DURABLE.CREATE", "DELETE")),
         ),
         subscribe=(subjects.WRITER_LEDGER,),
@@ -134,6 +141,7 @@ USERS = (
             *_owns(subjects.WATCH_BUCKET),
             *_owns(subjects.DECISIONS_BUCKET),
             *_reads(subjects.DEVICES_BUCKET),
+            *_reads(subjects.LEDGER_BUCKET),
             *_reads(subjects.PARKING_BUCKET),
         ),
         subscribe=(
@@ -155,6 +163,7 @@ USERS = (
         publish=(
             *(*_ASKS, subjects.PARKING_SUMMARY),
             *_known(),
+            _claims(),
             *_owns(subjects.GATEWAY_KEYS_BUCKET),
         ),
         subscribe=("events.>", "parking.>", "health.changed.>"),

@@ -20,6 +20,7 @@ from nats.js.kv import KV_DEL, KV_OP, KV_PURGE, KeyValue
 from spindle import subjects
 from spindle.bus.declaration import NO_ROOM, declare_stream
 from spindle.errors import BusUnavailable, SpindleError
+from spindle.timestamps import NS
 
 _WRONG_LAST = {10071, 10164}  # JetStream's codes for "somebody else was first"
 _AT_ONCE = 256  # a value may hold tens of kilobytes
@@ -38,11 +39,13 @@ class Entry:
     :ivar value: also of a delete marker, which may have one.
     :ivar revision: 0 where the bucket knows nothing of the key.
     :ivar live: False for a delete marker, and where there is nothing.
+    :ivar time_ns: when NATS took it, in nanoseconds; known of what is read in bulk or followed.
     """
 
     value: bytes = b""
     revision: int = 0
     live: bool = False
+    time_ns: int = 0
 
 
 class Bucket:
@@ -141,7 +144,9 @@ class Bucket:
         """The key of a message that a follower was delivered, and what it holds now."""
         live = (message.headers or {}).get(KV_OP) not in {KV_DEL, KV_PURGE}
         key = message.subject.removeprefix(self._prefix)
-        return key, Entry(message.data, message.metadata.sequence.stream, live)
+        metadata = message.metadata
+        time_ns = int(metadata.timestamp.timestamp() * NS)
+        return key, Entry(message.data, metadata.sequence.stream, live, time_ns)
 
 
 async def declare_bucket(js: JetStreamContext, wanted: StreamConfig, setting: str = "") -> None:

@@ -37,6 +37,9 @@ SIMULATION_MAX_BYTES = 64 * 2**20
 SIMULATION_MAX_AGE_HOURS = 720.0
 #: Facts of devices: some 500 bytes each, the newest of each kept.
 DEVICES_MAX_BYTES = 64 * 2**20
+#: The ledger: some kilobytes for each stream, and a hundred bytes for each publisher's process.
+LEDGER_MAX_BYTES = 64 * 2**20
+LEDGER_MAX_AGE_SECONDS = 8 * 86_400.0  #: after which what a publisher said is forgotten
 
 
 OTHERS_MAX_BYTES = 2**30  #: room for the buckets of single services
@@ -110,6 +113,13 @@ def streams(settings: Settings) -> list[StreamConfig]:
             num_replicas=settings.stream_replicas,
         ),
         _devices(settings),
+        bucket(
+            subjects.LEDGER_BUCKET,
+            "What publishers had acknowledged, and what writers dealt with",
+            settings,
+            LEDGER_MAX_BYTES,
+            LEDGER_MAX_AGE_SECONDS,
+        ),
         *_parking(settings),
     ]
 

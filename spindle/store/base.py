@@ -60,7 +60,9 @@ class Series:
     Interned by whoever decodes (one object per series), so identity is equality.
     """
 
-    __slots__ = ("array_id", "device_id", "head", "key", "metric_type", "source_device")
+    __slots__ = (
+        "array_id", "device_id", "head", "key", "metric_type", "newest_ns", "source_device",
+    )  # fmt: skip
 
     def __init__(self, source_device: str, metric_type: str, device_id: str, array_id: str) -> None:
         self.source_device = source_device
@@ -68,6 +70,7 @@ class Series:
         self.device_id = device_id
         self.array_id = array_id
         self.key = SeriesKey(source_device, metric_type, device_id, array_id)
+        self.newest_ns = -1  #: of what this process has stored of it, where a store notes it
         # Tag order by name, as InfluxDB advises; valid names need no escaping.
         array = f"array_id={array_id}," if array_id else ""
         self.head = (
@@ -235,6 +238,24 @@ class WriteProfile:
     writes: int
 
 
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What became of a write that ended well.
+
+    :ivar new: points that were certainly not there before. A reading of the same series and time
+        takes the place of another, and is not new; where a store cannot tell, it is not counted.
+    :ivar oldest_ns: time of the oldest, in nanoseconds.
+    :ivar newest_ns: and of the newest.
+    """
+
+    new: int
+    oldest_ns: int
+    newest_ns: int
+
+
+NOTHING_WRITTEN = Written(0, 0, 0)
+
+
 class Store(Protocol):
     """What every store does. Methods raise ``StoreError``s, which carry the decision to take."""
 
@@ -252,10 +273,10 @@ class Store(Protocol):
     async def ping(self) -> None:
         """Return when the store answers."""
 
-    async def write_points(self, points: Sequence[Point]) -> None:
+    async def write_points(self, points: Sequence[Point]) -> Written:
         """Store all points, durably; the same series and time again overwrites."""
 
-    async def write_events(self, events: Sequence[EventRow]) -> None:
+    async def write_events(self, events: Sequence[EventRow]) -> Written:
         """Store all events, durably; the same id, device, type and time again changes nothing.
 
         Two events with different ids are both kept even at the same nanosecond.
@@ -294,6 +315,16 @@ class Store(Protocol):
         end_ns: int | None = None,
     ) -> list[EventRow]:
         """Selected events since ``since_ns`` and before ``end_ns``, newest first."""
+
+    async def held(
+        self, measurement: str, start_ns: int, end_ns: int, every_ns: int
+    ) -> dict[int, int]:
+        """How many readings, or events, of ``[start_ns, end_ns)`` are there: step -> how many.
+
+        :param measurement: ``device_metrics`` or ``events``. Of events a step may hold one that is
+            truly of the end of the step before.
+        :param every_ns: the steps are aligned to multiples of it; both times are such multiples.
+        """
 
     async def write_visits(self, visits: Sequence[VisitRow]) -> None:
         """Store all visits, durably; the same id, lot, status and end again changes nothing.

@@ -174,12 +174,21 @@ async def test_a_second_writer_on_the_same_sqlite_file_exits_with_one_sentence(
     assert "Traceback" not in second.tail()
 
 
+async def acknowledged(client: Client) -> None:
+    """The stream is empty."""
+    deadline = time.monotonic() + 15
+    while (await client.jetstream().stream_info(subjects.METRICS_STREAM)).state.messages:
+        assert time.monotonic() < deadline, "waited too long"
+        await asyncio.sleep(0.05)
+
+
 async def test_a_deleted_consumer_is_declared_again_and_nothing_is_lost(
     client: Client, writer: ServiceProcess
 ) -> None:
     writer.start()
     await client.publish("events.metrics", orjson.dumps(metric(1)))
     await until(lambda: writer.total("writer_stored_points_total") == 1)
+    await acknowledged(client)  # else it is rightly delivered to the new consumer as well
     await client.jetstream().delete_consumer(subjects.METRICS_STREAM, subjects.WRITER_CONSUMER)
     await client.publish("events.metrics", orjson.dumps(metric(2)))
     await until(lambda: writer.total("writer_stored_points_total") == 2)

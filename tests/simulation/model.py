@@ -193,7 +193,7 @@ class World:
 
     def acknowledge(self, writer: Writer) -> None:
         """Acknowledgements reach the broker."""
-        for one in writer.core.take_done():
+        for one in [each for batch in writer.core.take_settled() for each in batch.deliveries]:
             for message in self._acknowledged_by(one):
                 message.acked = True
                 self._require_resolved(message)
@@ -212,7 +212,7 @@ class World:
 
     def lose_acknowledgements(self, writer: Writer) -> None:
         """They were sent; the broker never heard."""
-        writer.core.take_done()
+        writer.core.take_settled()
 
     def crash(self, writer: Writer) -> None:
         """kill -9; a new one starts with nothing."""

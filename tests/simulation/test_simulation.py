@@ -34,7 +34,9 @@ def test_a_seed_replays_exactly() -> None:
 class AcknowledgesBeforeStored(Core[int]):
     def take(self, delivery: Delivery, points: list[int], mistakes: object, now: float) -> None:
         super().take(delivery, points, mistakes, now)  # type: ignore[arg-type]
-        self._done.append(delivery)
+        early: Batch[int] = Batch(now)
+        early.deliveries.append(delivery)
+        self._settled.append(early)
 
 
 class LosesARetry(Core[int]):

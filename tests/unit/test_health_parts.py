@@ -11,6 +11,7 @@ import pytest
 from spindle.errors import StoreError, StoreUnavailable
 from spindle.service.health import Health
 from writer.batch import Delivery, Limits, Mistake
+from writer.journal import Journal
 from writer.pipeline import Pipeline
 
 
@@ -70,8 +71,9 @@ async def test_a_pipeline_that_stores_does_not_hide_that_another_cannot() -> Non
 
     answers: list[StoreError] = [StoreUnavailable("the events' shard is away")]
     health = Health("writer", ["store"])
-    metrics = Pipeline("METRICS", Takes(), stores, Limits(), health, time.time_ns)
-    events = Pipeline("EVENTS", Takes(), fails, Limits(), health, time.time_ns)
+    journals: list[Journal[bytes]] = [Journal(name, health) for name in ("METRICS", "EVENTS")]
+    metrics = Pipeline(journals[0], Takes(), stores, Limits(), health, time.time_ns)
+    events = Pipeline(journals[1], Takes(), fails, Limits(), health, time.time_ns)
     for pipeline in (events, metrics):
         message = Delivery("events", "reply", b"", redelivered=False)
         pipeline.core.take(message, [b"point"], [], now=0.0)

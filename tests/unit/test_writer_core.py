@@ -24,6 +24,10 @@ def writes(core: Core[int], now: float = 0.0) -> list[Write[int]]:
     return list(iter(lambda: core.next_write(now), None))
 
 
+def done(core: Core[int]) -> list[Delivery]:
+    return [delivery for batch in core.take_settled() for delivery in batch.deliveries]
+
+
 def store_but(core: Core[int], bad: set[int], now: float = 0.0) -> list[int]:
     """Answer every write as a store would that refuses ``bad``; what was stored."""
     stored: list[int] = []
@@ -42,10 +46,10 @@ def test_a_delivery_is_acknowledged_only_after_the_store_has_its_points() -> Non
     subject, one = core(), delivery()
     subject.take(one, [1, 2], [], now=0)
     (write,) = writes(subject)
-    assert subject.take_done() == []
+    assert done(subject) == []
     subject.answer(write, STORED, 0)
-    assert subject.take_done() == [one]
-    assert subject.take_done() == []
+    assert done(subject) == [one]
+    assert done(subject) == []
     assert subject.ledger.stored == 2
     assert subject.idle
 
@@ -68,11 +72,11 @@ def test_a_refused_batch_is_halved_until_the_bad_points_stand_alone() -> None:
     letters = [subject.next_letter(), subject.next_letter()]
     places = {(letter.delivery, letter.mistake.index) for letter in letters if letter}
     assert places == {(first, 17), (second, 230)}
-    assert subject.take_done() == [], "not before the dead letters are kept"
+    assert done(subject) == [], "not before the dead letters are kept"
     for letter in letters:
         assert letter is not None
         subject.letter_kept(letter)
-    assert subject.take_done() == [first, second]
+    assert done(subject) == [first, second]
     ledger = subject.ledger
     assert (ledger.received, ledger.stored, ledger.dead_lettered) == (1000, 998, {"refused": 2})
     assert ledger.adds_up
@@ -93,12 +97,12 @@ def test_a_message_with_nothing_good_is_acknowledged_when_its_dead_letter_is_kep
     assert writes(subject) == []
     letter = subject.next_letter()
     assert letter is not None
-    assert subject.take_done() == []
+    assert done(subject) == []
     subject.letter_failed(letter)
     again = subject.next_letter()
     assert again is letter
     subject.letter_kept(letter)
-    assert subject.take_done() == [one]
+    assert done(subject) == [one]
     assert subject.ledger.dead_lettered == {"invalid": 1}
     assert subject.ledger.adds_up
 
@@ -182,7 +186,7 @@ def test_what_the_broker_has_given_to_another_writer_is_not_written_any_more() -
     assert writes(subject, now=31.0) == []
     assert subject.idle
     assert subject.next_letter() is None
-    assert subject.take_done() == []
+    assert done(subject) == []
     assert subject.ledger.received == 0
     assert subject.ledger.adds_up
 
@@ -222,9 +226,9 @@ def test_of_messages_taken_together_the_refused_one_becomes_a_dead_letter() -> N
     letter = one.next_letter()
     assert letter is not None
     assert letter.delivery.reply == "7"
-    assert one.take_done() == []
+    assert done(one) == []
     one.letter_kept(letter)
-    assert len(one.take_done()) == 50
+    assert len(done(one)) == 50
     assert one.ledger.adds_up
     assert one.room() == one.limits.held_points
 

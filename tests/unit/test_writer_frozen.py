@@ -12,6 +12,7 @@ from spindle.bus.protocol import Message
 from spindle.service.health import Health
 from writer.batch import Limits, Mistake
 from writer.intake import Intake
+from writer.journal import Journal
 from writer.pipeline import Pipeline
 
 
@@ -55,9 +56,9 @@ async def store(points: Sequence[bytes]) -> None:
 async def test_what_lies_in_its_inbox_when_it_thaws_is_left_to_others() -> None:
     connection = OneInbox()
     client = cast(SafeClient, connection)
-    pipeline = Pipeline(
-        "METRICS", TakesAll(), store, Limits(lease=30.0), Health("writer"), time.time_ns
-    )
+    health = Health("writer")
+    journal: Journal[bytes] = Journal("METRICS", health)
+    pipeline = Pipeline(journal, TakesAll(), store, Limits(lease=30.0), health, time.time_ns)
     intake = Intake(client, "METRICS", "writer", lambda: None)
     await intake.open()
     message = (1, b"events.metrics", b"$JS.ACK.METRICS.writer.1.7.7.0.0", b"", b"1")

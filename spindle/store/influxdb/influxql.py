@@ -132,6 +132,16 @@ def events_between(first_ns: int, last_ns: int) -> str:
     )
 
 
+def held(measurement: str, start_ns: int, end_ns: int, every_ns: int) -> str:
+    """How many readings or events there are per step."""
+    field = "value" if measurement == subjects.DEVICE_METRICS else "event_message"
+    return (
+        f'SELECT count("{field}") AS "held" FROM {identifier(measurement)} '
+        f"WHERE time >= {clamped(start_ns):d} AND time < {clamped(end_ns):d} "
+        f"GROUP BY time({every_ns:d}ns) fill(none)"
+    )
+
+
 def any_event() -> str:
     """One row if there is an event: shows that the database is there and may be read."""
     return f'SELECT "event_id" FROM {_events()} LIMIT 1'

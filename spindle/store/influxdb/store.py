@@ -12,7 +12,7 @@ import math
 import re
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from operator import itemgetter
 from typing import Any, TypeVar
@@ -20,6 +20,7 @@ from typing import Any, TypeVar
 from spindle import timestamps
 from spindle.errors import StoreDenied, StoreUnavailable
 from spindle.store.base import (
+    NOTHING_WRITTEN,
     OVERFLOW_SCALE,
     Bucket,
     EventRow,
@@ -29,6 +30,7 @@ from spindle.store.base import (
     VisitRow,
     VisitSelection,
     WriteProfile,
+    Written,
 )
 from spindle.store.influxdb import event_times, influxql, lines, rows, visits
 from spindle.store.influxdb.answers import Expired, NotJson, NotThere
@@ -95,21 +97,26 @@ class InfluxStore:
     async def ping(self) -> None:
         await self._run(self._readers, self._ping)
 
-    async def write_points(self, points: Sequence[Point]) -> None:
-        if points:
-            await self._run(
-                self._writers,
-                self._with_database,
-                lambda server: self._write_points(server, points),
-            )
+    async def write_points(self, points: Sequence[Point]) -> Written:
+        if not points:
+            return NOTHING_WRITTEN
+        new = _certainly_new(points)  # here, in the order in which they are written
+        times_ns = list(map(itemgetter(1), points))
+        await self._run(
+            self._writers,
+            self._with_database,
+            lambda server: self._write_points(server, points, times_ns),
+        )
+        return Written(new, min(times_ns), max(times_ns))
 
-    async def write_events(self, events: Sequence[EventRow]) -> None:
-        if events:
-            await self._run(
-                self._writers,
-                self._with_database,
-                lambda server: self._write_events(server, events),
-            )
+    async def write_events(self, events: Sequence[EventRow]) -> Written:
+        if not events:
+            return NOTHING_WRITTEN
+        return await self._run(
+            self._writers,
+            self._with_database,
+            lambda server: self._write_events(server, events),
+        )
 
     async def latest(
         self, which: Selection, since_ns: int, until_ns: int | None = None
@@ -185,6 +192,12 @@ class InfluxStore:
         }
         newest_first = sorted(found, key=lambda one: (one.time_ns, one.event_id), reverse=True)
         return newest_first[:limit]
+
+    async def held(
+        self, measurement: str, start_ns: int, end_ns: int, every_ns: int
+    ) -> dict[int, int]:
+        answer = await self._query(influxql.held(measurement, start_ns, end_ns, every_ns))
+        return {row["time"]: int(row["held"]) for row in answer if row["held"]}
 
     async def write_visits(self, visits: Sequence[VisitRow]) -> None:
         if visits:
@@ -288,12 +301,12 @@ class InfluxStore:
                 ) from None
             raise
 
-    def _write_points(self, server: Server, points: Sequence[Point]) -> None:
+    def _write_points(self, server: Server, points: Sequence[Point], times_ns: list[int]) -> None:
         body = lines.points_body(points)
-        with self._first_writes.passing(set(map(itemgetter(1), points))):
+        with self._first_writes.passing(set(times_ns)):
             self._write(server, body)
 
-    def _write_events(self, server: Server, events: Sequence[EventRow]) -> None:
+    def _write_events(self, server: Server, events: Sequence[EventRow]) -> Written:
         with self._placing:
             statements = [influxql.events_between(*r) for r in event_times.ranges(events)]
             places = event_times.Places()
@@ -305,16 +318,33 @@ class InfluxStore:
                         row["time"],
                         rows.shift(row),
                     )
+            before = len(places.known)
             times = places.place(events)
             body = map(lines.event_line, events, times)
             with self._first_writes.passing(times):
                 self._write(server, "\n".join(body).encode())
+        return Written(len(places.known) - before, min(times), max(times))
 
     def _write_visits(self, server: Server, rows: Sequence[VisitRow]) -> None:
         with self._placing:
             stored = server.query(*visits.stored_between(rows))
             with self._first_writes.passing(row.time_ns for row in rows):
                 self._write(server, visits.lines(rows, stored).encode())
+
+
+def _certainly_new(points: Iterable[Point]) -> int:
+    """Points later than every one of their series that was written before.
+
+    InfluxDB does not tell what a write replaced. The first one of a series may be a repeat.
+    """
+    new = 0
+    for series, time_ns, _ in points:
+        newest_ns = series.newest_ns
+        if time_ns > newest_ns:
+            series.newest_ns = time_ns
+            if newest_ns >= 0:
+                new += 1
+    return new
 
 
 def version_of(answer: Answer) -> str:

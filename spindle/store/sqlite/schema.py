@@ -59,10 +59,14 @@ SELECT id FROM series
 WHERE source_device = ? AND metric_type = ? AND device_id = ? AND array_id = ?
 """
 ADD_SERIES = "INSERT INTO series (source_device, metric_type, device_id, array_id) VALUES (?,?,?,?)"
-ADD_POINT = "INSERT OR REPLACE INTO points (series_id, time_ns, value) VALUES (?,?,?)"
+#: Leaves out what is there, so that the count of rows says what is new; then that is replaced.
+ADD_POINT = "INSERT OR IGNORE INTO points (series_id, time_ns, value) VALUES (?,?,?)"
 #: Rows of one statement: SQLite takes 32,766 values since 3.32.
 ROWS_AT_ONCE = 5_000
 ADD_POINTS = ADD_POINT + ",(?,?,?)" * (ROWS_AT_ONCE - 1)
+REPLACE_POINT, REPLACE_POINTS = (
+    statement.replace("IGNORE", "REPLACE") for statement in (ADD_POINT, ADD_POINTS)
+)
 #: Of ``EventRow``, in the order of the statements below.
 EVENT_COLUMNS = (
     "time_ns",
@@ -118,6 +122,15 @@ EVENTS = """
 SELECT time_ns, event_id, source_device, event_type, device_id, array_id,
        criticality, event_message
 FROM event_rows {where} ORDER BY time_ns DESC, event_id DESC LIMIT :limit
+"""
+
+HELD_POINTS = """
+SELECT time_ns / :every * :every, count(*) FROM points
+WHERE series_id = :id AND time_ns >= :start AND time_ns < :end GROUP BY 1
+"""
+HELD_EVENTS = """
+SELECT time_ns / :every * :every, count(*) FROM event_rows
+WHERE time_ns >= :start AND time_ns < :end GROUP BY 1
 """
 
 NEWEST = """

@@ -11,6 +11,7 @@ import logging
 import math
 import sqlite3
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -20,6 +21,7 @@ import orjson
 
 from spindle.errors import SpindleError, StoreDenied, StoreUnavailable
 from spindle.store.base import (
+    NOTHING_WRITTEN,
     Bucket,
     EventRow,
     Latest,
@@ -28,12 +30,14 @@ from spindle.store.base import (
     VisitRow,
     VisitSelection,
     WriteProfile,
+    Written,
     clamped,
 )
 from spindle.store.registry import StoreSettings
 from spindle.store.sqlite import file, schema, visits
 from spindle.store.sqlite.reading import Reading
 from spindle.store.sqlite.writing import Writing
+from spindle.subjects import EVENTS_MEASUREMENT
 
 log = logging.getLogger("spindle.store")
 
@@ -97,13 +101,15 @@ class SqliteStore:
     async def ping(self) -> None:
         await self._read(lambda db: db.execute("SELECT 1 FROM series LIMIT 1").fetchone())
 
-    async def write_points(self, points: Sequence[Point]) -> None:
-        if points:
-            await self._write(self._the_writing().write_points, points)
+    async def write_points(self, points: Sequence[Point]) -> Written:
+        if not points:
+            return NOTHING_WRITTEN
+        return await self._write(self._the_writing().write_points, points)
 
-    async def write_events(self, events: Sequence[EventRow]) -> None:
-        if events:
-            await self._write(self._the_writing().write_events, events)
+    async def write_events(self, events: Sequence[EventRow]) -> Written:
+        if not events:
+            return NOTHING_WRITTEN
+        return await self._write(self._the_writing().write_events, events)
 
     async def latest(
         self, which: Selection, since_ns: int, until_ns: int | None = None
@@ -173,6 +179,20 @@ class SqliteStore:
         given["end"] = clamped(2**63 if end_ns is None else end_ns)
         given["limit"] = max(0, limit)
         return await self._read(lambda db: [EventRow(*row) for row in db.execute(sql, given)])
+
+    async def held(
+        self, measurement: str, start_ns: int, end_ns: int, every_ns: int
+    ) -> dict[int, int]:
+        def read(db: sqlite3.Connection) -> dict[int, int]:
+            if measurement == EVENTS_MEASUREMENT:
+                return dict(db.execute(schema.HELD_EVENTS, given).fetchall())
+            found: Counter[int] = Counter()
+            for number, _ in _selected(db, Selection()):
+                found.update(dict(db.execute(schema.HELD_POINTS, given | {"id": number})))
+            return found
+
+        given = {"start": clamped(start_ns), "end": clamped(end_ns), "every": every_ns}
+        return await self._read(read)
 
     async def write_visits(self, visits: Sequence[VisitRow]) -> None:
         if visits:

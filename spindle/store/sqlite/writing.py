@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 from operator import attrgetter, itemgetter
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import IO
 
 from spindle import timestamps
 from spindle.errors import StoreUnavailable
-from spindle.store.base import EventRow, Point, Series, VisitRow
+from spindle.store.base import EventRow, Point, Series, VisitRow, Written
 from spindle.store.sqlite import file, schema, visits
 from spindle.store.sqlite.retention import expired, safe_cutoff
 
@@ -96,10 +96,10 @@ class Writing:
         self._by_key.clear()
 
     @contextlib.contextmanager
-    def _transaction(self, times_ns: Iterable[int] = ()) -> Iterator[sqlite3.Connection]:
-        """:param times_ns: of what is written in it."""
-        times_ns = list(times_ns)
-        oldest_ns, newest_ns = (min(times_ns), max(times_ns)) if times_ns else (None, None)
+    def _transaction(
+        self, oldest_ns: int | None = None, newest_ns: int | None = None
+    ) -> Iterator[sqlite3.Connection]:
+        """The times are those of what is written in it."""
         db = self.open()
         if oldest_ns is not None and newest_ns is not None:
             self._refuse_expired(oldest_ns, newest_ns)
@@ -150,9 +150,11 @@ class Writing:
             f"{timestamps.format_ns(newest_ns)}"
         )
 
-    def write_points(self, points: Sequence[Point]) -> None:
+    def write_points(self, points: Sequence[Point]) -> Written:
         ids = self._by_object
-        with self._transaction(map(itemgetter(1), points)) as db:
+        times_ns = list(map(itemgetter(1), points))
+        span = min(times_ns), max(times_ns)
+        with self._transaction(*span) as db:
             try:
                 rows = [(ids[series], time_ns, value) for series, time_ns, value in points]
             except KeyError:
@@ -163,9 +165,10 @@ class Writing:
             # By series, so that each page of the tree is touched once: a fifth faster. The sort
             # is stable: of two readings of one instant the later stays the later.
             rows.sort(key=itemgetter(0))
-            insert_points(db, rows)
+            new = insert_points(db, rows)
         if len(ids) > _KNOWN_OBJECTS:
             self._forget_series()
+        return Written(new, *span)
 
     def _learn(self, db: sqlite3.Connection, series: Series) -> None:
         key = series.key
@@ -176,17 +179,21 @@ class Writing:
             self._by_key[key] = number
         self._by_object[series] = number
 
-    def write_events(self, events: Sequence[EventRow]) -> None:
+    def write_events(self, events: Sequence[EventRow]) -> Written:
         columns = attrgetter(*schema.EVENT_COLUMNS)
         rows = [columns(event) for event in events]
-        with self._transaction([event.time_ns for event in events]) as db:
-            db.executemany(schema.ADD_EVENT, rows)
+        times_ns = [event.time_ns for event in events]
+        span = min(times_ns), max(times_ns)
+        with self._transaction(*span) as db:
+            new = db.executemany(schema.ADD_EVENT, rows).rowcount
+        return Written(new, *span)
 
     def write_visits(self, rows: Sequence[VisitRow]) -> None:
         columns = [
             (v.time_ns, v.visit_id, v.plate, v.lot, v.status, v.entry_ns, v.reason) for v in rows
         ]
-        with self._transaction([visit.time_ns for visit in rows]) as db:
+        times_ns = [visit.time_ns for visit in rows]
+        with self._transaction(min(times_ns), max(times_ns)) as db:
             db.executemany(visits.ADD, columns)
 
     def expire_points(self, cutoff_ns: int, after_id: int) -> tuple[int, int | None]:
@@ -227,14 +234,23 @@ class Writing:
             return db.execute(delete, given).rowcount, beyond is not None
 
 
-def insert_points(db: sqlite3.Connection, rows: Sequence[tuple[int, int, float]]) -> None:
-    """Add rows of (series id, time, value), in order.
+def insert_points(db: sqlite3.Connection, rows: Sequence[tuple[int, int, float]]) -> int:
+    """Add rows of (series id, time, value), in order; how many were not there before.
 
     Thousands of rows in one statement: a quarter cheaper than ``executemany``, which moreover takes
     the interpreter's lock anew for each row, while this one leaves it to the decoding thread.
     """
-    whole = len(rows) - len(rows) % schema.ROWS_AT_ONCE
-    for low in range(0, whole, schema.ROWS_AT_ONCE):
-        values = list(chain.from_iterable(rows[low : low + schema.ROWS_AT_ONCE]))
-        db.execute(schema.ADD_POINTS, values)
-    db.executemany(schema.ADD_POINT, rows[whole:])
+    new, most = 0, schema.ROWS_AT_ONCE
+    whole = len(rows) - len(rows) % most
+    for low in range(0, whole, most):
+        values = list(chain.from_iterable(rows[low : low + most]))
+        added = db.execute(schema.ADD_POINTS, values).rowcount
+        if added < most:
+            db.execute(schema.REPLACE_POINTS, values)
+        new += added
+    if rest := rows[whole:]:
+        added = db.executemany(schema.ADD_POINT, rest).rowcount
+        if added < len(rest):
+            db.executemany(schema.REPLACE_POINT, rest)
+        new += added
+    return new
