@@ -12,6 +12,7 @@ import typer
 from client import commands, deadletters_cli, decisions_cli, query_cli
 from client import inject as injection
 from client.main import PARTS, main
+from client.notify.try_out import notify_test
 from client.settings import ClientSettings
 from client.terminal.cli import app as terminal
 from spindle.service.run import run
@@ -23,6 +24,7 @@ app.command()(query_cli.audit)
 app.command()(decisions_cli.acknowledge)
 app.add_typer(decisions_cli.devices, name="devices")
 app.add_typer(deadletters_cli.app, name="deadletters")
+app.command(name="notify-test")(notify_test)
 app.add_typer(terminal)  # top, tap, plot, health
 
 

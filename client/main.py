@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Coroutine
 from functools import partial
 from pathlib import Path
+from typing import Any
+
+from nats.aio.client import Client
 
 from client import parking_csv
+from client.ask import TIMEOUT_SECONDS, ask
 from client.critical_log import CriticalLog
 from client.critical_poller import CriticalPoller
+from client.notify.notifier import Notifier
 from client.parking_csv import ParkingCsv
 from client.settings import ClientSettings
 from client.visit_csv_task import VisitCsvTask
 from spindle import bus
 from spindle.service.run import Service
 
-PARTS = ("nats", "reader", "parking")
+PARTS = ("nats", "reader", "parking", "notify")
 REOPEN_SECONDS = 2.0
 AWAY_SECONDS = 1.0  # until a reader that did not answer is asked again: it may be starting
 
@@ -66,12 +72,33 @@ async def _connected(
     try:
         poller = CriticalPoller(service, client, critical_log)
         visit_task = VisitCsvTask(service, client, visits)
+        works = {"poller": partial(_poll, service, poller), "visits": visit_task.run}
+        works |= _notifying(service, client)
         async with asyncio.TaskGroup() as tasks:
-            polling = service.supervise("poller", partial(_poll, service, poller))
-            tasks.create_task(polling, name="poller")
-            tasks.create_task(service.supervise("visits", visit_task.run), name="visits")
+            for name, work in works.items():
+                tasks.create_task(service.supervise(name, work), name=name)
     finally:
         await bus.close(client)
+
+
+def _notifying(
+    service: Service[ClientSettings], client: Client
+) -> dict[str, Callable[[], Coroutine[Any, Any, None]]]:
+    """The tasks of telling people."""
+    urls = service.settings.notify_addresses()
+    if urls:
+        from client.notify.addresses import addresses  # noqa: PLC0415 - slow to import
+    notifier = Notifier(service, client, addresses(urls) if urls else [])
+    works = {"notifier": notifier.run, "notices": notifier.extend}
+    for number, outbox in enumerate(notifier.outboxes, 1):
+        works[f"outbox {number}"] = partial(notifier.send, outbox)
+    if notifier.outboxes and service.settings.notify_digest_at:
+        ask_reader = partial(
+            ask, client, service.settings.nats_subject_request, "fleet_health",
+            {"limit": 10}, TIMEOUT_SECONDS,
+        )  # fmt: skip
+        works["digest"] = partial(notifier.tell_daily, ask_reader)
+    return works
 
 
 async def _poll(service: Service[ClientSettings], poller: CriticalPoller) -> None:

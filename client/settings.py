@@ -7,11 +7,11 @@ from typing import ClassVar
 
 from pydantic import Field, field_validator
 
+from client.notify.settings import NotifySettings
 from spindle import subjects
-from spindle.settings import Settings
 
 
-class ClientSettings(Settings):
+class ClientSettings(NotifySettings):
     """What the client needs beyond the shared settings."""
 
     REMOVED: ClassVar[Mapping[str, str]] = {

@@ -59,6 +59,7 @@ usage: ./run.sh [command]
                         a series with its band, limits, anomalies and forecast
   tap [subject] [--for 10s] [--every N] [--json]
                         what flows over NATS, decoded
+  notify-test           a test message to each address of NOTIFY_URLS
   inject <fault> device_id=<simulated device> [for=5m] [--json]
                         let a simulated device overheat, slow_disk, silent, ..., or: stop
   deadletters list|show|replay|purge
@@ -96,7 +97,7 @@ COMPLETING = "_RUN_SH_COMPLETE"
 #: Verbs by the program that has them.
 LOCAL = (
     *("init", "build", "start", "stop", "restart", "all", "status", "logs", "query"),
-    *("acknowledge", "devices", "health", "top", "tap", "plot"),
+    *("acknowledge", "devices", "health", "top", "tap", "plot", "notify-test"),
     *("inject", "deadletters", "repair", "backup", "restore", "export", "replay"),
 )
 TOOLS = (

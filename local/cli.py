@@ -252,6 +252,16 @@ def tap(context: typer.Context) -> None:
     _ask_as_client("tap", context.args, user="operator")
 
 
+@app.command(name="notify-test", context_settings=_HANDED_ON)
+def notify_test(context: typer.Context) -> None:
+    """A test message to each address of NOTIFY_URLS."""
+    if docker := in_containers() if "--help" not in context.args else None:
+        _exit(docker.inside("client", "client", "notify-test", *context.args))
+    from client.__main__ import app as client  # noqa: PLC0415 - only where it is needed
+
+    client(["notify-test", *context.args], prog_name="./run.sh")
+
+
 @app.command(context_settings=_HANDED_ON)
 def plot(context: typer.Context) -> None:
     """A series with its band, limits, anomalies and forecast: device_id=... metric_type=..."""

@@ -156,6 +156,7 @@ USERS = (
             *(*_ASKS, subjects.SIMULATION_INJECT),
             *_known(),
             *_consumes(subjects.CLIENT_CONSUMER),
+            *_consumes(subjects.NOTIFIER_CONSUMER),
         ),
     ),
     User(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from uuid import UUID, uuid5
@@ -25,13 +25,12 @@ MOST_REASONS = 5  # of one change
 class Announcement:
     """A message to publish.
 
-    :ivar id: the same whoever publishes it, so that a repeat is recognised; empty where no stream
-        takes it.
+    :ivar id: the same whoever publishes it, so that a repeat is recognised.
     """
 
     subject: str
     payload: bytes
-    id: str = ""
+    id: str
 
 
 def event(anomaly: Anomaly) -> Announcement:
@@ -73,19 +72,25 @@ def states(
 
 
 def changes(
-    units: Sequence[Unit], before: Mapping[DeviceKey, PreviousState], now_ns: int
+    units: Sequence[Unit],
+    before: Mapping[DeviceKey, PreviousState],
+    now_ns: int,
+    simulated: Collection[DeviceKey] = (),
 ) -> list[Announcement]:
-    """One announcement for each device whose state has changed."""
+    """One announcement for each device whose state has changed.
+
+    :param simulated: the devices that do not exist.
+    """
     found = []
     for unit in units:
         was = last_state(before, unit.key)
         old = "ok" if was is None else was.state
         if old != unit.state:
-            found.append(_change(unit, old, now_ns))
+            found.append(_change(unit, old, now_ns, simulated=unit.key in simulated))
     return found
 
 
-def _change(unit: Unit, old: str, now_ns: int) -> Announcement:
+def _change(unit: Unit, old: str, now_ns: int, *, simulated: bool) -> Announcement:
     said = {
         "device": unit.device_id,
         "source_device": unit.source_device,
@@ -95,7 +100,9 @@ def _change(unit: Unit, old: str, now_ns: int) -> Announcement:
         "score": unit.score,
         "since": None if unit.since_ns is None else timestamps.format_ns(unit.since_ns),
         "time": timestamps.format_ns(now_ns),
+        "simulated": simulated,
         "reasons": [row(reason) for reason in unit.reasons[:MOST_REASONS]],
     }
     subject = subjects.device_subject(subjects.HEALTH_CHANGED, unit.source_device, unit.device_id)
-    return Announcement(subject, orjson.dumps(said))
+    what = "/".join((*unit.key, old, unit.state, str(now_ns)))
+    return Announcement(subject, orjson.dumps(said), str(uuid5(_IDS, what)))

@@ -87,15 +87,14 @@ class FleetHealth:
             units, self._states, self._anomalies(), now_ns, silences=self._has_heard(now_ns)
         )
         states = announcements.states(units, self._states, now_ns, told)
-        changes = announcements.changes(units, self._states, now_ns)
-        owed = [*self._owed, *events]
+        invented = deps.findings.facts.simulated
+        changes = announcements.changes(units, self._states, now_ns, invented)
+        owed = [*self._owed, *events, *changes]
         if states == self._states and not owed and now_ns - self._checked_ns < FRESH_NS:
             return
         try:
             self._revision = await self._write(states, now_ns, owed)
             deps.findings.previous_states, deps.findings.judged = states, True
-            for change in changes:
-                await deps.client.publish(change.subject, change.payload)
             if owed:
                 await self._publish(owed)
                 await self._write(states, now_ns, ())
@@ -120,12 +119,13 @@ class FleetHealth:
         return await self._bucket.write(HEALTH, health_json(states, now_ns, owed), self._revision)
 
     async def _publish(self, owed: Sequence[Announcement]) -> None:
-        """Into the stream of events; what was published before is recognised by its id."""
+        """Into the streams; what was published before is recognised by its id."""
         js = self._deps.client.jetstream()
         for each in owed:
             headers = {subjects.MESSAGE_ID_HEADER: each.id}
             await js.publish(each.subject, each.payload, headers=headers)
-            log.info("%s", orjson.loads(each.payload)["eventMessage"])
+            if message := orjson.loads(each.payload).get("eventMessage"):
+                log.info("%s", message)
 
     def _measure(self, units: Sequence[Unit]) -> None:
         counts = Counter(unit.state for unit in units)

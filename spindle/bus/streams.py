@@ -35,6 +35,10 @@ MAX_ACK_PENDING = 200_000
 #: What the simulator knew of its own faults: some 300 bytes each, kept to score detection against.
 SIMULATION_MAX_BYTES = 64 * 2**20
 SIMULATION_MAX_AGE_HOURS = 720.0
+#: Changes of health, some 1,000 bytes each.
+HEALTH_MAX_BYTES = 16 * 2**20
+#: Messages that the notifier may hold: while an address is down they wait here.
+MAX_NOTICES_PENDING = 10_000
 #: Facts of devices: some 500 bytes each, the newest of each kept.
 DEVICES_MAX_BYTES = 64 * 2**20
 #: The ledger: some kilobytes for each stream, and a hundred bytes for each publisher's process.
@@ -109,6 +113,17 @@ def streams(settings: Settings) -> list[StreamConfig]:
             storage=StorageType.FILE,
             max_bytes=SIMULATION_MAX_BYTES,
             max_age=SIMULATION_MAX_AGE_HOURS * 3600,
+            duplicate_window=DUPLICATE_WINDOW_SECONDS,
+            num_replicas=settings.stream_replicas,
+        ),
+        StreamConfig(
+            name=subjects.HEALTH_STREAM,
+            description="Changes of health, until everybody in NOTIFY_URLS was told",
+            subjects=[f"{subjects.HEALTH_CHANGED}.>"],
+            retention=RetentionPolicy.LIMITS,
+            discard=DiscardPolicy.OLD,
+            storage=StorageType.FILE,
+            max_bytes=HEALTH_MAX_BYTES,
             duplicate_window=DUPLICATE_WINDOW_SECONDS,
             num_replicas=settings.stream_replicas,
         ),
@@ -205,6 +220,12 @@ def consumers() -> list[tuple[str, ConsumerConfig]]:
         *(
             (stream, _writer_consumer())
             for stream in (subjects.METRICS_STREAM, subjects.EVENTS_STREAM)
+        ),
+        (
+            subjects.HEALTH_STREAM,
+            _consumer(
+                subjects.NOTIFIER_CONSUMER, "Tells people", ACK_WAIT_SECONDS, MAX_NOTICES_PENDING
+            ),
         ),
         (
             subjects.PARKING_STREAM,

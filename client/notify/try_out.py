@@ -1,0 +1,49 @@
+"""``notify-test``: a test message to each address of NOTIFY_URLS."""
+
+from __future__ import annotations
+
+import logging
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from client.notify.addresses import addresses
+from client.notify.message import Message
+from client.notify.settings import NotifySettings
+from spindle.errors import InvalidInput
+from spindle.settings import load
+
+_TEST = Message(
+    "Spindle: a test",
+    "This is how you will be told when a drive gets into trouble, and when it is well again.",
+    "info",
+)
+EXIT_FAILED, EXIT_USAGE = 1, 2
+
+
+def notify_test() -> None:
+    """Send a test message to each address of NOTIFY_URLS.
+
+    Exit codes: 0 all were told, 1 some were not, 2 wrong settings or no address.
+    """
+    logging.getLogger("spindle").setLevel(logging.CRITICAL)
+    try:
+        settings = load(NotifySettings)
+    except InvalidInput as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(EXIT_USAGE) from None
+    found = addresses(settings.notify_addresses())
+    if not found:
+        typer.echo(
+            "nobody is to be told: NOTIFY_URLS is empty; set it in .env, such as "
+            "NOTIFY_URLS=mailto://user:password@smtp.example.com?to=me@example.com",
+            err=True,
+        )
+        raise typer.Exit(EXIT_USAGE)
+    table = Table("address", "", box=None, pad_edge=False)
+    errors = [each.send(_TEST) for each in found]
+    for address, error in zip(found, errors, strict=True):
+        table.add_row(address.name, error or "told")
+    Console().print(table)
+    raise typer.Exit(EXIT_FAILED if any(errors) else 0)
