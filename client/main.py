@@ -21,6 +21,7 @@ from client.visit_csv_task import VisitCsvTask
 from spindle import bus
 from spindle.service.run import Service
 
+Works = dict[str, Callable[[], Coroutine[Any, Any, None]]]
 PARTS = ("nats", "reader", "parking", "notify")
 REOPEN_SECONDS = 2.0
 AWAY_SECONDS = 1.0  # until a reader that did not answer is asked again: it may be starting
@@ -72,7 +73,7 @@ async def _connected(
     try:
         poller = CriticalPoller(service, client, critical_log)
         visit_task = VisitCsvTask(service, client, visits)
-        works = {"poller": partial(_poll, service, poller), "visits": visit_task.run}
+        works: Works = {"poller": partial(_poll, service, poller), "visits": visit_task.run}
         works |= _notifying(service, client)
         async with asyncio.TaskGroup() as tasks:
             for name, work in works.items():
@@ -81,15 +82,13 @@ async def _connected(
         await bus.close(client)
 
 
-def _notifying(
-    service: Service[ClientSettings], client: Client
-) -> dict[str, Callable[[], Coroutine[Any, Any, None]]]:
+def _notifying(service: Service[ClientSettings], client: Client) -> Works:
     """The tasks of telling people."""
     urls = service.settings.notify_addresses()
     if urls:
         from client.notify.addresses import addresses  # noqa: PLC0415 - slow to import
     notifier = Notifier(service, client, addresses(urls) if urls else [])
-    works = {"notifier": notifier.run, "notices": notifier.extend}
+    works: Works = {"notifier": notifier.run, "notices": notifier.extend}
     for number, outbox in enumerate(notifier.outboxes, 1):
         works[f"outbox {number}"] = partial(notifier.send, outbox)
     if notifier.outboxes and service.settings.notify_digest_at:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 from urllib.parse import quote
 
@@ -88,15 +88,17 @@ def read(payload: bytes) -> Change | None:
 def latest(changes: Iterable[Change]) -> list[Change]:
     """Several changes of a device as one, from what it was at first to what it is now.
 
-    Those that are as they were are left out; the worst come first.
+    One that is as it was has been something else meanwhile, and that is told. The worst come first.
     """
-    found: dict[tuple[str, str, str], Change] = {}
+    of_each: dict[tuple[str, str, str], list[Change]] = {}
     for change in changes:
-        first = found.pop(change.key, change)
-        values = {name: getattr(change, name) for name in Change.__slots__} | {"old": first.old}
-        found[change.key] = Change(**values)
-    moved = [each for each in found.values() if each.old != each.new]
-    return sorted(moved, key=lambda each: (-RANK[each.new], each.simulated, each.key))
+        of_each.setdefault(change.key, []).append(change)
+    found = []
+    for own in of_each.values():
+        first, last = own[0].old, own[-1]
+        worst = max((each.new for each in own), key=RANK.__getitem__)
+        found.append(replace(last, old=worst if first == last.new else first))
+    return sorted(found, key=lambda each: (-RANK[each.new], each.simulated, each.key))
 
 
 def of_changes(changes: Sequence[Change], page: str) -> Message:

@@ -25,7 +25,7 @@ from client.notify import quiet_hours
 from client.notify.message import Change
 from client.notify.outbox import Outbox
 from client.notify.settings import NotifySettings
-from spindle import bus, subjects
+from spindle import subjects
 from spindle.errors import SpindleError
 from spindle.service.run import Service
 
@@ -59,7 +59,6 @@ class Notifier:
         self._failed = Counter(
             "client_notification_failures_total", "Tries that failed", registry=registry
         )
-        service.health.ok(PART)
 
     def _told(self, name: str, error: str) -> None:
         """An address worked, or did not."""
@@ -68,6 +67,9 @@ class Notifier:
             self._failing[name] = error
         else:
             self._failing.pop(name, None)
+        self._say()
+
+    def _say(self) -> None:
         if self._failing:
             said = "; ".join(f"{where}: {why}" for where, why in self._failing.items())
             self._service.health.failing(PART, f"not told, will be tried again: {said}")
@@ -79,11 +81,9 @@ class Notifier:
         service = self._service
         while not service.stopping.is_set():
             try:
-                declaring = bus.declare(self._client, service.settings, service.health)
-                await service.unless_stopped(declaring)
-                await self._take()
+                await self._take()  # the task of visits declares the consumer
             except TROUBLE as error:
-                log.debug("changes cannot be taken: %s", error or "timed out")
+                service.health.failing(PART, f"no changes come from NATS: {error or 'timed out'}")
                 await service.pause(PAUSE_SECONDS)
 
     async def send(self, outbox: Outbox) -> None:
@@ -99,6 +99,7 @@ class Notifier:
         try:
             while not stopping.is_set():
                 await js.consumer_info(stream, consumer)  # raises where it is gone
+                self._say()
                 with contextlib.suppress(TimeoutError):
                     first = await self._service.unless_stopped(pull.fetch(1, timeout=5.0))
                     if first:
@@ -133,12 +134,15 @@ class Notifier:
                 return
             for outbox in self.outboxes:
                 outbox.add(told)
-            emptied = asyncio.gather(*(each.emptied() for each in self.outboxes))
-            if await self._service.unless_stopped(emptied) is None:
+            if not await self._service.unless_stopped(self._emptied()):
                 return
         for message in taken:
             with contextlib.suppress(NatsError):  # it comes again, and is told again
                 await self._held.pop(message.metadata.sequence.stream).ack()
+
+    async def _emptied(self) -> bool:
+        await asyncio.gather(*(each.emptied() for each in self.outboxes))
+        return True
 
     async def extend(self) -> None:
         """Ask NATS for more patience with what is not told yet, until the service stops."""

@@ -63,8 +63,8 @@ class Outbox:
         while True:
             await self._more.wait()
             taken, count = self._taken, len(self._changes)
-            moved = latest(self._changes)
-            due = [*([made_of(moved)] if moved else []), *self._messages]
+            together = [made_of(latest(self._changes))] if count else []
+            due = [*together, *self._messages]
             for message in due:
                 if error := await asyncio.to_thread(self.address.send, message):
                     self._told(self.address.name, error)
@@ -75,8 +75,6 @@ class Outbox:
                     del self._changes[:count]
                     count = 0
             else:
-                if count:
-                    del self._changes[:count]  # they cancelled each other out
                 self._told(self.address.name, "")
                 pauses.reset()
                 if taken == self._taken:

@@ -42,8 +42,8 @@ def notify_test() -> None:
         )
         raise typer.Exit(EXIT_USAGE)
     table = Table("address", "", box=None, pad_edge=False)
-    errors = [each.send(_TEST) for each in found]
-    for address, error in zip(found, errors, strict=True):
-        table.add_row(address.name, error or "told")
+    failures = [each.send(_TEST) for each in found]
+    for address, failure in zip(found, failures, strict=True):
+        table.add_row(address.name, failure or "told")
     Console().print(table)
-    raise typer.Exit(EXIT_FAILED if any(errors) else 0)
+    raise typer.Exit(EXIT_FAILED if any(failures) else 0)
