@@ -30,6 +30,7 @@ MOST_COUNT = 2**32
 MOST_HOURS = 1_000_000  # 114 years
 FASTEST_DISK = 8 * 600e6  # bits per second, of one that turns, with two actuators
 COLDEST, HOTTEST = -60, 200  # degC; beyond them a sensor says that it has nothing to say
+MAY_BE_ZERO = ("TempLifetimeMin", "TempLifetimeMax")
 _ASLEEP = re.compile(r"in (\w+(?: \w+)?) mode", re.IGNORECASE)
 _LEADING = re.compile(r"\s*(\d+)(?:\s|$|\()")
 _MIN_MAX = re.compile(r"Min/Max (-?\d+)/(-?\d+)")
@@ -110,8 +111,8 @@ def _metrics(output: Mapping[str, Any]) -> dict[str, float]:
         _take(said, name, number(at(output, *place)), unit)
     for spot, name in table.TEMPERATURES:
         value = number(at(output, *spot))
-        # Bridges that know none say 0.
-        if value is not None and COLDEST < value < HOTTEST and (value or name != "DiskTemp"):
+        # Bridges, and SAS drives, that know none say 0.
+        if value is not None and COLDEST < value < HOTTEST and (value or name in MAY_BE_ZERO):
             said[name] = value
     if said.get("PowerOnHours", 0) > MOST_HOURS:
         del said["PowerOnHours"]

@@ -63,7 +63,8 @@ ATTRIBUTES = (
     Attribute(192, "UnsafeShutdowns", names=_named("Unsafe_Shutdown")),
     Attribute(193, "LoadCycles", names=_named("Load_Cycle")),
     Attribute(196, "ReallocationEvents", names=_named("Realloc")),
-    Attribute(197, "PendingSectors"),
+    # Crucial and Micron count pending corrections as ECC: they come and go, and nothing is lost.
+    Attribute(197, "PendingSectors", names=_named("^(?!.*ECC)")),
     Attribute(198, "OfflineUncorrectable", names=_named("Uncorrect")),
     Attribute(199, "CrcErrors"),
     Attribute(202, "PercentageUsed", "used", names=_named("Percent_Lifetime_Remain")),
@@ -147,5 +148,10 @@ TEMPERATURES = (
     (("temperature", "lifetime_max"), "TempLifetimeMax"),
     (("ata_sct_status", "temperature", "lifetime_min"), "TempLifetimeMin"),
     (("ata_sct_status", "temperature", "lifetime_max"), "TempLifetimeMax"),
+    # Where the usual place says 0, as of some SAS drives, these still know it.
+    (("nvme_smart_health_information_log", "temperature"), "DiskTemp"),
+    (("scsi_environmental_reports", "temperature_1", "current"), "DiskTemp"),
+    (("scsi_environmental_reports", "temperature_1", "lifetime_minimum"), "TempLifetimeMin"),
+    (("scsi_environmental_reports", "temperature_1", "lifetime_maximum"), "TempLifetimeMax"),
     (("temperature", "current"), "DiskTemp"),
 )

@@ -46,6 +46,19 @@ def test_a_drive_says_what_stands_beside_it(case: str) -> None:
     } == expected
 
 
+def test_a_sas_drive_whose_temperature_log_says_0_says_it_in_its_environmental_reports() -> None:
+    said = output("sas_grown_defects") | {
+        "temperature": {"current": 0, "drive_trip": 0},
+        "scsi_environmental_reports": {
+            "temperature_1": {"current": 38, "lifetime_maximum": 42, "lifetime_minimum": 19}
+        },
+    }
+    metrics = read(said).metrics
+    assert metrics["DiskTemp"] == 38
+    assert (metrics["TempLifetimeMin"], metrics["TempLifetimeMax"]) == (19, 42)
+    assert "TempTrip" not in metrics
+
+
 @pytest.mark.parametrize("case", CASES)
 def test_every_metric_is_in_the_catalogue_with_its_unit(case: str) -> None:
     assert set(read(output(case)).metrics) <= set(METRICS)
