@@ -35,11 +35,12 @@ class Fate(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """``id`` is its ``Nats-Msg-Id``, the same at every try."""
+    """``id`` is its ``Nats-Msg-Id``, the same at every try; ``points`` are good and bad ones."""
 
     id: str
     subject: str
     payload: bytes
+    points: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,13 +196,14 @@ class Numbers:
         return len(self.fates) - 1
 
     def _message(self, subject: str, objects: list[dict[str, object]]) -> Message:
-        return self._send(subject, orjson.dumps(objects if len(objects) > 1 else objects[0]))
+        payload = orjson.dumps(objects if len(objects) > 1 else objects[0])
+        return self._send(subject, payload, len(objects))
 
-    def _send(self, subject: str, payload: bytes) -> Message:
+    def _send(self, subject: str, payload: bytes, points: int = 1) -> Message:
         self._messages += 1
         if self._rng.random() < 0.5:  # both forms of subject
             subject = f"{subject}.DiskUnit.d1"
-        return Message(f"chaos-{self.base_ns}-{self._messages}", subject, payload)
+        return Message(f"chaos-{self.base_ns}-{self._messages}", subject, payload, points)
 
     # -- comparing ---------------------------------------------------------------------------
 

@@ -13,7 +13,14 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 
-from spindle.subjects import MESSAGE_ID_HEADER
+from spindle.ledger.numbering import Claims
+from spindle.subjects import (
+    EVENTS_STREAM,
+    MESSAGE_ID_HEADER,
+    METRICS,
+    METRICS_STREAM,
+    NUMBER_HEADER,
+)
 from tests.chaos.numbers import Message
 
 log = logging.getLogger("tests.chaos")
@@ -33,6 +40,11 @@ async def connect(url: str) -> Client:
     )
 
 
+def stream_of(message: Message) -> str:
+    """Where it goes to."""
+    return METRICS_STREAM if message.subject.startswith(METRICS) else EVENTS_STREAM
+
+
 class Publisher:
     """Sends at a steady rate; what is not acknowledged is sent again with the same id.
 
@@ -47,6 +59,8 @@ class Publisher:
         self._rate = rate  # messages per second
         self._inbox = client.new_inbox()
         self._waiting: dict[str, tuple[Message, float]] = {}  # number of the try's inbox -> sent
+        self._claims = Claims("chaos")
+        self._first: dict[str, int] = {}  # of a message's points, as they are numbered
         self._enough = asyncio.Event()
         self.sent = 0
         self.again = 0
@@ -65,6 +79,9 @@ class Publisher:
             await self._send_again()
             await asyncio.sleep(0.05)
         await subscription.unsubscribe()
+        for subject, payload in self._claims.news():  # as the daemon does now and then
+            await self._client.publish(subject, payload)
+        await self._client.flush()
 
     def enough(self) -> None:
         """Make no more."""
@@ -73,7 +90,9 @@ class Publisher:
     async def _send_new(self, due: int) -> None:
         while self.sent < due and len(self._waiting) < MOST_IN_FLIGHT and self._client.is_connected:
             self.sent += 1
-            await self._send(str(self.sent), self._make())
+            key, message = str(self.sent), self._make()
+            self._first[key] = self._claims.number(stream_of(message), message.points)
+            await self._send(key, message)
 
     async def _send_again(self) -> None:
         if not self._client.is_connected:
@@ -87,7 +106,8 @@ class Publisher:
 
     async def _send(self, key: str, message: Message) -> None:
         self._waiting[key] = (message, time.monotonic())
-        headers = {MESSAGE_ID_HEADER: message.id}
+        number = self._claims.header(self._first[key], message.points)
+        headers = {MESSAGE_ID_HEADER: message.id, NUMBER_HEADER: number}
         try:
             await self._client.publish(
                 message.subject, message.payload, reply=f"{self._inbox}.{key}", headers=headers
@@ -100,4 +120,8 @@ class Publisher:
         if "error" in answer:
             self.refusals += 1
         else:
-            self._waiting.pop(message.subject.rpartition(".")[2], None)
+            key = message.subject.rpartition(".")[2]
+            known, _ = self._waiting.pop(key, (None, 0.0))
+            if known is not None:
+                stream, first = stream_of(known), self._first.pop(key)
+                self._claims.acknowledged(stream, first, known.points, time.time_ns())

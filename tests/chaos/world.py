@@ -17,8 +17,12 @@ from nats.js import JetStreamContext
 from nats.js.errors import Error as JetStreamError
 
 from client import deadletters
+from reader.lookups.ledger_evidence import gather
+from reader.questions.audit import compare
 from spindle import bus, subjects
+from spindle.ledger.comparison import Window
 from spindle.settings import Settings, load
+from spindle.store.registry import open_store
 from tests import servers
 from tests.chaos.ledgers import LedgerWatch, Readings
 from tests.chaos.numbers import Comparison, Message, Numbers
@@ -257,11 +261,26 @@ class World:
         differences = comparison.differences()
         assert not differences, "\n".join(differences)
         await self._ledgers_fit()
+        await self.audit_finds_nothing()
         again = 0 if self._broker_killed else await self.redeliveries()
         self.notes.append(
             f"{self.numbers.good} points stored and {self.numbers.dead} dead letters, all there; "
             f"{again} redeliveries; {self._watch.looks} looks at the ledgers"
         )
+
+    async def audit_finds_nothing(self) -> None:
+        """``./run.sh audit`` says the same, by what the pipeline itself knows."""
+        evidence = await gather(self.client)
+        store = open_store(self.settings)
+        try:
+            now = time.time_ns()
+            data = await compare(evidence, store, Window(self.numbers.base_ns, now))
+        finally:
+            await store.close()
+        assert data["complete"], [row["message"] for row in data["missing"]]
+        counted = sum(row["points_dealt_with"] for row in data["publishers"])
+        stored = sum(row["stored"] for row in data["store"])
+        self.notes.append(f"the audit knows of {counted} numbered points and {stored} new ones")
 
     def _compare_rows(self, comparison: Comparison) -> None:
         for row in self.store.rows():
