@@ -33,7 +33,7 @@ FROZEN = 7.0
 
 ACCEPTED = 1440
 """Points after which a departure that goes on is learnt all the same: the series is like that now.
-Who told of it goes on telling until it is over or acknowledged."""
+Unless somebody tells of it and holds it: then it is learnt once it is accepted."""
 
 SURE = 11.0
 """Surprise from which a departure is an alarm by itself: in 500 healthy device-weeks the largest
@@ -165,6 +165,15 @@ class Departure:
         del self.recent[:], self.steps[:]
         self._tell(0.0)
         self.nats = 0.0
+
+    def hold(self) -> None:
+        """What goes on is told of: it is not learnt yet, unless it was accepted."""
+        if self.since <= ACCEPTED:
+            self.since = min(self.since, ACCEPTED - STRIDE)
+
+    def accept(self) -> None:
+        """What goes on is the new usual from now on: it is learnt, and no alarm meanwhile."""
+        self.since = ACCEPTED + STRIDE
 
     @property
     def certainty(self) -> float:

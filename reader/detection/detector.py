@@ -144,6 +144,16 @@ class Detector:
         """0 while the last hour is as usual; from ``ALARM`` on it is no chance that it is not."""
         return self.departure.certainty
 
+    def hold(self) -> None:
+        """What the last hour is like is told of: it is not the usual, however long it lasts."""
+        self.departure.hold()
+
+    def accept(self) -> None:
+        """Somebody knows of what goes on: it is the usual from now on."""
+        self.departure.accept()
+        self.surge.accept()
+        self.stuck.accept()
+
     @property
     def state(self) -> float:
         """How unusual the last hour or the last point is, in 0..1: to rank points by what lasts."""

@@ -46,6 +46,9 @@ class Judged(Protocol):
     def departed(self) -> float:
         """How sure it is that the last hour is not as usual; 0 where it is."""
 
+    def hold(self) -> None:
+        """What the last hour is like is no usual, however long it lasts."""
+
     def explain(self, metric: str, unit: str) -> Explanation:
         """What was unusual, in a sentence for users."""
 
@@ -127,10 +130,14 @@ class Episodes:
     :ivar calm: points since the last that belonged to the open one.
     :ivar quiet: points since the last alarm.
     :ivar rest: points since the last end.
+    :ivar holding: the last hour is ill however long it lasts; None where it is as usual.
     :ivar told: what has begun lately, by kind and direction.
     """
 
-    __slots__ = ("alarm", "calm", "ended", "metric_type", "open", "quiet", "rest", "told", "trifle")
+    __slots__ = (
+        "alarm", "calm", "ended", "holding", "metric_type", "open", "quiet", "rest", "told",
+        "trifle",
+    )  # fmt: skip
 
     def __init__(self, metric_type: str, alarm: float = ALARM) -> None:
         metric = catalog.metric(metric_type)
@@ -142,12 +149,14 @@ class Episodes:
         self.calm = 0
         self.quiet = 0
         self.rest = WINDOW
+        self.holding: bool | None = None
         self.told: dict[str, Precedent] = {}
 
     def take(
         self, time: float, value: float, said: Judged
     ) -> tuple[Episode | None, Episode | None]:
         """What began and what ended with this point."""
+        self._hold(said)
         now = self.open
         if now is None:
             self.quiet += 1
@@ -167,6 +176,25 @@ class Episodes:
             return None, None
         self.calm += 1
         return None, self._end() if self.calm >= CALM else None
+
+    def _hold(self, said: Judged) -> None:
+        """A last hour that is ill however long it lasts does not become the usual by lasting."""
+        departed = said.departed
+        if not departed:
+            self.holding = None
+            return
+        if departed >= ALARM and (self.holding is None or said.kind == "departure"):
+            explained = self._explain(said)
+            if explained.kind == "departure":
+                found = _begun(0.0, 0.0, explained)
+                self.holding = is_to_come_back(self.metric_type, found)
+        if self.holding:
+            said.hold()
+
+    def accept(self) -> Episode | None:
+        """Somebody knows of what lasts: it is over, and its end is no way back to anything."""
+        over, self.open, self.ended, self.rest = self.open, None, None, WINDOW
+        return over
 
     def _end(self, rest: int = 0) -> Episode | None:
         self.open, self.ended, self.rest = None, self.open, rest

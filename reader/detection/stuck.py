@@ -67,6 +67,10 @@ class Stuck:
         self.alarm = evidence / (evidence + EVIDENCE)
         return self.alarm if surprise * (self.run - 2 * self.record) >= EVIDENCE else 0.0
 
+    def accept(self) -> None:
+        """So long a run is usual from now on."""
+        self.longest = max(self.longest, self.run)
+
     def _begin(self, value: float) -> None:
         """The run is over; another value begins one."""
         last = self.last

@@ -109,6 +109,10 @@ class Surge:
         self.before = 0.0
         self._end_run()
 
+    def accept(self) -> None:
+        """What the present run brings is an example of the usual from now on."""
+        self.run = ACCEPTED + 1
+
     def rebuild(self) -> None:
         """What follows from the rest of the state, once that is restored."""
         self.ranked = array("d", sorted(self.innovations))

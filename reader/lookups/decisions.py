@@ -14,7 +14,7 @@ import msgspec
 
 from reader.health.acknowledged import Acknowledgement
 from reader.health.retired import Retired
-from spindle.store.base import Bucket, DeviceKey, EventRow, Latest
+from spindle.store.base import Bucket, DeviceKey, EventRow, Latest, SeriesKey
 
 ACKNOWLEDGED, RETIRED = "acknowledged.", "retired."  #: what keys in the bucket begin with
 MOST = 10_000  #: decisions of one kind; further ones are refused
@@ -62,6 +62,17 @@ class Decisions:
         """Whether answers leave out what a device said at a time, for it is retired."""
         own = self.retired.get(device[:2], ()) if self.retired else ()
         return any(each.is_of(device) and each.hides(time_ns) for each in own)
+
+    def accepts(self, key: SeriesKey, since_ns: int) -> bool:
+        """Whether what has lasted in a series since then is acknowledged for good."""
+        return any(
+            each.reason == key.metric_type
+            and each.array_id == key.device.array_id
+            and each.until_ns is None
+            and each.worse_ns is None
+            and each.time_ns >= since_ns
+            for each in self.acknowledged.get(key.device[:2], ())
+        )
 
     def shown(self, rows: Sequence[Row], step_ns: int = 0) -> Sequence[Row]:
         """Rows of devices, without those that are hidden.

@@ -62,6 +62,11 @@ class FollowedSeries:
         self.detector.update(time, value)
         return self.episodes.take(time, value, self.detector)
 
+    def accept(self) -> Episode | None:
+        """What lasts is the new usual from now on; the anomaly that is over by that."""
+        self.detector.accept()
+        return self.episodes.accept()
+
     @property
     def learning_seconds(self) -> float:
         """Seconds until it knows what is usual; 0 once it does."""

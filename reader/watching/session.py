@@ -173,6 +173,7 @@ class _Session:
                 share.changed = share.changed or bool(share.series or share.unwatched)
         for share in followed.shares.values():
             share.forget(self._deps.findings.decisions.hides)
+            share.accept(self._deps.findings.decisions.accepts)
         for number in list(followed.shares):
             await self._store.settle(number)
         followed.show(self._deps.findings)

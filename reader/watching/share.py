@@ -132,6 +132,16 @@ class Share:
         if gone:
             self.reconcile()
 
+    def accept(self, accepts: Callable[[SeriesKey, int], bool]) -> None:
+        """What somebody has acknowledged is the new usual of its series.
+
+        :param accepts: whether what has lasted in a series since a time, in nanoseconds since the
+            epoch, is acknowledged. What stands out among peers is not asked about: it still does.
+        """
+        for (key, among_peers), anomaly in list(self.lasting.items()):
+            if not among_peers and accepts(key, anomaly.start_ns) and key in self.series:
+                self._end((key, False), self.series[key].accept())
+
     def compare_peers(self, now: float) -> None:
         """Compare every device with its peers by the means since the last time.
 

@@ -37,6 +37,9 @@ class Said:
     departed: float = 0.0
     grew: bool | None = None
 
+    def hold(self) -> None:
+        """Nothing is learnt here."""
+
     def explain(self, metric: str, unit: str) -> Explanation:
         assert metric and unit
         text = f"value {self.value:g}"
