@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Callable, Coroutine, Sequence
+from pathlib import Path
 from typing import Annotated, Any, Protocol, TypeVar
 
 import typer
@@ -12,6 +13,7 @@ from rich.console import Console, Group, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from benchmarks import broker as broker_bench
+from benchmarks import drives as drives_bench
 from benchmarks import faults as faults_bench
 from benchmarks import forecast as forecast_bench
 from benchmarks import forecast_rows
@@ -20,6 +22,9 @@ from benchmarks import latency as latency_bench
 from benchmarks import reader as reader_bench
 from benchmarks import telegraf as telegraf_bench
 from benchmarks import writer as writer_bench
+from benchmarks.series import drive_years
+from local.layout import called_from
+from spindle.errors import InvalidInput
 from spindle.service import logs
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
@@ -184,6 +189,34 @@ def reader(
     with progress_bar() as progress:
         results = _measure(reader_bench.run(stores, sizes, progress))
     _print(results, reader_bench.table(results), as_json)
+
+
+@app.command()
+def drives(
+    folder: Annotated[Path, typer.Argument(help="With Backblaze's daily CSV files.")],
+    as_json: Json = False,
+    make: Annotated[
+        int, typer.Option(min=0, help="First write a year of so many invented drives there.")
+    ] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of the invented ones.")] = 1,
+) -> None:
+    """Do the verdicts of check-drive foretell failures? Recall, precision, lead time."""
+    folder = called_from() / folder
+    try:
+        with progress_bar() as progress:
+            if make:
+                days = progress.add_task("writing days", total=drives_bench.YEAR)
+                failures = max(1, make * 120 // 22_892)  # as often as in the year of the issue
+                drive_years.write(
+                    *(folder, make, drives_bench.YEAR, failures, seed),
+                    lambda: progress.advance(days),
+                )
+            task = progress.add_task("reading", total=drives_bench.size(folder))
+            found, fleet = drives_bench.run(folder, lambda size: progress.advance(task, size))
+    except (InvalidInput, OSError) as error:
+        print(error, file=sys.stderr)
+        raise typer.Exit(2) from None
+    _print(found, drives_bench.table(found, fleet), as_json)
 
 
 class _Line(Protocol):

@@ -14,7 +14,7 @@ from uuid import UUID, uuid5
 
 from daemon.drives import drive_id, valid_name
 from daemon.messages import DISK
-from daemon.smart.reading import read
+from daemon.smart.reading import Reading, read
 from spindle import timestamps
 from spindle.errors import InvalidInput
 from spindle.models import DeviceFacts, Event, shown
@@ -66,7 +66,7 @@ class Day:
         if not serial or not model or failure not in ("0", "1"):
             raise InvalidInput("expected a serial number, a model, and 0 or 1 for failure")
         device = drive_id("", model, serial) or valid_name(f"{model}-{serial}")
-        reading = read(self._output(row, model, serial))
+        reading = self.reading(row)
         said: list[Any] = [
             (self._known(device, name), time_ns, value)
             for name, value in reading.metrics.items()
@@ -79,6 +79,11 @@ class Day:
             facts = {"timestamp": time_ns, "source_device": DISK, "device_id": device}
             said.append(DeviceFacts.model_validate({**facts, **reading.facts}))
         return said
+
+    def reading(self, row: Sequence[str]) -> Reading:
+        """What the drive says of itself, read as the source ``smart`` would."""
+        model, serial = row[self._at["model"]].strip(), row[self._at["serial_number"]].strip()
+        return read(self._output(row, model, serial))
 
     def _output(self, row: Sequence[str], model: str, serial: str) -> dict[str, Any]:
         """The row as smartctl would say it."""

@@ -35,7 +35,12 @@ def is_borne_out(readings: Iterable[Latest]) -> bool:
 
 def to_look_up(readings: Iterable[Latest]) -> list[Latest]:
     """Of which series the history decides."""
-    return [each for each in readings if each.metric_type in _COUNTED - _FALLING and each.value > 0]
+    return [each for each in readings if is_counter(each.metric_type) and each.value > 0]
+
+
+def is_counter(metric_type: str) -> bool:
+    """Whether it counts what has happened to a drive, so that its growth says something."""
+    return metric_type in _COUNTED - _FALLING
 
 
 def growth(newest: Latest, history: Sequence[Bucket]) -> Growth | None:

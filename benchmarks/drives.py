@@ -1,0 +1,354 @@
+"""How well the verdicts on drives foretell failures, over Backblaze's daily drive statistics.
+
+Each row is judged by the very rules of ``check-drive``, with what has grown in a day and a month.
+A drive counts as called from the day on that its verdict was first so bad: whoever acts on a call
+does so once. Of drives that did not fail every call within the whole time is a false one.
+Memory holds one small record for each drive, however many days there are.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from io import TextIOWrapper
+from pathlib import Path
+
+import orjson
+from rich.table import Table
+
+from daemon.replay.backblaze import NOT_SAID, Day
+from reader.detection.findings import RANK
+from reader.health.smart import METRICS, SETTLED_DAYS, Drive, Growth, Verdict, judge
+from reader.health.smart_evidence import HISTORY_NS, is_counter
+from spindle.errors import InvalidInput
+from spindle.timestamps import NS
+
+YEAR = 365  #: days of what is made up
+HORIZONS = (0, 7, 30)  #: days before the failure
+SHARES = (0.001, 0.01)  #: of the drives that did not fail, called all the same
+LEVELS = {"critical": 3.0, "warning or critical": 2.0}  #: the least score of each
+_HISTORY_DAYS = HISTORY_NS // (86_400 * NS)
+_REPORT_ROWS = 5_000
+#: Attributes whose raw value changes every day, and what of it says something of health.
+_PACKED = {1: 32, 7: 32}  # operations in the lower bits
+_OLD_HOURS = 61_320
+_DAILY = frozenset((4, 9, 12, 190, 192, 193, 194, 240, 241, 242))
+_HOT = (55, 70)  # degC, from which on a verdict may differ: of disks, of solid-state drives
+_TEMPERATURES = (190, 194)
+_TELLING = METRICS - {"DiskTemp", "PowerOnHours"}
+
+
+@dataclass(slots=True)
+class Record:
+    """What is remembered of one drive.
+
+    :ivar first: its first day, as an ordinal; ``last`` its last.
+    :ivar seen: the cells of its last row that can change a verdict.
+    :ivar values: its metrics as of then.
+    :ivar past: of each counter above zero the days on which it changed, with the value from then.
+    :ivar score: its worst so far: the rank of its state, plus the probability of failing.
+    :ivar worse: the days on which that rose, with the score from then on.
+    """
+
+    first: int
+    last: int
+    seen: tuple[object, ...] = ()
+    values: Mapping[str, float] = field(default_factory=dict)
+    past: dict[str, list[tuple[int, float]]] = field(default_factory=dict)
+    score: float = -1.0
+    worse: list[tuple[int, float]] = field(default_factory=list)
+    failed: bool = False
+
+    def score_by(self, day: int) -> float:
+        """Its worst up to a day."""
+        return max((score for at, score in self.worse if at <= day), default=-1.0)
+
+
+def score(verdict: Verdict) -> float:
+    """By what drives are ranked: the state, and within it the probability of failing in a year."""
+    rank = 0 if verdict.health == "unknown" else RANK[verdict.health]
+    return rank + (verdict.risk.probability[0] if verdict.risk is not None else 0.0)
+
+
+class Fleet:
+    """Judges rows as they come; those of one drive in the order of their days."""
+
+    def __init__(self) -> None:
+        self.drives: dict[tuple[str, str], Record] = {}
+        self.rows = self.skipped = 0
+        self._judged: dict[tuple[object, ...], float] = {}
+
+    def take(self, day: Day, header: Header, row: Sequence[str]) -> None:
+        """One row; one that is no drive's day is counted as skipped."""
+        try:
+            at = date.fromisoformat(row[header.date]).toordinal()
+            key = row[header.model], row[header.serial]
+            failed = row[header.failure].strip() == "1"
+        except (ValueError, IndexError):
+            self.skipped += 1
+            return
+        drive = self.drives.get(key)
+        if drive is None:
+            drive = self.drives[key] = Record(at, at)
+        if drive.failed or at < drive.last or len(row) != header.columns:
+            self.skipped += 1
+            return
+        self.rows += 1
+        drive.last, drive.failed = at, failed
+        try:
+            seen = header.telling(row)
+            changed = seen != drive.seen
+            if changed:
+                said = day.reading(row).metrics
+                values = {name: value for name, value in said.items() if name not in NOT_SAID}
+                drive.seen, drive.values = seen, values
+                self._note(drive, at)
+        except (ValueError, InvalidInput):
+            self.skipped += 1
+            return
+        if not changed and not drive.past:
+            return  # no counter above zero: nothing that time alone would change
+        now = self._score(drive, at)
+        if now > drive.score:
+            drive.score = now
+            drive.worse.append((at, now))
+
+    def _note(self, drive: Record, at: int) -> None:
+        for name, value in drive.values.items():
+            past = drive.past.get(name)
+            if past is None:
+                if value > 0 and is_counter(name):
+                    before = [(drive.first, 0.0)] if at > drive.first else []
+                    drive.past[name] = [*before, (at, value)]
+            elif past[-1][1] != value:
+                past.append((at, value))
+                while len(past) > 1 and past[1][0] <= at - _HISTORY_DAYS:
+                    past.pop(0)
+
+    def _score(self, drive: Record, at: int) -> float:
+        growth = {
+            name: grown(past, drive.first, at)
+            for name, past in drive.past.items()
+            if at > drive.first and drive.values.get(name)
+        }
+        values = drive.values
+        key = (
+            tuple(sorted((k, v) for k, v in values.items() if k in _TELLING)),
+            tuple(sorted((k, (g.day, g.month, g.days >= SETTLED_DAYS)) for k, g in growth.items())),
+            [values.get("DiskTemp", 0.0) >= limit for limit in _HOT].count(True),
+            values.get("PowerOnHours", 0.0) >= _OLD_HOURS,
+        )
+        known = self._judged.get(key)
+        if known is None:
+            if len(self._judged) > 200_000:
+                self._judged.clear()
+            verdict = judge(drive.values, Drive("ATA"), growth)
+            known = self._judged[key] = score(verdict)
+        return known
+
+
+def grown(past: Sequence[tuple[int, float]], first: int, at: int) -> Growth:
+    """How much a counter has grown, as ``smart_evidence.growth`` finds it in stored readings."""
+    begin = max(first, at - _HISTORY_DAYS)
+
+    def then(age: int) -> float:
+        day = max(at - age, begin)
+        return next((value for since, value in reversed(past) if since <= day), past[0][1])
+
+    now = past[-1][1]
+    return Growth(now - then(1), now - then(_HISTORY_DAYS - 1), float(at - begin))
+
+
+class Header:
+    """Where the columns of one file stand.
+
+    :raises InvalidInput: it is not one of Backblaze's.
+    """
+
+    def __init__(self, names: Sequence[str]) -> None:
+        at = {name: place for place, name in enumerate(names)}
+        try:
+            self.date, self.serial, self.model, self.failure = (
+                at[name] for name in ("date", "serial_number", "model", "failure")
+            )
+        except KeyError as missing:
+            raise InvalidInput(f"no column {missing}: expected Backblaze's daily files") from None
+        self.columns = len(names)
+        raw = {
+            int(name.split("_")[1]): place
+            for name, place in at.items()
+            if name.startswith("smart_") and name.endswith("_raw") and name.split("_")[1].isdigit()
+        }
+        self._counters = [
+            place for number, place in raw.items() if number not in _DAILY | _PACKED.keys()
+        ]
+        self._packed = [(raw[n], shift) for n, shift in _PACKED.items() if n in raw]
+        self._hours = raw.get(9)
+        self._hot = [raw[number] for number in _TEMPERATURES if number in raw]
+
+    def telling(self, row: Sequence[str]) -> tuple[object, ...]:
+        """What of a row can change a verdict; equal rows have equal ones."""
+        found: list[object] = [row[place] for place in self._counters]
+        for place, shift in self._packed:
+            cell = row[place]
+            found.append(int(float(cell)) >> shift if cell else None)
+        for place in self._hot:
+            degrees = int(float(row[place] or 0)) & 0xFF
+            found.append(degrees if degrees >= _HOT[0] else bool(row[place]))
+        if self._hours is not None:
+            hours = row[self._hours]
+            found.append(bool(hours) and int(float(hours)) & 0xFFFFFFFF >= _OLD_HOURS)
+        return tuple(found)
+
+
+def rows(folder: Path, advance: Callable[[int], None]) -> Iterator[tuple[Day, Header, list[str]]]:
+    """Every row of the CSV files below a folder, the files in the order of their names.
+
+    :param advance: is told of bytes that were read.
+    :raises InvalidInput: there is none, or one is not Backblaze's.
+    """
+    files = sorted(folder.rglob("*.csv")) if folder.is_dir() else []
+    if not files:
+        raise InvalidInput(f"{folder}: no folder with CSV files in it")
+    for path in files:
+        with (
+            path.open("rb") as file,
+            TextIOWrapper(file, "utf-8", errors="replace", newline="") as text,
+        ):
+            lines = csv.reader(text)
+            names = next(lines, None)
+            if names is None:
+                continue
+            header, day, read = Header(names), Day(names), 0
+            for number, row in enumerate(lines):
+                yield day, header, row
+                if number % _REPORT_ROWS == 0:
+                    now = file.tell()
+                    advance(now - read)
+                    read = now
+            advance(path.stat().st_size - read)
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How well one way of calling drives did.
+
+    :ivar called: what is called: a state, or a share of false alarms.
+    :ivar days: before the failure.
+    :ivar failed: drives that failed and were there so long before; ``found`` of them were called.
+    :ivar well: drives that did not fail; ``false`` of them were called.
+    :ivar lead: days from the call to the failure, of those that were called: a tenth, half and
+        nine tenths have less.
+    """
+
+    called: str
+    days: int
+    failed: int
+    found: int
+    well: int
+    false: int
+    lead: tuple[float, float, float] | None
+
+    @property
+    def recall(self) -> float | None:
+        """The share of failures that were called."""
+        return self.found / self.failed if self.failed else None
+
+    @property
+    def precision(self) -> float | None:
+        """The share of calls that were right."""
+        calls = self.found + self.false
+        return self.found / calls if calls else None
+
+    def line(self) -> str:
+        """The result as one line of JSON."""
+        said = {
+            "called": self.called,
+            "days_before": self.days,
+            "failed": self.failed,
+            "found": self.found,
+            "recall": self.recall,
+            "precision": self.precision,
+            "well": self.well,
+            "false_alarms": self.false,
+            "lead_days": self.lead,
+        }
+        return orjson.dumps(said).decode()
+
+
+def results(drives: Sequence[Record]) -> list[Result]:
+    """Of each state, then of each share of false alarms, at each horizon."""
+    well = sorted((each.score for each in drives if not each.failed), reverse=True)
+    failed = [each for each in drives if each.failed]
+    found = []
+    for called, least in LEVELS.items():
+        found += [_result(called, least, days, failed, well) for days in HORIZONS]
+    for share in SHARES:
+        allowed = int(share * len(well))
+        # Above every drive that would be one too many, also of those that are as bad as it.
+        least = well[allowed] + 1e-12 if allowed < len(well) else 0.0
+        called = f"{100 * share:g} % false alarms"
+        found += [_result(called, least, days, failed, well) for days in HORIZONS]
+    return found
+
+
+def _result(
+    called: str, least: float, days: int, failed: Sequence[Record], well: Sequence[float]
+) -> Result:
+    there = [each for each in failed if each.first <= each.last - days]
+    leads = sorted(
+        each.last - next(at for at, value in each.worse if value >= least)
+        for each in there
+        if each.score_by(each.last - days) >= least
+    )
+    lead = None
+    if leads:
+        tenth, half, most = (leads[int(part * (len(leads) - 1))] for part in (0.1, 0.5, 0.9))
+        lead = float(tenth), float(half), float(most)
+    false = sum(value >= least for value in well)
+    return Result(called, days, len(there), len(leads), len(well), false, lead)
+
+
+def run(folder: Path, advance: Callable[[int], None]) -> tuple[list[Result], Fleet]:
+    """Judge every row below a folder.
+
+    :raises InvalidInput: it holds no such files.
+    """
+    fleet = Fleet()
+    for day, header, row in rows(folder, advance):
+        fleet.take(day, header, row)
+    return results(list(fleet.drives.values())), fleet
+
+
+def size(folder: Path) -> int:
+    """Bytes that ``run`` reads."""
+    return sum(path.stat().st_size for path in folder.rglob("*.csv"))
+
+
+def table(found: Sequence[Result], fleet: Fleet) -> Table:
+    """For a person."""
+    failed = sum(each.failed for each in fleet.drives.values())
+    about = f"{fleet.rows:,} days of {len(fleet.drives):,} drives, of which {failed:,} failed"
+    if fleet.skipped:
+        about += f"; {fleet.skipped:,} rows could not be used"
+    shown = Table(title=about, box=None, pad_edge=False, title_justify="left")
+    for name in ("called", "before", "recall", "precision", "false alarms", "lead time"):
+        shown.add_column(name, justify="left" if name == "called" else "right", no_wrap=True)
+    for each in found:
+        shown.add_row(
+            each.called,
+            f"{each.days} d",
+            f"{_percent(each.recall)} ({each.found}/{each.failed})",
+            _percent(each.precision),
+            f"{each.false}/{each.well}",
+            "-"
+            if each.lead is None
+            else f"{each.lead[1]:.0f} ({each.lead[0]:.0f}-{each.lead[2]:.0f})",
+        )
+    return shown
+
+
+def _percent(share: float | None) -> str:
+    return "-" if share is None else f"{100 * share:.1f} %"

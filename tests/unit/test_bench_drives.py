@@ -1,0 +1,171 @@
+"""``bench drives``: failures foretold are counted as they are told, by the rules of check-drive."""
+
+from __future__ import annotations
+
+import random
+from datetime import date, timedelta
+from pathlib import Path
+
+import orjson
+import pytest
+from typer.testing import CliRunner
+
+from benchmarks import drives
+from benchmarks.__main__ import app
+from benchmarks.drives import Record, grown, results
+from benchmarks.series import drive_years
+from daemon.replay.backblaze import NOT_SAID, Day
+from reader.health import smart_evidence
+from reader.health.smart import Drive, Growth, judge
+from spindle.errors import InvalidInput
+from spindle.store.base import Bucket, Latest
+from spindle.timestamps import NS
+
+DAY_NS = 86_400 * NS
+
+
+def record(last: int, failed: bool, *worse: tuple[int, float]) -> Record:
+    score = max((each for _, each in worse), default=0.0)
+    return Record(0, last, score=score, worse=list(worse), failed=failed)
+
+
+def test_recall_and_precision_are_of_what_was_called_so_long_before() -> None:
+    fleet = [
+        record(100, True, (60, 3.5)),  # called 40 days before
+        record(100, True, (50, 2.1), (95, 3.2)),  # 5 days before
+        record(100, True),
+        record(20, True, (0, 3.1)),  # was not there 30 days before its failure
+        record(364, False, (10, 3.3)),
+        *(record(364, False) for _ in range(95)),
+    ]
+    found = {(each.called, each.days): each for each in results(fleet)}
+    now = found["critical", 0]
+    assert (now.found, now.failed, now.false, now.well) == (3, 4, 1, 96)
+    assert (now.recall, now.precision) == (0.75, 0.75)
+    assert now.lead == (5.0, 20.0, 20.0)
+    assert (found["critical", 7].found, found["critical", 30].found) == (2, 1)
+    assert found["critical", 30].failed == 3
+    assert found["warning or critical", 30].found == 2
+    # With no false alarm allowed what is called has to be worse than every drive that was well.
+    assert (found["0.1 % false alarms", 0].found, found["0.1 % false alarms", 0].false) == (1, 0)
+
+
+def rows(folder: Path, cells: list[dict[str, object]]) -> list[drives.Result]:
+    names = ["date", "serial_number", "model", "capacity_bytes", "failure"]
+    names += [f"smart_{n}_{kind}" for n in (5, 9, 187, 197) for kind in ("normalized", "raw")]
+    folder.mkdir(exist_ok=True)
+    lines = [",".join(names)]
+    lines += [",".join(str(each.get(name, "")) for name in names) for each in cells]
+    (folder / "days.csv").write_text("\n".join(lines) + "\n")
+    return drives.run(folder, lambda _: None)[0]
+
+
+def days(serial: str, count: int, failed: bool, **raw: list[int]) -> list[dict[str, object]]:
+    return [
+        {
+            "date": (date(2025, 1, 1) + timedelta(days=n)).isoformat(),
+            "serial_number": serial,
+            "model": "HGST HUH721212ALE604",
+            "failure": int(failed and n == count - 1),
+            **{
+                f"smart_{name[1:]}_raw": values[min(n, len(values) - 1)]
+                for name, values in raw.items()
+            },
+        }
+        for n in range(count)
+    ]
+
+
+def test_change_counts_more_than_level(tmp_path: Path) -> None:
+    """Ten reallocated sectors since for ever are no warning after a month, since yesterday they
+    are critical."""
+    old = days("OLD", 60, False, _5=[10], _197=[0])
+    new = days("NEW", 60, True, _5=[0] * 50 + [10], _197=[0])
+    found = {(each.called, each.days): each for each in rows(tmp_path / "a", old + new)}
+    assert (found["critical", 7].found, found["critical", 7].false) == (1, 0)
+    assert found["critical", 7].lead == (9.0, 9.0, 9.0)
+
+
+def test_its_verdicts_are_those_of_the_pipeline_over_the_same_days() -> None:
+    """Scores from the fast way are those of judge() and of smart_evidence.growth, row by row."""
+    header = ["date", "serial_number", "model", "capacity_bytes", "failure"]
+    for number in drive_years._COLUMNS:
+        header += [f"smart_{number}_normalized", f"smart_{number}_raw"]
+    day, head, fleet = Day(header), drives.Header(header), drives.Fleet()
+    made = [each for each in drive_years.drives(400, 70, 40, 3) if any(each.counts.values())][:6]
+    made += [each for each in drive_years.drives(400, 70, 40, 4) if each.fails_on][:6]
+    told = 0
+    for drive in made:
+        past: dict[str, list[Bucket]] = {}
+        worst = -1.0
+        for n in range(70):
+            drive.live(n)
+            row = drive.row((date(2025, 1, 1) + timedelta(days=n)).isoformat(), failed=False)
+            fleet.take(day, head, row)
+            values = {k: v for k, v in day.reading(row).metrics.items() if k not in NOT_SAID}
+            growth: dict[str, Growth] = {}
+            for name, value in values.items():
+                newest = Latest("DiskUnit", name, "d", "", n * DAY_NS, value)
+                history = [
+                    each
+                    for each in past.get(name, [])
+                    if each.time_ns >= newest.time_ns - smart_evidence.HISTORY_NS
+                ]
+                if smart_evidence.to_look_up([newest]):
+                    found = smart_evidence.growth(newest, history)
+                    growth.update({} if found is None else {name: found})
+                past.setdefault(name, []).append(
+                    Bucket("DiskUnit", name, "d", "", n * DAY_NS, value, value, value, 1)
+                )
+            worst = max(worst, drives.score(judge(values, Drive("ATA"), growth)))
+            assert fleet.drives[drive.model, drive.serial].score == pytest.approx(worst), n
+        told += worst >= 2
+    assert told >= 4
+
+
+def test_growth_is_that_of_the_stored_readings() -> None:
+    dice = random.Random(7)
+    value, changes, history = 0.0, [(0, 0.0)], []
+    for at in range(1, 200):
+        history.append(
+            Bucket("DiskUnit", "PendingSectors", "d", "", (at - 1) * DAY_NS, value, value, value, 1)
+        )
+        if dice.random() < 0.1:
+            value += dice.randint(-2, 9)
+            changes.append((at, value))
+        newest = Latest("DiskUnit", "PendingSectors", "d", "", at * DAY_NS, value)
+        kept = [each for each in history if each.time_ns >= newest.time_ns - 31 * DAY_NS]
+        assert grown(changes, 0, at) == smart_evidence.growth(newest, kept)
+    assert grown([(5, 3.0)], 5, 5) == Growth(0, 0, 0)
+
+
+def test_rows_that_cannot_be_used_are_counted_and_the_wrong_folder_is_a_sentence(
+    tmp_path: Path,
+) -> None:
+    bad = days("D", 3, False, _5=[0], _197=[0])
+    bad[1]["date"] = "yesterday"
+    rows(tmp_path / "a", bad)
+    _, fleet = drives.run(tmp_path / "a", lambda _: None)
+    assert (fleet.rows, fleet.skipped) == (2, 1)
+    (tmp_path / "b").mkdir()
+    with pytest.raises(InvalidInput, match="no folder with CSV files"):
+        drives.run(tmp_path / "b", lambda _: None)
+    (tmp_path / "b" / "x.csv").write_text("timestamp,value\n1,2\n")
+    done = CliRunner().invoke(app, ["drives", str(tmp_path / "b")])
+    assert done.exit_code == 2
+    assert "expected Backblaze's daily files" in done.output
+
+
+def test_a_year_is_made_and_its_table_printed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(drives, "YEAR", 60)
+    done = CliRunner().invoke(app, ["drives", str(tmp_path / "y"), "--make", "60", "--json"])
+    assert done.exit_code == 0, done.output
+    lines = [orjson.loads(line) for line in done.stdout.splitlines()]
+    assert [(line["called"], line["days_before"]) for line in lines][:2] == [
+        ("critical", 0),
+        ("critical", 7),
+    ]
+    assert len(lines) == 12
+    assert {line["well"] for line in lines} == {59}
