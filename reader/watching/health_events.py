@@ -14,6 +14,7 @@ from reader.health.evidence import PreviousState, Unit, last_state
 from reader.health.reasons import HEALTH, SILENCE, Reason
 from reader.watching.announcements import Announcement
 from spindle import subjects, timestamps
+from spindle.catalog import DRIVE_GONE
 from spindle.models import MAX_MESSAGE, Event
 from spindle.store.base import DeviceKey
 
@@ -55,9 +56,10 @@ def of_units(
         reasons = _worst(unit, anomalies)
         if not silences and SILENCE not in old:
             reasons.pop(SILENCE, None)
+        gone = any(each.event_type == DRIVE_GONE for each in unit.reasons)
         for name in sorted(old.keys() | reasons.keys()):
             state, then = _severity(reasons.get(name)), old.get(name, "ok")
-            if state != then:
+            if state != then and not (gone and name == SILENCE):  # its host has told it
                 found.append(_event(unit, name, state, then, reasons.get(name), now_ns))
         now = {name: each.severity for name, each in reasons.items()}
         if now:
@@ -92,7 +94,7 @@ def _event(
     what = "/".join((*unit.key, name, state, str(now_ns)))
     said = Event(
         id=str(uuid5(_IDS, what)),
-        criticality=CRITICALITY[state] if worse or state == "ok" else _EASED,
+        criticality=_criticality(name, state) if worse or state == "ok" else _EASED,
         timestamp=now_ns,
         source_device=unit.source_device,
         event_type=HEALTH,
@@ -102,6 +104,11 @@ def _event(
     )
     subject = subjects.device_subject(subjects.EVENTS, said.source_device, said.device_id)
     return Announcement(subject, said.to_json(), said.id)
+
+
+def _criticality(name: str, state: State) -> int:
+    # Silence may be death; of a drive that does not say enough to be called well, little is known.
+    return CRITICALITY["warning" if state == "unknown" and name != SILENCE else state]
 
 
 def _end(unit: Unit, name: str) -> str:

@@ -141,3 +141,20 @@ def test_of_a_fleet_that_fails_at_once_the_rest_is_told_next_time() -> None:
     ]  # fmt: skip
     course = Course()
     assert [len(course.units(many)) for _ in range(3)] == [500, 200, 0]
+
+
+def test_a_drive_that_says_too_little_is_no_alarm() -> None:
+    course = Course()
+    told = course.judged(says("SmartFailing", 0))
+    assert criticalities(told) == [6]
+    assert "not known to be well" in told[0][1]
+
+
+def test_a_drive_whose_host_says_that_it_is_gone_is_not_told_a_second_time_to_be_silent() -> None:
+    course = Course()
+    course.judged(says("DiskTemp", 40))
+    gone = EventRow(NOW - 700 * NS, "e", DRIVE[0], "DriveGone", *DRIVE[1:], 8, "is gone")
+    silent = says("DiskTemp", 40, 715), says("PendingSectors", 0, 715)
+    assert course.judged(*silent, events=[gone], intervals={DRIVE: 1.0}) == []
+    assert course.judged(*silent, intervals={DRIVE: 1.0}) == []  # once the event is old
+    assert criticalities(course.judged(says("DiskTemp", 40))) == [1]
