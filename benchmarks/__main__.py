@@ -20,6 +20,7 @@ from benchmarks import forecast_rows
 from benchmarks import forecast_samples as samples_bench
 from benchmarks import latency as latency_bench
 from benchmarks import reader as reader_bench
+from benchmarks import sources as sources_bench
 from benchmarks import telegraf as telegraf_bench
 from benchmarks import writer as writer_bench
 from benchmarks.series import drive_years
@@ -114,6 +115,13 @@ def broker(as_json: Json = False) -> None:
     with progress_bar() as progress:
         results = _measure(broker_bench.run(progress))
     _print(results, broker_bench.table(results), as_json)
+
+
+@app.command()
+def sources(as_json: Json = False) -> None:
+    """CPU time per drive of what reads real drives: host and smart."""
+    costs = sources_bench.run()
+    _print(costs, sources_bench.table(costs), as_json)
 
 
 @app.command()
