@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("client")
 
 PART = "notify"
-GROUP_SECONDS = 2.0  #: after the first change: what comes within is one message
+GROUP_SECONDS = 1.0  #: after the first change: what comes within is one message
 AT_ONCE = 500
 EXTEND_SECONDS = 10.0  # a third of the consumer's patience
 PAUSE_SECONDS = 1.0

@@ -28,6 +28,10 @@ class Trouble:
     message: str
 
 
+#: A device repeats itself as seldom as real ones do: who reads the log wants to know what is new.
+REMIND_SECONDS = 300.0
+
+
 @dataclass(frozen=True, slots=True)
 class Span:
     """Where in a fault's life a tick lies, in seconds since the fault began.
@@ -48,6 +52,13 @@ class Span:
         fall = min(20.0, self.duration / 4)
         left = self.duration - self.until
         return max(0.0, min(1.0, self.until / rise, left / fall if fall else 0.0))
+
+    def tells(self, *moments: float) -> bool:
+        """Whether there is something to tell now: at the moments at which something begins or
+        worsens, in seconds since the fault began, and a reminder every ``REMIND_SECONDS``.
+        """
+        begins = any(self.since < moment <= self.until for moment in moments)
+        return begins or self.strikes(moments[0] + REMIND_SECONDS, REMIND_SECONDS)
 
     def strikes(self, first: float, every: float) -> bool:
         """Whether something due at ``first``, and again every ``every`` seconds, is due now."""

@@ -23,6 +23,7 @@ class Overheat(Fault):
     :ivar peak: degC, of a disk that has 35 degC in health.
     :ivar rise: seconds to the peak.
     :ivar first: seconds to the first event.
+    :ivar throttles: seconds until the drive throttles itself, and says so.
     """
 
     name: str = "overheat"
@@ -31,6 +32,7 @@ class Overheat(Fault):
     peak: float = 67.0
     rise: float = 12.0
     first: float = 10.0
+    throttles: float = 40.0
 
     def readings(self, span: Span, healthy: Readings) -> Readings:
         strength = span.strength(self.rise)
@@ -43,10 +45,10 @@ class Overheat(Fault):
 
     def trouble(self, span: Span, readings: Readings) -> Trouble | None:
         limit = catalog.METRICS["DiskTemp"].critical or 60.0
-        if readings.temperature < limit or not span.strikes(self.first, every=8):
+        if readings.temperature < limit or not span.tells(self.first, self.throttles):
             return None
         message = f"temperature {readings.temperature:.1f} degC, critical from {limit:g} degC"
-        if span.until < 40:
+        if span.until < self.throttles:
             return Trouble("DriveFailure", 8, message)
         return Trouble("DriveFailure", 9, f"{message}, the drive throttles itself")
 
@@ -207,7 +209,7 @@ class DriveFailure(Fault):
 
     def trouble(self, span: Span, readings: Readings) -> Trouble | None:
         rise = self._rise(span)
-        if self.silent(span) or not span.strikes(first=rise / 4, every=max(7.0, rise / 10)):
+        if self.silent(span) or not span.tells(rise / 4, rise, 0.45 * span.duration):
             return None
         if span.until > rise and span.strength(rise) < 0.85:
             return None  # it is over: the drive is being replaced
@@ -254,7 +256,7 @@ class Intrusion(Fault):
         )
 
     def trouble(self, span: Span, readings: Readings) -> Trouble | None:
-        if span.strength(rise=10) < 0.2 or not span.strikes(first=4, every=6):
+        if span.strength(rise=10) < 0.2 or not span.tells(4, 20, 60):
             return None
         logins = 10 + 3 * int(min(span.until, 20))
         message = f"{logins} failed logins to the management interface from {self.address}"

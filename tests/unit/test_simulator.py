@@ -191,7 +191,7 @@ def test_outside_the_ailing_device_everything_looks_healthy() -> None:
 def test_within_a_minute_of_the_start_an_incident_shows_in_metrics_and_events() -> None:
     ticks = run(Simulator(settings()), 60)
     critical = [event for tick in ticks for event in events(tick) if event.criticality >= 8]
-    assert len(critical) >= 3
+    assert critical
     (device,) = {event.device_id for event in critical}
     hot = [p for p in metrics(ticks[-1]) if p.device_id == device and p.metric_type == "DiskTemp"]
     assert hot[0].value > 60
