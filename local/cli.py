@@ -310,6 +310,12 @@ def repair() -> None:
 
 
 @app.command(context_settings=_HANDED_ON)
+def migrate(context: typer.Context) -> None:
+    """Copy the events of S3's platform into the form of ours: [--dry-run]."""
+    _go_on_as("writer", "writer.migrate", context.args)
+
+
+@app.command(context_settings=_HANDED_ON)
 def export(context: typer.Context) -> None:
     """What is stored as JSON lines: [from=... to=... device_id=...] [-o FILE]."""
     _go_on_as("reader", "reader.export", context.args)

@@ -20,6 +20,7 @@ from spindle.store.influxdb.event_times import own_place
 from spindle.store.influxdb.store import InfluxStore
 from tests import servers
 from tests.stored import counts
+from writer import migrate
 
 NOW = time.time_ns()
 DAY = 86_400 * 10**9
@@ -288,6 +289,44 @@ async def test_rows_that_another_program_wrote_are_read_as_far_as_they_go(
     [latest] = await store.latest(Selection(source_device="DiskUnit"), 0)
     assert (latest.metric_type, latest.device_id, latest.value) == ("", "", 1.0)
     assert await store.events(Selection(), 0) == [EventRow(NOW, "", "DiskUnit", "", "", "", 9, "")]
+
+
+async def test_migrate_copies_old_events_once_and_answers_show_each_once(
+    store: InfluxStore,
+    influxd: servers.Server,
+    database: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(migrate, "AT_ONCE", 7)
+    await store.prepare()
+    ours = EventRow(NOW + 5, "ours", "DiskUnit", "DriveFailure", "d", "", 9, "")
+    await store.write_events([ours])
+    lines = [
+        f"events,source_device=DiskUnit,event_type=DriveFailure,criticality_level={n % 10 + 1} "
+        f'event_id="e{n}",event_message="old" {NOW - n // 3}'
+        for n in range(40)
+    ]
+    write_lines(influxd, database, "\n".join(lines))
+    before = await store.events(Selection(), 0)
+    assert len(before) == 41
+    settings = load(Settings, store_url=f"influxdb://{influxd.url}/{database}")
+
+    dry = await migrate._migrate(settings, dry_run=True)
+    assert dry == migrate.Count(found=40)
+    assert await store.events(Selection(), 0) == before
+    assert await migrate._migrate(settings, dry_run=False) == migrate.Count(40, copied=40)
+    again = await migrate._migrate(settings, dry_run=False)
+    assert again == migrate.Count(40, copied=0, there=40)
+
+    after = await store.events(Selection(), 0)
+    assert [(e.time_ns, e.event_id) for e in after] == [(e.time_ns, e.event_id) for e in before]
+    assert after[0] == ours
+    assert {event.device_id for event in after[1:]} == {"DiskUnit"}
+    assert [e.criticality for e in after] == [e.criticality for e in before]
+    for limit in (1, 2, 5, 30):
+        assert await store.events(Selection(), 0, limit=limit) == after[:limit]
+    critical = await store.events(Selection(device_id="DiskUnit"), 0, 8)
+    assert len(critical) == sum(n % 10 + 1 >= 8 for n in range(40))
 
 
 @pytest.mark.parametrize("beside_ours", [False, True])

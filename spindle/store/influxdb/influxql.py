@@ -108,13 +108,25 @@ def events(
     end_ns: int | None = None,
 ) -> str:
     """Events, newest first; the tags come as columns, so that the limit is one for all series."""
-    old = f'"{OLD_CRITICALITY}"::tag AS "{OLD_CRITICALITY}", "event_id"::tag AS "{OLD_ID}"'
     return (
-        f"SELECT {_names(_EVENT_FIELDS + _EVENT_TAGS)}, {old} FROM {_events()} "
+        f"SELECT {_event_columns()} FROM {_events()} "
         f"WHERE {_where(which, _EVENT_TAGS, since_ns, end_ns)} "
         f"AND {_critical(clamped(min_criticality))} ORDER BY time DESC"
         + (f" LIMIT {limit:d}" if limit is not None else "")
     )
+
+
+def old_events(start_ns: int, limit: int) -> str:
+    """Events that an older platform wrote, from ``start_ns`` on, oldest first."""
+    return (
+        f"SELECT {_event_columns()} FROM {_events()} WHERE time >= {clamped(start_ns):d} "
+        f'AND "{OLD_CRITICALITY}" =~ /.+/ ORDER BY time LIMIT {limit:d}'
+    )
+
+
+def _event_columns() -> str:
+    old = f'"{OLD_CRITICALITY}"::tag AS "{OLD_CRITICALITY}", "event_id"::tag AS "{OLD_ID}"'
+    return f"{_names(_EVENT_FIELDS + _EVENT_TAGS)}, {old}"
 
 
 def _critical(least: int) -> str:

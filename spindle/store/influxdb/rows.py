@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from spindle.store.base import Bucket, EventRow, Latest
@@ -51,6 +52,17 @@ def event(row: Row) -> EventRow:
         criticality=int(row["criticality"] or row.get(OLD_CRITICALITY) or 0),
         message=row["event_message"] or "",
     )
+
+
+def without_copied(events: Iterable[EventRow]) -> set[EventRow]:
+    """Without those of an older platform, which named no device, that were copied into our form."""
+    events = set(events)
+    ours = {_told(event) for event in events if event.device_id}
+    return {event for event in events if event.device_id or _told(event) not in ours}
+
+
+def _told(event: EventRow) -> tuple[int, str, str, str]:
+    return event.time_ns, event.event_id, event.source_device, event.event_type
 
 
 def series_key(item: Latest | Bucket) -> tuple[str, str, str, str, int]:

@@ -190,8 +190,16 @@ class InfluxStore:
             if since_ns <= (event := rows.event(row)).time_ns
             and (end_ns is None or event.time_ns < end_ns)
         }
+        found = rows.without_copied(found)
         newest_first = sorted(found, key=lambda one: (one.time_ns, one.event_id), reverse=True)
+        if cut and 0 < len(found) < limit:  # what was copied left room
+            left, before_ns = limit - len(found), newest_first[-1].time_ns
+            newest_first += await self.events(which, since_ns, min_criticality, left, before_ns)
         return newest_first[:limit]
+
+    async def old_events(self, start_ns: int, limit: int) -> list[EventRow]:
+        """Events in the form of an older platform, from ``start_ns`` on, oldest first."""
+        return [rows.event(row) for row in await self._query(influxql.old_events(start_ns, limit))]
 
     async def held(
         self, measurement: str, start_ns: int, end_ns: int, every_ns: int
