@@ -25,6 +25,8 @@ EXIT_FAILED, EXIT_NOT_HEALTHY = 1, 3
 #: Longer than without Docker: images of databases take their time where disks are slow.
 START_TIMEOUT_SECONDS = 180
 COMPOSE_FILE, DEFAULT_PROJECT = "docker-compose.yml", "spindle"
+#: Compose would eat what follows a $ in .env, and give the whole file to every service.
+_WITHOUT_ENV_FILE = {"COMPOSE_DISABLE_ENV_FILE": "1", "SPINDLE_ENV_FILE": os.devnull}
 _MOUNTED = ("deploy", "grafana", "prometheus")
 _PORTS = (
     *("NATS_PORT", "NATS_MONITOR_PORT", "INFLUXDB_PORT", "GRAFANA_PORT", "PROMETHEUS_PORT"),
@@ -53,7 +55,8 @@ class Containers:
     """
 
     def __init__(self, environment: Mapping[str, str]) -> None:
-        self._environment, self._everywhere = environment, {**os.environ, **environment}
+        self._environment = environment
+        self._everywhere = {**os.environ, **environment, **_WITHOUT_ENV_FILE}
         self._know_users(make=False)
         if self._run(["compose", "version"], cwd="/", capture=True).returncode:
             raise Failed(
@@ -107,7 +110,10 @@ class Containers:
             self.stop()
         elif self._said(["compose", "ps", "--quiet"]):
             self._know_users(make=True)
-            return self._up("--no-deps", "--force-recreate", name)
+            code = self._up("--no-deps", "--force-recreate", name)
+            if code:
+                self._tell_why()
+            return code
         else:
             output.plain("Spindle does not run here; starting all of it")
         return self.start()
@@ -281,10 +287,11 @@ class Containers:
     def _tell_why(self) -> None:
         """What services said that do not stay up, and ports that somebody else has."""
         self._run(["compose", "ps", "--all"])
-        form = "{{.Service}} {{.State}}"
+        form = "{{.Service}} {{.State}} {{.Health}}"
         for line in self._said(["compose", "ps", "--all", "--format", form]).splitlines():
             service, _, state = line.partition(" ")
-            if state in ("restarting", "exited"):
+            if state not in ("running healthy", "running"):
+                output.complain(f"{service} ({state.strip()}) said last:")
                 self._compose("logs", "--no-log-prefix", "--tail", "5", service)
         for name in _PORTS:
             port = setting(self._environment, name)

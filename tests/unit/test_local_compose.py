@@ -170,6 +170,7 @@ def test_defaults_are_those_of_the_code() -> None:
         "CLIENT_OUTPUT",  # on a volume
         "CLIENT_PARKING_OUTPUT",
         "SPINDLE_PROJECT",  # run.sh gives it
+        "SPINDLE_ENV_FILE",  # run.sh gives it
         "NATS_AUTH",  # run.sh gives it with the passwords, which compose alone has not
     }
     for name, default in re.findall(r"\$\{([A-Z_]+):-([^}$]*)\}", TEXT):

@@ -60,7 +60,11 @@ def meaning(status: int, headers: Mapping[str, str], body: bytes, now: datetime)
     if status in (408, 429) or status >= 500:
         return StoreUnavailable(shown, retry_after(headers.get("Retry-After"), now))
     if status == 401:
-        shown += " (INFLUXDB_TOKEN, or user and password in STORE_URL)"
+        # That of compose: its volume outlives a change of the setting.
+        shown += (
+            " (INFLUXDB_TOKEN, or user and password in STORE_URL; an InfluxDB in containers goes on "
+            "with the token of its first start, whatever INFLUXDB_TOKEN is now)"
+        )
     return _OTHERS.get(status, StoreDenied)(shown)
 
 
