@@ -62,8 +62,8 @@ def meaning(status: int, headers: Mapping[str, str], body: bytes, now: datetime)
     if status == 401:
         # That of compose: its volume outlives a change of the setting.
         shown += (
-            " (INFLUXDB_TOKEN, or user and password in STORE_URL; an InfluxDB in containers goes on "
-            "with the token of its first start, whatever INFLUXDB_TOKEN is now)"
+            " (INFLUXDB_TOKEN, or user and password in STORE_URL; an InfluxDB in containers keeps "
+            "the token of its first start, whatever INFLUXDB_TOKEN is now)"
         )
     return _OTHERS.get(status, StoreDenied)(shown)
 
