@@ -16,6 +16,7 @@ import typer
 
 from client.ask import ReaderAway
 from spindle.errors import BusUnavailable, InvalidInput, SpindleError
+from spindle.models import printable
 
 EXIT_REFUSED, EXIT_USAGE, EXIT_AWAY = 1, 2, 69
 
@@ -43,7 +44,7 @@ def end(code: int, sentence: str) -> NoReturn:
 
 def tell(sentence: str) -> None:
     """A line on standard error, without anything that could steer a terminal."""
-    print("".join(c if c.isprintable() else " " for c in sentence), file=sys.stderr)
+    print(printable(sentence), file=sys.stderr)
 
 
 def print_json(data: Any) -> None:

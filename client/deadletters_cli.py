@@ -13,12 +13,14 @@ from nats.js import JetStreamContext
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
+from rich.text import Text
 
 from client import commands, deadletters
 from client.deadletters import DeadLetter
 from client.settings import ClientSettings
 from spindle import bus
 from spindle.errors import BusUnavailable, InvalidInput
+from spindle.models import printable
 from spindle.settings import load
 
 app = typer.Typer(
@@ -57,7 +59,8 @@ def list_(
         return
     table = Table("number", "time", "subject", "kind", "reason", title=f"{total} dead letters")
     for letter in found:
-        table.add_row(str(letter.number), letter.time, letter.subject, letter.kind, letter.reason)
+        told = (str(letter.number), letter.time, letter.subject, letter.kind, letter.reason)
+        table.add_row(*(Text(printable(each)) for each in told))
     Console().print(table if found else "There is no dead letter.")
 
 
@@ -70,7 +73,7 @@ def show(number: Annotated[int, typer.Argument(min=1)], as_json: Json = False) -
         return
     table = Table(show_header=False)
     for name, value in _plain(letter).items():
-        table.add_row(name, "" if value is None else str(value))
+        table.add_row(name, Text("" if value is None else printable(str(value))))
     Console().print(table)
 
 

@@ -80,7 +80,7 @@ def list_devices(context: typer.Context) -> None:
 
 @devices.command()
 def retire(device: Device, where: Places = None, note: Noted = "", as_json: Json = False) -> None:
-    """It is gone for good: no answer names it from now on.
+    """A device is gone for good: no answer names it from now on.
 
     Example: ./run.sh devices retire naa.5000c500a1b2c3d4 --note "sent back to its maker"
     """
@@ -89,7 +89,7 @@ def retire(device: Device, where: Places = None, note: Noted = "", as_json: Json
 
 @devices.command()
 def unretire(device: Device, where: Places = None, as_json: Json = False) -> None:
-    """It was not: answers know it again, with its past."""
+    """A device is not gone after all: answers name it again, with its past."""
     _ask("unretire", as_json=as_json, **_which(device, where or [], "array_id=..."))
 
 
@@ -117,7 +117,7 @@ def _which(device: str, words: list[str], no_reason: str = "") -> dict[str, str]
 
 
 def _time(text: str) -> str:
-    """A time as it was given, or so long from now."""
+    """A time as it was given; a length of time counts from now."""
     if text[-1:].isdigit():  # the end of a date, and no number of seconds
         return text
     try:

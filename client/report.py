@@ -11,6 +11,8 @@ from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderR
 from rich.table import Table
 from rich.text import Text
 
+from spindle.models import printable
+
 _STATES = {
     "ok": "green",
     "unknown": "magenta",
@@ -107,7 +109,7 @@ def _one(row: Mapping[str, Any], sentence: str) -> Any:
 def _few(readings: Mapping[str, Any]) -> str:
     """Some of a device's latest readings."""
     names = [name for name in _SHOWN_FIRST if name in readings] or list(readings)
-    shown = ", ".join(f"{_plain(n)} {_words(readings[n])}" for n in names[:_SHOWN_READINGS])
+    shown = ", ".join(f"{printable(n)} {_words(readings[n])}" for n in names[:_SHOWN_READINGS])
     more = len(readings) - min(len(names), _SHOWN_READINGS)
     return f"{shown} (and {more} more)" if more > 0 else shown
 
@@ -207,7 +209,7 @@ def _is_same(name: str, rows: Sequence[Mapping[str, Any]]) -> bool:
 
 def _label(name: str) -> str:
     """A key as a heading: its words apart, so that a narrow column breaks between them."""
-    return _plain(name).replace("_", " ")
+    return printable(name).replace("_", " ")
 
 
 def _new_table(title: str, *, show_header: bool = True) -> Table:
@@ -251,18 +253,18 @@ def _words(value: Any) -> str:
         return _object_words(value)
     if isinstance(value, list):
         return ", ".join(_words(item) for item in value)
-    text = _plain(str(value))
+    text = printable(str(value))
     time = _TIME.fullmatch(text)
     return f"{time[1]} {time[2]}{time[3] or ''}Z" if time else text
 
 
 def _object_words(value: Mapping[str, Any]) -> str:
     if isinstance(value.get("message"), str):  # a reason says it in a sentence
-        return _plain(value["message"])
+        return printable(value["message"])
     if "value" in value and "unit" in value:  # a reading
-        return measured(value["value"], _plain(str(value["unit"])))
+        return measured(value["value"], printable(str(value["unit"])))
     known = ((name, item) for name, item in value.items() if item is not None)
-    return ", ".join(f"{_plain(name)} {_words(item)}" for name, item in known)
+    return ", ".join(f"{printable(name)} {_words(item)}" for name, item in known)
 
 
 def _number(value: float) -> str:
@@ -283,8 +285,3 @@ def measured(value: Any, unit: str) -> str:
             value, step = value / 1000, step + 1
         unit = _BYTES[step] + ("/s" if unit == "B/s" else "")
     return f"{_number(float(value))} {unit}".rstrip()
-
-
-def _plain(text: str) -> str:
-    """The text without control characters, which could steer a terminal."""
-    return "".join(c if c.isprintable() else " " for c in text)

@@ -23,7 +23,7 @@ from spindle.settings import load
 
 
 def main() -> None:
-    """Do what was typed."""
+    """Ask as ``./run.sh query`` was typed; fall back on ``local.cli``."""
     words = sys.argv[1:]
     with contextlib.suppress(SpindleError, OSError):
         os.environ.update(_signed_in(words))
@@ -45,7 +45,7 @@ def _client() -> typer.Typer:
 def _signed_in(words: Sequence[str]) -> dict[str, str]:
     """The environment in which the client asks, beside this process's own.
 
-    :raises SpindleError: this is nothing for the short way.
+    :raises SpindleError: only ``local.cli`` can do this.
     :raises OSError: nobody listens.
     """
     os.chdir(ROOT)

@@ -367,6 +367,11 @@ def sentence_of(mistake: ErrorDetails | Mapping[str, Any]) -> str:
     return f"expected {told}"
 
 
+def printable(text: str) -> str:
+    """The text with a space for each character that could steer a terminal."""
+    return "".join(c if c.isprintable() else " " for c in text)
+
+
 def shown(value: object) -> str:
     """A wrong value as an error repeats it: quoted, in ASCII, on one line, cut short."""
     text = ascii(value)

@@ -18,7 +18,7 @@ from tools.cli import app as tools
 
 
 def main() -> None:
-    """What is asked stands in the environment."""
+    """Print the completions; the shell puts the line in the environment."""
     os.chdir(ROOT)
     whole = typer.Typer(no_args_is_help=True)
     for part in (local, tools, client):  # the client explains its verbs itself, so it comes last

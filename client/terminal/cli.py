@@ -36,7 +36,7 @@ Wait = Annotated[float, typer.Option(min=0, max=3600, help="Seconds to wait for 
 
 
 class Format(StrEnum):
-    """How ``health`` tells it."""
+    """The forms in which ``health`` prints its report."""
 
     TEXT, NAGIOS, JSON = "text", "nagios", "json"
 

@@ -36,7 +36,7 @@ class Row:
 
     @property
     def key(self) -> str:
-        """Who it is, as one word."""
+        """Class, array and id: the row's identity."""
         return f"{self.source_device}/{self.array}/{self.device}"
 
     def cell(self, metric: str) -> str:
@@ -76,7 +76,7 @@ def _who(row: Mapping[str, Any], device: str) -> tuple[str, str, str]:
 
 
 def ordered(rows: Iterable[Row], column: int | None) -> list[Row]:
-    """By one of ``COLUMNS``, the largest reading first; None for the worst first."""
+    """Rows ordered by one of ``COLUMNS``, the largest reading first; None: the worst first."""
 
     def worst(row: Row) -> tuple[bool, int, str, str]:
         return row.simulated, STATES.index(row.health), row.array, row.device
@@ -91,7 +91,7 @@ def ordered(rows: Iterable[Row], column: int | None) -> list[Row]:
 
 
 def matching(rows: Iterable[Row], text: str) -> list[Row]:
-    """Those that have every word of ``text`` in what is shown of them."""
+    """The rows that show every word of ``text``."""
     words = text.lower().split()
 
     def said(row: Row) -> str:
@@ -104,7 +104,7 @@ def matching(rows: Iterable[Row], text: str) -> list[Row]:
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """How much goes through, of the writers' ledger at one moment.
+    """How much is stored, by the writers' ledgers at one moment.
 
     :ivar at: seconds of a clock that does not go back.
     """
@@ -117,12 +117,12 @@ class Flow:
 
     @classmethod
     def of(cls, ledger: Mapping[str, Any], at: float) -> Flow:
-        """Of an answer to ``ledger``."""
+        """The flow in an answer to ``ledger``."""
         dead, adds_up = ledger["dead_lettered"], ledger["adds_up"]
         return cls(at, ledger["stored"], ledger["pending"], dead, adds_up)
 
     def told(self, before: Flow | None) -> str:
-        """In one line; the rate needs an earlier moment of the same writers."""
+        """One line; the rate needs an earlier moment of the same writers."""
         rate = "rate not known yet"
         if before and self.at > before.at and self.stored >= before.stored:
             rate = f"{(self.stored - before.stored) / (self.at - before.at):,.0f} stored/s"
@@ -131,7 +131,7 @@ class Flow:
 
 
 def heading(rows: Sequence[Row]) -> str:
-    """How many are in which state: the real ones, and beside them the simulated."""
+    """How many devices are in which state: real ones, and beside them simulated ones."""
     told = []
     for simulated in (False, True):
         own = [row for row in rows if row.simulated == simulated]

@@ -24,7 +24,7 @@ _BREAKS = str.maketrans("|\n\r", "/  ")  # what would end the sentence or the li
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What is told.
+    """The state of the fleet or of a device, as it is printed.
 
     :ivar state: ok, warning, critical or unknown.
     :ivar sentence: why, or how much is well.
@@ -45,7 +45,7 @@ class Report:
 
 
 async def of_fleet(asker: Asker, array_id: str | None = None) -> Report:
-    """Of the real devices; of the simulated ones where no other is known.
+    """The report on the real devices; on the simulated ones where there are no others.
 
     :raises ReaderAway, Refused: as ``Asker.ask``.
     """
@@ -116,12 +116,12 @@ def _number(
 
 
 def plain(report: Report) -> str:
-    """The same for people."""
+    """The report as text for people."""
     return "\n".join([f"{report.state}: {report.sentence}", *(f"  {d}" for d in report.details)])
 
 
 def as_object(report: Report) -> dict[str, Any]:
-    """The same for programs: ``{health, message, exit_code, values, answer}``."""
+    """The report as JSON: ``{health, message, exit_code, values, answer}``."""
     return {
         "health": report.state,
         "message": report.sentence,

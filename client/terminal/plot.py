@@ -12,7 +12,7 @@ _COLOURS = {"warning": "yellow", "critical": "red"}
 
 
 def as_text(series: PlottedSeries, width: int, height: int, *, colours: bool) -> str:
-    """In braille characters: the mean, the band around it, limits, anomalies, forecast."""
+    """The picture in braille characters: mean, band, limits, anomalies and forecast."""
     import plotille  # noqa: PLC0415 - only where it is needed
 
     figure = plotille.Figure()
@@ -45,7 +45,7 @@ def as_text(series: PlottedSeries, width: int, height: int, *, colours: bool) ->
 
 
 def _near(series: PlottedSeries) -> list[tuple[float, str]]:
-    """The limits that fit in: one far above what was measured would flatten it."""
+    """The limits near the readings; one far above them would flatten the picture."""
     _, least, _, most = series.band
     low, high = min(least), max(most)
     room = max(high - low, abs(high) * 0.1, 1e-9)
@@ -73,7 +73,7 @@ def _clock(first: Any, last: Any) -> Any:
 
 
 def as_file(series: PlottedSeries, path: Path) -> None:
-    """As a PNG.
+    """Write the picture to a PNG file.
 
     :raises InvalidInput: matplotlib is not installed, or the file cannot be written.
     """

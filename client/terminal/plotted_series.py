@@ -21,7 +21,7 @@ Band = tuple[list[datetime], list[float], list[float], list[float]]
 
 @dataclass(frozen=True, slots=True)
 class PlottedSeries:
-    """What is drawn.
+    """One series with everything that is drawn of it.
 
     :ivar limits: level and what is reached there.
     :ivar anomalies: from when, until when, in which words.
@@ -108,6 +108,6 @@ def _forecast(rows: Sequence[Mapping[str, Any]], now_value: float, since_minutes
 
 
 def _time(text: str) -> datetime:
-    """As the reader writes it, to microseconds."""
+    """A time as the reader writes it, to microseconds."""
     whole, _, fraction = text.removesuffix("Z").partition(".")
     return datetime.fromisoformat(f"{whole}.{(fraction + '000000')[:6]}+00:00")

@@ -20,6 +20,7 @@ from client.query import connect
 from client.settings import ClientSettings
 from spindle import bus, models, subjects
 from spindle.errors import InvalidInput
+from spindle.models import printable
 
 #: What is listened to where no subject is given: all that is published, and what became of it.
 SUBJECTS = ("events.>", "parking.>", f"{subjects.HEALTH_CHANGED}.>", f"{subjects.DEAD_LETTER}.>")
@@ -30,7 +31,7 @@ Print = Callable[[str], None]
 
 @dataclass(slots=True)
 class Counts:
-    """How much came, and how much of it was shown."""
+    """How many rows came, and how many of them were shown."""
 
     messages: int = 0
     rows: int = 0
@@ -38,7 +39,7 @@ class Counts:
     unreadable: int = 0
 
     def told(self, seconds: float) -> str:
-        """In one sentence."""
+        """The counts in one sentence."""
         said = (
             f"{self.messages} messages with {self.rows} rows in {seconds:.1f} s "
             f"({self.rows / max(seconds, 0.001):.0f} a second), {self.shown} shown"
@@ -48,7 +49,7 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What is shown.
+    """How much is shown, and how.
 
     :ivar seconds: how long to listen; None until interrupted.
     :ivar most: lines, None for any number.
@@ -63,7 +64,7 @@ class Wanted:
 
 
 class Sampler:
-    """Chooses what is shown: each n-th row, and never more than a terminal can bear."""
+    """Chooses the rows to show: each n-th one, and no more a second than can be read."""
 
     def __init__(self, every: int, at_most: int = _LINES_A_SECOND) -> None:
         self._every = every
@@ -87,8 +88,8 @@ def line(subject: str, row: object, *, as_json: bool) -> str:
     if as_json:
         return orjson.dumps({"subject": subject, "row": row}).decode()
     if not isinstance(row, Mapping):
-        return _printable(f"{subject}  {str(row)[:_KEPT]}")
-    return _printable(f"{_time(row)}  {_who(subject, row):<28}  {_what(row)}")
+        return printable(f"{subject}  {str(row)[:_KEPT]}")
+    return printable(f"{_time(row)}  {_who(subject, row):<28}  {_what(row)}")
 
 
 def _time(row: Mapping[str, Any]) -> str:
@@ -117,15 +118,10 @@ def _what(row: Mapping[str, Any]) -> str:
 _SAID = {"timestamp", "time", "deviceId", "device_id", "arrayId", "array_id"}
 
 
-def _printable(text: str) -> str:
-    """Without anything that could steer a terminal."""
-    return "".join(c if c.isprintable() else " " for c in text)
-
-
 def subject(given: str) -> str:
-    """A subject to listen to, which may have wildcards.
+    """A checked subject to listen to, which may have wildcards.
 
-    :raises InvalidInput: it is none.
+    :raises InvalidInput: it is no subject.
     """
     tokens = given.split(".")
     if not all(tokens) or any(not c.isprintable() or c.isspace() for c in given):
@@ -148,7 +144,7 @@ async def listen(
     show: Print,
     wait_seconds: float,
 ) -> Counts:
-    """Show what comes until the time is over or enough was shown.
+    """Show messages as they come, until the time is over or enough was shown.
 
     :raises ReaderAway: NATS does not answer within ``wait_seconds``.
     """
@@ -167,7 +163,7 @@ async def listen(
                         enough.set()
         except InvalidInput as error:
             counts.unreadable += 1
-            show(_printable(f"{message.subject}  not readable: {error}"))
+            show(printable(f"{message.subject}  not readable: {error}"))
 
     try:
         await _subscribe(client, asked, took)

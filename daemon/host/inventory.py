@@ -17,7 +17,7 @@ TELL_NS = 600 * NS
 
 
 class Change(NamedTuple):
-    """A drive that is gone, or back.
+    """A drive that has gone, or come back.
 
     :ivar removable: it is made to be taken away.
     """

@@ -1,4 +1,4 @@
-"""What a whole output of smartctl says and a damaged one does not. Pure."""
+"""What a damaged output of smartctl lacks that a whole one has. Pure."""
 
 from __future__ import annotations
 

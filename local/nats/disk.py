@@ -22,7 +22,7 @@ _SHARE = 0.8  # of what is free: logs and indexes want some too
 
 
 def room(store: Path, free: int) -> int:
-    """What nats-server may take, in bytes: most of what is free, and what it has already."""
+    """Bytes that nats-server may take: most of what is free, and what it has already."""
     has = sum(file.stat().st_size for file in store.rglob("*") if file.is_file())
     return int(_SHARE * max(0, free - KEPT_ASIDE_BYTES)) + has
 
@@ -59,7 +59,7 @@ def noted_room(noted: Path) -> int:
 
 
 def make_way(aside: Path) -> str:
-    """Give up what was kept aside, if the disk is full.
+    """Delete the reserve file, if the disk is full.
 
     :returns: why nothing can be done, or empty.
     """
@@ -72,7 +72,7 @@ def make_way(aside: Path) -> str:
 
 
 def keep_aside(aside: Path) -> None:
-    """Keep room, where there is plenty."""
+    """Write the reserve file, where there is plenty of room."""
     if not aside.exists() and free_of(aside.parent) > 2 * KEPT_ASIDE_BYTES:
         with aside.open("wb") as file:
             for _ in range(KEPT_ASIDE_BYTES // 2**20):

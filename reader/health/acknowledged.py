@@ -55,7 +55,7 @@ class Acknowledgement:
         return self.until_ns is not None and now_ns >= self.until_ns
 
     def worse(self, reason: Reason) -> str | None:
-        """In what a reason is worse than it was, in words; None where it is not."""
+        """How a reason is worse than it was, in words; None where it is not."""
         if RANK[reason.severity] > RANK[self.severity]:
             return f"{reason.severity} now, {self.severity} then"
         if reason.event_type is not None:
@@ -71,7 +71,7 @@ class Acknowledgement:
 
 
 def _margin(metric_type: str, unit: str, value: float) -> float:
-    """How much farther is not worse: nothing of what counts, and of the rest its hysteresis."""
+    """How much a value may rise before it is worse: nothing for counters, else its hysteresis."""
     metric = catalog.metric(metric_type)
     if metric is not None and (metric.smart or not metric.unit):
         return 0.0
@@ -104,7 +104,7 @@ def of_reasons(
 
 
 def applied(reason: Reason, known: Mapping[str, Acknowledgement], now_ns: int) -> Reason:
-    """The reason as it counts, by what is known of its device: quiet, or worse than it was."""
+    """The reason after acknowledgements: quiet, or told to be worse than it was."""
     said = known.get(reason.name)
     if said is None or reason.severity == "ok" or said.is_over(now_ns):
         return reason

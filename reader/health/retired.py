@@ -33,20 +33,20 @@ class Retired:
     note: str = ""
 
     def is_of(self, device: DeviceKey) -> bool:
-        """Whether this is the device."""
+        """Whether this device is the retired one."""
         return device[:2] == (self.source_device, self.device_id) and self.array_id in (
             "",
             device.array_id,
         )
 
     def hides(self, time_ns: int) -> bool:
-        """Whether answers leave out what it said at a time."""
+        """Whether answers leave out what the device said at ``time_ns``."""
         if self.back_ns is not None:
             return time_ns < self.back_ns
         return self.heard_ns > 0 or time_ns <= self.time_ns
 
     def heard(self, time_ns: int, last_ns: int) -> Retired:
-        """As it is after it was heard.
+        """The entry after the device was heard again.
 
         :param last_ns: when it was heard before that.
         """

@@ -28,7 +28,7 @@ async def declare(client: Client, settings: Settings) -> None:
 
 
 async def keep(client: Client, decisions: Decisions, said: Iterable[Decision]) -> None:
-    """Write them down; they count from then on.
+    """Write decisions to the bucket; they count from then on.
 
     :raises BusUnavailable: NATS did not take one.
     """
@@ -37,9 +37,9 @@ async def keep(client: Client, decisions: Decisions, said: Iterable[Decision]) -
 
 
 async def forget(client: Client, decisions: Decisions, said: Iterable[Decision]) -> None:
-    """Delete them; they count no more.
+    """Delete decisions from the bucket; they count no more.
 
-    :raises BusUnavailable: NATS did not take it.
+    :raises BusUnavailable: NATS did not take one.
     """
     for each in said:
         await _write(client, decisions, key_of(each), b"")

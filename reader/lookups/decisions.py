@@ -24,10 +24,10 @@ _Name = tuple[str, str]  # class, device id
 
 
 class Decisions:
-    """All that are known. Mutable.
+    """All known decisions. Mutable.
 
     :ivar acknowledged: acknowledgements by class and device id.
-    :ivar retired: devices alike.
+    :ivar retired: retired devices by class and device id.
     """
 
     def __init__(self) -> None:
@@ -38,7 +38,7 @@ class Decisions:
         self.due: dict[str, Retired] = {}  #: retired devices of which something is to be written
 
     def take(self, key: str, value: bytes) -> None:
-        """What the bucket holds under a key now; nothing where that was deleted."""
+        """Take in what the bucket holds under a key; an empty payload deletes."""
         kind = key.partition(".")[0] + "."
         if kind not in self._values:
             return
@@ -59,7 +59,7 @@ class Decisions:
             self.retired = by_name
 
     def hides(self, device: DeviceKey, time_ns: int) -> bool:
-        """Whether answers leave out what a device said at a time, for it is retired."""
+        """Whether answers leave out what a device said at a time, because it is retired."""
         own = self.retired.get(device[:2], ()) if self.retired else ()
         return any(each.is_of(device) and each.hides(time_ns) for each in own)
 
@@ -95,7 +95,7 @@ class Decisions:
 
 
 def key_of(said: Decision) -> str:
-    """Where a decision stands: one for each reason of a device, and one for the device."""
+    """The key of a decision: one for each reason of a device, and one for the device."""
     what = [said.source_device, said.array_id, said.device_id]
     kind = RETIRED
     if isinstance(said, Acknowledgement):

@@ -1,4 +1,4 @@
-"""A store as answers are to see it: without devices that are hidden or retired."""
+"""The store without hidden and retired devices, as answers read it."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ class KnownParams(DeviceParams):
     )
 
     def selects(self, said: Acknowledgement) -> bool:
-        """Whether it is asked about."""
+        """Whether the caller asked about this one."""
         return (
             self.device_id in (None, said.device_id)
             and self.source_device in (None, said.source_device)
@@ -79,7 +79,7 @@ async def _acknowledge(context: QueryContext, asked: AcknowledgeParams) -> Answe
 
 
 def only(units: Sequence[Unit], asked: KnownParams) -> Unit:
-    """The one unit that was asked about.
+    """The one device that was asked about.
 
     :raises InvalidQuery: there is none, or there are several.
     """
@@ -96,7 +96,7 @@ def only(units: Sequence[Unit], asked: KnownParams) -> Unit:
 
 
 def _chosen(unit: Unit, name: str | None) -> dict[str, list[Reason]]:
-    """Its reasons that alarm, or were acknowledged before, by name."""
+    """Reasons of the device that alarm or were acknowledged before, by name."""
     found: defaultdict[str, list[Reason]] = defaultdict(list)
     for reason in unit.reasons:
         if reason.severity != "ok" or reason.acknowledged:
@@ -141,7 +141,7 @@ def _known(context: QueryContext, asked: KnownParams) -> list[Acknowledgement]:
 
 
 def rows(said: Sequence[Acknowledgement], now_ns: int) -> list[dict[str, Any]]:
-    """One flat object for each, the newest first."""
+    """One flat object for each acknowledgement, the newest first."""
     return [
         {
             "device_id": each.device_id,

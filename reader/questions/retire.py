@@ -25,7 +25,7 @@ class RetiredParams(DeviceParams):
     array_id: Name | None = Field(None, description="the array or host that it belonged to")
 
     def selects(self, each: Retired) -> bool:
-        """Whether it is asked about."""
+        """Whether the caller asked about this one."""
         return (
             self.device_id in (None, each.device_id)
             and self.source_device in (None, each.source_device)
@@ -63,7 +63,7 @@ async def _retire(context: QueryContext, asked: RetireParams) -> Answer:
 
 
 async def _found(context: QueryContext, asked: RetireParams) -> tuple[DeviceKey, int, bool]:
-    """The one device that is asked about, when it was last seen, and whether it is silent.
+    """The device that was asked about, when it was last seen, and whether it is silent.
 
     :raises InvalidQuery: there is none, or there are several.
     """

@@ -51,7 +51,7 @@ class DecisionUpkeep:
     def _now(
         self, said: Acknowledgement, units: Sequence[Unit], now_ns: int
     ) -> Acknowledgement | None:
-        """As it is now; None where it is over."""
+        """The acknowledgement as it is now; None where it is over."""
         name = key_of(said)
         if said.is_over(now_ns):
             self.over.pop(name, None)

@@ -68,7 +68,7 @@ def of_units(
 
 
 def _worst(unit: Unit, anomalies: Collection[Since]) -> dict[str, Reason]:
-    """By name the worst reason that is no event, nor an anomaly."""
+    """The worst reason of each name that is neither an event nor an anomaly."""
     found: dict[str, Reason] = {}
     for reason in unit.reasons:
         own = (unit.key, reason.metric_type, reason.since) in anomalies
@@ -112,7 +112,7 @@ def _criticality(name: str, state: State) -> int:
 
 
 def _end(unit: Unit, name: str) -> str:
-    """Why a reason is none any more."""
+    """Why a reason has ended, in words."""
     known = next((e for e in unit.reasons if e.name == name and e.acknowledged), None)
     if known is not None:
         return known.message

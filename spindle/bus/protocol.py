@@ -20,10 +20,10 @@ _CRLF = b"\r\n"
 
 
 def take(data: bytes) -> tuple[list[Message], int, int]:
-    """The messages that stand complete at the beginning of what came.
+    """Take the complete messages at the beginning of the bytes received.
 
-    :returns: them; how many bytes they are; and how many bytes the next message has in all, as far
-        as that is known (1: more than there is), or ``OTHER_LINE``.
+    :returns: the messages; how many bytes they are; and how many bytes the next message has in
+        all, as far as that is known (1: more than there is), or ``OTHER_LINE``.
     :raises ValueError: the head of a message is none that nats-server sends.
     """
     found: list[Message] = []
