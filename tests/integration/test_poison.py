@@ -76,8 +76,9 @@ async def test_what_the_library_cannot_parse_becomes_a_dead_letter(
     letters = [one async for one in deadletters.letters(client.jetstream())]
     assert [one.payload for one in letters] == [b"{]"] * 3
     assert all(one.kind == "invalid" and "not JSON" in one.reason for one in letters)
+    js = client.jetstream()
     async with asyncio.timeout(20):  # they are acknowledged once the ledger is noted
-        while (await client.jetstream().stream_info(subjects.METRICS_STREAM)).state.messages:
+        while (await js.stream_info(subjects.METRICS_STREAM)).state.messages:  # noqa: ASYNC110
             await asyncio.sleep(0.05)
 
 
