@@ -60,6 +60,8 @@ usage: ./run.sh [command]
   tap [subject] [--for 10s] [--every N] [--json]
                         what flows over NATS, decoded
   notify-test           a test message to each address of NOTIFY_URLS
+  selftest short|long DEVICE
+                        let a drive of this machine test itself; says how long it takes
   inject <fault> device_id=<simulated device> [for=5m] [--json]
                         let a simulated device overheat, slow_disk, silent, ..., or: stop
   deadletters list|show|replay|purge
@@ -98,7 +100,7 @@ COMPLETING = "_RUN_SH_COMPLETE"
 LOCAL = (
     *("init", "build", "start", "stop", "restart", "all", "status", "logs", "query"),
     *("acknowledge", "devices", "health", "top", "tap", "plot", "notify-test"),
-    *("inject", "deadletters", "repair", "backup", "restore", "export", "replay"),
+    *("inject", "deadletters", "repair", "backup", "restore", "export", "replay", "selftest"),
 )
 TOOLS = (
     *("test", "check", "check-drive", "bench", "score", "replace"),

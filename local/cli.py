@@ -298,6 +298,14 @@ def devices(context: typer.Context) -> None:
     _ask_as_client("devices", context.args)
 
 
+@app.command(context_settings=_HANDED_ON)
+def selftest(context: typer.Context) -> None:
+    """Start a self-test of a drive of this machine: short|long DEVICE."""
+    if docker := in_containers():
+        _exit(docker.inside("daemon", "daemon.smart.selftest", *context.args))
+    _go_on_as("daemon", "daemon.smart.selftest", context.args)
+
+
 @app.command()
 def repair() -> None:
     """Make the writer's consumers anew; nothing that waits is lost."""

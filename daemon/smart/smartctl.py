@@ -87,6 +87,13 @@ class Smartctl:
         """
         return self._call("--json", "-x", "-n", "standby", "-d", device.kind, device.path)
 
+    def start_test(self, device: Device, kind: str) -> Any:
+        """Begin a self-test of a drive, ``short`` or ``long``; what smartctl says of it.
+
+        :raises OSError: smartctl hangs, or prints no JSON.
+        """
+        return self._call("--json", "-t", kind, "-d", device.kind, device.path)
+
     def _call(self, *arguments: str) -> Any:
         try:
             process = subprocess.Popen(  # noqa: S603 - the operator's own command, no shell

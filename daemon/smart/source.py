@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import shlex
 import socket
+import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from pydantic import Field, field_validator
 
 from daemon.drives import Drives, valid_name
 from daemon.messages import DISK, Message, facts_message, metric_messages
+from daemon.smart import selftests
 from daemon.smart.reading import Reading, read
 from daemon.smart.smartctl import Device, Smartctl
 from daemon.source import DriveSettings, Source
@@ -38,6 +40,11 @@ class SmartSettings(DriveSettings):
         min_length=1,
         description="The smartctl to run, with what goes before it, such as sudo -n smartctl.",
     )
+    smart_selftests: str = Field(
+        "",
+        description="Self-tests to start by themselves, such as short=7d,long=60d: every drive at "
+        "a time of its own within so many days. Empty for none.",
+    )
     smart_json_dir: str = Field(
         "",
         description="Folder with saved outputs of smartctl --json -x to read instead, *.json, one "
@@ -49,6 +56,12 @@ class SmartSettings(DriveSettings):
     def _is_a_folder(cls, value: str) -> str:
         if value and not Path(value).is_dir():
             raise ValueError("expected the path of a folder that exists")
+        return value
+
+    @field_validator("smart_selftests")
+    @classmethod
+    def _is_a_schedule(cls, value: str) -> str:
+        selftests.schedule(value)
         return value
 
     @field_validator("smart_command")
@@ -93,6 +106,8 @@ class SmartSource(Source):
         self._drives = drives or Drives()
         self._host = valid_name(hostname or socket.gethostname())
         self._ids: dict[str, str] = {}  # label -> deviceId when it was last read
+        self._tests = selftests.schedule(settings.smart_selftests)
+        self._tested_ns = 0  # until when it was seen which self-tests are due
         self._told: dict[str, str] = {}  # label -> trouble, as logged
 
     def read(self, now_ns: int) -> list[Message]:
@@ -150,11 +165,35 @@ class SmartSource(Source):
             _label(device): Reading(trouble=str(said)) if isinstance(said, OSError) else read(said)
             for device, said in outputs.items()
         }
+        if self._tests:
+            self._start_tests(outputs, time.time_ns())
         failed = [each.trouble for each in readings.values() if each.trouble]
         self.troubles = dict(self._smartctl.stuck)
         if self._set_up and devices and len(failed) == len(devices):
             self.troubles = {**self.troubles, "none of the drives": f"can be read: {failed[0]}"}
         return readings
+
+    def _start_tests(self, outputs: Mapping[Device, Any], now_ns: int) -> None:
+        """Those that came due since the last reading; a drive that sleeps is left asleep."""
+        before, self._tested_ns = self._tested_ns or now_ns, now_ns
+        for device, said in outputs.items():
+            if isinstance(said, OSError) or read(said).asleep:
+                continue
+            own = self.own_id(device, read(said))
+            kind = selftests.due(self._tests, own, before, now_ns)
+            if kind is None or selftests.running(said) is not None:
+                continue
+            try:
+                selftests.start(self._smartctl, device, kind)
+                log.info("%s: a %s self-test has begun", own, kind)
+            except OSError as error:
+                log.warning("%s: %s", own, error)
+
+    def own_id(self, device: Device, reading: Reading | None) -> str:
+        """What a drive that smartctl finds is called, as far as it alone tells."""
+        label = _label(device)
+        said = reading.device_id if reading is not None else None
+        return self._in_sysfs(label) or said or self._by_place(label)
 
     def _named(self, readings: Mapping[str, Reading]) -> Iterable[tuple[str, Reading]]:
         """Each drive once, with its ``deviceId``; those that say nothing are left out.
