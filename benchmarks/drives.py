@@ -28,7 +28,7 @@ from spindle.timestamps import NS
 YEAR = 365  #: days of what is made up
 HORIZONS = (0, 7, 30)  #: days before the failure
 SHARES = (0.001, 0.01)  #: of the drives that did not fail, called all the same
-LEVELS = {"critical": 3.0, "warning or critical": 2.0}  #: the least score of each
+LEVELS = {"critical": 3.0, "warning or worse": 2.0}  #: the least score of each
 _HISTORY_DAYS = HISTORY_NS // (86_400 * NS)
 _REPORT_ROWS = 5_000
 #: Attributes whose raw value changes every day, and what of it says something of health.
@@ -334,15 +334,16 @@ def table(found: Sequence[Result], fleet: Fleet) -> Table:
     if fleet.skipped:
         about += f"; {fleet.skipped:,} rows could not be used"
     shown = Table(title=about, box=None, pad_edge=False, title_justify="left")
-    for name in ("called", "before", "recall", "precision", "false alarms", "lead time"):
+    for name in ("called", "before", "recall", "found", "precision", "false", "lead time"):
         shown.add_column(name, justify="left" if name == "called" else "right", no_wrap=True)
     for each in found:
         shown.add_row(
             each.called,
             f"{each.days} d",
-            f"{_percent(each.recall)} ({each.found}/{each.failed})",
+            _percent(each.recall),
+            f"{each.found}/{each.failed}",
             _percent(each.precision),
-            f"{each.false}/{each.well}",
+            str(each.false),
             "-"
             if each.lead is None
             else f"{each.lead[1]:.0f} ({each.lead[0]:.0f}-{each.lead[2]:.0f})",

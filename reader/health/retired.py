@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from spindle import timestamps
 from spindle.store.base import DeviceKey
 from spindle.timestamps import NS
 
@@ -44,6 +45,11 @@ class Retired:
         if self.back_ns is not None:
             return time_ns < self.back_ns
         return self.heard_ns > 0 or time_ns <= self.time_ns
+
+    def sentence(self) -> str:
+        """That it is retired, for a person."""
+        note = f": {self.note}" if self.note else ""
+        return f"it was retired at {timestamps.format_ns(self.time_ns)[:19]}Z{note}"
 
     def heard(self, time_ns: int, last_ns: int) -> Retired:
         """The entry after the device was heard again.

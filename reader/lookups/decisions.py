@@ -83,6 +83,14 @@ class Decisions:
             return rows
         return [row for row in rows if not self.hides(row.device, row.time_ns + step_ns)]
 
+    def retired_as(self, device_id: str | None, array_id: str | None) -> Retired | None:
+        """The retired device of an id, where there is one and it is not back."""
+        for (_, known), some in self.retired.items():
+            for each in some if known == device_id else ():
+                if each.back_ns is None and (array_id is None or each.array_id in ("", array_id)):
+                    return each
+        return None
+
     def note(self, device: DeviceKey, now_ns: int) -> None:
         """A retired device was heard: it may have been put in again."""
         for each in self.retired.get(device[:2], ()):

@@ -20,6 +20,9 @@ async def _device_health(context: QueryContext, asked: HealthParams) -> Answer:
     units = await context.examiner.examine(context.store, which, context.now_ns)
     hours = context.settings.reader_lookback_hours
     found = summary.of_device(asked.device, asked.source_device, units, hours)
+    gone = context.watch_findings.decisions.retired_as(asked.device_id, asked.array_id)
+    if not units and gone is not None:
+        found["reasons"][0]["message"] = gone.sentence()
     return Answer(found, several(asked, (unit.key for unit in units)))
 
 

@@ -88,6 +88,8 @@ async def test_a_retired_device_ends_in_every_answer_at_once_and_unretired_has_i
         assert await known(client) == {("disk-2", "md0")}
         health = (await ask(client, "device_health", device_id=DRIVE))["data"]
         assert health["health"] == "unknown"
+        assert health["reasons"][0]["message"].startswith("it was retired at ")
+        assert health["reasons"][0]["message"].endswith(": sent back")
         assert (await ask(client, "fleet_health"))["data"]["devices_known"] == 1
         assert [row["note"] for row in (await ask(client, "retired"))["data"]] == ["sent back"]
         await ask(client, "unretire", device_id=DRIVE)

@@ -45,7 +45,7 @@ def test_recall_and_precision_are_of_what_was_called_so_long_before() -> None:
     assert now.lead == (5.0, 20.0, 20.0)
     assert (found["critical", 7].found, found["critical", 30].found) == (2, 1)
     assert found["critical", 30].failed == 3
-    assert found["warning or critical", 30].found == 2
+    assert found["warning or worse", 30].found == 2
     # With no false alarm allowed what is called has to be worse than every drive that was well.
     assert (found["0.1 % false alarms", 0].found, found["0.1 % false alarms", 0].false) == (1, 0)
 
