@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from daemon.smart.reading import read
-from reader.health.smart import Drive, Growth, judge
+from reader.health.smart import RULES, SOURCE, Drive, Growth, judge
 from tests.servers import ROOT
 from tools.check_drive import as_object, check
 
@@ -146,6 +147,38 @@ def test_the_risk_rises_with_the_value_and_lies_in_its_interval() -> None:
             assert last <= likely and 0 < low <= likely <= high < 1
             last = likely
     assert judge({**WELL, "PendingSectors": 5.0}, Drive("SCSI", 7200)).risk is None
+
+
+def test_a_reason_says_how_many_which_attribute_how_many_more_and_what_becomes_of_such_drives() -> (
+    None
+):
+    growth = {"PendingSectors": Growth(day=5, month=7, days=40)}
+    (reason,) = judge({**WELL, "PendingSectors": 12.0}, DISK, growth).reasons
+    assert reason.message == (
+        "12 pending sectors (attribute 197 Current_Pending_Sector), 5 more since yesterday; "
+        "drives like this fail at about 46 % a year (39-54 %)"
+    )
+    growth = {"PendingSectors": Growth(day=0, month=7, days=12)}
+    (reason,) = judge({**WELL, "PendingSectors": 12.0}, DISK, growth).reasons
+    assert ", 7 more within 12 days;" in reason.message
+
+
+def test_of_every_rule_the_rates_rise_within_their_intervals_and_name_their_source() -> None:
+    rated = [rule for rule in RULES if rule.rates]
+    assert len(rated) >= 6
+    for rule in rated:
+        for before, risk in pairwise(rule.rates):
+            assert before.since < risk.since
+            assert before.rate <= risk.rate
+            assert risk.low <= risk.rate <= risk.high
+        assert "Backblaze 2014" in rule.why or "188" in rule.attribute
+    assert "2014" in SOURCE
+
+
+def test_a_drive_that_says_that_it_fails_is_critical_whatever_else_it_says() -> None:
+    for metric in ("SmartFailing", "AttributesFailing", "MediaReadOnly", "ReliabilityDegraded"):
+        settled = {metric: Growth(day=0, month=0, days=1000)}
+        assert judge({**WELL, metric: 1.0}, DISK, settled).health == "critical"
 
 
 @pytest.mark.parametrize(
