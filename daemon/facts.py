@@ -29,6 +29,8 @@ class FactsBook:
 
     def merged(self, source: str, messages: Iterable[Message]) -> list[Message]:
         """The messages of a source, those with facts completed by what the others know."""
+        if source not in self._sources:
+            return list(messages)
         return [self._merged(source, each) if each.stream == _BUCKET else each for each in messages]
 
     def _merged(self, source: str, message: Message) -> Message:

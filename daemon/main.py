@@ -14,6 +14,7 @@ from daemon.publisher import Publisher
 from daemon.registry import SOURCES
 from daemon.requests import answers
 from daemon.settings import DaemonSettings
+from daemon.source import DriveSettings
 from daemon.ticker import PART, SourceHealth, tick
 from spindle.service import tasks
 from spindle.service.run import Service
@@ -35,7 +36,8 @@ async def main(service: Service[DaemonSettings]) -> None:
     sources = [SOURCES[name](settings) for name in settings.sources]
     publisher = Publisher(settings, service.health, backlog, meters, answers(sources))
     health = SourceHealth(service.health, settings.sources)
-    book = FactsBook(tuple(SOURCES))
+    of_drives = [n for n, each in SOURCES.items() if issubclass(each.settings_type, DriveSettings)]
+    book = FactsBook(of_drives)
 
     def put(source: str, messages: list[Message]) -> None:
         publisher.put(book.merged(source, messages))

@@ -29,7 +29,7 @@ def worst_first(unit: Unit) -> tuple[float, ...]:
 def of_device(
     device: str, source_device: str | None, units: Sequence[Unit], lookback_hours: float
 ) -> dict[str, Any]:
-    """``{device, health, score, since, source_device, last_seen, counts, reasons}``.
+    """``{device, health, score, since, source_device, array_id, last_seen, counts, reasons}``.
 
     A class is as well as the worst of its members; a member of unknown health is worse than one
     that is ok, for nobody knows that all is well.
@@ -45,6 +45,7 @@ def of_device(
         never = why.never_heard_of(source_device or "", device, lookback_hours)
         reasons.append(never)
     classes = {unit.source_device for unit in units}
+    array_id = units[0].array_id if len(units) == 1 else None
     state = max(counts, key=RANK.__getitem__, default="unknown")
     since = min((u.since_ns for u in units if u.state == state and u.since_ns), default=None)
     return {
@@ -53,6 +54,7 @@ def of_device(
         "score": min((unit.score for unit in units if unit.state == state), default=0),
         "since": None if since is None else timestamps.format_ns(since),
         "source_device": source_device or (classes.pop() if len(classes) == 1 else None),
+        "array_id": array_id or None,
         "last_seen": None if last_seen is None else timestamps.format_ns(last_seen),
         "counts": {state: counts[state] for state in RANK},
         "reasons": [why.row(reason) for reason in reasons[:MOST_REASONS]],

@@ -28,7 +28,7 @@ async def _device_health(context: QueryContext, asked: HealthParams) -> Answer:
 
 _EXAMPLE_REPLY = """
 {"status": "success", "data": {"device": "DiskUnit", "health": "critical", "score": 19,
-"since": "2026-11-23T05:26:15Z", "source_device": "DiskUnit",
+"since": "2026-11-23T05:26:15Z", "source_device": "DiskUnit", "array_id": null,
 "last_seen": "2026-11-23T05:26:56.003020285Z", "counts": {"ok": 11, "unknown": 0, "warning": 0,
 "critical": 1}, "reasons": [{"source_device": "DiskUnit", "device": "array1-disk3",
 "array_id": "array1", "metric_type": "DiskTemp", "event_type": null, "value": 68.81,
@@ -44,10 +44,10 @@ QUESTIONS = (
         description="Is a device, or the worst of a class of devices, ok, warning, critical or "
         "unknown?",
         params=HealthParams,
-        reply="{device, health, score, since, source_device, last_seen, counts, reasons}, reasons "
-        "worst first: a list of {source_device, device, array_id, metric_type, event_type, value, "
-        "unit, limit, severity, time, since, message, acknowledged}; `note` where several units "
-        "have the name",
+        reply="{device, health, score, since, source_device, array_id, last_seen, counts, "
+        "reasons}, reasons worst first: a list of {source_device, device, array_id, metric_type, "
+        "event_type, value, unit, limit, severity, time, since, message, acknowledged}; `note` "
+        "where several units have the name",
         example={"source_device": "DiskUnit"},
         example_reply=_EXAMPLE_REPLY,
         handler=_device_health,
