@@ -4,7 +4,7 @@
 * faults: seeded storage faults at the default alarm threshold
 * healthy: false alarms of a seeded healthy fleet
 * cost: microseconds a point, and a day of 1,000 devices with 4 metrics each
-* repeats, long, peers: see ``benchmarks.detection_states``
+* repeats, long, peers: see ``benchmarks.detection_states``; live: ``benchmarks.simulated_watch``
 
 Results and their reading: docs/detection.md.
 """
@@ -28,6 +28,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.detection_states import long, peers, repeats
+from benchmarks.simulated_watch import live
 from benchmarks.storage_series import DAY, FAULTS, METRICS, Floats, healthy
 from reader.detection.detector import ALARM, NOVELTY, WARM_UP, Detector
 from reader.detection.novelty import Novelty
@@ -250,6 +251,7 @@ PARTS = {
     "repeats": repeats,
     "long": long,
     "peers": peers,
+    "live": live,
 }
 
 if __name__ == "__main__":

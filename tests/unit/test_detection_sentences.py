@@ -5,9 +5,11 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from itertools import groupby
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,6 +17,8 @@ from hypothesis import strategies as st
 from reader.detection import wording
 from reader.detection.departure import WINDOW
 from reader.detection.detector import Detector
+from reader.detection.episodes import Episodes
+from reader.detection.peers import PeerGroup
 from spindle.timestamps import duration
 
 STEP = 5.0
@@ -24,12 +28,14 @@ SURGE = re.compile(
 STUCK = re.compile(r"V (\S+) without any change for (.+); (?:never (.+) before|usually not (.+))$")
 NOVEL = re.compile(r"V (\S+), (the highest value so far|the lowest value so far|a value rarely.*)")
 LEVEL = re.compile(r"V was (\S+) in the mean of 5 min; usually (\S+) to (\S+)")
+UNLIKE = re.compile(r"V (\S+); the last hours were unlike each of the (\d+) days before")
 SPREAD = re.compile(r"V scattered by (\S+) within 5 min; usually (\S+) to (\S+)")
 ROUGH = re.compile(r"V moved by (\S+) from one reading to the next within 5 min")
 SLOPE = re.compile(r"V changed by (\S+) within 5 min")
 EXPECTED = re.compile(r"V (\S+); \S+ was expected")
 RESET = re.compile(r"V fell from (\S+) to (\S+) and never fell before")
 
+Floats = npt.NDArray[np.float64]
 #: Stretches of a series: how long, around what, how rough, and in what grain.
 STRETCHES = st.lists(
     st.tuples(
@@ -45,6 +51,17 @@ STRETCHES = st.lists(
 def near(said: str, true: float) -> bool:
     """Four digits are said; a spread of nothing may come out as next to nothing."""
     return abs(float(said) - true) <= 1e-3 * abs(true) + 1e-6
+
+
+def hours(values: Floats) -> Floats:
+    """Every window that there was."""
+    return np.lib.stride_tricks.sliding_window_view(values, WINDOW)
+
+
+def lies_in(low: str, high: str, seen: Floats) -> bool:
+    """Whether what is said to be usual has been seen."""
+    room = 1e-3 * float(np.abs(seen).max()) + 1e-6
+    return bool(seen.min() - room <= float(low) <= float(high) <= seen.max() + room)
 
 
 def is_stuck(lasts: str, never: str | None, usually: str | None, past: Sequence[float]) -> bool:
@@ -80,17 +97,20 @@ def holds(text: str, past: Sequence[float]) -> bool:  # noqa: PLR0911  # one for
         return bool(told.get(found[2], True))
     if found := LEVEL.match(text):
         now, low, high = found.groups()
-        return near(now, float(window.mean())) and float(low) <= float(high)
+        means = hours(values).mean(axis=1)
+        return near(now, float(window.mean())) and lies_in(low, high, means)
     if found := SPREAD.match(text):
         now, low, high = found.groups()
-        return near(now, float(window.std())) and float(low) <= float(high)
+        return near(now, float(window.std())) and lies_in(low, high, hours(values).std(axis=1))
     if found := ROUGH.match(text):
         return near(found[1], float(np.abs(np.diff(values[-WINDOW - 1 :])).mean()))
     if found := SLOPE.match(text):
         return near(found[1], float(np.polyfit(np.arange(WINDOW), window, 1)[0]) * WINDOW)
     if found := RESET.match(text):
         return near(found[1], past[-2]) and near(found[2], past[-1]) and past[-1] < past[-2]
-    return bool(EXPECTED.match(text)) or "unlike each of" in text
+    if found := UNLIKE.match(text):
+        return near(found[1], past[-1]) and int(found[2]) <= STEP * len(past) / 86_400
+    return bool(EXPECTED.match(text))
 
 
 @settings(max_examples=60, deadline=None)
@@ -169,3 +189,80 @@ def test_a_leak_is_told_with_its_rate_and_when_the_device_is_full() -> None:
     assert said is not None
     assert float(said[1]) == pytest.approx(0.6, rel=0.05)
     assert int(said[2]) == pytest.approx(60 / 0.6, rel=0.05)
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    st.integers(0, 2**32),
+    st.integers(3, 9),
+    st.sampled_from([1.6, 2.0, 2.5, 3.0]),
+    st.integers(30, 300),
+)
+def test_what_is_said_of_a_device_beside_its_peers_is_true(
+    seed: int, peers: int, times: float, lasts: int
+) -> None:
+    rng, group, ratios = random.Random(seed), PeerGroup("Latency"), list[float]()
+    for minute in range(200 + lasts):
+        values = {f"d{n}": 2.0 * rng.lognormvariate(0.0, 0.1) for n in range(peers + 1)}
+        values["d0"] *= times if minute >= 200 else 1.0
+        others = [value for device, value in values.items() if device != "d0"]
+        ratios.append(values["d0"] / float(np.median(others)))
+        reason = group.update(60.0 * minute, values).get("d0")
+        if reason is None:
+            continue
+        since = round(reason.since / 60)
+        said = re.match(r"Latency (.+) that of its (\d+) peers for (.+)$", reason.text)
+        assert said is not None
+        assert (int(said[2]), said[3]) == (peers, duration(60.0 * (minute - since)))
+        assert reason.ratio == pytest.approx(float(np.exp(np.mean(np.log(ratios[since:])))))
+        first = said[1].split()[0]
+        ratio = {"twice": 2.0, "three": 3.0, "four": 4.0}.get(first) or float(first)
+        assert ratio == pytest.approx(reason.ratio, rel=0.06)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.lists(st.integers(80, 600), min_size=1, max_size=5), st.integers(0, 2**16))
+def test_how_often_it_has_been_so_is_true(pauses: list[int], seed: int) -> None:
+    rng, detector, episodes = random.Random(seed), Detector(), Episodes("V")
+    plan = [(400, 2.0), *((n, v) for pause in pauses for n, v in ((20, 40.0), (pause, 2.0)))]
+    minute, begun = 0, list[tuple[str, float]]()
+    for length, level in plan:
+        for _ in range(length):
+            minute += 1
+            value = level + 0.2 * rng.gauss(0.0, 1.0)
+            detector.update(60.0 * minute, value)
+            found, _ = episodes.take(60.0 * minute, value, detector)
+            if found is None:
+                continue
+            same = [start for like, start in begun if like == found.likeness]
+            assert found.times == len(same) + 1
+            if same:
+                within, last = (
+                    duration(found.start - same[0]),
+                    datetime.fromtimestamp(same[-1], UTC),
+                )
+                again = (
+                    f"for the {wording.ordinal(found.times)} time in {within}, as at {last:%H:%M}"
+                )
+                assert again in found.text
+            begun.append((found.likeness, found.start))
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 2**32), st.floats(0.01, 0.2), st.floats(10.0, 60.0))
+def test_how_fast_it_fills_and_when_it_is_full_is_true(seed: int, leak: float, used: float) -> None:
+    rng, detector, value, told = random.Random(seed), Detector(), used, 0
+    for n in range(460):
+        value += leak if n >= 400 else 0.0
+        said = value + rng.gauss(0.0, 0.002)
+        detector.update(STEP * n, said)
+        text = detector.explain("CapacityUsed", "%").text if detector.alarm >= 0.5 else ""
+        if found := re.search(r"rises by (\S+) % a minute, full in (.+) at that rate", text):
+            rate = float(found[1])
+            told += 1
+            assert rate == pytest.approx(leak * 60 / STEP, rel=0.25)
+            assert found[2] in {
+                duration(60 * (100 - said) / (rate + error))
+                for error in (-5e-5 * rate, 0, 5e-5 * rate)
+            }
+    assert told
