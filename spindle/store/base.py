@@ -36,6 +36,9 @@ class DeviceKey(NamedTuple):
     array_id: str
 
 
+NEVER_NS = 2**63  #: later than any time
+
+
 class SeriesKey(NamedTuple):
     """The identity of one time series of ``device_metrics``.
 
@@ -70,7 +73,7 @@ class Series:
         self.device_id = device_id
         self.array_id = array_id
         self.key = SeriesKey(source_device, metric_type, device_id, array_id)
-        self.newest_ns = -1  #: of what this process has stored of it, where a store notes it
+        self.newest_ns = NEVER_NS  #: of what this process has written, where a store notes it
         # Tag order by name, as InfluxDB advises; valid names need no escaping.
         array = f"array_id={array_id}," if array_id else ""
         self.head = (

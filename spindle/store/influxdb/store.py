@@ -12,7 +12,7 @@ import math
 import re
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from operator import itemgetter
 from typing import Any, TypeVar
@@ -20,6 +20,7 @@ from typing import Any, TypeVar
 from spindle import timestamps
 from spindle.errors import StoreDenied, StoreUnavailable
 from spindle.store.base import (
+    NEVER_NS,
     NOTHING_WRITTEN,
     OVERFLOW_SCALE,
     Bucket,
@@ -101,7 +102,7 @@ class InfluxStore:
         if not points:
             return NOTHING_WRITTEN
         new = _certainly_new(points)  # here, in the order in which they are written
-        times_ns = list(map(itemgetter(1), points))
+        times_ns = set(map(itemgetter(1), points))  # of one tick most share theirs
         await self._run(
             self._writers,
             self._with_database,
@@ -309,9 +310,9 @@ class InfluxStore:
                 ) from None
             raise
 
-    def _write_points(self, server: Server, points: Sequence[Point], times_ns: list[int]) -> None:
+    def _write_points(self, server: Server, points: Sequence[Point], times_ns: set[int]) -> None:
         body = lines.points_body(points)
-        with self._first_writes.passing(set(times_ns)):
+        with self._first_writes.passing(times_ns):
             self._write(server, body)
 
     def _write_events(self, server: Server, events: Sequence[EventRow]) -> Written:
@@ -340,19 +341,20 @@ class InfluxStore:
                 self._write(server, visits.lines(rows, stored).encode())
 
 
-def _certainly_new(points: Iterable[Point]) -> int:
+def _certainly_new(points: Sequence[Point]) -> int:
     """Points later than every one of their series that was written before.
 
     InfluxDB does not tell what a write replaced. The first one of a series may be a repeat.
     """
-    new = 0
+    late = 0
     for series, time_ns, _ in points:
-        newest_ns = series.newest_ns
-        if time_ns > newest_ns:
+        if time_ns > series.newest_ns:
             series.newest_ns = time_ns
-            if newest_ns >= 0:
-                new += 1
-    return new
+        else:
+            late += 1
+            if series.newest_ns == NEVER_NS:
+                series.newest_ns = time_ns
+    return len(points) - late
 
 
 def version_of(answer: Answer) -> str:
