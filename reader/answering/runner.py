@@ -7,6 +7,7 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from difflib import get_close_matches
 from functools import partial
 from typing import Any
 
@@ -187,7 +188,11 @@ def named(queries: Queries, name: object) -> Query[Any]:
     """
     query = queries.get(name) if isinstance(name, str) else None
     if query is None:
-        raise InvalidQuery(f"query_type: given {shown(name)}, expected one of {', '.join(queries)}")
+        near = get_close_matches(str(name), queries, n=1)
+        hint = f" (did you mean {near[0]}?)" if near else ""
+        raise InvalidQuery(
+            f"query_type: given {shown(name)}, expected one of {', '.join(queries)}{hint}"
+        )
     return query
 
 
