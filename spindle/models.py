@@ -7,6 +7,7 @@ Keys that the contract does not name are ignored.
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, TypeVar
@@ -171,11 +172,16 @@ class DeviceMetric(_FromDevice):
     value: float
 
 
+def _whole(value: object) -> object:
+    """8.0 is 8: some languages know one kind of number."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 class Event(_FromDevice):
     """Something that happened to a device; ``criticality`` 1 (note) to 10 (act now)."""
 
     id: Id
-    criticality: Annotated[int, Field(ge=1, le=10)]
+    criticality: Annotated[int, Field(ge=1, le=10), BeforeValidator(_whole)]
     event_type: Name
     event_message: Annotated[str, AfterValidator(_valid_message)] | None = None
 
@@ -327,7 +333,7 @@ def decode(payload: bytes) -> list[object]:
     :raises InvalidInput: not JSON, too many objects, or neither an object nor a non-empty array.
     """
     try:
-        data = orjson.loads(payload)
+        data = orjson.loads(payload.removeprefix(codecs.BOM_UTF8))
     except orjson.JSONDecodeError as error:
         raise InvalidInput(f"not JSON: {error.msg} (at byte {error.pos})") from None
     if isinstance(data, dict):

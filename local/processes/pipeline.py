@@ -184,7 +184,9 @@ def write_configuration(pipeline: Pipeline) -> None:
         ours = str(disk.noted_room(home.nats_room))
         limit = disk.limit(home.nats_store, home.nats_room, pipeline.settings)
         if os.environ.get(NATS_ROOM, ours) == ours:  # else a person set it
-            os.environ[NATS_ROOM] = str(disk.noted_room(home.nats_room))
+            os.environ.pop(NATS_ROOM, None)
+            if room := disk.noted_room(home.nats_room):
+                os.environ[NATS_ROOM] = str(room)
         config = nats.config(pipeline.settings, home.nats_store, version, authorization, limit)
         home.nats_config.write_text(config)
     programs = [

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import codecs
+
 import orjson
 import pytest
 from hypothesis import given
@@ -212,3 +214,20 @@ def test_events_keep_their_nine_digits_and_their_message() -> None:
     assert rows[0].time_ns % 10**9 == 123456789
     assert rows[0].message == event["eventMessage"]
     assert rows[0].device_id == "StorageArray"
+
+
+def test_where_nothing_is_ambiguous_other_languages_forms_are_taken() -> None:
+    """A byte order mark, and 8.0 for 8; 8.5 is no criticality."""
+    marked = codecs.BOM_UTF8 + orjson.dumps(METRIC)
+    points, mistakes = MetricDecoder(10**6).decode(marked, NOW_NS)
+    assert (len(points), mistakes) == (1, [])
+    event = {
+        "id": "e1",
+        "timestamp": "2026-05-01T10:20:30Z",
+        "sourceDevice": "DiskUnit",
+        "eventType": "DriveFailure",
+    }
+    given = [{**event, "criticality": 8.0}, {**event, "criticality": 8.5}]
+    rows, mistakes = EventDecoder(10**6).decode(orjson.dumps(given), NOW_NS)
+    assert [row.criticality for row in rows] == [8]
+    assert "criticality: given 8.5, expected a whole number" in mistakes[0].reason
