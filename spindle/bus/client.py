@@ -6,8 +6,9 @@ tab or a byte that is no UTF-8, or whose header has two bytes, ends its read loo
 good, because the message was not acknowledged and is delivered again. nats-server accepts all of
 these: it divides its lines at single spaces and at line ends only.
 
-The note for nats-py is docs/nats-py.md. Here such a message is delivered like any other, with what can be read of it; whoever receives it
-judges its payload. Should the read loop end all the same, the client connects anew.
+Here such a message is delivered like any other, with what can be read of it; whoever receives it
+judges its payload. Should the read loop end all the same, the client connects anew. What to mend in
+nats-py is in docs/nats-py.md.
 
 For whoever takes many messages there is a short way besides, past nats-py's objects and tasks:
 ``subscribe_many`` hands on what came in one piece, ``publish_many`` sends in one piece.
