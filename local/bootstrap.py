@@ -66,12 +66,15 @@ usage: ./run.sh [command]
                         let a simulated device overheat, slow_disk, silent, ..., or: stop
   deadletters list|show|replay|purge
                         what could not be stored, with the reason
+  audit [window_minutes=60 | since=... until=...] [--json]
+                        is everything that was acknowledged stored? exit code 1 where it is not
   repair                make the writer's consumers anew; nothing that waits is lost
   check-drive FILE... | - [--json]
                         will a drive fail? from smartctl --json -x, without the pipeline; exit code
                         0 ok, 1 warning, 2 critical, 3 unreadable
   score FILE.csv [-o OUT.csv] [--plot OUT.png] [--view score|state]
                         the anomaly detector over a file of timestamp,value
+  migrate [--dry-run]   copy the events that S3's platform stored into the form of ours
   export [from=... to=... device_id=...] [-o FILE]
                         what is stored, as JSON lines
   replay FILE|FOLDER... [device_id=... metric_type=...] [--shift-to-now]
@@ -100,6 +103,7 @@ COMPLETING = "_RUN_SH_COMPLETE"
 LOCAL = (
     *("init", "build", "start", "stop", "restart", "all", "status", "logs", "query"),
     *("acknowledge", "devices", "health", "top", "tap", "plot", "notify-test"),
+    *("audit", "migrate"),
     *("inject", "deadletters", "repair", "backup", "restore", "export", "replay", "selftest"),
 )
 TOOLS = (
