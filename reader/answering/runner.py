@@ -188,7 +188,7 @@ def named(queries: Queries, name: object) -> Query[Any]:
     """
     query = queries.get(name) if isinstance(name, str) else None
     if query is None:
-        near = get_close_matches(str(name), queries, n=1)
+        near = get_close_matches(str(name), list(queries), n=1)
         hint = f" (did you mean {near[0]}?)" if near else ""
         raise InvalidQuery(
             f"query_type: given {shown(name)}, expected one of {', '.join(queries)}{hint}"

@@ -129,6 +129,7 @@ async def test_without_a_question_all_questions_are_listed_the_fleets_health_fir
     ("words", "code", "sentence"),
     [
         (("devcies",), 1, "query_type: given 'devcies', expected one of acknowledge, "),
+        (("devcies",), 1, "(did you mean devices?)"),
         (("devices", "limit=-1"), 1, "devices: limit: given '-1', expected a whole number from 1"),
         (("devices", "limit"), 2, "given 'limit', expected key=value"),
         (("devices", "--wait", "long"), 2, "Invalid value for '--wait'"),
