@@ -1,8 +1,8 @@
 """Pauses between tries, each twice as long as the one before.
 
-stamina and tenacity were tried: they wrap a call, sleep themselves and count its failures. Here a
-stop ends the wait, health is told the reason between two tries, a task that ran well for a while
-begins anew, and the daemon's lanes and the writer's core only compare times and never sleep.
+stamina and tenacity wrap a call, sleep themselves and count its failures (by their documentation).
+Here a stop ends the wait, health is told the reason between two tries, a task that ran well for a
+while begins anew, and the daemon's lanes and the writer's core only compare times and never sleep.
 """
 
 from __future__ import annotations
