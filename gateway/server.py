@@ -18,7 +18,8 @@ from spindle.service.run import PortTaken
 
 log = logging.getLogger("gateway")
 
-BACKLOG = 512
+#: As many are accepted in one go, before any of them is counted.
+BACKLOG = 128
 MOST_CONNECTIONS = 500  # of 1,024 file descriptors, the usual limit of a process
 HEAD_SECONDS = 10.0  # that a request line and its headers may take
 GRACE_SECONDS = 5  # that requests may still take when the gateway stops
@@ -112,6 +113,7 @@ def server(app: ASGIApp, settings: GatewaySettings) -> Server:
             http=type("Http", (BoundedProtocol,), {"waiting": {}}),  # counted for each server
             ssl_certfile=settings.gateway_tls_cert or None,
             ssl_keyfile=settings.gateway_tls_key or None,
+            backlog=BACKLOG,
             log_config=None,
             access_log=False,
             lifespan="off",
