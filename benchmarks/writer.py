@@ -303,7 +303,7 @@ def table(results: list[Result]) -> Table:
         (
             "(d) / (a)",
             lambda r: f"{r.envelope_points_per_s / r.ceiling_points_per_s:.2f}",
-            ">= 0.80",
+            ">= 0.70",
         ),
         ("(c) / smaller of (a), (b)", lambda r: f"{_single_ratio(r):.2f}", ">= 0.60"),
         ("(c) / (e)", lambda r: f"{_old_ratio(r):,.0f}", ">= 100"),

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Sequence
-from operator import attrgetter
 
 import msgspec
 
@@ -33,10 +32,6 @@ class _Metric(msgspec.Struct, forbid_unknown_fields=True, rename="camel", gc=Fal
     value: float
     device_id: str | None = None
     array_id: str | None = None
-
-
-_TIMESTAMP, _VALUE = attrgetter("timestamp"), attrgetter("value")
-_TAGS = attrgetter("source_device", "metric_type", "device_id", "array_id")
 
 
 class MetricReader:
@@ -98,26 +93,26 @@ class MetricReader:
         return self._points(readings, latest_ns)
 
     def _points(self, readings: Sequence[_Metric], latest_ns: int) -> list[Point]:
-        """Column by column: a loop over the points takes twice as long."""
-        if len(self._times) > MAX_TIMES:
-            self._times.clear()
-        texts = list(map(_TIMESTAMP, readings))
-        times = {text: self._time(text) for text in set(texts)}
-        if max(times.values()) > latest_ns:
-            raise ValueError("in the future")
-        known, tags = self._series, list(map(_TAGS, readings))
-        try:
-            series = list(map(known.__getitem__, tags))
-        except KeyError:
-            series = [known.get(key) or self._learn(*key) for key in tags]
-        columns = (series, map(times.__getitem__, texts), map(_VALUE, readings))
-        return list(zip(*columns, strict=True))
-
-    def _time(self, text: str) -> int:
-        time_ns = self._times.get(text)
-        if time_ns is None:
-            time_ns = self._times[text] = timestamps.parse(text)
-        return time_ns
+        """A plain loop: by columns it takes a fifth longer, and twice as long for one reading."""
+        known, times = self._series, self._times
+        if len(times) > MAX_TIMES:
+            times.clear()
+        points: list[Point] = []
+        add, time_ns = points.append, 0
+        last: str | None = None  # no timestamp is equal to it
+        for reading in readings:
+            text = reading.timestamp
+            if text != last:
+                time_ns = times.get(text, -1)
+                if time_ns < 0:
+                    time_ns = times[text] = timestamps.parse(text)
+                if time_ns > latest_ns:
+                    raise ValueError("in the future")
+                last = text
+            key = (reading.source_device, reading.metric_type, reading.device_id, reading.array_id)
+            series = known.get(key) or self._learn(*key)
+            add((series, time_ns, reading.value))
+        return points
 
     def _learn(
         self, source_device: str, metric_type: str, device_id: str | None, array_id: str | None
