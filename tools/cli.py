@@ -15,6 +15,7 @@ from local.bootstrap import COMPLETING
 from local.layout import ROOT, called_from
 from tools import replace as replacing
 from tools import testing
+from tools.audit import audit
 from tools.env_example import env_example
 from tools.reference import reference
 
@@ -58,7 +59,10 @@ def completion(
 
 @app.command()
 def check() -> None:
-    """Ruff, mypy, import-linter and shellcheck; exit code 1 when one of them finds a fault."""
+    """Ruff, mypy, import-linter, shellcheck and, where it is installed, pip-audit.
+
+    Exit code 1 when one of them finds a fault.
+    """
     python = [sys.executable, "-m"]
     steps = {
         "ruff": [*python, "ruff", "check", "."],
@@ -73,6 +77,9 @@ def check() -> None:
         output.plain(f"== {name}")
         if subprocess.run(command, check=False).returncode:  # noqa: S603 - the commands above
             failed.append(name)
+    output.plain("== pip-audit")
+    if audit(sorted(ROOT.glob("requirements*.txt"))):
+        failed.append("pip-audit")
     if failed:
         output.complain(f"check found faults: {', '.join(failed)}; see above")
         raise typer.Exit(1)
