@@ -31,6 +31,7 @@ from benchmarks.detection_states import long, peers, repeats
 from benchmarks.simulated_watch import live
 from benchmarks.storage_series import DAY, FAULTS, METRICS, Floats, healthy
 from reader.detection.detector import ALARM, NOVELTY, WARM_UP, Detector
+from reader.detection.episodes import Episodes
 from reader.detection.novelty import Novelty
 from reader.detection.rhythm import Rhythm
 from reader.detection.stuck import Stuck
@@ -151,13 +152,14 @@ def _at_alarm(corpus: Any, found: Scores) -> None:
     console.print(f"At {ALARM}: {hit} of {windows} windows, {outside} alarm rows outside a window")
 
 
-def alarms(values: Floats) -> list[tuple[int, str]]:
-    """Minute and kind of each alarm of a series."""
-    detector, found = Detector(), []
+def told(metric: str, values: Floats) -> list[int]:
+    """Minute of each anomaly that begins in a series."""
+    detector, episodes, found = Detector(), Episodes(metric), []
     for minute, value in enumerate(values.tolist()):
         detector.update(MIDNIGHT + 60.0 * minute, value)
-        if detector.alarm >= ALARM:
-            found.append((minute, detector.kind))
+        began, _ = episodes.take(MIDNIGHT + 60.0 * minute, value, detector)
+        if began is not None:
+            found.append(minute)
     return found
 
 
@@ -169,7 +171,7 @@ def one_fault(task: tuple[str, int]) -> tuple[str, int | None, int]:
     values = healthy(metric, rng, 3 * DAY)
     start = int(rng.integers(3 * DAY // 2, 5 * DAY // 2))
     values[start : start + length] = fault(values[start : start + length], rng)
-    found = [minute for minute, _ in alarms(values)]
+    found = told(metric, values)
     meant = [m for m in found if start <= m < start + length + GRACE]
     return name, meant[0] - start if meant else None, groups(sorted({*found} - {*meant}))
 
@@ -206,7 +208,7 @@ def _fault_row(table: Table, name: str, rows: list[tuple[str, int | None, int]])
 def false_alarms(task: tuple[str, int, int]) -> tuple[str, int]:
     metric, number, days = task
     rng = np.random.default_rng([21, number, METRICS.index(metric)])
-    return metric, groups([minute for minute, _ in alarms(healthy(metric, rng, days * DAY))])
+    return metric, groups(told(metric, healthy(metric, rng, days * DAY)))
 
 
 def healthy_fleet(devices: int = 150, days: int = 7) -> None:

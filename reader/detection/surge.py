@@ -177,6 +177,8 @@ class Surge:
         if len(ranked) < 2 * TAIL or correlation >= 1.0:
             return foretold
         largest = abs(ranked[-1] if before > 0.0 else ranked[0])
+        if abs(before) <= BEYOND * largest:  # and so of any usual residual
+            return foretold
         usual = largest / sqrt(1.0 - correlation * correlation)
         usual = max(usual, SPAN * self.grain)  # a straight line is so far ahead of its level
         return foretold if abs(before) <= BEYOND * usual else 0.0
