@@ -79,7 +79,7 @@ export function create(root, _args, refresh) {
     const calm = known.length ? "Nothing alarms." : "Every device is well.";
     const quiet = known.length ? h("details", {}, h("summary", {}, `${known.length} known, quiet until worse`),
       h("ul", { class: "reasons" }, known.map((each) => h("li", {}, badge(each.severity), h("div", {},
-        h("a", { href: deviceLink(each.source_device, each.device) }, each.device), h("p", {}, each.message)))))) : "";
+        h("a", { href: deviceLink(each) }, each.device), h("p", {}, each.message)))))) : "";
     if (!found.length) {
       put(worst, look.text || look.state ? "" : h("p", { class: "calm" }, sign("ok"), calm), quiet);
       return;

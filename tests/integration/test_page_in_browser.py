@@ -86,7 +86,7 @@ def text(browser: Any) -> str:
 
 
 def classes(browser: Any, device: str) -> str:
-    script = "return document.querySelector(`.tile[href$='/${arguments[0]}']`)?.className ?? ''"
+    script = "return document.querySelector(`.tile[href*='/${arguments[0]}/']`)?.className ?? ''"
     return str(browser.execute_script(script, device))
 
 
