@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar, Literal
@@ -14,6 +15,7 @@ from local.services import SERVICES
 from spindle.errors import InvalidSettings
 from spindle.settings import Settings
 
+_VARIABLE = re.compile(r"\$\{([^}:]*)\}")  # with a default behind a colon it is meant
 _OF_USER = (
     "Password of user {} at NATS in compose: letters and digits, a letter first. Empty: the one "
     "that ./run.sh start made."
@@ -99,15 +101,24 @@ def environment(file: Path) -> dict[str, str]:
 
     Names are in capitals; what is empty counts as not set.
 
-    :raises InvalidSettings: the file cannot be read.
+    :raises InvalidSettings: the file cannot be read, or would lose a part of a value.
     """
     try:
-        said = dotenv_values(file)
+        said, written = dotenv_values(file), dotenv_values(file, interpolate=False)
     except UnicodeDecodeError as error:
         byte = error.object[error.start]
         raise InvalidSettings([f".env: holds the byte 0x{byte:02x}, expected UTF-8"]) from None
     except OSError as error:
         raise InvalidSettings([f"{file}: {error.strerror}"]) from None
+    known = said.keys() | os.environ.keys()
+    if eaten := [
+        f"{name}: ${{{variable}}} in .env is the value of a variable that is not set; a secret "
+        f"with such signs may stand in a file that {name}_FILE names"
+        for name, value in written.items()
+        for variable in _VARIABLE.findall(value or "")
+        if variable not in known
+    ]:
+        raise InvalidSettings(eaten)
     both = [*said.items(), *os.environ.items()]
     return {name.upper(): value for name, value in both if value}
 

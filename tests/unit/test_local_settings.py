@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from local.settings import LocalSettings, environment, setting
+from spindle.errors import InvalidSettings
 from spindle.settings import load
 
 
@@ -46,6 +47,21 @@ def test_the_environment_wins_unless_it_is_empty(
     assert environment(tmp_path / ".env")["NATS_PORT"] == "1"
     monkeypatch.setenv("NATS_PORT", "2")
     assert environment(tmp_path / ".env")["NATS_PORT"] == "2"
+
+
+def test_a_variable_that_is_not_set_is_no_part_of_a_secret(tmp_path: Path) -> None:
+    """It would be left out without a word."""
+    file = tmp_path / ".env"
+    file.write_text("GATEWAY_TOKEN='abc${def}ghi'\nLOG_LEVEL=${level:-info}\nOTHER=$x$\n")
+    with pytest.raises(InvalidSettings) as caught:
+        environment(file)
+    (mistake,) = caught.value.mistakes
+    assert mistake.startswith("GATEWAY_TOKEN: ${def} in .env is the value of a variable that is")
+    assert "abc" not in mistake
+    assert "GATEWAY_TOKEN_FILE" in mistake
+    file.write_text("def=x\nGATEWAY_TOKEN='abc${def}ghi'\nOTHER=a$b\n")
+    assert environment(file)["GATEWAY_TOKEN"] == "abcxghi"
+    assert environment(file)["OTHER"] == "a$b"
 
 
 def test_a_default_is_that_of_the_settings_class() -> None:
