@@ -26,7 +26,7 @@ START_SECONDS = 90.0
 
 _IMAGES = {
     "INFLUXDB1": "influxdb:1.8",
-    "INFLUXDB2": "influxdb:2.7",
+    "INFLUXDB2": "influxdb:2.8.0",
     "INFLUXDB3": "influxdb:3-core",
     "NATS": "nats:2.14.6",
 }
