@@ -6,12 +6,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from xdist.remote import Producer  # type: ignore[import-untyped]
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
 from spindle.settings import Settings, load
 from tests import containers, servers
 from tests.containers import store_containers
+
+settings.register_profile("spindle", deadline=None)  # a busy machine is no fault of the code
+settings.load_profile("spindle")
 
 __all__ = ["store_containers"]
 
