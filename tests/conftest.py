@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import settings as of_properties
 from xdist.remote import Producer  # type: ignore[import-untyped]
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
@@ -14,8 +14,8 @@ from spindle.settings import Settings, load
 from tests import containers, servers
 from tests.containers import store_containers
 
-settings.register_profile("spindle", deadline=None)  # a busy machine is no fault of the code
-settings.load_profile("spindle")
+of_properties.register_profile("spindle", deadline=None)  # a busy machine is no fault of the code
+of_properties.load_profile("spindle")
 
 __all__ = ["store_containers"]
 
