@@ -26,6 +26,7 @@ from reader.lookups.watch_findings import WatchFindings
 from reader.questions import manual
 from reader.questions.registry import QUERIES
 from reader.settings import ReaderSettings
+from reader.watching.audit_gauges import AuditGauges
 from reader.watching.session import Watch
 from reader.watching.share_store import AWAY, WatchDeps
 from spindle import __version__, bus, subjects
@@ -87,6 +88,8 @@ async def _serve(runner: QuestionRunner, deps: WatchDeps) -> None:
         for name, follower in following.items():
             answers.create_task(service.supervise(name, follower.run, expected=AWAY), name=name)
         await asyncio.gather(*(each.first_read() for each in following.values()))
+        audit = AuditGauges(deps.store, client, service)
+        answers.create_task(service.supervise("audit", audit.run, expected=AWAY), name="audit")
         if service.settings.reader_watch:
             watch = service.supervise("watch", Watch(deps).run, expected=AWAY)
             answers.create_task(watch, name="watch")

@@ -53,13 +53,16 @@ class AuditParams(Params):
 async def _audit(context: QueryContext, asked: AuditParams) -> Answer:
     evidence = await gather(context.nats)
     window = asked.window(context.now_ns)
-    hours = context.settings.retention_hours
-    # What is about to expire is not asked for: it may be gone by then.
-    oldest_ns = context.ago(hours * 3600) + STEP_NS if hours else 0
+    oldest_ns = kept_since_ns(context.settings.retention_hours, context.now_ns)
     data = await compare(evidence, context.store, window, oldest_ns)
     cut = len(data["missing"]) > _MOST_ROWS
     data["missing"] = data["missing"][:_MOST_ROWS]
     return Answer(data, truncated=cut)
+
+
+def kept_since_ns(retention_hours: float, now_ns: int) -> int:
+    """What is older need not be in the store; with a margin, for what is about to expire."""
+    return now_ns - int(retention_hours * 3600 * NS) + STEP_NS if retention_hours else 0
 
 
 async def compare(
@@ -210,7 +213,7 @@ QUESTIONS = (
         reply="{complete, since, until, missing, streams, publishers, store}; missing: a list of "
         "{stream, kind, publisher, from, to, count, since, until, message}, of kind messages "
         "(sequences of the stream), points (a publisher's numbers), store or record",
-        example={"window_minutes": 60},
+        example={"since": "2026-01-31T11:00:00Z", "until": "2026-01-31T12:00:00Z"},
         example_reply=_EXAMPLE_REPLY,
         handler=_audit,
     ),

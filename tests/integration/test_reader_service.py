@@ -14,6 +14,8 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 from reader.questions.registry import QUERIES
+from spindle import bus
+from spindle.settings import Settings, load
 from spindle.store.base import EventRow, Series
 from spindle.timestamps import NS
 from tests.asking import ask, parts, reading, request
@@ -72,6 +74,7 @@ async def test_the_question_of_the_contract_is_answered(
 async def test_every_query_type_answers_on_a_subject_of_its_own_with_the_params_as_payload(
     nats_server: Server, store: MemoryStore, client: Client
 ) -> None:
+    await bus.declare(client, load(Settings))  # the writer does, and an audit reads them
     async with reading(nats_server, store):
         for name, query in QUERIES.items():
             own = await request(client, f"reader.{name}", orjson.dumps(query.example))
