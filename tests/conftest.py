@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +19,13 @@ of_properties.register_profile("spindle", deadline=None)  # a busy machine is no
 of_properties.load_profile("spindle")
 
 __all__ = ["store_containers"]
+
+
+@pytest.fixture(autouse=True)
+def _loggers_as_they_were() -> Iterator[None]:
+    """A command that is called in this process quiets our loggers; the next test hears them."""
+    yield
+    logging.getLogger("spindle").setLevel(logging.NOTSET)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

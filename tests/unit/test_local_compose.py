@@ -197,7 +197,7 @@ def test_each_container_has_its_own_secrets_and_no_others() -> None:
         "writer": _STORE,
         "reader": _STORE,
         "gateway": {"GATEWAY_TOKEN"},
-        "client": set(),
+        "client": {"NOTIFY_URLS"},
         "daemon": set(),
     }
     kinds: list[type[Settings]] = [Settings, ComposeSettings]
