@@ -23,9 +23,13 @@ __all__ = ["store_containers"]
 
 @pytest.fixture(autouse=True)
 def _loggers_as_they_were() -> Iterator[None]:
-    """A command that is called in this process quiets our loggers; the next test hears them."""
+    """A command or a service in this process sets up logging; the next test hears all again."""
     yield
     logging.getLogger("spindle").setLevel(logging.NOTSET)
+    root = logging.getLogger()
+    root.setLevel(logging.WARNING)
+    for handler in [each for each in root.handlers if type(each) is logging.StreamHandler]:
+        root.removeHandler(handler)  # it writes to what was captured of a test that is over
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

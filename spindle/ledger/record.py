@@ -92,7 +92,13 @@ class Record:
 
     def _see(self, state: StreamState) -> None:
         if not self.lives or state.born_ns > self.lives[-1].born_ns:
-            self.lives.append(Life(state.born_ns, 1))
+            life = Life(state.born_ns, 1)
+            # What was dealt with since then was noted before anybody looked at the new stream.
+            for run in self.lives[-1].done.runs if self.lives else ():
+                if run.last_ns >= state.born_ns:
+                    first_ns = max(run.first_ns, state.born_ns)
+                    life.done.add(Span(run.low, run.high, first_ns, run.last_ns))
+            self.lives.append(life)
         newest = self.lives[-1]
         newest.last = max(newest.last, state.last)
 

@@ -27,6 +27,7 @@ WORDS = {
     *(
         "sum",
         "by",
+        "without",
         "rate",
         "increase",
         "max",

@@ -104,17 +104,17 @@ async def test_health_of_a_class_a_device_and_one_never_heard_of(client: Client)
 async def test_the_temperature_that_rose_most_is_found_and_compared_exactly(
     client: Client,
 ) -> None:
-    found = (await ask(client, "anomaly_temperature", source_device="DiskUnit", since_minutes=60))[
+    found = (await ask(client, "anomaly_temperature", source_device="DiskUnit", window_minutes=60))[
         "data"
     ]
     assert (found["device"], found["initial_temp"], found["latest_temp"]) == ("disk-1", 47, 61)
     assert (found["ratio"], found["ratio_exact"]) == (1.3, pytest.approx(61 / 47))
     assert found["anomaly"] is False
     strict = await ask(
-        client, "anomaly_temperature", device_id="disk-1", threshold=1.2, since_minutes=60
+        client, "anomaly_temperature", device_id="disk-1", threshold=1.2, window_minutes=60
     )
     assert strict["data"]["anomaly"] is True
-    lone = (await ask(client, "anomaly_temperature", device_id="disk.1", since_minutes=60))["data"]
+    lone = (await ask(client, "anomaly_temperature", device_id="disk.1", window_minutes=60))["data"]
     assert (lone["ratio"], lone["anomaly"]) == (None, None)
     assert "only one DiskTemp reading of disk.1" in lone["reason"]
 

@@ -136,6 +136,16 @@ def test_a_lower_sequence_at_a_later_time_is_of_a_stream_made_anew() -> None:
     assert list(lost_sequences(noted, now(4, 3, born=2_900 * NS), ALWAYS)) == []
 
 
+def test_what_was_noted_before_a_new_stream_was_looked_at_is_of_the_new_one() -> None:
+    noted = begun()
+    noted.take(News([span(1, 15)]))
+    noted.take(News([span(16, 135, 3_000)]))  # the second batch of the new one is stored first
+    noted.take(News([span(1, 15, 2_950)]))
+    noted.take(News(seen=StreamState(2_900 * NS, 136, 135)))
+    assert len(noted.lives) == 2
+    assert list(lost_sequences(noted, now(136, 135, born=2_900 * NS), ALWAYS)) == []
+
+
 def test_the_end_of_a_deleted_stream_that_was_seen_is_lost_with_it() -> None:
     noted = begun()
     noted.take(News([span(1, 10)], seen=StreamState(BORN, 1, 25)))
