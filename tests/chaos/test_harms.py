@@ -48,7 +48,7 @@ async def test_a_clock_that_jumps_again_and_again_refuses_and_deletes_nothing(
 ) -> None:
     """Fault h1."""
     if LIBFAKETIME is None:
-        pytest.skip("libfaketime is not installed: tests/integration/test_wrong_clock.py does it")
+        pytest.skip("libfaketime is not installed: on Debian apt install faketime")
     shift = world.folder / "shift"
 
     def move(hours: float) -> None:

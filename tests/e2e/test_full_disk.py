@@ -30,9 +30,9 @@ def disk(tmp_path: Path) -> Iterator[Path]:
     folder = tmp_path / "disk"
     folder.mkdir()
     if not sys.platform.startswith("linux") or os.geteuid() != 0:
-        pytest.skip("a small file system can be mounted by root on Linux alone")
+        pytest.skip("a small file system can be mounted by root on Linux alone: run it as root")
     if not mounted(folder, "size=96m"):
-        pytest.skip("mounting a tmpfs is not permitted here")
+        pytest.skip("mounting a tmpfs is not permitted here: run it as root, in no container")
     yield folder
     subprocess.run(["umount", str(folder)], check=True)
 

@@ -4,42 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
-import nats
 import orjson
 import pytest
 from nats.aio.client import Client
 
 from reader.watching import decision_upkeep, fleet_health
-from spindle import bus
-from spindle.settings import Settings, load
 from spindle.store.base import Series, Store
-from spindle.store.registry import open_store
 from spindle.timestamps import NS, format_ns
 from tests.asking import ask, reading
 from tests.servers import Server
 
 NAME = "naa.5000c500a1b2c3d4"
 DRIVE = {"device_id": NAME}
-
-
-@pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    store = open_store(load(Settings, store_url=f"sqlite:///{tmp_path}/spindle.db"), writing=True)
-    await store.prepare()
-    yield store
-    await store.close()
-
-
-@pytest.fixture
-async def client(nats_server: Server) -> AsyncIterator[Client]:
-    client = await nats.connect(f"nats://127.0.0.1:{nats_server.port}")
-    await bus.declare(client, load(Settings, nats_url=f"nats://127.0.0.1:{nats_server.port}"))
-    yield client
-    await client.close()
 
 
 async def says(store: Store, **values: float) -> None:

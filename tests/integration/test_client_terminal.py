@@ -145,7 +145,7 @@ async def test_a_plot_has_the_band_the_limits_and_the_scale(shell: Shell) -> Non
 
 async def test_a_plot_is_written_as_a_picture(shell: Shell) -> None:
     if not importlib.util.find_spec("matplotlib"):
-        pytest.skip("matplotlib is not installed")
+        pytest.skip("matplotlib is not installed: ./run.sh test installs it")
     what = ("device_id=disk-1", "metric_type=DiskTemp")
     code, _, err = await shell.query("plot", *what, "-o", "temp.png")
     assert (code, err) == (0, "")

@@ -4,29 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import nats
 import orjson
 import pytest
 from nats.aio.client import Client
 
-from spindle import bus, timestamps
+from spindle import timestamps
 from spindle.settings import Settings
 from tests.services import ServiceProcess
 from tests.waiting import until
 
 AHEAD_NS = 3_000 * 10**9
-
-
-@pytest.fixture
-async def client(settings: Settings) -> AsyncIterator[Client]:
-    connection = await nats.connect(settings.nats_url)
-    await bus.declare(connection, settings)
-    yield connection
-    await connection.close()
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from nats.aio.msg import Msg
 from client import deadletters
 from reader.answering import params
 from reader.questions import parking as parking_questions
-from spindle import bus, subjects
+from spindle import subjects
 from spindle.bus import parking_buckets
 from spindle.bus.buckets import Bucket
 from spindle.settings import Settings
@@ -24,14 +24,6 @@ from spindle.store.registry import open_store
 from tests.servers import Server
 from tests.services import ServiceProcess
 from tests.waiting import until
-
-
-@pytest.fixture
-async def client(settings: Settings) -> AsyncIterator[Client]:
-    connection = await nats.connect(settings.nats_url)
-    await bus.declare(connection, settings)
-    yield connection
-    await connection.close()
 
 
 @pytest.fixture

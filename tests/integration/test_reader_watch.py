@@ -9,7 +9,6 @@ import signal
 import time
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable
-from pathlib import Path
 from typing import Any
 
 import nats
@@ -29,7 +28,6 @@ from spindle.service.health import Health
 from spindle.service.run import Service
 from spindle.settings import Settings, load
 from spindle.store.base import EventRow, Series, Store
-from spindle.store.registry import open_store
 from spindle.timestamps import NS, format_ns
 from tests.asking import ask, parts, reading
 from tests.servers import Server
@@ -47,14 +45,6 @@ def _hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(anomaly, "STEP_SECONDS", 1.0)
     monkeypatch.setattr(ownership, "BEAT_SECONDS", 0.1)
     monkeypatch.setattr(ownership, "LEASE_SECONDS", 1.5)
-
-
-@pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    store = open_store(load(Settings, store_url=f"sqlite:///{tmp_path}/spindle.db"), writing=True)
-    await store.prepare()
-    yield store
-    await store.close()
 
 
 class World:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import nats
 import pytest
@@ -15,21 +13,12 @@ from daemon.messages import facts_message
 from reader.lookups import device_gauges
 from spindle import bus
 from spindle.models import DeviceFacts
-from spindle.settings import Settings, load
+from spindle.settings import Settings
 from spindle.store.base import EventRow, Series, Store
-from spindle.store.registry import open_store
 from spindle.timestamps import NS
 from tests.asking import ask, reading
 from tests.servers import Server
 from tests.waiting import until
-
-
-@pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    store = open_store(load(Settings, store_url=f"sqlite:///{tmp_path}/spindle.db"), writing=True)
-    await store.prepare()
-    yield store
-    await store.close()
 
 
 async def _stored(server: Server, store: Store) -> Client:

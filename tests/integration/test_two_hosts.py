@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
-import nats
 import orjson
 import pytest
 from nats.aio.client import Client
@@ -16,10 +13,7 @@ from nats.aio.msg import Msg
 
 from reader.detection import anomaly
 from reader.watching import fleet_health, ownership, session
-from spindle import bus
-from spindle.settings import Settings, load
 from spindle.store.base import Series, Store
-from spindle.store.registry import open_store
 from spindle.timestamps import NS, format_ns
 from tests.asking import ask, reading
 from tests.servers import Server
@@ -34,22 +28,6 @@ def _hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fleet_health, "HEALTH_SECONDS", 0.1)
     monkeypatch.setattr(anomaly, "STEP_SECONDS", 1.0)
     monkeypatch.setattr(ownership, "BEAT_SECONDS", 0.1)
-
-
-@pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    store = open_store(load(Settings, store_url=f"sqlite:///{tmp_path}/spindle.db"), writing=True)
-    await store.prepare()
-    yield store
-    await store.close()
-
-
-@pytest.fixture
-async def client(nats_server: Server) -> AsyncIterator[Client]:
-    client = await nats.connect(f"nats://127.0.0.1:{nats_server.port}")
-    await bus.declare(client, load(Settings, nats_url=f"nats://127.0.0.1:{nats_server.port}"))
-    yield client
-    await client.close()
 
 
 class Hosts:

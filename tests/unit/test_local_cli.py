@@ -30,7 +30,21 @@ def test_a_question_that_nobody_can_answer_is_told_so_at_once(
     assert said == f"nobody is there to answer at port {port}; ./run.sh start starts Spindle\n"
 
 
-@pytest.mark.parametrize("verb", ["query", "deadletters", "inject"])
+def test_a_monitoring_plug_in_says_unknown_when_nobody_is_there(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    port = free_port()
+    for name, value in (("NATS_PORT", str(port)), ("NATS_URL", ""), ("SPINDLE_MODE", "local")):
+        monkeypatch.setenv(name, value)
+    words = ["health", "--format", "nagios", "--wait", "1"]
+    monkeypatch.setattr(sys, "argv", ["local", *words])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 3
+    assert capsys.readouterr().out.startswith("UNKNOWN: NATS does not answer at")
+
+
+@pytest.mark.parametrize("verb", ["query", "deadletters", "inject", "health", "notify-test"])
 def test_help_stands_under_the_name_that_was_typed(
     verb: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
