@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from contextlib import aclosing
 
 from nats.aio.client import Client
 from nats.aio.msg import Msg
-from nats.errors import Error as NatsError
-from nats.js.errors import Error as JetStreamError
 from prometheus_client import Counter
 
+from client.consumer import TROUBLE, Consumer
 from client.parking_csv import ParkingCsv
 from client.settings import ClientSettings
 from spindle import bus, models, subjects
@@ -24,10 +24,7 @@ log = logging.getLogger("client")
 
 PART = "parking"
 AT_ONCE = 500
-FETCH_SECONDS = 5.0
 PAUSE_SECONDS = 1.0
-
-TROUBLE = (NatsError, JetStreamError, TimeoutError)
 
 
 class VisitCsvTask:
@@ -58,21 +55,19 @@ class VisitCsvTask:
                 await service.pause(PAUSE_SECONDS)
 
     async def _take(self) -> None:
-        js, stopping = self._client.jetstream(), self._service.stopping
-        stream, consumer = subjects.PARKING_SUMMARIES_STREAM, subjects.CLIENT_CONSUMER
-        pull = await js.pull_subscribe_bind(consumer, stream=stream)
-        try:
-            while not stopping.is_set():
-                await js.consumer_info(stream, consumer)  # raises where it is gone
-                self._service.health.ok(PART)
-                with contextlib.suppress(TimeoutError):
-                    while messages := await self._service.unless_stopped(
-                        pull.fetch(AT_ONCE, timeout=FETCH_SECONDS)
-                    ):
-                        await self._write(messages)
-        finally:
-            with contextlib.suppress(NatsError):
-                await pull.unsubscribe()
+        consumer = Consumer(
+            self._service,
+            self._client,
+            subjects.PARKING_SUMMARIES_STREAM,
+            subjects.CLIENT_CONSUMER,
+            AT_ONCE,
+        )
+        async with aclosing(consumer.batches()) as batches:
+            async for messages in batches:
+                if messages:
+                    await self._write(messages)
+                else:
+                    self._service.health.ok(PART)
 
     async def _write(self, messages: list[Msg]) -> None:
         """Write and acknowledge; a file that cannot be written to is tried again and again."""

@@ -10,7 +10,7 @@ import runpy
 import shutil
 import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -38,6 +38,25 @@ app = typer.Typer(
 #: The words belong to the client, which explains them itself.
 _HANDED_ON = {"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []}
 _AND_MORE = {"ignore_unknown_options": True, "allow_extra_args": True}
+
+#: Verbs that the client has, and what each is for.
+_OF_THE_CLIENT = {
+    "query": "Ask the reader: <query_type> [key=value ...] [--json].",
+    "health": "Is all well? As a monitoring plug-in: [device] [--format text|nagios|json].",
+    "top": "The fleet, live, the worst first; ? shows the keys.",
+    "tap": "What flows over NATS, decoded: [subject] [--for 10s] [--every N] [--json].",
+    "notify-test": "A test message to each address of NOTIFY_URLS.",
+    "plot": "A series with its band, limits, anomalies and forecast: device_id=... metric_type=...",
+    "audit": "Is everything that was acknowledged stored? [window_minutes=60] [--json].",
+    "deadletters": "What could not be stored: list, show, replay, purge.",
+    "inject": "Give a simulated device a fault: <fault> device_id=... [for=...], or end it: stop.",
+    "acknowledge": "A known reason stops alarming until it gets worse: DEVICE [REASON], or --list.",
+    "devices": "Which devices there are; retire ID, unretire ID, retired.",
+}
+#: They read or change what is the operator's alone.
+_OF_THE_OPERATOR = ("deadletters", "tap")
+#: They need nobody, or say in their own form that nobody is there.
+_WITHOUT_NATS = ("notify-test", "health")
 
 ServiceName = Annotated[
     str | None,
@@ -229,76 +248,6 @@ def show_logs(
 
 
 @app.command(context_settings=_HANDED_ON)
-def query(context: typer.Context) -> None:
-    """Ask the reader: <query_type> [key=value ...] [--json]."""
-    _ask_as_client("query", context.args)
-
-
-@app.command(context_settings=_HANDED_ON)
-def health(context: typer.Context) -> None:
-    """Is all well, as a monitoring plug-in tells it: [device] [--format text|nagios|json]."""
-    _ask_as_client("health", context.args)
-
-
-@app.command(context_settings=_HANDED_ON)
-def top(context: typer.Context) -> None:
-    """The fleet, live, the worst first; ? shows the keys."""
-    _ask_as_client("top", context.args)
-
-
-@app.command(context_settings=_HANDED_ON)
-def tap(context: typer.Context) -> None:
-    """What flows over NATS, decoded: [subject] [--for 10s] [--every N] [--json]."""
-    _ask_as_client("tap", context.args, user="operator")
-
-
-@app.command(name="notify-test", context_settings=_HANDED_ON)
-def notify_test(context: typer.Context) -> None:
-    """A test message to each address of NOTIFY_URLS."""
-    if docker := in_containers() if "--help" not in context.args else None:
-        _exit(docker.inside("client", "client", "notify-test", *context.args))
-    from client.__main__ import app as client  # noqa: PLC0415 - only where it is needed
-
-    client(["notify-test", *context.args], prog_name="./run.sh")
-
-
-@app.command(context_settings=_HANDED_ON)
-def plot(context: typer.Context) -> None:
-    """A series with its band, limits, anomalies and forecast: device_id=... metric_type=..."""
-    _ask_as_client("plot", context.args)
-
-
-@app.command(context_settings=_HANDED_ON)
-def audit(context: typer.Context) -> None:
-    """Is everything that was acknowledged stored? [window_minutes=60] [--json]."""
-    _ask_as_client("audit", context.args)
-
-
-@app.command(context_settings=_HANDED_ON)
-def deadletters(context: typer.Context) -> None:
-    """What could not be stored: list, show, replay, purge."""
-    _ask_as_client("deadletters", context.args, user=nats_users.OPERATOR)
-
-
-@app.command(context_settings=_HANDED_ON)
-def inject(context: typer.Context) -> None:
-    """Give a simulated device a fault: <fault> device_id=... [for=...], or end it: stop."""
-    _ask_as_client("inject", context.args)
-
-
-@app.command(context_settings=_HANDED_ON)
-def acknowledge(context: typer.Context) -> None:
-    """A known reason stops alarming until it gets worse: DEVICE [REASON], or --list."""
-    _ask_as_client("acknowledge", context.args)
-
-
-@app.command(context_settings=_HANDED_ON)
-def devices(context: typer.Context) -> None:
-    """Which devices there are; retire ID, unretire ID, retired."""
-    _ask_as_client("devices", context.args)
-
-
-@app.command(context_settings=_HANDED_ON)
 def selftest(context: typer.Context) -> None:
     """Start a self-test of a drive of this machine: short|long DEVICE."""
     if docker := in_containers():
@@ -369,8 +318,9 @@ def _store_url() -> str:
     return pipeline.derived(settings).get("STORE_URL", settings.store)
 
 
-def _ask_as_client(verb: str, words: Sequence[str], *, user: str = "client") -> None:
+def _ask_as_client(verb: str, words: Sequence[str]) -> None:
     """Go on as a command of the client's, under the name that was typed."""
+    user = nats_users.OPERATOR if verb in _OF_THE_OPERATOR else "client"
     asks = not {"--help", "--wait"} & {word.partition("=")[0] for word in words}
     docker = in_containers() if "--help" not in words else None
     if docker:
@@ -378,7 +328,8 @@ def _ask_as_client(verb: str, words: Sequence[str], *, user: str = "client") -> 
             docker.inside("client", "client", verb, *words, user="" if user == "client" else user)
         )
     settings = _sign_in_as(user)
-    if asks and nats.is_local(settings) and not _listens(settings.nats_port):
+    needed = asks and verb not in _WITHOUT_NATS and nats.is_local(settings)
+    if needed and not _listens(settings.nats_port):
         output.complain(
             f"nobody is there to answer at port {settings.nats_port}; ./run.sh start starts Spindle"
         )
@@ -386,6 +337,17 @@ def _ask_as_client(verb: str, words: Sequence[str], *, user: str = "client") -> 
     from client.__main__ import app as client  # noqa: PLC0415 - only where it is needed
 
     client([verb, *words], prog_name="./run.sh")
+
+
+def _handed_on(verb: str) -> Callable[[typer.Context], None]:
+    def command(context: typer.Context) -> None:
+        _ask_as_client(verb, context.args)
+
+    return command
+
+
+for _verb, _what in _OF_THE_CLIENT.items():
+    app.command(_verb, help=_what, context_settings=_HANDED_ON)(_handed_on(_verb))
 
 
 def _listens(port: int) -> bool:

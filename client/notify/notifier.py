@@ -10,16 +10,16 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import aclosing
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
-from nats.js import JetStreamContext
-from nats.js.errors import Error as JetStreamError
 from prometheus_client import Counter
 
+from client.consumer import TROUBLE, Consumer
 from client.notify import message as messages
 from client.notify import quiet_hours
 from client.notify.message import Change
@@ -40,14 +40,16 @@ AT_ONCE = 500
 EXTEND_SECONDS = 10.0  # a third of the consumer's patience
 PAUSE_SECONDS = 1.0
 LOOK_AT_THE_CLOCK_SECONDS = 20.0
-TROUBLE = (NatsError, JetStreamError, TimeoutError)
 
 
 class Notifier:
     """Owns the health part ``notify``; without addresses it takes changes and tells nobody."""
 
     def __init__(self, service: Service[Any], client: Client, addresses: Sequence[Address]) -> None:
-        self._service, self._client = service, client
+        self._service = service
+        self._consumer = Consumer(
+            service, client, subjects.HEALTH_STREAM, subjects.NOTIFIER_CONSUMER, AT_ONCE
+        )
         self._settings: NotifySettings = service.settings
         self._failing: dict[str, str] = {}
         self._held: dict[int, Msg] = {}  # not told yet, by the stream's sequence
@@ -93,28 +95,13 @@ class Notifier:
         await self._service.unless_stopped(sending)
 
     async def _take(self) -> None:
-        js, stopping = self._client.jetstream(), self._service.stopping
-        stream, consumer = subjects.HEALTH_STREAM, subjects.NOTIFIER_CONSUMER
-        pull = await js.pull_subscribe_bind(consumer, stream=stream)
-        try:
-            while not stopping.is_set():
-                await js.consumer_info(stream, consumer)  # raises where it is gone
-                self._say()
-                with contextlib.suppress(TimeoutError):
-                    first = await self._service.unless_stopped(pull.fetch(1, timeout=5.0))
-                    if first:
-                        self._begin(first + await self._within(pull))
-        finally:
-            with contextlib.suppress(NatsError):
-                await pull.unsubscribe()
-
-    async def _within(self, pull: JetStreamContext.PullSubscription) -> list[Msg]:
-        """What else comes soon after the first: a shelf that loses power is one message."""
-        await self._service.pause(GROUP_SECONDS)
-        try:
-            return list(await pull.fetch(AT_ONCE, timeout=0.2))
-        except TimeoutError:
-            return []
+        """What comes soon after the first is told with it: a shelf that loses power rings once."""
+        async with aclosing(self._consumer.batches(GROUP_SECONDS)) as batches:
+            async for messages_taken in batches:
+                if messages_taken:
+                    self._begin(messages_taken)
+                else:
+                    self._say()
 
     def _begin(self, taken: Sequence[Msg]) -> None:
         """Tell in a task of its own: an address that is down, or the night, delays no other."""

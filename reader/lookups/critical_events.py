@@ -34,12 +34,4 @@ class CriticalEvents:
         )
         if len(rows) == MOST:
             return await store.events(which, since_ns, CRITICAL_EVENT)
-        return [row for row in rows if _selected(which, row)]
-
-
-def _selected(which: Selection, row: EventRow) -> bool:
-    return (
-        which.source_device in (None, row.source_device)
-        and which.device_id in (None, row.device_id)
-        and which.array_id in (None, row.array_id)
-    )
+        return [row for row in rows if which.includes(row)]

@@ -26,19 +26,13 @@ from spindle.store.base import Selection
 class KnownParams(DeviceParams):
     """Parameters of ``acknowledged``."""
 
-    array_id: Name | None = Field(None, description="the array or host that it belongs to")
     reason: Name | None = Field(
         None, description="a metric type, an event type, or Silence; default all that there are"
     )
 
     def selects(self, said: Acknowledgement) -> bool:
         """Whether the caller asked about this one."""
-        return (
-            self.device_id in (None, said.device_id)
-            and self.source_device in (None, said.source_device)
-            and self.array_id in (None, said.array_id)
-            and self.reason in (None, said.reason)
-        )
+        return self.selection().includes(said) and self.reason in (None, said.reason)
 
 
 class RevokeParams(KnownParams):

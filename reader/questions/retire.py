@@ -22,16 +22,6 @@ from spindle.store.base import NO_ARRAY, DeviceKey, Selection
 class RetiredParams(DeviceParams):
     """Parameters of ``retired``."""
 
-    array_id: Name | None = Field(None, description="the array or host that it belonged to")
-
-    def selects(self, each: Retired) -> bool:
-        """Whether the caller asked about this one."""
-        return (
-            self.device_id in (None, each.device_id)
-            and self.source_device in (None, each.source_device)
-            and self.array_id in (None, each.array_id)
-        )
-
 
 class UnretireParams(RetiredParams):
     """Parameters of ``unretire``."""
@@ -110,7 +100,7 @@ async def _retired(context: QueryContext, asked: RetiredParams) -> Answer:
 
 def _known(context: QueryContext, asked: RetiredParams) -> list[Retired]:
     everything = context.watch_findings.decisions.retired.values()
-    return [each for own in everything for each in own if asked.selects(each)]
+    return [each for own in everything for each in own if asked.selection().includes(each)]
 
 
 def _rows(some: Sequence[Retired]) -> list[dict[str, Any]]:

@@ -124,8 +124,9 @@ class FleetHealth:
         for each in owed:
             headers = {subjects.MESSAGE_ID_HEADER: each.id}
             await js.publish(each.subject, each.payload, headers=headers)
-            if message := orjson.loads(each.payload).get("eventMessage"):
-                log.info("%s", message)
+            said = orjson.loads(each.payload)
+            if message := said.get("eventMessage"):
+                log.info("%s: %s", said["deviceId"], message)
 
     def _measure(self, units: Sequence[Unit]) -> None:
         counts = Counter(unit.state for unit in units)

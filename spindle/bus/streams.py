@@ -67,8 +67,8 @@ def queued(settings: Settings) -> int:
 def others(settings: Settings) -> int:
     """Most bytes of all other streams and buckets."""
     parking = settings.parking_stream_max_bytes * PARKING_STREAMS
-    kept = SIMULATION_MAX_BYTES + DEVICES_MAX_BYTES + OTHERS_MAX_BYTES
-    return settings.deadletter_max_bytes + parking + kept
+    kept = SIMULATION_MAX_BYTES + HEALTH_MAX_BYTES + DEVICES_MAX_BYTES + LEDGER_MAX_BYTES
+    return settings.deadletter_max_bytes + parking + kept + OTHERS_MAX_BYTES
 
 
 def _fitted(max_bytes: int, settings: Settings) -> int:
@@ -92,40 +92,27 @@ def streams(settings: Settings) -> list[StreamConfig]:
             _fitted(settings.events_stream_max_bytes, settings),
             settings,
         ),
-        StreamConfig(
-            name=subjects.DEAD_LETTER_STREAM,
-            description="What can never be stored, with the reason in its headers",
-            subjects=[f"{subjects.DEAD_LETTER}.>"],
-            retention=RetentionPolicy.LIMITS,
-            discard=DiscardPolicy.OLD,
-            storage=StorageType.FILE,
-            max_bytes=settings.deadletter_max_bytes,
-            # No max_age: by a clock of NATS's that is wild it would take them all.
-            duplicate_window=DUPLICATE_WINDOW_SECONDS,
-            num_replicas=settings.stream_replicas,
+        # No max_age: by a clock of NATS's that is wild it would take all letters.
+        _kept(
+            subjects.DEAD_LETTER_STREAM,
+            "What can never be stored, with the reason in its headers",
+            f"{subjects.DEAD_LETTER}.>",
+            settings.deadletter_max_bytes,
+            settings,
         ),
-        StreamConfig(
-            name=subjects.SIMULATION_STREAM,
-            description="What the simulator knew of its own faults: their starts and ends",
-            subjects=[subjects.SIMULATION_TRUTH],
-            retention=RetentionPolicy.LIMITS,
-            discard=DiscardPolicy.OLD,
-            storage=StorageType.FILE,
-            max_bytes=SIMULATION_MAX_BYTES,
-            max_age=SIMULATION_MAX_AGE_HOURS * 3600,
-            duplicate_window=DUPLICATE_WINDOW_SECONDS,
-            num_replicas=settings.stream_replicas,
-        ),
-        StreamConfig(
-            name=subjects.HEALTH_STREAM,
-            description="Changes of health, until everybody in NOTIFY_URLS was told",
-            subjects=[f"{subjects.HEALTH_CHANGED}.>"],
-            retention=RetentionPolicy.LIMITS,
-            discard=DiscardPolicy.OLD,
-            storage=StorageType.FILE,
-            max_bytes=HEALTH_MAX_BYTES,
-            duplicate_window=DUPLICATE_WINDOW_SECONDS,
-            num_replicas=settings.stream_replicas,
+        _kept(
+            subjects.SIMULATION_STREAM,
+            "What the simulator knew of its own faults: their starts and ends",
+            subjects.SIMULATION_TRUTH,
+            SIMULATION_MAX_BYTES,
+            settings,
+        ).evolve(max_age=SIMULATION_MAX_AGE_HOURS * 3600),
+        _kept(
+            subjects.HEALTH_STREAM,
+            "Changes of health, until everybody in NOTIFY_URLS was told",
+            f"{subjects.HEALTH_CHANGED}.>",
+            HEALTH_MAX_BYTES,
+            settings,
         ),
         _devices(settings),
         bucket(
@@ -196,6 +183,23 @@ def bucket(
         deny_delete=True,
         allow_direct=True,
         allow_msg_ttl=True,
+        num_replicas=settings.stream_replicas,
+    )
+
+
+def _kept(
+    name: str, description: str, subject: str, max_bytes: int, settings: Settings
+) -> StreamConfig:
+    """A stream that keeps what it has until its room is full; then the oldest goes."""
+    return StreamConfig(
+        name=name,
+        description=description,
+        subjects=[subject],
+        retention=RetentionPolicy.LIMITS,
+        discard=DiscardPolicy.OLD,
+        storage=StorageType.FILE,
+        max_bytes=max_bytes,
+        duplicate_window=DUPLICATE_WINDOW_SECONDS,
         num_replicas=settings.stream_replicas,
     )
 

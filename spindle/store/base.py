@@ -106,6 +106,17 @@ class EventRow:
         return DeviceKey(self.source_device, self.device_id, self.array_id)
 
 
+class OfUnit(Protocol):
+    """What says of which unit it is."""
+
+    @property
+    def source_device(self) -> str: ...
+    @property
+    def device_id(self) -> str: ...
+    @property
+    def array_id(self) -> str: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Selection:
     """Which devices to read: every field that is not None must match exactly.
@@ -126,6 +137,14 @@ class Selection:
         return self.device_ids != () and not any(
             text is not None and (len(text) > _LONGEST or _UNSTORABLE.search(text))
             for text in fields + (self.device_ids or ())
+        )
+
+    def includes(self, unit: OfUnit) -> bool:
+        """Whether that unit is one of the devices; the metric type is not looked at."""
+        return (
+            self.source_device in (None, unit.source_device)
+            and self.device_id in (None, unit.device_id)
+            and self.array_id in (None, unit.array_id)
         )
 
     def of_events(self) -> Selection:

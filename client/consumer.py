@@ -1,0 +1,59 @@
+"""Messages of one durable consumer, batch by batch, until the service stops."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncGenerator
+from typing import Any
+
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.errors import Error as NatsError
+from nats.js.errors import Error as JetStreamError
+
+from spindle.service.run import Service
+
+#: What a consumer that cannot be taken from raises: wait, and begin anew.
+TROUBLE = (NatsError, JetStreamError, TimeoutError)
+FETCH_SECONDS = 5.0
+
+
+class Consumer:
+    """Takes from a stream that somebody else has declared.
+
+    :param most: messages of a batch.
+    """
+
+    def __init__(
+        self, service: Service[Any], client: Client, stream: str, name: str, most: int
+    ) -> None:
+        self._service, self._js = service, client.jetstream()
+        self._stream, self._name, self._most = stream, name, most
+
+    async def batches(self, settle_seconds: float = 0.0) -> AsyncGenerator[list[Msg], None]:
+        """Batches; an empty one now and then says that it works, and there is nothing.
+
+        :param settle_seconds: after the first message of a batch, how long to wait for more.
+        :raises NatsError, JetStreamError, TimeoutError: it cannot be taken from now.
+        """
+        pull = await self._js.pull_subscribe_bind(self._name, stream=self._stream)
+        first = 1 if settle_seconds else self._most
+        try:
+            while not self._service.stopping.is_set():
+                await self._js.consumer_info(self._stream, self._name)  # raises where it is gone
+                yield []
+                while taken := await self._fetched(pull, first, FETCH_SECONDS):
+                    if settle_seconds:
+                        await self._service.pause(settle_seconds)
+                        taken += await self._fetched(pull, self._most - 1, 0.2)
+                    yield taken
+        finally:
+            with contextlib.suppress(NatsError):
+                await pull.unsubscribe()
+
+    async def _fetched(self, pull: Any, most: int, seconds: float) -> list[Msg]:
+        try:
+            fetching = pull.fetch(most, timeout=seconds)
+            return list(await self._service.unless_stopped(fetching) or ())
+        except TimeoutError:
+            return []
