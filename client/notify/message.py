@@ -21,7 +21,7 @@ class Change:
     """A device that is in another state than it was.
 
     :ivar why: one sentence; empty where it is well.
-    :ivar acknowledged: it is better because somebody acknowledged what it has.
+    :ivar acknowledged: something that it has is: being well by that is not being well again.
     :ivar time: when, as RFC 3339.
     """
 
@@ -48,11 +48,9 @@ class Change:
 
         :param least: the least state that is told.
         """
-        if self.acknowledged:
-            return False
-        if self.is_worse:
+        if self.is_worse:  # whatever else is acknowledged: that counts for nothing in a state
             return RANK[self.new] >= RANK[least]
-        return self.new == "ok" and RANK[self.old] >= RANK[least]
+        return self.new == "ok" and RANK[self.old] >= RANK[least] and not self.acknowledged
 
 
 @dataclass(frozen=True, slots=True)

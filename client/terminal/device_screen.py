@@ -71,6 +71,7 @@ class DeviceScreen(Screen[None]):
         self._asker = asker
         self._row = row
         self._every = every_seconds
+        self._lines: dict[str, tuple[Static, Sparkline]] = {}  # by metric type
 
     def compose(self) -> ComposeResult:
         yield Static(self._row.key.replace("//", "/"), id="who", markup=False)
@@ -107,16 +108,12 @@ class DeviceScreen(Screen[None]):
             by_metric.setdefault(step["metric_type"], []).append(step)
         place = self.query_one(VerticalScroll)
         for metric, own in by_metric.items():
-            values = [step["mean"] for step in own]
-            said = _said(metric, own)
-            if place.query(f"#line-{metric}"):
-                place.query_one(f"#words-{metric}", Static).update(said)
-                place.query_one(f"#line-{metric}", Sparkline).data = values
-            else:
-                await place.mount(
-                    Static(said, id=f"words-{metric}", markup=False),
-                    Sparkline(values, id=f"line-{metric}"),
-                )
+            if metric not in self._lines:
+                self._lines[metric] = Static("", markup=False), Sparkline([])
+                await place.mount(*self._lines[metric])
+            words, line = self._lines[metric]
+            words.update(_said(metric, own))
+            line.data = [step["mean"] for step in own]
 
 
 def _verdict(health: dict[str, Any], known: list[dict[str, Any]]) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 import nats
 import orjson
 import pytest
-from textual.widgets import DataTable, Static
+from textual.widgets import DataTable, Sparkline, Static
 
 from client.settings import ClientSettings
 from client.terminal import asker as askers
@@ -36,6 +36,8 @@ async def shell(nats_server: Server, tmp_path: Path) -> AsyncIterator[Shell]:
         for minute in range(10):
             key = Series("DiskUnit", "DiskTemp", device, "a-1")
             await store.write_points([(key, now - minute * 60 * NS, value - minute / 10)])
+    # Any valid name may be one of a metric: it is no name of anything on a screen.
+    await store.write_points([(Series("DiskUnit", "7.of:any/kind", "disk-2", "a-1"), now, 3.0)])
     async with reading(nats_server, store):
         yield Shell(tmp_path, f"nats://127.0.0.1:{nats_server.port}")
 
@@ -85,7 +87,7 @@ async def test_top_on_a_terminal_sorts_filters_opens_and_explains(shell: Shell) 
             await until(lambda: table.row_count == 1)
             await pilot.press("enter", "enter")
             await until(lambda: isinstance(app.screen, DeviceScreen))
-            await until(lambda: bool(app.screen.query("#line-DiskTemp")))
+            await until(lambda: len(app.screen.query(Sparkline)) == 2)
             assert "ok, score 100" in str(app.screen.query_one("#verdict", Static).render())
             await pilot.press("escape", "escape", "question_mark")
             await pilot.pause()

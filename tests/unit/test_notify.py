@@ -51,7 +51,11 @@ def test_worse_is_told_and_its_end_and_nothing_between(
     old: str, new: str, least: str, told: bool
 ) -> None:
     assert replace(HOT, old=old, new=new).is_told(least) is told
-    assert not replace(HOT, old=old, new=new, acknowledged=True).is_told(least)
+
+
+def test_what_is_well_by_acknowledging_is_not_told_and_what_is_worse_beside_it_is() -> None:
+    assert not replace(WELL, acknowledged=True).is_told("warning")
+    assert replace(HOT, acknowledged=True).is_told("critical")
 
 
 def test_one_device_is_named_in_the_title_and_many_are_counted() -> None:
