@@ -12,17 +12,17 @@ import typer
 from rich.console import Console, Group, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from benchmarks import broker as broker_bench
 from benchmarks import drives as drives_bench
-from benchmarks import faults as faults_bench
-from benchmarks import forecast as forecast_bench
-from benchmarks import forecast_rows
-from benchmarks import forecast_samples as samples_bench
-from benchmarks import latency as latency_bench
-from benchmarks import reader as reader_bench
 from benchmarks import sources as sources_bench
-from benchmarks import telegraf as telegraf_bench
-from benchmarks import writer as writer_bench
+from benchmarks.detection import faults as faults_bench
+from benchmarks.forecast import back_test as forecast_bench
+from benchmarks.forecast import rows as forecast_rows
+from benchmarks.forecast import samples as samples_bench
+from benchmarks.pipeline import broker as broker_bench
+from benchmarks.pipeline import latency as latency_bench
+from benchmarks.pipeline import telegraf as telegraf_bench
+from benchmarks.pipeline import writer as writer_bench
+from benchmarks.reader import questions as reader_bench
 from benchmarks.series import drive_years
 from local.layout import called_from
 from spindle.errors import InvalidInput

@@ -9,12 +9,12 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from client import commands, deadletters_cli, decisions_cli, query_cli
-from client import inject as injection
 from client.main import PARTS, main
 from client.notify.try_out import notify_test
 from client.settings import ClientSettings
 from client.terminal.cli import app as terminal
+from client.verbs import commands, deadletters_cli, decisions_cli, query_cli
+from client.verbs import inject as injection
 from spindle.service.run import run
 from spindle.settings import load
 

@@ -10,14 +10,14 @@ from typing import Any
 
 from nats.aio.client import Client
 
-from client import parking_csv
 from client.ask import TIMEOUT_SECONDS, ask
-from client.critical_log import CriticalLog
-from client.critical_poller import CriticalPoller
+from client.files import parking_csv
+from client.files.critical_log import CriticalLog
+from client.files.critical_poller import CriticalPoller
+from client.files.parking_csv import ParkingCsv
+from client.files.visit_csv_task import VisitCsvTask
 from client.notify.notifier import Notifier
-from client.parking_csv import ParkingCsv
 from client.settings import ClientSettings
-from client.visit_csv_task import VisitCsvTask
 from spindle import bus
 from spindle.service.run import Service
 

@@ -10,17 +10,18 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from gateway import api, routes, stream
-from gateway.entrance import Entrance
-from gateway.guard import Guard, Watched
+from gateway.http import stream
+from gateway.http.entrance import Entrance
+from gateway.http.guard import Guard, Watched
+from gateway.http.metrics import ParkingCollector, RequestMetrics
+from gateway.http.server import bind, server
+from gateway.http.stream import Hub
 from gateway.link import Link
-from gateway.live import Live
-from gateway.manual_visits import ManualVisits
-from gateway.metrics import ParkingCollector, RequestMetrics
-from gateway.questions import Catalogue, Questions
-from gateway.server import bind, server
+from gateway.routes import api, routes
+from gateway.routes.live import Live
+from gateway.routes.manual_visits import ManualVisits
+from gateway.routes.questions import Catalogue, Questions
 from gateway.settings import GatewaySettings
-from gateway.stream import Hub
 from spindle import bus
 from spindle.service import tasks
 from spindle.service.run import Service

@@ -15,14 +15,14 @@ from reader.answering.context import QueryContext
 from reader.answering.micro import ConcurrentService, Handler
 from reader.answering.replies import Failure
 from reader.answering.runner import QuestionRunner
+from reader.lookups.buckets.followed import followers
 from reader.lookups.device_gauges import DeviceGauges
 from reader.lookups.examiner import Examiner
-from reader.lookups.followed_buckets import followers
-from reader.lookups.known_facts import KnownFacts
-from reader.lookups.newest_snapshot import NewestSnapshot
-from reader.lookups.shown_store import without_hidden
-from reader.lookups.store_ready import StoreReady
-from reader.lookups.watch_findings import WatchFindings
+from reader.lookups.known.facts import KnownFacts
+from reader.lookups.known.newest_snapshot import NewestSnapshot
+from reader.lookups.known.watch_findings import WatchFindings
+from reader.lookups.stored.shown_store import without_hidden
+from reader.lookups.stored.store_ready import StoreReady
 from reader.questions import manual
 from reader.questions.registry import QUERIES
 from reader.settings import ReaderSettings

@@ -15,7 +15,7 @@ from nats.aio.msg import Msg
 from nats.errors import NoRespondersError
 
 from reader.answering import runner
-from reader.lookups import store_ready
+from reader.lookups.stored import store_ready
 from reader.main import PARTS, answer_from
 from reader.settings import ReaderSettings
 from spindle.service.health import Health

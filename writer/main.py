@@ -20,16 +20,16 @@ from spindle.service.pauses import Pauses
 from spindle.service.run import Service
 from spindle.store.base import Store, Written
 from spindle.store.registry import open_store
-from writer.batch import LINGER_SECONDS, Limits
 from writer.checked_clock import CheckedClock
-from writer.decode import EventDecoder, MetricDecoder
-from writer.journal import Journal
 from writer.metrics import LedgerCollector
 from writer.monitor import Monitor
 from writer.parking.matcher import Matcher
-from writer.pipeline import Decoder, Pipeline
 from writer.settings import WriterSettings
-from writer.visits import VisitDecoder, VisitStorer
+from writer.storing.batch import LINGER_SECONDS, Limits
+from writer.storing.decode import EventDecoder, MetricDecoder
+from writer.storing.journal import Journal
+from writer.storing.pipeline import Decoder, Pipeline
+from writer.storing.visits import VisitDecoder, VisitStorer
 
 log = logging.getLogger("writer")
 

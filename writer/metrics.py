@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from writer.batch import Ledger
+from writer.storing.batch import Ledger
 
 
 class LedgerCollector(Collector):

@@ -21,9 +21,9 @@ from spindle import subjects
 from spindle.bus import nats_server
 from spindle.service.run import Service
 from writer.deaf_consumer import ConsumerState, DeafConsumer
-from writer.journal import stream_state
-from writer.pipeline import Pipeline
 from writer.settings import WriterSettings
+from writer.storing.journal import stream_state
+from writer.storing.pipeline import Pipeline
 
 log = logging.getLogger("writer.monitor")
 

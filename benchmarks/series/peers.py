@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchmarks.series.processes import DAY, Floats, Random
-from benchmarks.storage_series import correlated, load
+from benchmarks.series.storage_series import correlated, load
 from reader.detection.peers import PeerGroup
 
 DISKS = 12

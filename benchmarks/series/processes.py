@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.storage_series import correlated
+from benchmarks.series.storage_series import correlated
 
 Floats = npt.NDArray[np.float64]
 Random = np.random.Generator

@@ -9,9 +9,9 @@ from typing import Any
 from nats.aio.client import Client
 
 from client.ask import TIMEOUT_SECONDS, ask
-from client.commands import tell
-from client.query import connect
 from client.settings import ClientSettings
+from client.verbs.commands import tell
+from client.verbs.query import connect
 from spindle import bus
 
 

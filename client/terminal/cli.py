@@ -14,14 +14,14 @@ from typing import Annotated, Any, TypeVar
 import typer
 from rich.console import Console
 
-from client import commands
-from client import query as question
 from client.settings import ClientSettings
 from client.terminal import asker as askers
 from client.terminal import health as plugin
 from client.terminal import plot as drawing
 from client.terminal import plotted_series
 from client.terminal import tap as tapping
+from client.verbs import commands
+from client.verbs import query as question
 from spindle import durations
 from spindle.errors import InvalidInput, SpindleError
 from spindle.settings import load

@@ -12,9 +12,9 @@ from textual.screen import ModalScreen, Screen
 from textual.widgets import Footer, Sparkline, Static
 
 from client.ask import ReaderAway, Refused
-from client.report import measured
 from client.terminal.asker import Asker
 from client.terminal.fleet_rows import Row
+from client.verbs.report import measured
 
 _MINUTES, _STEP_SECONDS = 60, 60
 _FACTS = ("model", "serial", "firmware", "wwn", "protocol", "host", "path")

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from client.report import measured
+from client.verbs.report import measured
 
 STATES = ("critical", "warning", "unknown", "ok")  # the worst first
 #: Columns of readings: heading and metric; those before are who, how and why.

@@ -15,9 +15,9 @@ import orjson
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
-from client.commands import tell
-from client.query import connect
 from client.settings import ClientSettings
+from client.verbs.commands import tell
+from client.verbs.query import connect
 from spindle import bus, models, subjects
 from spindle.errors import InvalidInput
 from spindle.models import printable

@@ -14,11 +14,11 @@ from textual.binding import Binding, BindingType
 from textual.widgets import DataTable, Footer, Input, Static
 
 from client.ask import ReaderAway, Refused
-from client.report import cell
 from client.terminal import fleet_rows
 from client.terminal.asker import Asker
 from client.terminal.device_screen import DeviceScreen, HelpScreen
 from client.terminal.fleet_rows import COLUMNS, METRICS, Flow, Row
+from client.verbs.report import cell
 
 MOST_DEVICES = 10_000  # asked for
 _NARROW, _FEW = 120, 6  # columns of characters; columns of the table shown where there are fewer

@@ -11,7 +11,7 @@ from nats.aio.client import Client
 from reader.answering.params import Params
 from reader.answering.replies import Answer
 from reader.lookups.examiner import Examiner
-from reader.lookups.watch_findings import WatchFindings
+from reader.lookups.known.watch_findings import WatchFindings
 from reader.settings import ReaderSettings
 from spindle.store.base import Store
 from spindle.timestamps import NS

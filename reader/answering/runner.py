@@ -18,7 +18,7 @@ from reader.answering import params, replies
 from reader.answering.context import Answer, Query, QueryContext
 from reader.answering.replies import Failure, TimedOut
 from reader.lookups.single_flight import SingleFlight
-from reader.lookups.store_ready import StoreReady
+from reader.lookups.stored.store_ready import StoreReady
 from spindle.errors import Busy, InvalidQuery
 from spindle.models import shown
 

@@ -9,8 +9,8 @@ from collections.abc import Iterable
 from prometheus_client import CollectorRegistry, Gauge
 
 from reader.health.hosts import units
-from reader.lookups.present import until_now
-from reader.lookups.store_ready import StoreReady
+from reader.lookups.known.present import until_now
+from reader.lookups.stored.store_ready import StoreReady
 from reader.settings import ReaderSettings
 from spindle.errors import StoreError
 from spindle.service.run import Service

@@ -22,13 +22,13 @@ from reader.health.hysteresis import BUCKET_NS
 from reader.health.intervals import Intervals
 from reader.health.limits import Thresholds
 from reader.health.silences import Silences
-from reader.lookups.batched_latest import BatchedLatest
-from reader.lookups.critical_events import CriticalEvents
-from reader.lookups.newest_snapshot import NewestSnapshot
-from reader.lookups.present import AHEAD_NS, Present, until_now
+from reader.lookups.known.newest_snapshot import NewestSnapshot
+from reader.lookups.known.present import AHEAD_NS, Present, until_now
+from reader.lookups.known.watch_findings import WatchFindings
 from reader.lookups.single_flight import SingleFlight
-from reader.lookups.smart_history import SmartHistory
-from reader.lookups.watch_findings import WatchFindings
+from reader.lookups.stored.batched_latest import BatchedLatest
+from reader.lookups.stored.critical_events import CriticalEvents
+from reader.lookups.stored.smart_history import SmartHistory
 from reader.settings import ReaderSettings
 from spindle.store.base import Bucket, DeviceKey, Latest, Selection, Store
 from spindle.timestamps import NS

@@ -14,8 +14,8 @@ from reader.health import acknowledged as known
 from reader.health.acknowledged import Acknowledgement
 from reader.health.evidence import Unit
 from reader.health.reasons import Reason
-from reader.lookups import decision_bucket
-from reader.lookups.decisions import MOST
+from reader.lookups.buckets import decisions as decision_bucket
+from reader.lookups.known.decisions import MOST
 from spindle import catalog, timestamps
 from spindle.catalog import Direction
 from spindle.errors import Busy, InvalidQuery

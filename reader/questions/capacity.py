@@ -11,7 +11,7 @@ from pydantic import Field
 from reader.answering.context import Answer, Query, QueryContext
 from reader.answering.params import DeviceParams, Number, Whole
 from reader.forecasting import capacity
-from reader.lookups.capacity_past import Past, read_past
+from reader.lookups.stored.capacity_past import Past, read_past
 from spindle.models import Name
 from spindle.store.base import DeviceKey
 from spindle.timestamps import NS

@@ -11,8 +11,8 @@ from reader.answering.context import Answer, Query, QueryContext
 from reader.answering.params import DeviceParams, Note
 from reader.health.hosts import is_own
 from reader.health.retired import Retired
-from reader.lookups import decision_bucket
-from reader.lookups.decisions import MOST
+from reader.lookups.buckets import decisions as decision_bucket
+from reader.lookups.known.decisions import MOST
 from spindle import timestamps
 from spindle.errors import Busy, InvalidQuery
 from spindle.models import Name

@@ -9,7 +9,7 @@ from collections import Counter
 from nats.aio.client import Client
 from prometheus_client import Gauge
 
-from reader.lookups.ledger_evidence import gather
+from reader.lookups.buckets.ledger_evidence import gather
 from reader.questions.audit import compare, kept_since_ns
 from reader.settings import ReaderSettings
 from spindle.errors import BusUnavailable, StoreError

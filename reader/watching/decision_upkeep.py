@@ -9,8 +9,8 @@ from nats.aio.client import Client
 
 from reader.health.acknowledged import LAPSES_NS, Acknowledgement
 from reader.health.evidence import Unit
-from reader.lookups import decision_bucket
-from reader.lookups.decisions import Decisions, key_of
+from reader.lookups.buckets import decisions as decision_bucket
+from reader.lookups.known.decisions import Decisions, key_of
 
 
 @dataclass

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from reader.detection.findings import Finding
-from reader.lookups.watch_findings import WatchFindings
+from reader.lookups.known.watch_findings import WatchFindings
 from reader.watching.ownership import share_of
 from reader.watching.series import FollowedSeries
 from reader.watching.share import Record, Share, read_record

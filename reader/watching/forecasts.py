@@ -12,7 +12,7 @@ from typing import Any
 
 from reader.detection.findings import Finding
 from reader.forecasting import capacity
-from reader.lookups.capacity_past import Past, read_past
+from reader.lookups.stored.capacity_past import Past, read_past
 from reader.watching import ownership
 from reader.watching.bucket import FORECASTS, WatchBucket
 from reader.watching.followed_shares import FollowedShares

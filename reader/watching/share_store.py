@@ -14,9 +14,9 @@ from nats.js.errors import ServiceUnavailableError
 
 from reader.detection.anomaly import Anomaly
 from reader.lookups.examiner import Examiner
-from reader.lookups.newest_snapshot import NewestSnapshot
-from reader.lookups.store_ready import StoreReady
-from reader.lookups.watch_findings import WatchFindings
+from reader.lookups.known.newest_snapshot import NewestSnapshot
+from reader.lookups.known.watch_findings import WatchFindings
+from reader.lookups.stored.store_ready import StoreReady
 from reader.settings import ReaderSettings
 from reader.watching import announcements, ownership
 from reader.watching.bucket import WatchBucket, record_key

@@ -24,7 +24,7 @@ import psutil
 import pytest
 from nats.js.errors import NotFoundError
 
-from client import summary
+from client.files import critical_lines as summary
 from spindle import bus, subjects, timestamps
 from tests.chaos.side_by_side import scenario
 from tests.chaos.world import World, long_or_short, until

@@ -16,8 +16,8 @@ from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
 from nats.js.errors import Error as JetStreamError
 
-from client import deadletters
-from reader.lookups.ledger_evidence import gather
+from client.verbs import deadletters
+from reader.lookups.buckets.ledger_evidence import gather
 from reader.questions.audit import compare
 from spindle import bus, subjects
 from spindle.ledger.comparison import Window

@@ -23,7 +23,7 @@ from daemon.backlog import Backlog
 from daemon.messages import Message
 from daemon.meters import Meters
 from daemon.publisher import Publisher
-from reader.lookups.ledger_evidence import gather
+from reader.lookups.buckets.ledger_evidence import gather
 from reader.questions.audit import compare
 from spindle import bus, subjects
 from spindle.ledger.comparison import Window

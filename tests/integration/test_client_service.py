@@ -16,7 +16,7 @@ import pytest
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
-from client import summary
+from client.files import critical_lines as summary
 from spindle import timestamps
 from tests import servers
 from tests.servers import Server
@@ -88,7 +88,7 @@ def client(nats_server: Server, tmp_path: Path) -> Any:
         client_log_max_bytes=2000,
         client_log_backups=50,
     )
-    process.constants["client.critical_poller.TIMEOUT_SECONDS"] = 1.0
+    process.constants["client.files.critical_poller.TIMEOUT_SECONDS"] = 1.0
     yield process
     process.stop()
     print(process.tail())  # pytest shows it beside a failure
@@ -284,7 +284,7 @@ async def test_stopped_the_client_exits_0_even_while_a_question_is_unanswered(
         heard.append(msg)
 
     await silent.subscribe("reader.query", cb=hear)
-    client.constants["client.critical_poller.TIMEOUT_SECONDS"] = 60.0
+    client.constants["client.files.critical_poller.TIMEOUT_SECONDS"] = 60.0
     client.start(wait=False)
     await until(lambda: bool(heard))
     assert await asyncio.to_thread(client.stop) == 0

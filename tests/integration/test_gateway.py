@@ -149,7 +149,7 @@ def test_a_body_without_a_length_is_limited_too(gateway: str) -> None:
 
 
 def test_a_body_that_never_comes_is_408(pipeline: World) -> None:
-    slow = pipeline.start("gateway", constants={"gateway.routes.BODY_SECONDS": 0.3})
+    slow = pipeline.start("gateway", constants={"gateway.routes.routes.BODY_SECONDS": 0.3})
     with socket.create_connection(("127.0.0.1", slow.port), timeout=10) as connection:
         connection.sendall(b"POST /save_summary HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{")
         assert connection.recv(100).startswith(b"HTTP/1.1 408 ")
@@ -158,7 +158,9 @@ def test_a_body_that_never_comes_is_408(pipeline: World) -> None:
 def test_while_nats_is_away_it_is_503_and_all_is_well_when_it_is_back(tmp_path: Path) -> None:
     with world(tmp_path) as alone:
         alone.start("reader", wait=False)
-        started = alone.start("gateway", constants={"gateway.manual_visits.PUBLISH_SECONDS": 1.0})
+        started = alone.start(
+            "gateway", constants={"gateway.routes.manual_visits.PUBLISH_SECONDS": 1.0}
+        )
         alone.nats.kill()
         while started.health()["status"] == "ok":
             time.sleep(0.05)
@@ -461,14 +463,14 @@ def test_what_happens_now_is_told_as_server_sent_events(pipeline: World, gateway
 
 
 def test_a_quiet_stream_is_kept_open_by_comments(pipeline: World) -> None:
-    started = pipeline.start("gateway", constants={"gateway.routes.HEARTBEAT_SECONDS": 0.1})
+    started = pipeline.start("gateway", constants={"gateway.routes.live.HEARTBEAT_SECONDS": 0.1})
     stream = Stream(address(started))
     assert stream.lines(4) == [": still here", "", ": still here", ""]
     stream.close()
 
 
 def test_streams_are_limited_in_number(pipeline: World) -> None:
-    started = pipeline.start("gateway", constants={"gateway.stream.MOST_LISTENERS": 1})
+    started = pipeline.start("gateway", constants={"gateway.http.stream.MOST_LISTENERS": 1})
     first, second = Stream(address(started)), Stream(address(started))
     assert second.response.status == 503
     assert "1 clients listen already" in json.loads(second.response.read())["message"]
@@ -487,7 +489,10 @@ def test_a_kind_that_does_not_exist_is_400(gateway: str) -> None:
 def test_a_stream_that_nobody_reads_is_dropped_and_the_others_go_on(pipeline: World) -> None:
     started = pipeline.start(
         "gateway",
-        constants={"gateway.stream.QUEUE_SIZE": 20, "gateway.routes.HEARTBEAT_SECONDS": 60.0},
+        constants={
+            "gateway.http.stream.QUEUE_SIZE": 20,
+            "gateway.routes.live.HEARTBEAT_SECONDS": 60.0,
+        },
     )
     deaf = socket.create_connection(("127.0.0.1", started.port))
     deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)

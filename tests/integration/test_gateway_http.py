@@ -166,7 +166,7 @@ def test_a_request_of_two_lengths_is_refused(gateway: str) -> None:
 
 
 def test_a_head_that_does_not_end_is_not_waited_for(pipeline: World) -> None:
-    quick = pipeline.start("gateway", constants={"gateway.server.HEAD_SECONDS": 0.5})
+    quick = pipeline.start("gateway", constants={"gateway.http.server.HEAD_SECONDS": 0.5})
     with socket.create_connection(("127.0.0.1", quick.port), timeout=20) as connection:
         began = time.monotonic()
         connection.sendall(b"GET / HTTP/1.1\r\n")

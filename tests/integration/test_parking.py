@@ -12,7 +12,7 @@ import pytest
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
-from client import deadletters
+from client.verbs import deadletters
 from reader.answering import params
 from reader.questions import parking as parking_questions
 from spindle import subjects

@@ -48,8 +48,8 @@ def client(settings: Settings, tmp_path: Path) -> Any:
         nats_url=settings.nats_url,
     )
     process.constants |= {
-        "client.parking_csv.MAX_BYTES": 3000,
-        "client.parking_csv.BACKUPS": 50,
+        "client.files.parking_csv.MAX_BYTES": 3000,
+        "client.files.parking_csv.BACKUPS": 50,
     }
     yield process
     process.stop()

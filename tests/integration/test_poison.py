@@ -12,7 +12,7 @@ import orjson
 import pytest
 from nats.aio.client import Client
 
-from client import deadletters
+from client.verbs import deadletters
 from spindle import bus, subjects
 from spindle.settings import Settings
 from tests.integration.test_writer import metric

@@ -18,7 +18,7 @@ from nats.aio.client import Client
 from nats.js.api import AckPolicy
 from nats.js.errors import BadRequestError
 
-from client import deadletters
+from client.verbs import deadletters
 from spindle import bus, subjects
 from spindle.bus import streams
 from spindle.settings import Settings

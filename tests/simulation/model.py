@@ -12,8 +12,8 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from writer.batch import Answer, DeadLetter, Delivery, Limits, Mistake, Outcome, Write
-from writer.core import Core
+from writer.storing.batch import Answer, DeadLetter, Delivery, Limits, Mistake, Outcome, Write
+from writer.storing.core import Core
 
 LEASE = 30.0
 BAD_EVERY = 23  # points whose number divides by this are refused by the store

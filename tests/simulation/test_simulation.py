@@ -8,8 +8,8 @@ import random
 import pytest
 
 from tests.simulation.model import Violation, World, run
-from writer.batch import Answer, Batch, Delivery, Limits, Mistake, Outcome, Write
-from writer.core import Core
+from writer.storing.batch import Answer, Batch, Delivery, Limits, Mistake, Outcome, Write
+from writer.storing.core import Core
 
 SEEDS = int(os.environ.get("SPINDLE_SEEDS", "2000"))
 FOUND_WITHIN = 10_000

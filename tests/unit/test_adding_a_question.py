@@ -11,7 +11,7 @@ from tests.repo_copy import repo_copy, run, shown_in_contributing
 KNOWN = """
 import asyncio, json
 from types import SimpleNamespace
-from gateway import questions, openapi
+from gateway.routes import questions, openapi
 from reader.answering.context import QueryContext
 from reader.answering.params import parse
 from reader.answering.runner import question

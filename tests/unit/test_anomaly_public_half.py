@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import detection
+from benchmarks.detection import nab as detection
 from tools.score import scores
 
 FILES = ("realTraffic/speed_7578.csv", "realAdExchange/exchange-3_cpc_results.csv")

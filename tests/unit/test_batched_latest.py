@@ -7,8 +7,8 @@ from typing import cast
 
 import pytest
 
-from reader.lookups import batched_latest as module
-from reader.lookups.batched_latest import AT_ONCE, MOST, BatchedLatest
+from reader.lookups.stored import batched_latest as module
+from reader.lookups.stored.batched_latest import AT_ONCE, MOST, BatchedLatest
 from spindle.errors import StoreUnavailable
 from spindle.store.base import Latest, Selection, Store
 

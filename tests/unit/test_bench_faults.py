@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from benchmarks import faults
-from benchmarks.fault_series import DISKS, Truth, healthy, ill
-from benchmarks.faults import Alarm, Tally, episodes
+from benchmarks.detection import faults
+from benchmarks.detection.faults import Alarm, Tally, episodes
+from benchmarks.series.fault_series import DISKS, Truth, healthy, ill
 
 
 def alarms(*readings: int) -> list[Alarm]:

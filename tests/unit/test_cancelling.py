@@ -18,7 +18,7 @@ from daemon.messages import Message
 from daemon.meters import Meters
 from daemon.publisher import Publisher
 from daemon.settings import DaemonSettings
-from gateway.stream import EventStream, Hub
+from gateway.http.stream import EventStream, Hub
 from spindle import bus
 from spindle.bus import declaration
 from spindle.service import tasks

@@ -12,7 +12,7 @@ from reader.forecasting import capacity
 from reader.forecasting.capacity import filling_finding, row, soonest_first
 from reader.forecasting.forecast import Crossing, Forecast
 from reader.forecasting.models import Floats
-from reader.lookups.capacity_past import read_past
+from reader.lookups.stored.capacity_past import read_past
 from spindle.store.base import Point, Selection, Series, SeriesKey
 from spindle.timestamps import NS
 from tests.memory_store import MemoryStore

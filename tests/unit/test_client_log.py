@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from client import summary
-from client.critical_log import CriticalLog
-from client.summary import CriticalEvent, Key
+from client.files import critical_lines as summary
+from client.files.critical_lines import CriticalEvent, Key
+from client.files.critical_log import CriticalLog
 from spindle import timestamps
 from spindle.errors import InUse
 from spindle.timestamps import NS
@@ -166,7 +166,7 @@ def test_a_disk_that_is_full_leaves_no_half_summary_and_the_events_come_later(
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patched:
-        patched.setattr("client.append_file.os.fsync", full)
+        patched.setattr("client.files.append_file.os.fsync", full)
         with pytest.raises(OSError, match="No space"):
             critical_log.write([event(2)], NOW + NS)
     assert path.read_text() == before

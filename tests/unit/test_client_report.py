@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from client import report
 from client.ask import Refused, understand
-from client.critical_poller import rows, window_minutes
-from client.query import parse_params
+from client.files.critical_poller import rows, window_minutes
 from client.settings import ClientSettings
+from client.verbs import report
+from client.verbs.query import parse_params
 from spindle.errors import InvalidInput, InvalidSettings
 from spindle.settings import load
 from spindle.timestamps import NS

@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
-from reader.lookups import critical_events
-from reader.lookups.critical_events import CriticalEvents
+from reader.lookups.stored import critical_events
+from reader.lookups.stored.critical_events import CriticalEvents
 from spindle.errors import StoreError
 from spindle.store.base import EventRow, Selection
 from tests.memory_store import MemoryStore, away

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from client import deadletters_cli
-from client.deadletters import DeadLetter
+from client.verbs import deadletters_cli
+from client.verbs.deadletters import DeadLetter
 
 
 def _letter(number: int, payload: bytes) -> DeadLetter:

@@ -8,7 +8,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway import live, stream
+from gateway.http import stream
+from gateway.routes import live
 from spindle import timestamps
 
 LATEST = timestamps.parse("2026-02-01T00:00:00Z")

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from gateway.manual_visits import checked_key, visit
 from gateway.replies import Failed
+from gateway.routes.manual_visits import checked_key, visit
 from spindle import timestamps
 
 LATEST = timestamps.parse("2026-02-01T00:00:00Z")

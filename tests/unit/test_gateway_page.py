@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.assets import PREFIX, Assets
+from gateway.http.assets import PREFIX, Assets
 from gateway.replies import Failed
 from spindle import catalog
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway import guard
-from gateway.guard import RateLimit
+from gateway.http import guard
+from gateway.http.guard import RateLimit
 
 
 def test_a_burst_passes_and_then_one_for_each_token_that_comes_back() -> None:

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from gateway import stream
-from gateway.stream import EventStream, Hub
+from gateway.http import stream
+from gateway.http.stream import EventStream, Hub
 from spindle.errors import Busy
 
 ALL: frozenset[str] = frozenset()

@@ -10,9 +10,9 @@ import pytest
 
 from spindle.errors import StoreError, StoreUnavailable
 from spindle.service.health import Health
-from writer.batch import Delivery, Limits, Mistake
-from writer.journal import Journal
-from writer.pipeline import Pipeline
+from writer.storing.batch import Delivery, Limits, Mistake
+from writer.storing.journal import Journal
+from writer.storing.pipeline import Pipeline
 
 
 def part(health: Health, name: str = "store") -> str:

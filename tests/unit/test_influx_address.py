@@ -9,7 +9,7 @@ import pytest
 from spindle.errors import InvalidSettings
 from spindle.settings import Settings, load
 from spindle.store.influxdb.http import Address
-from spindle.store.influxdb.v1 import seconds_of
+from spindle.store.influxdb.versions.v1 import seconds_of
 
 
 @pytest.mark.parametrize(

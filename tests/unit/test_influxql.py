@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from spindle.store.base import Selection
 from spindle.store.influxdb import influxql
-from spindle.store.influxdb.server import LONGEST_QUERY, portions
+from spindle.store.influxdb.versions.server import LONGEST_QUERY, portions
 
 ESCAPES = {"n": "\n", "\\": "\\", "'": "'", '"': '"'}
 

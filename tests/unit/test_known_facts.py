@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from reader.lookups.known_facts import KnownFacts
+from reader.lookups.known.facts import KnownFacts
 from spindle.models import DeviceFacts
 from spindle.store.base import DeviceKey
 

@@ -24,8 +24,8 @@ from spindle.ledger.record import STEP_NS, News, Record, StreamState
 from spindle.ledger.spans import Span, Spans
 from spindle.store.base import Written
 from spindle.timestamps import NS
-from writer.batch import Batch, Delivery
-from writer.journal import new_points, sequences
+from writer.storing.batch import Batch, Delivery
+from writer.storing.journal import new_points, sequences
 
 BORN = 1_000 * NS
 ALWAYS = Window(0, 2**62)

@@ -11,9 +11,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from client import csv_text, parking_csv
-from client.append_file import AppendFile
-from client.parking_csv import ParkingCsv
+from client import csv_text
+from client.files import parking_csv
+from client.files.append_file import AppendFile
+from client.files.parking_csv import ParkingCsv
 from spindle import timestamps
 from spindle.errors import InUse
 from spindle.models import ParkingSummary

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.simulated_watch import Injection, watch
+from benchmarks.detection.simulated_watch import Injection, watch
 from reader.watching import announcements
 
 LEARNT = 1500  # seconds: a pipeline that somebody started 25 minutes ago

@@ -14,7 +14,7 @@ from reader.health.evidence import Evidence, PreviousState, Rules, Unit
 from reader.health.limits import Thresholds
 from reader.health.reasons import from_finding
 from reader.health.verdict import judge
-from reader.lookups.watch_findings import WatchFindings
+from reader.lookups.known.watch_findings import WatchFindings
 from reader.watching import announcements
 from reader.watching.fleet_health import health_from_json, health_json
 from reader.watching.followed_shares import FollowedShares

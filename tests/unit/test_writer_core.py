@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import random
 
-from writer.batch import Answer, Delivery, Limits, Mistake, Outcome, Write
-from writer.core import Core
+from writer.storing.batch import Answer, Delivery, Limits, Mistake, Outcome, Write
+from writer.storing.core import Core
 
 STORED = Answer(Outcome.STORED)
 REFUSED = Answer(Outcome.REFUSED, "no")

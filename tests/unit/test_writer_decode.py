@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from spindle import models, timestamps
 from spindle.errors import InvalidInput
-from writer.decode import EventDecoder, MetricDecoder, letter_payload
+from writer.storing.decode import EventDecoder, MetricDecoder, letter_payload
 
 NOW_NS = timestamps.parse("2026-06-01T00:00:00Z")
 METRIC = {

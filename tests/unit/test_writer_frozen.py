@@ -10,10 +10,10 @@ from typing import cast
 from spindle.bus.client import SafeClient
 from spindle.bus.protocol import Message
 from spindle.service.health import Health
-from writer.batch import Limits, Mistake
-from writer.intake import Intake
-from writer.journal import Journal
-from writer.pipeline import Pipeline
+from writer.storing.batch import Limits, Mistake
+from writer.storing.intake import Intake
+from writer.storing.journal import Journal
+from writer.storing.pipeline import Pipeline
 
 
 class OneInbox:

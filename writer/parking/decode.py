@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 from spindle import models, subjects
 from spindle.errors import InvalidInput
-from writer.batch import Mistake
 from writer.parking.state import Passage
+from writer.storing.batch import Mistake
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,9 +30,6 @@ from spindle.models import MAX_PAYLOAD_BYTES
 from spindle.service.health import Health
 from spindle.service.tasks import cancelled, lasting
 from spindle.timestamps import NS
-from writer import deadletter
-from writer.batch import Mistake, gathered
-from writer.intake import delivery
 from writer.metrics import ParkingMeters
 from writer.parking import codec, core, decode
 from writer.parking.agenda import PlateAgenda, Watermark
@@ -40,6 +37,9 @@ from writer.parking.bucket import TIMEOUT_SECONDS, Cell, PlateStates
 from writer.parking.outbox import Outbox
 from writer.parking.state import Passage, Rules
 from writer.settings import WriterSettings
+from writer.storing import deadletter
+from writer.storing.batch import Mistake, gathered
+from writer.storing.intake import delivery
 
 log = logging.getLogger("writer.parking")
 

@@ -13,11 +13,11 @@ from nats.js import JetStreamContext
 
 from spindle import parking, subjects
 from spindle.bus.buckets import Overtaken
-from writer import deadletter
 from writer.metrics import ParkingMeters
 from writer.parking import codec
 from writer.parking.bucket import Cell, PlateStates
 from writer.parking.state import Anomaly, Visit
+from writer.storing import deadletter
 
 
 class Outbox:

@@ -37,10 +37,10 @@ from spindle.store.influxdb import event_times, influxql, lines, rows, visits
 from spindle.store.influxdb.answers import Expired, NotJson, NotThere
 from spindle.store.influxdb.first_writes import FirstWrites
 from spindle.store.influxdb.http import Address, Answer, Http, InfluxSettings, checked
-from spindle.store.influxdb.server import Retention, Server
-from spindle.store.influxdb.v1 import V1
-from spindle.store.influxdb.v2 import V2
-from spindle.store.influxdb.v3 import V3
+from spindle.store.influxdb.versions.server import Retention, Server
+from spindle.store.influxdb.versions.v1 import V1
+from spindle.store.influxdb.versions.v2 import V2
+from spindle.store.influxdb.versions.v3 import V3
 from spindle.timestamps import NS
 
 log = logging.getLogger("spindle.store")

@@ -1,0 +1,1 @@
+"""Detection measured: on public series, simulated faults, and fleets that are well."""

@@ -1,0 +1,37 @@
+"""The detector's evidence: ``python -m benchmarks.detection [public|faults|healthy|cost ...]``.
+
+* public: the public half of the Numenta benchmark, by its scorer; ablation, held-out figures
+* faults: seeded storage faults at the default alarm threshold
+* healthy: false alarms of a seeded healthy fleet
+* cost: microseconds a point, and a day of 1,000 devices with 4 metrics each
+* repeats, long, peers: see ``states``; live: ``simulated_watch``
+
+Results and their reading: docs/detection.md.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from benchmarks.detection.nab import console, public
+from benchmarks.detection.seeded import cost, faults, healthy_fleet
+from benchmarks.detection.simulated_watch import live
+from benchmarks.detection.states import long, peers, repeats
+
+PARTS = {
+    "public": public,
+    "faults": faults,
+    "healthy": healthy_fleet,
+    "cost": cost,
+    "repeats": repeats,
+    "long": long,
+    "peers": peers,
+    "live": live,
+}
+
+if __name__ == "__main__":
+    for part in sys.argv[1:] or PARTS:
+        if part not in PARTS:
+            sys.exit(f"There is no part {part}; there are {', '.join(PARTS)}.")
+        console.rule(part)
+        PARTS[part]()

@@ -1,0 +1,1 @@
+"""Forecasts measured: do the intervals hold what comes?"""

@@ -1,0 +1,1 @@
+"""The way of a point measured: NATS, the writer, the store, beside their limits."""

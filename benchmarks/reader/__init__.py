@@ -1,0 +1,1 @@
+"""Answers measured: how long a question takes."""

@@ -1,0 +1,1 @@
+"""What a person asks or tells at the command line, one answer at a time."""

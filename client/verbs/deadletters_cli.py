@@ -1,0 +1,167 @@
+"""``deadletters list | show | replay | purge`` on the command line."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict
+from typing import Annotated, Any
+
+import typer
+from nats.js import JetStreamContext
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+from rich.text import Text
+
+from client.settings import ClientSettings
+from client.verbs import commands, deadletters
+from client.verbs.deadletters import DeadLetter
+from spindle import bus
+from spindle.errors import BusUnavailable, InvalidInput
+from spindle.models import printable
+from spindle.settings import load
+
+app = typer.Typer(
+    help="What could not be stored, with the reason.", no_args_is_help=True, rich_markup_mode=None
+)
+
+CONNECT_SECONDS = 10.0
+LISTED_CHARACTERS = 200  # of a payload, in a list
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, as is always done into a pipe.")]
+Numbers = Annotated[
+    list[str] | None, typer.Argument(help="Such as 3 or 10-12", metavar="NUMBER...")
+]
+All = Annotated[bool, typer.Option("--all", help="All of them.")]
+
+
+@app.command("list")
+def list_(
+    limit: Annotated[int, typer.Option("-n", min=1, help="At most so many.")] = 50,
+    start: Annotated[int, typer.Option("--from", min=1, help="From this number on.")] = 1,
+    as_json: Json = False,
+) -> None:
+    """The oldest dead letters: number, time, subject, kind, reason; long payloads shortened."""
+
+    async def work(js: JetStreamContext) -> tuple[int, list[DeadLetter]]:
+        found: list[DeadLetter] = []
+        async for letter in deadletters.letters(js, start):
+            found.append(letter)
+            if len(found) == limit:
+                break
+        return await deadletters.count(js), found
+
+    total, found = _run(work)
+    if as_json or not sys.stdout.isatty():
+        commands.print_json({"total": total, "letters": [_listed(letter) for letter in found]})
+        return
+    table = Table("number", "time", "subject", "kind", "reason", title=f"{total} dead letters")
+    for letter in found:
+        told = (str(letter.number), letter.time, letter.subject, letter.kind, letter.reason)
+        table.add_row(*(Text(printable(each)) for each in told))
+    Console().print(table if found else "There is no dead letter.")
+
+
+@app.command()
+def show(number: Annotated[int, typer.Argument(min=1)], as_json: Json = False) -> None:
+    """One dead letter, whole."""
+    letter = _run(lambda js: deadletters.one(js, number))
+    if as_json or not sys.stdout.isatty():
+        commands.print_json(_plain(letter))
+        return
+    table = Table(show_header=False)
+    for name, value in _plain(letter).items():
+        table.add_row(name, Text("" if value is None else printable(str(value))))
+    Console().print(table)
+
+
+@app.command()
+def replay(numbers: Numbers = None, everything: All = False) -> None:
+    """Publish dead letters again where they were published at first, and delete them here."""
+
+    async def work(js: JetStreamContext) -> tuple[int, list[str]]:
+        done, refused = 0, []
+        chosen = await _chosen(js, numbers, everything)
+        for letter in track(chosen, "replaying", disable=not sys.stderr.isatty(), console=_ERR):
+            try:
+                await deadletters.replay(js, letter)
+                done += 1
+            except InvalidInput as error:
+                refused.append(str(error))
+        return done, refused
+
+    done, refused = _run(work)
+    for sentence in refused:
+        commands.tell(sentence)
+    print(f"{done} replayed")
+    if refused:
+        raise typer.Exit(commands.EXIT_REFUSED)
+
+
+@app.command()
+def purge(numbers: Numbers = None, everything: All = False) -> None:
+    """Delete dead letters for good."""
+
+    async def work(js: JetStreamContext) -> int:
+        if everything and not numbers:
+            total = await deadletters.count(js)
+            await deadletters.purge(js, None)
+            return total
+        chosen = await _chosen(js, numbers, everything)
+        for letter in chosen:
+            await deadletters.purge(js, letter.number)
+        return len(chosen)
+
+    print(f"{_run(work)} deleted")
+
+
+_ERR = Console(stderr=True)
+
+
+async def _chosen(
+    js: JetStreamContext, words: list[str] | None, everything: bool
+) -> list[DeadLetter]:
+    if bool(words) is everything:
+        raise InvalidInput("say which: their numbers, such as 3 or 10-12, or --all")
+    if everything:
+        return [letter async for letter in deadletters.letters(js)]
+    return [await deadletters.one(js, n) for n in deadletters.parse_numbers(words or [])]
+
+
+def _run(work: Callable[[JetStreamContext], Awaitable[Any]]) -> Any:
+    """Do the work on a connection; a mistake becomes one sentence and an exit code."""
+    with commands.ends_in_a_sentence():
+        return asyncio.run(_connected(load(ClientSettings), work))
+
+
+async def _connected(
+    settings: ClientSettings, work: Callable[[JetStreamContext], Awaitable[Any]]
+) -> Any:
+    try:
+        async with asyncio.timeout(CONNECT_SECONDS):
+            client = await bus.connect(settings, "deadletters")
+    except TimeoutError:
+        raise BusUnavailable("NATS does not answer; is it started?") from None
+    try:
+        return await work(deadletters.js_of(client))
+    finally:
+        await bus.close(client)
+
+
+def _plain(letter: DeadLetter) -> dict[str, Any]:
+    return {**asdict(letter), "payload": letter.payload.decode("utf-8", "backslashreplace")}
+
+
+def _listed(letter: DeadLetter) -> dict[str, Any]:
+    """As in ``_plain``, with at most the beginning of its payload; ``shortened`` says so."""
+    plain = _plain(letter)
+    payload, shortened = plain["payload"], None
+    if len(payload) > LISTED_CHARACTERS:
+        plain["payload"] = payload[:LISTED_CHARACTERS]
+        shortened = (
+            f"the first {LISTED_CHARACTERS} of {len(payload)} characters; "
+            f"all of it: ./run.sh deadletters show {letter.number}"
+        )
+    return {**plain, "shortened": shortened}

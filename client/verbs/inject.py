@@ -1,0 +1,84 @@
+"""``inject``: give a simulated device a fault, or take it away."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+from nats.errors import Error as NatsError
+from nats.errors import NoRespondersError
+from nats.errors import TimeoutError as NatsTimeoutError
+from rich.console import Console
+
+from client.ask import TIMEOUT_SECONDS, ReaderAway, Refused, understand
+from client.settings import ClientSettings
+from client.verbs import commands, query
+from spindle import bus, subjects
+from spindle.errors import InvalidInput
+
+STOP = "stop"
+KEYS = ("device_id", "for")
+WAIT_SECONDS = 10.0
+
+
+def parse(words: list[str]) -> dict[str, str]:
+    """``device_id=... [for=...]``.
+
+    :raises InvalidInput: something else is given, or no device.
+    """
+    given = query.parse_params(words)
+    for key in given:
+        if key not in KEYS:
+            raise InvalidInput(f"there is no {key}: expected device_id=... and, if wanted, for=5m")
+    if "device_id" not in given:
+        raise InvalidInput("on which device? expected device_id=..., such as array1-disk3")
+    return given
+
+
+def run(settings: ClientSettings, fault: str, given: Mapping[str, str], *, as_json: bool) -> None:
+    """Ask the daemon, and print its answer.
+
+    :param fault: its name, or ``stop``.
+    :param as_json: what the daemon answered; always so when standard output is no terminal.
+    :raises typer.Exit: see ``commands``.
+    """
+    with commands.ends_in_a_sentence():
+        done = asyncio.run(_ask(settings, {"fault": fault, **given}))
+    if as_json or not sys.stdout.isatty():
+        commands.print_json(done)
+    else:
+        Console(highlight=False).print(sentence(fault, done), markup=False)
+
+
+def sentence(fault: str, done: Mapping[str, Any]) -> str:
+    """What was done, for a person; ``done`` is the truth about the fault, as the daemon says it."""
+    device, name = done["device_id"], done["fault"]
+    if fault == STOP:
+        return f"{device}: {name} ended at {done['to']}"
+    shows = ", ".join(done["metric_types"])
+    return f"{device}: {name} from {done['from']} to {done['to']}; it shows in {shows}"
+
+
+async def _ask(settings: ClientSettings, wanted: Mapping[str, str]) -> dict[str, Any]:
+    client = await query.connect(settings, WAIT_SECONDS, commands.tell)
+    try:
+        answer = await client.request(
+            subjects.SIMULATION_INJECT,
+            orjson.dumps(wanted),
+            timeout=TIMEOUT_SECONDS,
+        )
+    except NoRespondersError:
+        raise ReaderAway("no daemon answers; is it started?") from None
+    except NatsTimeoutError:
+        raise ReaderAway(f"the daemon did not answer within {TIMEOUT_SECONDS:g} s") from None
+    except NatsError as error:
+        raise ReaderAway(f"NATS did not take the request: {error}") from None
+    finally:
+        await bus.close(client)
+    data = understand(answer.data)["data"]
+    if not isinstance(data, dict):
+        raise Refused("the answer is not one of a daemon")
+    return data

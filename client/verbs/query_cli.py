@@ -1,0 +1,75 @@
+"""The commands ``query`` and ``audit``: asking one question loads nothing of the others."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from client.settings import ClientSettings
+from client.verbs import commands
+from client.verbs import query as question
+from spindle.errors import InvalidInput
+from spindle.settings import load
+
+
+def query(
+    query_type: Annotated[
+        str,
+        typer.Argument(
+            help="fleet_health, devices, ...; none lists them",
+            show_default=False,
+            autocompletion=question.names,
+        ),
+    ] = "",
+    params: Annotated[
+        list[str] | None,
+        typer.Argument(help="Such as source_device=DiskUnit", metavar="[KEY=VALUE]..."),
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print JSON, as is always done into a pipe.")
+    ] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print the rows as CSV.")] = False,
+    wide: Annotated[bool, typer.Option("--wide", help="Every column of a table.")] = False,
+    wait: Annotated[
+        float, typer.Option(min=0, max=3600, help="Seconds to wait for NATS and the reader.")
+    ] = 10.0,
+) -> None:
+    """Ask one question: a table on a terminal, JSON into a pipe.
+
+    Exit codes: 0 answered, 1 refused by the reader, 2 wrong usage or settings, 69 no answer.
+    """
+    with commands.ends_in_a_sentence():
+        given = question.parse_params(params or [])
+        settings = load(ClientSettings)
+        if as_json and as_csv:
+            raise InvalidInput("--json and --csv: one of the two")
+    form: question.Form = "csv" if as_csv else "json" if as_json else "wide" if wide else "table"
+    question.run(settings, query_type, given, form, wait_seconds=wait)
+
+
+def audit(
+    params: Annotated[
+        list[str] | None,
+        typer.Argument(help="window_minutes=60, or since=... until=...", metavar="[KEY=VALUE]..."),
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print JSON, as is always done into a pipe.")
+    ] = False,
+) -> None:
+    """Is everything that was acknowledged stored? Names what is missing.
+
+    Exit codes: 0 nothing is missing, 1 something is (or the reader refused), 2 wrong usage or
+    settings, 69 no answer.
+    """
+    with commands.ends_in_a_sentence():
+        given = question.parse_params(params or [])
+        settings = load(ClientSettings)
+    question.run(
+        settings,
+        "audit",
+        given,
+        "json" if as_json else "table",
+        wait_seconds=10.0,
+        check=lambda reply: bool(reply["data"]["complete"]),
+    )

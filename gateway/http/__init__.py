@@ -1,0 +1,1 @@
+"""What every request passes: the server, the checks, the counting, streams and files."""

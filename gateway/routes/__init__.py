@@ -1,0 +1,1 @@
+"""What can be asked over HTTP, and the document that says so."""
