@@ -20,11 +20,11 @@ from tests.chaos.proxy import (
     first,
 )
 from tests.chaos.side_by_side import scenario
-from tests.chaos.world import LONG, World, long_or_short, until
+from tests.chaos.world import LONG, World, long_or_short, rounds, until
 from tests.services import ServiceProcess
 
 #: Pauses grow to 30 s, so that more would take long.
-TIMES = int(long_or_short(8, 4))
+TIMES = len(rounds(4))
 
 
 @contextlib.asynccontextmanager
@@ -58,14 +58,16 @@ async def suffer(
 
 @scenario("influxdb")
 async def test_a_frozen_database_costs_time_and_no_points(world: World) -> None:
-    frozen, timeout = (20.0, 5.0) if LONG else (4.0, 1.5)
+    frozen, timeout = (8.0, 3.0) if LONG else (4.0, 1.5)
     writer = await world.start_writer(store_timeout_seconds=timeout)
     async with world.publishing():
-        await world.pause(1.0)
-        world.influx.server.send(signal.SIGSTOP)
-        await world.pause(frozen)
-        await world.until_part_says(writer, "did not answer within")
-        world.influx.server.send(signal.SIGCONT)
+        for _ in rounds():
+            await world.pause(1.0)
+            world.influx.server.send(signal.SIGSTOP)
+            await world.pause(frozen)
+            await world.until_part_says(writer, "did not answer within")
+            world.influx.server.send(signal.SIGCONT)
+            await until(lambda: world.well(writer), "the writer to store again")
     await world.nothing_lost()
 
 
@@ -82,7 +84,7 @@ async def test_a_retry_after_is_obeyed(world: World) -> None:
     busy = Say(503, f"Retry-After: {asked:g}\r\n")
     async with behind_proxy(world) as (_, proxy):
         # Now and then a write that began before ends well while others have to wait.
-        await suffer(world, proxy, [Late(1.0), busy] * (TIMES // 2))
+        await suffer(world, proxy, [Late(1.0), busy] * len(rounds(2)))
         await world.nothing_lost()
         for refused in proxy.answered(503):
             # Those that were under way already are not meant.
@@ -115,7 +117,7 @@ async def test_connections_cut_in_the_middle_of_a_body_or_an_answer_lose_nothing
     world: World,
 ) -> None:
     async with behind_proxy(world) as (_, proxy):
-        deeds: list[Deed] = [CutInBody(), CutAfterStoring()] * (TIMES // 2)
+        deeds: list[Deed] = [CutInBody(), CutAfterStoring()] * len(rounds(2))
         await suffer(world, proxy, deeds)
         await world.nothing_lost()
 
@@ -144,11 +146,13 @@ async def test_a_write_that_arrives_long_after_it_was_given_up_harms_nothing(wor
 async def test_a_denied_writer_keeps_its_batch_and_says_why(world: World) -> None:
     async with behind_proxy(world) as (writer, proxy):
         async with world.publishing():
-            for status, because in ((401, "INFLUXDB_TOKEN"), (403, "403"), (404, "404")):
-                proxy.decide = lambda _, status=status: Say(status)  # type: ignore[misc]
-                await world.until_part_says(writer, because)
-                assert proxy.answered(status)
-            assert await world.holds(writer, 1)
-            proxy.decide = first([])
+            for _ in rounds():
+                for status, because in ((401, "INFLUXDB_TOKEN"), (403, "403"), (404, "404")):
+                    proxy.decide = lambda _, status=status: Say(status)  # type: ignore[misc]
+                    await world.until_part_says(writer, because)
+                    assert proxy.answered(status)
+                assert await world.holds(writer, 1)
+                proxy.decide = first([])
+                await until(lambda: world.well(writer), "the writer to store again")
         await world.nothing_lost()
         assert await world.well(writer)

@@ -14,7 +14,7 @@ import pytest
 
 from tests.chaos.side_by_side import scenario
 from tests.chaos.stores import Sqlite
-from tests.chaos.world import World, long_or_short, until
+from tests.chaos.world import World, long_or_short, rounds, until
 
 DISK = "64m"
 BLOCK = bytes(2**20)
@@ -33,10 +33,10 @@ async def test_a_full_disk_keeps_every_point_until_there_is_room(world: World) -
         assert writer.process is not None
         pid = writer.process.pid
         async with world.publishing():
-            for _ in range(int(long_or_short(5, 2))):
+            for _ in rounds(2):
                 with full(world.folder / "disk") if mounted else limited(pid):
                     await world.until_part_says(writer, "the disk")
-                    await world.pause(long_or_short(10, 1))
+                    await world.pause(long_or_short(5, 1))
                 await until(lambda: world.well(writer), "the writer to store again")
         await world.nothing_lost()
     how = "a small tmpfs" if mounted else "a limit on file size, as mounting is not permitted here"

@@ -27,7 +27,7 @@ from nats.js.errors import NotFoundError
 from client.files import critical_lines as summary
 from spindle import bus, subjects, timestamps
 from tests.chaos.side_by_side import scenario
-from tests.chaos.world import World, long_or_short, until
+from tests.chaos.world import World, long_or_short, rounds, until
 from tests.integration.test_poison import POISON, raw
 from tests.servers import ROOT
 from tests.services import ServiceProcess
@@ -35,11 +35,6 @@ from tests.services import ServiceProcess
 LIBFAKETIME = next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), None)
 MONTH_HOURS = 720
 SOON = {"writer.main.EXPIRE_EVERY_SECONDS": 0.5, "writer.checked_clock.EVERY_SECONDS": 0.5}
-
-
-def rounds() -> range:
-    """Of each harm."""
-    return range(int(long_or_short(10, 1)))
 
 
 @scenario("sqlite", "influxdb")

@@ -6,7 +6,7 @@ import asyncio
 import random
 
 from tests.chaos.side_by_side import scenario
-from tests.chaos.world import World, long_or_short
+from tests.chaos.world import World, long_or_short, rounds
 
 
 @scenario("sqlite", "influxdb", slow=True)
@@ -26,7 +26,7 @@ async def test_a_writer_killed_again_and_again_in_mid_batch_loses_nothing(world:
 async def test_a_broker_killed_and_started_again_loses_nothing(world: World) -> None:
     await world.start_writer()
     async with world.publishing() as publisher:
-        for _ in range(int(long_or_short(10, 2))):
+        for _ in rounds(2):
             await world.pause(1.5)
             await world.restart_broker(seconds_away=0.5)
     assert publisher.sent > 0
@@ -37,7 +37,7 @@ async def test_a_broker_killed_and_started_again_loses_nothing(world: World) -> 
 async def test_a_database_killed_and_started_again_loses_nothing(world: World) -> None:
     writer = await world.start_writer()
     async with world.publishing():
-        for _ in range(int(long_or_short(10, 2))):
+        for _ in rounds(2):
             await world.pause(1.0)
             world.store.down()
             await world.until_part_says(writer, "is away")

@@ -1,6 +1,6 @@
 """Parking under repeats, disorder and kills: exactly the visits of a brute-force matcher.
 
-The short form runs with every test run; SPINDLE_TEST_LONG=1 has 10,000 events and five kills.
+The short form runs with every test run; SPINDLE_TEST_LONG=1 has 10,000 events and ten kills.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from tests.services import ServiceProcess
 from tests.waiting import until
 
 LONG = bool(os.environ.get("SPINDLE_TEST_LONG"))
-EVENTS, KILLS = (10_000, 5) if LONG else (2_000, 2)
+EVENTS, KILLS = (10_000, 10) if LONG else (2_000, 2)
 SECONDS = 900 if LONG else 100
 
 pytestmark = pytest.mark.timeout(SECONDS + 60)
@@ -126,13 +126,17 @@ async def as_a_brute_force_matcher_says(
     assert (await js.stream_info("DEADLETTERS")).state.messages == 0
 
 
-async def publish(client: Client, sent: list[events.Event]) -> None:
-    """As publishers do that NATS cannot recognise a repeat of."""
+async def publish(client: Client, sent: list[events.Event], pause: float = 0.0) -> None:
+    """As publishers do that NATS cannot recognise a repeat of.
+
+    :param pause: seconds after every 50.
+    """
     js = client.jetstream()
     for start in range(0, len(sent), 50):
         await asyncio.gather(
             *(js.publish(one.subject, one.payload) for one in sent[start : start + 50])
         )
+        await asyncio.sleep(pause)
 
 
 async def test_the_writer_killed_again_and_again_makes_each_visit_once(
@@ -185,12 +189,14 @@ async def test_two_writers_side_by_side_and_one_killed_make_each_visit_once(
         for n in range(2)
     ]
     csv_client = processes("client", tmp_path / "client", settings)
-    await publish(client, sent)
+    publishing = asyncio.create_task(publish(client, sent, 0.5 if LONG else 0.0))
     for process in writers:
         process.start()
     csv_client.start(wait=False)
-    await until(lambda: all(recorded(one) >= 20 for one in writers), 60)
-    writers[0].kill()
-    writers[0].start()
+    for number in range(KILLS if LONG else 1):
+        await until(lambda: all(recorded(one) >= 20 for one in writers), 60)
+        await asyncio.to_thread(writers[number % 2].kill)
+        await asyncio.to_thread(writers[number % 2].start)
+    await publishing
     output = csv_client.folder / "parking_summary.csv"
     await as_a_brute_force_matcher_says(client, settings, output, history)

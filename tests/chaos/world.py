@@ -42,6 +42,11 @@ def long_or_short(long: float, short: float) -> float:
     return long if LONG else short
 
 
+def rounds(short: int = 1) -> range:
+    """Of one harm: ten in the long form."""
+    return range(int(long_or_short(10, short)))
+
+
 async def until(
     holds: Callable[[], Awaitable[object]], what: str, seconds: float = PATIENCE_SECONDS
 ) -> None:
