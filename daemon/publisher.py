@@ -40,7 +40,7 @@ STREAMS = (
     subjects.bucket_stream(subjects.DEVICES_BUCKET),
 )
 #: Whose points are numbered: the writers note what became of them.
-NUMBERED = frozenset({subjects.METRICS_STREAM, subjects.EVENTS_STREAM})
+NUMBERED = frozenset({subjects.METRICS_STREAM, subjects.EVENTS_STREAM, subjects.PARKING_STREAM})
 CLAIM_SECONDS = 5.0
 WATCH_SECONDS = 0.25
 NO_RESPONDERS = "503"

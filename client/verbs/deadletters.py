@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
@@ -13,6 +14,7 @@ from nats.js.errors import NotFoundError
 
 from spindle import subjects
 from spindle.errors import BusUnavailable, InvalidInput
+from spindle.ledger.numbering import Claims
 from spindle.models import shown
 
 STREAM = subjects.DEAD_LETTER_STREAM
@@ -105,11 +107,12 @@ async def one(js: JetStreamContext, number: int) -> DeadLetter:
     raise InvalidInput(f"there is no dead letter {number}; `list` shows those that there are")
 
 
-async def replay(js: JetStreamContext, letter: DeadLetter) -> None:
+async def replay(js: JetStreamContext, letter: DeadLetter, claims: Claims) -> None:
     """Publish a dead letter on its original subject; once its stream has it, delete it here.
 
     A repeat after a failure half-way is recognised by its message id within the duplicate window.
 
+    :param claims: gives each letter one number, and learns which were acknowledged.
     :raises InvalidInput: only its beginning was kept, or it does not say where it came from.
     :raises BusUnavailable: it stays a dead letter.
     """
@@ -120,12 +123,29 @@ async def replay(js: JetStreamContext, letter: DeadLetter) -> None:
         )
     if not letter.subject:
         raise InvalidInput(f"dead letter {letter.number} does not say where it was published")
-    message_id = f"replay-{letter.number}-{letter.time}"
+    stream = letter.origin.partition(" ")[0]
+    first = claims.number(stream, 1)
+    headers = {
+        subjects.MESSAGE_ID_HEADER: f"replay-{letter.number}-{letter.time}",
+        subjects.NUMBER_HEADER: claims.header(first, 1),
+    }
     try:
-        await js.publish(
-            letter.subject, letter.payload, headers={subjects.MESSAGE_ID_HEADER: message_id}
-        )
+        answer = await js.publish(letter.subject, letter.payload, headers=headers)
+        if not answer.duplicate:
+            claims.acknowledged(stream, first, 1, time.time_ns())
         await js.delete_msg(STREAM, letter.number)
+    except (NatsError, JetStreamError, TimeoutError) as error:
+        raise _away(error) from None
+
+
+async def claim(js: JetStreamContext, claims: Claims) -> None:
+    """Say for the audit which letters were acknowledged by their streams.
+
+    :raises BusUnavailable: JetStream does not answer.
+    """
+    try:
+        for subject, payload in claims.news():
+            await js.publish(subject, payload)
     except (NatsError, JetStreamError, TimeoutError) as error:
         raise _away(error) from None
 

@@ -20,6 +20,7 @@ from client.verbs import commands, deadletters
 from client.verbs.deadletters import DeadLetter
 from spindle import bus
 from spindle.errors import BusUnavailable, InvalidInput
+from spindle.ledger.numbering import Claims
 from spindle.models import printable
 from spindle.settings import load
 
@@ -82,14 +83,15 @@ def replay(numbers: Numbers = None, everything: All = False) -> None:
     """Publish dead letters again where they were published at first, and delete them here."""
 
     async def work(js: JetStreamContext) -> tuple[int, list[str]]:
-        done, refused = 0, []
+        done, refused, claims = 0, [], Claims("deadletters")
         chosen = await _chosen(js, numbers, everything)
         for letter in track(chosen, "replaying", disable=not sys.stderr.isatty(), console=_ERR):
             try:
-                await deadletters.replay(js, letter)
+                await deadletters.replay(js, letter, claims)
                 done += 1
             except InvalidInput as error:
                 refused.append(str(error))
+        await deadletters.claim(js, claims)
         return done, refused
 
     done, refused = _run(work)

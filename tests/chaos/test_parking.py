@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import csv
 import os
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -18,8 +19,11 @@ import nats
 import pytest
 from nats.aio.client import Client
 
-from spindle import bus
+from reader.lookups.ledger_evidence import gather
+from reader.questions.audit import compare
+from spindle import bus, subjects
 from spindle.bus import parking_buckets
+from spindle.ledger.comparison import Window
 from spindle.settings import Settings, load
 from spindle.store.base import VisitRow, VisitSelection
 from spindle.store.registry import open_store
@@ -124,6 +128,15 @@ async def as_a_brute_force_matcher_says(
     assert totals.latency_count == len(expected)
     assert {vehicle.vehicle_plate for vehicle in await parking_buckets.read_inside(js)} == inside
     assert (await js.stream_info("DEADLETTERS")).state.messages == 0
+    store = open_store(settings)
+    try:
+        data = await compare(await gather(client), store, Window(events.NOON, time.time_ns()))
+    finally:
+        await store.close()
+    assert data["complete"], [row["message"] for row in data["missing"]]
+    dealt_with = {row["stream"]: row["messages_dealt_with"] for row in data["streams"]}
+    assert dealt_with[subjects.PARKING_STREAM] >= len(sent)
+    assert dealt_with[subjects.PARKING_SUMMARIES_STREAM] >= len(expected)
 
 
 async def publish(client: Client, sent: list[events.Event], pause: float = 0.0) -> None:

@@ -10,7 +10,7 @@ import urllib.parse
 import urllib.request
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import nats
 import orjson
@@ -22,6 +22,8 @@ from prometheus_client import CollectorRegistry
 from daemon.backlog import Backlog
 from daemon.messages import Message
 from daemon.meters import Meters
+from daemon.parking.lot import Passage
+from daemon.parking.source import message
 from daemon.publisher import Publisher
 from reader.lookups.buckets.ledger_evidence import gather
 from reader.questions.audit import compare
@@ -92,11 +94,20 @@ class World:
         )
         assert await publisher.drained(20) == 0
 
-    async def quiet(self) -> None:
+    async def pass_by(
+        self, publisher: Publisher, kind: Literal["entry", "exit"], plates: range
+    ) -> None:
+        """Entries or exits, by the same publisher."""
+        publisher.put(
+            message(Passage(kind, f"{kind}-{n}", f"P-{n}", time.time_ns())) for n in plates
+        )
+        assert await publisher.drained(20) == 0
+
+    async def quiet(self, stream: str = METRICS) -> None:
         """Everything in the stream was dealt with."""
 
         async def empty() -> bool:
-            state = (await self.client.jetstream().stream_info(METRICS)).state
+            state = (await self.client.jetstream().stream_info(stream)).state
             return bool(state.messages == 0)
 
         await until(empty)
@@ -314,3 +325,33 @@ async def test_a_trouble_with_the_bucket_holds_nothing_up(world: World) -> None:
     answer = await world.audit()
     assert answer["complete"], answer["missing"]
     assert answer["streams"][0]["messages_dealt_with"] == 30
+
+
+@pytest.mark.parametrize("world", ["sqlite"], indirect=True)
+async def test_entries_exits_and_the_visits_made_of_them_are_followed(world: World) -> None:
+    async with world.daemon() as publisher:
+        await world.pass_by(publisher, "entry", range(12))
+        await world.pass_by(publisher, "exit", range(10))
+
+        async def visits() -> bool:
+            said = [one for one in (await world.audit())["publishers"] if one["points_dealt_with"]]
+            return {one["publisher"][:6]: one["points_acknowledged"] for one in said} == {
+                "daemon": 22,
+                "writer": 10,
+            }
+
+        await until(visits)
+        answer = await world.audit()
+        assert answer["complete"], answer["missing"]
+        streams = {row["stream"]: row["messages_dealt_with"] for row in answer["streams"]}
+        assert streams[subjects.PARKING_STREAM] == 22
+        assert streams[subjects.PARKING_SUMMARIES_STREAM] == 10
+        world.writer.kill()
+        await world.pass_by(publisher, "exit", range(10, 12))
+        await world.client.jetstream().purge_stream(subjects.PARKING_STREAM)
+    world.writer.start()
+    (messages,) = await world.missing("messages")
+    assert (messages["stream"], messages["from"], messages["to"]) == ("PARKING", 23, 24)
+    (points,) = await world.missing("points")
+    assert (points["stream"], points["from"], points["to"]) == ("PARKING", 22, 23)
+    assert points["publisher"].startswith("daemon-")

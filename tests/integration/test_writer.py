@@ -19,9 +19,13 @@ from nats.js.api import AckPolicy
 from nats.js.errors import BadRequestError
 
 from client.verbs import deadletters
+from reader.lookups.ledger_evidence import gather
+from reader.questions.audit import AuditParams, compare
 from spindle import bus, subjects
 from spindle.bus import streams
+from spindle.ledger.numbering import Claims
 from spindle.settings import Settings
+from spindle.store.registry import open_store
 from tests.servers import ROOT, Server
 from tests.services import ServiceProcess
 from writer import repair as repair_module
@@ -143,9 +147,20 @@ async def test_a_dead_letter_can_be_replayed_once_its_cause_is_gone(
     writer.settings["MAX_FUTURE_SECONDS"] = "3600"
     writer.start()
     (letter,) = [letter async for letter in deadletters.letters(js)]
-    await deadletters.replay(js, letter)
+    claims = Claims("deadletters")
+    await deadletters.replay(js, letter, claims)
+    await deadletters.claim(js, claims)
     await until(lambda: writer.total("writer_stored_points_total") == 1)
     assert await deadletters.count(js) == 0
+    assert writer.stop() == 0  # what it stored is noted by then
+    audited = AuditParams().window(time.time_ns())
+    store = open_store(settings)
+    try:
+        (publisher,) = (await compare(await gather(client), store, audited))["publishers"]
+    finally:
+        await store.close()
+    assert publisher["publisher"] == claims.publisher
+    assert publisher["points_acknowledged"] == publisher["points_dealt_with"] == 1
 
 
 async def test_a_stopping_writer_stores_what_it_holds_and_exits_with_0(

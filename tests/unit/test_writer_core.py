@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from writer.storing.batch import Answer, Delivery, Limits, Mistake, Outcome, Write
+from writer.storing.batch import Answer, DeadLetter, Delivery, Limits, Mistake, Outcome, Write
 from writer.storing.core import Core
 
 STORED = Answer(Outcome.STORED)
@@ -105,6 +105,51 @@ def test_a_message_with_nothing_good_is_acknowledged_when_its_dead_letter_is_kep
     assert done(subject) == [one]
     assert subject.ledger.dead_lettered == {"invalid": 1}
     assert subject.ledger.adds_up
+
+
+def letter_of_a_flood(subject: Core[int]) -> DeadLetter:
+    """Of one message with a good point and 40 bad ones: the last, which stands for 21 of them."""
+    bad = [Mistake(place, "invalid", "") for place in range(1, 41)]
+    subject.take(delivery(redelivered=True), [0], bad, now=0)
+    store_but(subject, bad=set())
+    *others, last = iter(subject.next_letter, None)
+    for letter in others:
+        subject.letter_kept(letter)
+    assert last.mistake.count == 21
+    return last
+
+
+def test_a_letter_that_another_writer_had_kept_is_in_the_ledger_of_that_one() -> None:
+    subject = core()
+    subject.letter_kept(letter_of_a_flood(subject), duplicate=True)
+    ledger = subject.ledger
+    assert (ledger.received, ledger.dead_lettered, ledger.in_flight) == (20, {"invalid": 19}, 0)
+    assert ledger.adds_up
+    assert len(done(subject)) == 1
+
+
+def test_a_letter_that_we_had_kept_without_hearing_of_it_is_in_ours() -> None:
+    subject = core()
+    letter = letter_of_a_flood(subject)
+    subject.letter_failed(letter)
+    assert subject.next_letter() is letter
+    subject.letter_kept(letter, duplicate=True)
+    ledger = subject.ledger
+    assert (ledger.received, ledger.dead_lettered, ledger.in_flight) == (41, {"invalid": 40}, 0)
+    assert ledger.adds_up
+
+
+def test_a_duplicate_letter_of_a_batch_that_was_given_to_others_changes_nothing() -> None:
+    subject = core(lease=30.0)
+    subject.take(delivery(), [], [Mistake(0, "invalid", "")], now=0)
+    letter = subject.next_letter()
+    assert letter is not None
+    subject.take(delivery(), [1], [], now=31.0)
+    assert len(writes(subject, now=62.0)) == 0
+    before = subject.ledger
+    subject.letter_kept(letter, duplicate=True)
+    assert subject.ledger == before
+    assert before.adds_up
 
 
 def test_while_the_store_is_away_writes_pause_ever_longer_and_nothing_is_lost() -> None:

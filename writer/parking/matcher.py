@@ -40,6 +40,7 @@ from writer.settings import WriterSettings
 from writer.storing import deadletter
 from writer.storing.batch import Mistake, gathered
 from writer.storing.intake import delivery
+from writer.storing.journal import Journal, state_of
 
 log = logging.getLogger("writer.parking")
 
@@ -47,6 +48,7 @@ PART = "parking"
 REMEMBER_SECONDS = 86_400  #: a repeat of a passage that is over comes within a day, or never
 NEVER_NS = 2**62  #: so long is remembered what is over, while the clock is in doubt
 EVERY_SECONDS = 0.25  # how often is looked whether something has waited long enough
+LEDGER_SECONDS = 5.0
 OUTBOX_SECONDS = 3.0  # after which somebody else's outbox is emptied
 PAUSE_SECONDS = 0.5
 FETCH_SECONDS = 5.0
@@ -95,12 +97,20 @@ class Matcher:
         self._bucket = PlateStates(self._js, REMEMBER_SECONDS)
         self._outbox = Outbox(client, self._js, self._bucket, self._meters)
         self._publishing = asyncio.Semaphore(PUBLISHING_AT_ONCE)
+        self._journal: Journal[Passage] = Journal(subjects.PARKING_STREAM, health)
+        self._noting = asyncio.Lock()  # one note at a time
 
     async def run(self) -> None:
         """Match until cancelled. What is not done then stays where the next one finds it."""
         never = asyncio.Event()
         async with asyncio.TaskGroup() as tasks:
-            for name, work in (("take", self._take), ("watch", self._watch), ("end", self._end)):
+            works = {
+                "take": self._take,
+                "watch": self._watch,
+                "end": self._end,
+                "ledger": self._keep_ledger,
+            }
+            for name, work in works.items():
                 loop = lasting(self._again(name, work, tasks), never)
                 tasks.create_task(loop, name=f"parking: {name}")
 
@@ -139,7 +149,8 @@ class Matcher:
                     tasks.create_task(self._publish(key, cell), name="parking: publish")
 
     async def _record(self, message: Msg) -> list[tuple[str, Cell]]:
-        """Record what a message says, and acknowledge it; the plates that have something to say."""
+        """Record what a message says, note it in the ledger, and acknowledge it; the plates that
+        have something to say."""
         now_ns = self._clock.nats_ns()
         taken_ns = int(message.metadata.timestamp.timestamp() * NS)
         times = decode.Times(taken_ns, now_ns, self._clock.latest_ns())
@@ -153,6 +164,9 @@ class Matcher:
             cell = await self._advance(key, passages, 0)
             if cell is not None and cell.state.outbox:
                 owing.append((key, cell))
+        async with self._noting:
+            self._journal.add_one(delivery(message))
+            await self._journal.note(self._client)
         await message.ack()
         return owing
 
@@ -229,6 +243,17 @@ class Matcher:
                 if cell is not None and cell.state.outbox:
                     tasks.create_task(self._publish(key, cell), name="parking: publish")
             self._well("end")
+
+    async def _keep_ledger(self, tasks: asyncio.TaskGroup) -> None:  # noqa: ARG002 - as the others
+        """Note what the stream is, and say which visits it acknowledged, for the audit."""
+        while not cancelled():
+            if self._client.is_connected:
+                self._journal.seen(await state_of(self._client, subjects.PARKING_STREAM))
+                async with self._noting:
+                    await self._journal.note(self._client)
+                await self._outbox.claim()
+                self._well("ledger")
+            await asyncio.sleep(LEDGER_SECONDS)
 
     async def _look(self, now_ns: int) -> None:
         stream = subjects.PARKING_STREAM

@@ -13,6 +13,7 @@ from nats.js import JetStreamContext
 
 from spindle import parking, subjects
 from spindle.bus.buckets import Overtaken
+from spindle.ledger.numbering import Claims
 from writer.metrics import ParkingMeters
 from writer.parking import codec
 from writer.parking.bucket import Cell, PlateStates
@@ -30,6 +31,7 @@ class Outbox:
         self._js = js
         self._bucket = bucket
         self._meters = meters
+        self._claims = Claims("writer")
 
     async def empty(self, key: str, cell: Cell | None = None) -> None:
         """Publish everything; where NATS gets in the way, the rest stays.
@@ -47,6 +49,11 @@ class Outbox:
                     await self._anomaly(plate, item)
             cell = await self._take_out(key, cell, items)
 
+    async def claim(self) -> None:
+        """Say for the audit which visits were acknowledged since the last time."""
+        for subject, payload in self._claims.news():
+            await self._client.publish(subject, payload)
+
     async def _take_out(self, key: str, cell: Cell, items: tuple[Visit | Anomaly, ...]) -> Cell:
         while True:
             left = cell.state.without(items)
@@ -60,8 +67,15 @@ class Outbox:
 
     async def _visit(self, plate: str, visit: Visit) -> None:
         payload = codec.summary(plate, visit, time.time_ns()).to_json()
-        headers = {subjects.MESSAGE_ID_HEADER: visit.id}
-        await self._js.publish(subjects.PARKING_SUMMARY, payload, headers=headers)
+        stream = subjects.PARKING_SUMMARIES_STREAM
+        first = self._claims.number(stream, 1)
+        headers = {
+            subjects.MESSAGE_ID_HEADER: visit.id,
+            subjects.NUMBER_HEADER: self._claims.header(first, 1),
+        }
+        answer = await self._js.publish(subjects.PARKING_SUMMARY, payload, headers=headers)
+        if not answer.duplicate:  # else it is there by another number
+            self._claims.acknowledged(stream, first, 1, time.time_ns())
         self._meters.visits.labels(visit.status).inc()
 
     async def _anomaly(self, plate: str, anomaly: Anomaly) -> None:

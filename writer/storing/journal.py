@@ -69,6 +69,13 @@ class Journal(Generic[P]):
         if self._time_of is not None and batch.written:
             self._news.stored.update(new_points(batch, self._time_of))
 
+    def add_one(self, delivery: Delivery) -> None:
+        """A message that was dealt with by itself."""
+        self._done.append(delivery)
+        at, time_ns = place(delivery.reply)
+        self._news.sequences.append(Span(at, at, time_ns, time_ns))
+        self._add_number(delivery)
+
     def _add_number(self, delivery: Delivery) -> None:
         if numbered := numbering.read(delivery.header):
             name, first, count = numbered

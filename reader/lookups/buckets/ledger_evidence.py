@@ -17,7 +17,12 @@ from spindle.ledger.comparison import Claim, StreamNow
 from spindle.ledger.record import Record, StreamState
 from spindle.ledger.spans import Spans
 
-STREAMS = (subjects.METRICS_STREAM, subjects.EVENTS_STREAM, subjects.PARKING_SUMMARIES_STREAM)
+STREAMS = (
+    subjects.METRICS_STREAM,
+    subjects.EVENTS_STREAM,
+    subjects.PARKING_STREAM,
+    subjects.PARKING_SUMMARIES_STREAM,
+)
 _SECONDS = 4.0
 _TROUBLE = (NatsError, JetStreamError, TimeoutError, ValueError, KeyError, TypeError)
 
