@@ -19,7 +19,7 @@ from nats.js.api import AckPolicy
 from nats.js.errors import BadRequestError
 
 from client.verbs import deadletters
-from reader.lookups.ledger_evidence import gather
+from reader.lookups.buckets.ledger_evidence import gather
 from reader.questions.audit import AuditParams, compare
 from spindle import bus, subjects
 from spindle.bus import streams
