@@ -13,14 +13,14 @@ from client.main import PARTS, main
 from client.notify.try_out import notify_test
 from client.settings import ClientSettings
 from client.terminal.cli import app as terminal
-from client.verbs import commands, deadletters_cli, decisions_cli, query_cli
+from client.verbs import commands, deadletters_cli, decisions_cli, query
 from client.verbs import inject as injection
 from spindle.service.run import run
 from spindle.settings import load
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
-app.command()(query_cli.query)
-app.command()(query_cli.audit)
+app.command()(query.query)
+app.command()(query.audit)
 app.command()(decisions_cli.acknowledge)
 app.add_typer(decisions_cli.devices, name="devices")
 app.add_typer(deadletters_cli.app, name="deadletters")

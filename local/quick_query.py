@@ -34,7 +34,7 @@ def main() -> None:
 
 
 def _client() -> typer.Typer:
-    from client.verbs.query_cli import query  # noqa: PLC0415 - not where it is not needed
+    from client.verbs.query import query  # noqa: PLC0415 - not where it is not needed
 
     client = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
     client.callback()(lambda: None)  # one command among others, as it is in the client

@@ -1,4 +1,4 @@
-"""One question from the command line: wait for the reader, ask, show."""
+"""``query`` and ``audit``: one question from the command line; it loads nothing of the others."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import logging
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 from nats.aio.client import Client
@@ -137,3 +137,65 @@ def names(incomplete: str) -> list[str]:
     except SpindleError:
         return []
     return [row["question"] for row in reply["data"] if row["question"].startswith(incomplete)]
+
+
+def query(
+    query_type: Annotated[
+        str,
+        typer.Argument(
+            help="fleet_health, devices, ...; none lists them",
+            show_default=False,
+            autocompletion=names,
+        ),
+    ] = "",
+    params: Annotated[
+        list[str] | None,
+        typer.Argument(help="Such as source_device=DiskUnit", metavar="[KEY=VALUE]..."),
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print JSON, as is always done into a pipe.")
+    ] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print the rows as CSV.")] = False,
+    wide: Annotated[bool, typer.Option("--wide", help="Every column of a table.")] = False,
+    wait: Annotated[
+        float, typer.Option(min=0, max=3600, help="Seconds to wait for NATS and the reader.")
+    ] = 10.0,
+) -> None:
+    """Ask one question: a table on a terminal, JSON into a pipe.
+
+    Exit codes: 0 answered, 1 refused by the reader, 2 wrong usage or settings, 69 no answer.
+    """
+    with commands.ends_in_a_sentence():
+        given = parse_params(params or [])
+        settings = load(ClientSettings)
+        if as_json and as_csv:
+            raise InvalidInput("--json and --csv: one of the two")
+    form: Form = "csv" if as_csv else "json" if as_json else "wide" if wide else "table"
+    run(settings, query_type, given, form, wait_seconds=wait)
+
+
+def audit(
+    params: Annotated[
+        list[str] | None,
+        typer.Argument(help="window_minutes=60, or since=... until=...", metavar="[KEY=VALUE]..."),
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print JSON, as is always done into a pipe.")
+    ] = False,
+) -> None:
+    """Is everything that was acknowledged stored? Names what is missing.
+
+    Exit codes: 0 nothing is missing, 1 something is (or the reader refused), 2 wrong usage or
+    settings, 69 no answer.
+    """
+    with commands.ends_in_a_sentence():
+        given = parse_params(params or [])
+        settings = load(ClientSettings)
+    run(
+        settings,
+        "audit",
+        given,
+        "json" if as_json else "table",
+        wait_seconds=10.0,
+        check=lambda reply: bool(reply["data"]["complete"]),
+    )

@@ -19,8 +19,7 @@ from typing import Any
 from daemon.drives import drive_id
 from daemon.smart import table
 from daemon.smart.facts import facts_of, speed_of
-from daemon.smart.fields import at, number, status, text, version
-from daemon.smart.gaps import gaps_of
+from daemon.smart.fields import at, gaps_of, number, status, text, version
 from daemon.smart.table import Attribute
 
 COMMAND_FAILED, NOT_OPENED = 0b1, 0b10

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from local import cli, layout
+from local import cli, layout, where
 from local.docker import backup as container_backup
 from local.docker import containers
 from local.docker.containers import Containers
@@ -102,7 +102,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder.mkdir()
     (folder / ".env.example").write_text("## all\n#A=1\n")
     shutil.copy(ROOT / "docker-compose.yml", folder)
-    for module in (cli, containers, layout):
+    for module in (cli, where, containers, layout):
         monkeypatch.setattr(module, "ROOT", folder)
     monkeypatch.chdir(folder)
     return folder
@@ -133,13 +133,13 @@ def test_start_builds_what_changed_and_says_where_things_answer(
 
 def test_which_of_the_two_it_is(docker: Docker, root: Path) -> None:
     """The environment wins over ``.env``, which wins over whether an engine answers."""
-    assert cli.in_containers() is not None
+    assert where.in_containers() is not None
     docker.does(DOCKER_INFO="1")
-    assert cli.in_containers() is None
+    assert where.in_containers() is None
     (root / ".env").write_text('#SPINDLE_MODE=x\nspindle_mode = "docker"  \n')
-    assert cli.in_containers() is not None
+    assert where.in_containers() is not None
     docker.does(SPINDLE_MODE="local")
-    assert cli.in_containers() is None
+    assert where.in_containers() is None
 
 
 def test_the_virtual_environment_is_not_chosen_by_a_file_that_is_read_from_within(
@@ -474,7 +474,7 @@ def test_init_makes_an_env_file_once_that_only_its_user_may_read(
 def test_a_file_that_is_no_text_is_said(root: Path) -> None:
     (root / ".env").write_bytes(b"A=\xff\n")
     with pytest.raises(InvalidSettings, match="holds the byte 0xff, expected UTF-8"):
-        cli.in_containers()
+        where.in_containers()
 
 
 # ---- copies of the data --------------------------------------------------------------------------

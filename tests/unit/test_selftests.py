@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from daemon.smart import selftests
-from daemon.smart.selftest import app
+from daemon.smart.selftest_cli import app
 from daemon.smart.source import SmartSettings
 from spindle.errors import InvalidSettings
 from spindle.settings import load

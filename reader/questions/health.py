@@ -1,14 +1,33 @@
-"""``fleet_health``: which devices and arrays are in trouble."""
+"""``device_health``: the state of one device, or of the worst of a class, with the reasons.
+``fleet_health``: which devices and arrays are in trouble.
+"""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
 from reader.answering.context import Answer, Query, QueryContext
-from reader.answering.params import DeviceParams, Whole
+from reader.answering.params import DeviceParams, Whole, several
 from reader.health import summary
+
+
+class HealthParams(DeviceParams):
+    """Parameters of ``device_health``."""
+
+    needs_device: ClassVar[bool] = True
+
+
+async def _device_health(context: QueryContext, asked: HealthParams) -> Answer:
+    which = asked.selection()
+    units = await context.examiner.examine(context.store, which, context.now_ns)
+    hours = context.settings.reader_lookback_hours
+    found = summary.of_device(asked.device, asked.source_device, units, hours)
+    gone = context.watch_findings.decisions.retired_as(asked.device_id, asked.array_id)
+    if not units and gone is not None:
+        found["reasons"][0]["message"] = gone.sentence()
+    return Answer(found, several(asked, (unit.key for unit in units)))
 
 
 class FleetParams(DeviceParams):
@@ -34,7 +53,19 @@ async def _fleet_health(context: QueryContext, asked: FleetParams) -> Answer:
     )
 
 
-_EXAMPLE_REPLY = """
+_DEVICE_REPLY = """
+{"status": "success", "data": {"device": "DiskUnit", "health": "critical", "score": 19,
+"since": "2026-11-23T05:26:15Z", "source_device": "DiskUnit", "array_id": null,
+"last_seen": "2026-11-23T05:26:56.003020285Z", "counts": {"ok": 11, "unknown": 0, "warning": 0,
+"critical": 1}, "reasons": [{"source_device": "DiskUnit", "device": "array1-disk3",
+"array_id": "array1", "metric_type": "DiskTemp", "event_type": null, "value": 68.81,
+"unit": "degC", "limit": 60.0, "severity": "critical",
+"time": "2026-11-23T05:26:56.003020285Z", "since": "2026-11-23T05:26:15Z",
+"message": "DiskTemp 68.81 degC, at or above 60 degC (critical) for 41 s",
+"acknowledged": null}]}}
+"""
+
+_FLEET_REPLY = """
 {"status": "success", "data": {"health": "critical", "devices_known": 14, "counts": {"ok": 13,
 "unknown": 0, "warning": 0, "critical": 1}, "listed": 1, "matching": 1,
 "devices": [{"device": "array1-disk3", "source_device": "DiskUnit", "array_id": "array1",
@@ -53,6 +84,19 @@ _EXAMPLE_REPLY = """
 
 QUESTIONS = (
     Query(
+        name="device_health",
+        description="Is a device, or the worst of a class of devices, ok, warning, critical or "
+        "unknown?",
+        params=HealthParams,
+        reply="{device, health, score, since, source_device, array_id, last_seen, counts, "
+        "reasons}, reasons worst first: a list of {source_device, device, array_id, metric_type, "
+        "event_type, value, unit, limit, severity, time, since, message, acknowledged}; `note` "
+        "where several units have the name",
+        example={"source_device": "DiskUnit"},
+        example_reply=_DEVICE_REPLY,
+        handler=_device_health,
+    ),
+    Query(
         name="fleet_health",
         description="Which devices and arrays are in trouble, the worst first, and how many are "
         "well?",
@@ -65,7 +109,7 @@ QUESTIONS = (
         "{array_id, health, score, counts, worst, message}; an array is as well as the worst of "
         "its members",
         example={"limit": 10},
-        example_reply=_EXAMPLE_REPLY,
+        example_reply=_FLEET_REPLY,
         handler=_fleet_health,
     ),
 )
