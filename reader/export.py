@@ -16,6 +16,7 @@ from typing import Annotated, BinaryIO, TypeVar
 import orjson
 import typer
 
+from reader.lookups.stored.shown_store import readings_of
 from spindle import timestamps
 from spindle.errors import InvalidInput, StoreError
 from spindle.models import shown
@@ -128,7 +129,7 @@ async def _written(
     readings = events = 0
 
     def points_in(start_ns: int, end_ns: int, limit: int) -> Awaitable[list[Bucket]]:
-        return store.series(which, start_ns, end_ns, None, limit)
+        return store.series(readings_of(which), start_ns, end_ns, None, limit)
 
     def events_in(start_ns: int, end_ns: int, limit: int) -> Awaitable[list[EventRow]]:
         return store.events(which, start_ns, 1, limit, end_ns)

@@ -168,8 +168,16 @@ METRICS = {
         Metric("AttributesFailedBefore", "", 0.0, 30.0, smart=True),
         Metric("SelfTestFailed", "", 0.0, 1.0, "high", smart=True),
         Metric("SelfTestAge", "h", 0.0, 200000.0, smart=True),
+        # What the reader makes of all the others.
+        Metric("Health", "", 0.0, 3.0),
+        Metric("Score", "", 0.0, 100.0),
     )
 }  # fmt: skip
+
+#: Verdicts on a device, not readings of it: a silent one has them too. ``Health`` is 0 ok,
+#: 1 unknown, 2 warning, 3 critical.
+HEALTH, SCORE = "Health", "Score"
+VERDICTS = (HEALTH, SCORE)
 
 
 def metric(name: str) -> Metric | None:

@@ -15,6 +15,7 @@ DEAD_LETTER = "deadletter"
 READER = "reader"
 READER_QUERY = "reader.query"
 HEALTH_CHANGED = "health.changed"
+VERDICTS = "health.verdicts"  # readings, as on METRICS, that the reader makes
 WRITER_LEDGER = "writer.ledger"
 SIMULATION_TRUTH = "simulation.truth"
 SIMULATION_INJECT = "simulation.inject"

@@ -161,7 +161,7 @@ def away(reason: str = "the database is away") -> StoreError:
 
 def _selected(which: Selection, key: tuple[str, str, str, str]) -> bool:
     source_device, metric_type, device_id, array_id = key
-    return all(
+    return metric_type not in which.without and all(
         wanted is None or wanted == given
         for wanted, given in (
             (which.source_device, source_device),

@@ -136,7 +136,7 @@ USERS = (
     User(
         "reader",
         publish=(
-            *("health.changed.>", "events.event.>", subjects.WRITER_LEDGER),
+            *("health.changed.>", "events.event.>", subjects.VERDICTS, subjects.WRITER_LEDGER),
             *_known(),
             *_owns(subjects.WATCH_BUCKET),
             *_owns(subjects.DECISIONS_BUCKET),

@@ -9,7 +9,7 @@ from reader.detection.findings import RANK, Finding, State
 from reader.health.limits import Limit, Limits
 from reader.health.smart import OWN_WORDS
 from spindle import timestamps
-from spindle.catalog import Metric
+from spindle.catalog import DRIVE_GONE, METRICS, Metric, is_smart
 from spindle.store.base import NO_ARRAY, DeviceKey, EventRow, Latest
 from spindle.timestamps import NS, duration
 
@@ -51,6 +51,30 @@ class Reason:
     def name(self) -> str:
         """What it is about: a metric type, an event type, ``Silence`` or ``Clock``."""
         return self.metric_type or self.event_type or (CLOCK if self.since is None else SILENCE)
+
+
+#: Types of events that are named as they are where few names are to be used.
+_EVENTS = frozenset(
+    (
+        *(DRIVE_GONE, "ArrayDegraded", "FileSystemReadOnly"),
+        *("DriveFailure", "DataCorruption", "UnauthorizedAccess"),
+    )
+)
+_OF_ARRAYS = frozenset(("ArrayDegraded", "Degraded", "MissingMembers", "FailedMembers"))
+
+
+def code(reason: Reason) -> tuple[str, str]:
+    """What a reason is about, and of what kind that is, as one of few names: for metrics.
+
+    Kinds: ``silence``, ``array``, ``smart``, ``event``, ``reading``. What people call their own
+    metrics and events is ``Other``.
+    """
+    name = reason.name
+    if name in (SILENCE, CLOCK):
+        return name, "silence" if name == SILENCE else "reading"
+    known = name in METRICS or name in _EVENTS
+    kind = "event" if reason.metric_type is None else "smart" if is_smart(name) else "reading"
+    return (name if known else "Other"), "array" if name in _OF_ARRAYS else kind
 
 
 def row(reason: Reason) -> dict[str, Any]:

@@ -86,7 +86,7 @@ def of_fleet(
     chosen, arrays = [], []
     for some in real, invented:
         chosen += sorted((u for u in some if _wanted(u.state, state)), key=worst_first)
-        rows = [*_software_arrays(some, redundancy or {}, facts), *_arrays(some, redundancy or {})]
+        rows = arrays_of(some, redundancy or {}, facts)
         own = [row for row in rows if _wanted(row["health"], state)]
         arrays += [{**row, "simulated": True} for row in own] if some is invented else own
     return {
@@ -98,6 +98,13 @@ def of_fleet(
         "arrays": arrays[:limit],
         **({"acknowledged": known[:limit]} if (known := _acknowledged([*real, *invented])) else {}),
     }
+
+
+def arrays_of(
+    units: Sequence[Unit], redundancy: Mapping[str, int], facts: FactsOf
+) -> list[dict[str, Any]]:
+    """``{array_id, health, score, counts, worst, message}`` of every array, the worst first."""
+    return [*_software_arrays(units, redundancy, facts), *_arrays(units, redundancy)]
 
 
 def _acknowledged(units: Sequence[Unit]) -> list[dict[str, Any]]:

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import logging
 import time
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import orjson
-from prometheus_client import Gauge
 
 from reader.detection.findings import RANK
 from reader.health.evidence import ANY_ARRAY, PreviousState, Unit
-from reader.watching import announcements, health_events
+from reader.watching import announcements, health_events, verdicts
 from reader.watching.announcements import Announcement
 from reader.watching.bucket import HEALTH, WatchBucket
 from reader.watching.decision_upkeep import DecisionUpkeep
-from reader.watching.share_store import WatchDeps
+from reader.watching.fleet_gauges import FleetGauges
+from reader.watching.share_store import AWAY, WatchDeps
+from reader.watching.verdicts import Verdicts
 from spindle import subjects, timestamps
 from spindle.bus.buckets import Overtaken
 from spindle.errors import StoreError
@@ -37,11 +37,11 @@ class FleetHealth:
     """The states of all devices that are not ok, as the bucket holds them under ``health``.
 
     :param leads: whether this reader is the one that judges now.
-    :param gauge: of the number of devices, by state.
+    :param gauges: show each verdict.
     """
 
     def __init__(
-        self, deps: WatchDeps, bucket: WatchBucket, leads: Callable[[], bool], gauge: Gauge
+        self, deps: WatchDeps, bucket: WatchBucket, leads: Callable[[], bool], gauges: FleetGauges
     ) -> None:
         self._deps, self._bucket, self._leads = deps, bucket, leads
         self._decisions = DecisionUpkeep(deps.findings.decisions, deps.client)
@@ -50,7 +50,7 @@ class FleetHealth:
         self._checked_ns = 0
         self._revision = 0
         self._since_ns = 0  # from when on this reader judges
-        self._gauge = gauge
+        self._gauges, self._verdicts = gauges, Verdicts()
 
     async def run(self) -> None:
         """Read the states, or judge and write them, until the service stops."""
@@ -58,7 +58,7 @@ class FleetHealth:
         while await self._deps.service.pause(interval):
             await self._read()
             if not self._leads():
-                self._gauge.clear()
+                self._gauges.show(())
                 continue
             started = time.monotonic()
             try:
@@ -82,7 +82,8 @@ class FleetHealth:
         deps = self._deps
         units = await deps.examiner.examine(deps.store, Selection(), now_ns)
         await self._decisions.tend(units, now_ns)
-        self._measure(units)
+        self._gauges.show(units)
+        await self._publish_verdicts(units, now_ns)
         events, told = health_events.of_units(
             units, self._states, self._anomalies(), now_ns, silences=self._has_heard(now_ns)
         )
@@ -118,20 +119,25 @@ class FleetHealth:
     ) -> int:
         return await self._bucket.write(HEALTH, health_json(states, now_ns, owed), self._revision)
 
-    async def _publish(self, owed: Sequence[Announcement]) -> None:
+    async def _publish(self, owed: Iterable[Announcement]) -> None:
         """Into the streams; what was published before is recognised by its id."""
         js = self._deps.client.jetstream()
         for each in owed:
             headers = {subjects.MESSAGE_ID_HEADER: each.id}
             await js.publish(each.subject, each.payload, headers=headers)
             said = orjson.loads(each.payload)
-            if message := said.get("eventMessage"):
+            if isinstance(said, dict) and (message := said.get("eventMessage")):
                 log.info("%s: %s", said["deviceId"], message)
 
-    def _measure(self, units: Sequence[Unit]) -> None:
-        counts = Counter(unit.state for unit in units)
-        for state in RANK:
-            self._gauge.labels(state).set(counts[state])
+    async def _publish_verdicts(self, units: Sequence[Unit], now_ns: int) -> None:
+        """What is due is published, acknowledged by its stream, or due again."""
+        due = self._verdicts.due(units, now_ns)
+        try:
+            await self._publish(verdicts.messages(due, now_ns))
+        except AWAY as error:  # a full stream is no reason to leave off the watch
+            log.debug("verdicts are not published: %s", error)
+        else:
+            self._verdicts.published(units, due, now_ns)
 
 
 def health_json(

@@ -12,6 +12,7 @@ from typing import Any
 
 from reader.detection.findings import Finding
 from reader.forecasting import capacity
+from reader.forecasting.history import DAY
 from reader.lookups.stored.capacity_past import Past, read_past
 from reader.watching import ownership
 from reader.watching.bucket import FORECASTS, WatchBucket
@@ -26,6 +27,8 @@ log = logging.getLogger("reader.watch")
 
 METRIC = "CapacityUsed"
 HORIZON_DAYS = 90.0
+#: Devices that will be full too soon, and when which device will be, in seconds since the epoch.
+Found = tuple[list[Finding], dict[DeviceKey, float]]
 #: How often it is foretold when devices will be full: they take days.
 FORECAST_SECONDS = 900.0
 FIRST_FORECAST_SECONDS = 20.0
@@ -55,15 +58,16 @@ class FleetForecasts:
 
     async def _foretell(self, now_ns: int) -> None:
         hours, before = self._deps.service.settings.retention_hours, self._followed.forecasts
-        found = await findings(self._deps.store, now_ns, hours, before)
+        found, full_at = await findings(self._deps.store, now_ns, hours, before)
+        self._deps.findings.full_at = full_at
         with contextlib.suppress(Overtaken):
             await self._bucket.write(FORECASTS, to_json(found), self._revision)
 
 
 async def findings(
     store: Store, now_ns: int, retention_hours: float, before: Iterable[Finding]
-) -> list[Finding]:
-    """Devices that will be full too soon.
+) -> Found:
+    """Devices that will be full too soon, and when those that fill up will be.
 
     :param before: as found the last time: what is still so keeps when it began.
     :raises StoreError: the store could not be asked.
@@ -73,16 +77,20 @@ async def findings(
     return await asyncio.to_thread(_found, past, now_ns, began)
 
 
-def _found(past: Past, now_ns: int, began: dict[DeviceKey, int]) -> list[Finding]:
+def _found(past: Past, now_ns: int, began: dict[DeviceKey, int]) -> Found:
     series = capacity.readings(*past)
     full = capacity.full_at(METRIC, None)
-    found = []
+    found: list[Finding] = []
+    full_at: dict[DeviceKey, float] = {}
     for name, forecast in capacity.soonest_first(series, now_ns / NS, HORIZON_DAYS, full):
         since = began.get(name.device, now_ns)
         finding = capacity.filling_finding(name, forecast, since)
         if finding is not None:
             found.append(finding)
-    return found
+        days = forecast.crossings[-1].days if forecast.crossings else None
+        if forecast.verdict == "filling" and days is not None:
+            full_at[name.device] = now_ns / NS + days * DAY
+    return found, full_at
 
 
 def to_json(found: Sequence[Finding]) -> list[dict[str, Any]]:

@@ -18,6 +18,7 @@ from reader.detection import anomaly
 from reader.lookups.known.present import until_now
 from reader.watching import ownership
 from reader.watching.bucket import WatchBucket, record_key
+from reader.watching.fleet_gauges import FleetGauges
 from reader.watching.fleet_health import FleetHealth
 from reader.watching.followed_shares import FollowedShares
 from reader.watching.forecasts import FleetForecasts
@@ -46,7 +47,8 @@ SAVE_SECONDS = 2.0  # how long a stopping reader saves states
 class Metrics:
     """The watch's Prometheus metrics."""
 
-    def __init__(self, registry: CollectorRegistry) -> None:
+    def __init__(self, deps: WatchDeps) -> None:
+        registry: CollectorRegistry = deps.service.registry
         gauge = partial(Gauge, registry=registry)
         self.series = gauge("reader_watch_series", "Series that this reader follows")
         self.points = Counter(
@@ -56,14 +58,11 @@ class Metrics:
             "reader_watch_unwatched",
             "Series that no reader follows, because of READER_WATCH_SERIES",
         )
-        self.health = gauge(
-            "reader_health_devices",
-            "Devices by state, from the reader that judges the fleet",
-            ["state"],
-        )
         self.anomalies = gauge(
             "reader_watch_anomalies", "Anomalies that last now, of the whole fleet"
         )
+        redundancy = deps.service.settings.redundancy()
+        self.fleet = FleetGauges(registry, deps.findings, redundancy)
 
 
 class Watch:
@@ -72,7 +71,7 @@ class Watch:
     def __init__(self, deps: WatchDeps) -> None:
         self._deps = deps
         self._settings = deps.service.settings
-        self._metrics = Metrics(deps.service.registry)
+        self._metrics = Metrics(deps)
         self._me = f"{socket.gethostname()}-{os.getpid()}-{uuid4().hex[:8]}"
 
     async def run(self) -> None:
@@ -105,7 +104,7 @@ class _Session:
         self._store = ShareStore(self._deps, self._bucket, self._followed)
         followed = self._followed
         health = FleetHealth(
-            deps, self._bucket, lambda: followed.leads and self._heard, self._metrics.health
+            deps, self._bucket, lambda: followed.leads and self._heard, self._metrics.fleet
         )
         forecasts = FleetForecasts(deps, self._bucket, followed)
         subscriptions = [

@@ -85,6 +85,7 @@ def streams(settings: Settings) -> list[StreamConfig]:
             subjects.METRICS,
             _fitted(settings.metrics_stream_max_bytes, settings),
             settings,
+            subjects.VERDICTS,
         ),
         _work_queue(
             subjects.EVENTS_STREAM,
@@ -204,11 +205,13 @@ def _kept(
     )
 
 
-def _work_queue(name: str, subject: str, max_bytes: int, settings: Settings) -> StreamConfig:
+def _work_queue(
+    name: str, subject: str, max_bytes: int, settings: Settings, *more: str
+) -> StreamConfig:
     return StreamConfig(
         name=name,
         description=f"{subject}, until the writer has stored it",
-        subjects=[subject, f"{subject}.>"],
+        subjects=[subject, f"{subject}.>", *more],
         retention=RetentionPolicy.WORK_QUEUE,
         discard=DiscardPolicy.NEW,
         storage=StorageType.FILE,

@@ -122,6 +122,7 @@ class Selection:
     """Which devices to read: every field that is not None must match exactly.
 
     :ivar device_ids: any of these.
+    :ivar without: series of these metric types are left out.
     """
 
     source_device: str | None = None
@@ -129,6 +130,7 @@ class Selection:
     array_id: str | None = None
     metric_type: str | None = None
     device_ids: tuple[str, ...] | None = None
+    without: tuple[str, ...] = ()
 
     @property
     def possible(self) -> bool:
@@ -149,7 +151,7 @@ class Selection:
 
     def of_events(self) -> Selection:
         """The same devices: events have no metric type to select by."""
-        return replace(self, metric_type=None)
+        return replace(self, metric_type=None, without=())
 
 
 @dataclass(frozen=True, slots=True)

@@ -157,6 +157,8 @@ async def test_latest_leaves_out_what_is_older_than_asked_for(store: Store) -> N
         (Selection(metric_type="DiskTemp"), {TEMP, OTHER}),
         (Selection("DiskUnit", "disk-1", "array-1", "IOPs"), {IOPS}),
         (Selection(array_id=""), {LONE}),
+        (Selection(without=("IOPs", "Latency")), {TEMP, OTHER}),
+        (Selection(device_id="disk-1", without=("it's", "DiskTemp")), {IOPS}),
         (Selection(device_id="disk"), set()),
         (Selection(device_id="DISK-1"), set()),
         (Selection(source_device="CloudStorage", device_id="disk-1"), set()),

@@ -17,6 +17,7 @@ import pytest
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.js.errors import NotFoundError
+from prometheus_client import generate_latest
 
 from reader.detection import anomaly
 from reader.main import PARTS, answer_from
@@ -29,6 +30,7 @@ from spindle.service.run import Service
 from spindle.settings import Settings, load
 from spindle.store.base import EventRow, Series, Store
 from spindle.timestamps import NS, format_ns
+from spindle.timestamps import parse as parse_time
 from tests.asking import ask, parts, reading
 from tests.servers import Server
 from tests.waiting import until
@@ -256,6 +258,61 @@ async def test_a_change_of_health_is_published_once_and_not_again_after_a_restar
         1,
         "over: DiskTemp",
     )
+
+
+async def test_verdicts_are_published_once_and_are_no_readings_of_the_device(
+    nats_server: Server, store: Store, world: World
+) -> None:
+    """Stored as the writer stores them, they change no answer, and nobody hears from a device."""
+    heard: list[dict[str, Any]] = []
+
+    async def verdicts(message: Msg) -> None:
+        heard.extend(orjson.loads(message.data))
+
+    await world.client.subscribe("health.verdicts", cb=verdicts)
+    hot, now = Series("DiskUnit", "DiskTemp", "hot-1", "array-1"), time.time_ns()
+    silent = Series("DiskUnit", "DiskTemp", "silent-1", "array-1")
+    await store.write_points([(hot, now - n * NS, 66.0) for n in range(30)])
+    await store.write_points([(silent, now - n * NS, 30.0) for n in range(3600, 3700)])
+    world.next_ns = now - 5 * NS
+    answers = []
+    for _ in range(2):
+        async with reading(nats_server, store, **WATCHING) as service:
+            await all_followed(world.client, 1)
+            await world.publish(1)
+            await until(lambda: len(heard) >= 6)
+            await asyncio.sleep(0.5)
+            page = generate_latest(service.registry).decode()
+            fleet = (await ask(world.client, "fleet_health"))["data"]
+            asked = [await ask(world.client, "devices")]
+            asked += [await ask(world.client, "anomalies", window_minutes=120)]
+            asked += [await ask(world.client, "series", device_id="hot-1", since_minutes=5)]
+            answers.append([each["data"] for each in asked])
+            assert {row["device"]: row["health"] for row in fleet["devices"]} == {
+                "hot-1": "critical",
+                "silent-1": "unknown",
+            }
+        points = [
+            (
+                Series(each["sourceDevice"], each["metricType"], each["deviceId"], each["arrayId"]),
+                parse_time(each["timestamp"]),
+                each["value"],
+            )
+            for each in heard
+        ]
+        values = {(key.device_id, key.metric_type): value for key, _, value in points}
+        assert len(points) == 6  # of each device, once
+        assert (values["hot-1", "Health"], values["silent-1", "Health"]) == (3, 1)
+        assert (values["hot-1", "Score"] < 31, values["silent-1", "Score"]) == (True, 40)
+        await store.write_points(points)
+        heard.clear()
+    assert answers[0] == answers[1]
+    assert 'reader_device_health{array_id="array-1",device_id="hot-1",model=""' in page
+    assert 'reason="Silence"' in page
+    async with reading(nats_server, store) as service:
+        told = (await ask(world.client, "series", metric_type="Health", device_id="hot-1"))["data"]
+        assert {row["mean"] for row in told} == {3}
+        assert "reader_device_health" not in generate_latest(service.registry).decode()
 
 
 @pytest.mark.fault("h16")

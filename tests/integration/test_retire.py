@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 import pytest
 from nats.aio.client import Client
+from prometheus_client import generate_latest
 
 from reader.health import retired
 from reader.watching import fleet_health
@@ -16,6 +17,7 @@ from spindle.store.base import EventRow, Series, Store
 from spindle.timestamps import NS, format_ns
 from tests.asking import ask, reading
 from tests.servers import Server
+from tests.waiting import until
 
 DRIVE = "naa.5000c500a1b2c3d4"
 
@@ -75,16 +77,29 @@ async def test_a_retired_device_ends_in_every_answer_at_once_and_unretired_has_i
         assert (await ask(client, "fleet_health"))["data"]["devices_known"] == 2
 
 
-async def test_one_that_goes_on_publishing_stays_retired(
-    nats_server: Server, store: Store, client: Client
+async def test_one_that_goes_on_publishing_stays_retired_and_leaves_the_metrics(
+    nats_server: Server, store: Store, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await says(store, 30.0)
-    async with reading(nats_server, store, reader_watch=True):
+    monkeypatch.setattr(fleet_health, "HEALTH_SECONDS", 0.1)
+    async with reading(nats_server, store, reader_watch=True) as service:
+
+        def is_scraped(device: str) -> bool:
+            return f'device_id="{device}"' in generate_latest(service.registry).decode()
+
+        await says(store, 30.0, "disk-2")
+        deadline = time.monotonic() + 20
+        while not (is_scraped(DRIVE) and is_scraped("disk-2")):
+            assert time.monotonic() < deadline
+            await publishes(client, store, 30.0)
+            await asyncio.sleep(0.1)
         await ask(client, "retire", device_id=DRIVE)
         for _ in range(5):
             await publishes(client, store, 71.0)
             await asyncio.sleep(0.1)
-            assert (await ask(client, "devices"))["data"] == []
+            found = (await ask(client, "devices"))["data"]
+            assert [row["device_id"] for row in found] == ["disk-2"]
+        await until(lambda: is_scraped("disk-2") and not is_scraped(DRIVE))
 
 
 async def test_one_that_was_silent_comes_back_with_a_note_and_without_its_past(

@@ -25,6 +25,7 @@ class WatchFindings:
     :ivar lasting: the findings that still last, by device.
     :ivar previous_states: devices that were not ok when the watch last judged the fleet.
     :ivar judged: that was lately: whoever is not among ``previous_states`` is ok.
+    :ivar full_at: when devices that fill up will be full, in seconds since the epoch.
     :ivar facts: what devices say they are.
     :ivar decisions: what people decided about them.
     """
@@ -37,6 +38,7 @@ class WatchFindings:
     lasting: Mapping[DeviceKey, Sequence[Finding]] = field(default_factory=dict)
     previous_states: Mapping[DeviceKey, PreviousState] = field(default_factory=dict)
     judged: bool = False
+    full_at: Mapping[DeviceKey, float] = field(default_factory=dict)
     facts: KnownFacts = field(default_factory=KnownFacts)
     decisions: Decisions = field(default_factory=Decisions)
 

@@ -1,11 +1,17 @@
-"""The store without hidden and retired devices, as answers read it."""
+"""The store without hidden and retired devices, as answers read it.
+
+The reader's own verdicts are stored as readings. They are read where their metric type is asked
+for, and are no readings of the device to anybody else: a silent one has them too.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, cast
 
 from reader.lookups.known.watch_findings import WatchFindings
+from spindle.catalog import VERDICTS
 from spindle.store.base import Selection, Store
 
 _MOST_EVENTS = 10_000  # read where some of them are hidden
@@ -26,8 +32,8 @@ class _Known:
             return list(rows)
         return [row for row in rows if not self._facts.hides(row.device)]
 
-    async def latest(self, *args: Any, **more: Any) -> list[Any]:
-        return self._shown(await self._store.latest(*args, **more))
+    async def latest(self, which: Selection, *args: Any, **more: Any) -> list[Any]:
+        return self._shown(await self._store.latest(readings_of(which), *args, **more))
 
     async def series(
         self,
@@ -38,7 +44,8 @@ class _Known:
         *args: Any,
         **more: Any,
     ) -> list[Any]:
-        found = await self._store.series(which, start_ns, end_ns, every_ns, *args, **more)
+        own = readings_of(which)
+        found = await self._store.series(own, start_ns, end_ns, every_ns, *args, **more)
         return self._shown(found, every_ns or 0)
 
     async def events(
@@ -53,6 +60,11 @@ class _Known:
         most = max(limit, _MOST_EVENTS) if hiding else limit
         found = await self._store.events(which, since_ns, min_criticality, most, end_ns)
         return self._shown(found)[:limit]
+
+
+def readings_of(which: Selection) -> Selection:
+    """The same, without verdicts unless they are asked for."""
+    return which if which.metric_type is not None else replace(which, without=VERDICTS)
 
 
 def without_hidden(store: Store, known: WatchFindings) -> Store:

@@ -230,4 +230,7 @@ def _where(which: Selection, tags: Iterable[str], start_ns: int, end_ns: int | N
             f"{identifier(subjects.DEVICE_ID)} = {literal(each)}" for each in which.device_ids
         )
         conditions.append(f"({' OR '.join(any_of)})")
+    conditions += [
+        f"{identifier(subjects.METRIC_TYPE)} != {literal(each)}" for each in which.without
+    ]
     return " AND ".join(conditions)

@@ -279,4 +279,7 @@ def _conditions(which: Selection, names: Sequence[str]) -> tuple[list[str], dict
     if which.device_ids is not None:
         conditions.append("device_id IN (SELECT value FROM json_each(:device_ids))")
         given["device_ids"] = orjson.dumps(which.device_ids).decode()
+    if which.without:
+        conditions.append("metric_type NOT IN (SELECT value FROM json_each(:without))")
+        given["without"] = orjson.dumps(which.without).decode()
     return conditions, given
