@@ -14,6 +14,7 @@ from client.ask import TIMEOUT_SECONDS, ask
 from client.files import parking_csv
 from client.files.critical_log import CriticalLog
 from client.files.critical_poller import CriticalPoller
+from client.files.ends import Ends
 from client.files.parking_csv import ParkingCsv
 from client.files.visit_csv_task import VisitCsvTask
 from client.notify.notifier import Notifier
@@ -22,7 +23,7 @@ from spindle import bus
 from spindle.service.run import Service
 
 Works = dict[str, Callable[[], Coroutine[Any, Any, None]]]
-PARTS = ("nats", "reader", "parking", "notify")
+PARTS = ("nats", "reader", "parking", "notify", "ends")
 REOPEN_SECONDS = 2.0
 AWAY_SECONDS = 1.0  # until a reader that did not answer is asked again: it may be starting
 
@@ -71,9 +72,11 @@ async def _connected(
     if client is None:
         return
     try:
-        poller = CriticalPoller(service, client, critical_log)
+        ends = Ends(service, client)
+        poller = CriticalPoller(service, client, critical_log, ends)
         visit_task = VisitCsvTask(service, client, visits)
         works: Works = {"poller": partial(_poll, service, poller), "visits": visit_task.run}
+        works["ends"] = ends.run
         works |= _notifying(service, client)
         async with asyncio.TaskGroup() as tasks:
             for name, work in works.items():

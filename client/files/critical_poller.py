@@ -14,6 +14,7 @@ from prometheus_client import CollectorRegistry, Counter
 from client.ask import TIMEOUT_SECONDS, ReaderAway, Refused, ask
 from client.files.critical_lines import CriticalEvent, from_row
 from client.files.critical_log import CriticalLog
+from client.files.ends import Ends
 from client.settings import ClientSettings
 from spindle import timestamps
 from spindle.service.run import Service
@@ -36,7 +37,9 @@ class PollMetrics:
             "client_poll_failures_total", "Polls without an answer", registry=registry
         )
         self.written = Counter(
-            "client_events_written_total", "Critical events written down", registry=registry
+            "client_events_written_total",
+            "Critical events and their ends written down",
+            registry=registry,
         )
 
 
@@ -44,9 +47,14 @@ class CriticalPoller:
     """Polls the reader; owns the health parts ``reader`` and ``output``."""
 
     def __init__(
-        self, service: Service[ClientSettings], client: Client, critical_log: CriticalLog
+        self,
+        service: Service[ClientSettings],
+        client: Client,
+        critical_log: CriticalLog,
+        ends: Ends,
     ) -> None:
         self._service = service
+        self._ends = ends
         self._client = client
         self._log = critical_log
         self._metrics = PollMetrics(service.registry)
@@ -58,6 +66,7 @@ class CriticalPoller:
         """
         health = self._service.health
         now_ns = time.time_ns()
+        ends = self._ends.heard()
         self._metrics.polls.inc()
         try:
             events = await self._service.unless_stopped(self._ask(now_ns))
@@ -69,14 +78,15 @@ class CriticalPoller:
             return False
         health.ok("reader")
         try:
-            written = await asyncio.to_thread(self._log.write, events, now_ns)
+            written = await asyncio.to_thread(self._log.write, [*events, *ends], now_ns)
         except OSError as error:
             health.failing("output", f"cannot write: {error.strerror or error}")
             return True
         health.ok("output")
+        await self._ends.written(ends)
         self._metrics.written.inc(len(written))
         if written:
-            log.info("critical events written down: %d", len(written))
+            log.info("events written down: %d", len(written))
         window_ns = int(self._service.settings.client_window_minutes * 60 * NS)
         self._log.forget(now_ns, window_ns + SLACK_NS)
         return True

@@ -228,11 +228,15 @@ def consumers() -> list[tuple[str, ConsumerConfig]]:
             (stream, _writer_consumer())
             for stream in (subjects.METRICS_STREAM, subjects.EVENTS_STREAM)
         ),
-        (
-            subjects.HEALTH_STREAM,
-            _consumer(
-                subjects.NOTIFIER_CONSUMER, "Tells people", ACK_WAIT_SECONDS, MAX_NOTICES_PENDING
-            ),
+        *(
+            (
+                subjects.HEALTH_STREAM,
+                _consumer(name, what, ACK_WAIT_SECONDS, MAX_NOTICES_PENDING),
+            )
+            for name, what in (
+                (subjects.NOTIFIER_CONSUMER, "Tells people"),
+                (subjects.CLIENT_CONSUMER, "Ends in client_output.log"),
+            )
         ),
         (
             subjects.PARKING_STREAM,

@@ -254,7 +254,7 @@ def written_by(client: ServiceProcess) -> Counter[str]:
         if file.suffix not in {".state", ".lock", ".new"}
         for line in file.read_text().splitlines(keepends=True)
     ]
-    return Counter(key.event_id for key, _ in summary.read_back(lines))
+    return Counter(key.event_id for key, *_ in summary.read_back(lines))
 
 
 @contextlib.asynccontextmanager

@@ -15,9 +15,10 @@ import orjson
 import pytest
 from nats.aio.client import Client
 from nats.aio.msg import Msg
+from nats.js import JetStreamContext
 
 from client.files import critical_lines as summary
-from spindle import timestamps
+from spindle import subjects, timestamps
 from tests import servers
 from tests.servers import Server
 from tests.services import ServiceProcess
@@ -100,7 +101,7 @@ def written(client: ServiceProcess) -> Counter[str]:
     for path in client.folder.glob("client_output.log*"):
         if path.suffix not in (".state", ".lock", ".new"):
             lines = path.read_text().split("\n")
-            found.update(key.event_id for key, _ in summary.read_back(lines))
+            found.update(key.event_id for key, *_ in summary.read_back(lines))
     return found
 
 
@@ -122,6 +123,48 @@ async def test_each_critical_event_is_written_once_with_its_time_and_counted(
     assert reader.asked[0]["min_criticality"] == 8
     assert client.total("client_events_written_total") == 3
     assert client.total("client_polls_total") >= 10
+
+
+async def until_taken(stream: JetStreamContext) -> None:
+    """The client has taken all changes of health, and acknowledged them."""
+    async with asyncio.timeout(20):
+        while True:
+            info = await stream.consumer_info(subjects.HEALTH_STREAM, subjects.CLIENT_CONSUMER)
+            if not info.num_pending and not info.num_ack_pending:
+                return
+            await asyncio.sleep(0.05)
+
+
+async def test_an_end_is_written_once_over_a_restart_and_after_the_reader_was_away(
+    nats_server: Server, client: ServiceProcess
+) -> None:
+    subject = f"{subjects.HEALTH_CHANGED}.DiskUnit.DiskUnit"
+    change: dict[str, Any] = {
+        "device": "DiskUnit", "source_device": "DiskUnit", "array_id": None, "reasons": [],
+        "old_state": "critical", "new_state": "ok", "time": timestamps.format_ns(time.time_ns()),
+    }  # fmt: skip
+    async with playing(nats_server) as reader:
+        reader.rows = [row("e-1")]
+        reader.rows[0]["time"] = timestamps.format_ns(time.time_ns() - timestamps.NS)
+        client.start(wait=False)
+        await until(lambda: len(written(client)) == 1)
+        client.kill()
+        reader.refusal = "away"
+        publisher = await nats.connect(f"nats://127.0.0.1:{nats_server.port}")
+        stream = publisher.jetstream()
+        await stream.publish(subject, orjson.dumps(change), headers={"Nats-Msg-Id": "end-1"})
+        asked = len(reader.asked)
+        client.start(wait=False)
+        await until(lambda: len(reader.asked) > asked + 5)
+        assert len(written(client)) == 1
+        reader.refusal = ""
+        await until(lambda: len(written(client)) == 2)
+        await stream.publish(subject, orjson.dumps(change), headers={"Nats-Msg-Id": "end-2"})
+
+        await until_taken(stream)
+        await publisher.close()
+    assert written(client) == {"e-1": 1, "end-1": 1}
+    assert _text(client.folder / "client_output.log").endswith('message "over: ok, was critical"\n')
 
 
 async def test_no_event_is_written_twice_however_often_the_client_is_killed(

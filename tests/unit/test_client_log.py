@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 from client.files import critical_lines as summary
 from client.files.critical_lines import CriticalEvent, Key
 from client.files.critical_log import CriticalLog
+from client.files.ends import end_of
+from client.notify.message import Change
 from spindle import timestamps
 from spindle.errors import InUse
 from spindle.timestamps import NS
@@ -40,7 +42,7 @@ def crash(critical_log: CriticalLog) -> None:
 def ids(*paths: Path) -> Counter[str]:
     """How often each event stands in the files."""
     lines = itertools.chain(*(path.read_text().split("\n") for path in paths))
-    return Counter(key.event_id for key, _ in summary.read_back(lines))
+    return Counter(key.event_id for key, *_ in summary.read_back(lines))
 
 
 @pytest.fixture
@@ -231,7 +233,7 @@ def test_whatever_a_publisher_wrote_stays_on_its_line_and_reads_back(
     text = summary.render([one], NOW)
     assert len(text.splitlines()) == text.count("\n") == 2
     assert text.replace("\n", "").isprintable()
-    assert list(summary.read_back(text.split("\n"))) == [(one.key, time_ns)]
+    assert list(summary.read_back(text.split("\n"))) == [(one.key, time_ns, False)]
 
 
 @pytest.mark.parametrize(
@@ -284,3 +286,76 @@ def test_two_hosts_sda_are_two_and_a_log_of_before_says_no_host(path: Path) -> N
     assert 'DiskUnit sda of host-a id "e-1"\n' in path.read_text()
     crash(critical_log)
     assert opened(path).write([of("host-a"), of("host-b")], NOW) == []
+
+
+def end(number: int, age: int = 0) -> CriticalEvent:
+    """That the device of ``event`` is well again."""
+    key = Key("DiskUnit", "disk-7", f"end-{number}")
+    said = ("HealthChanged", summary.OVER, "over: ok, was critical")
+    return CriticalEvent(key, NOW - age * NS, *said, is_over=True)
+
+
+def test_an_end_is_written_once_and_only_of_what_the_log_told(path: Path) -> None:
+    critical_log = opened(path)
+    assert critical_log.write([end(0, age=9)], NOW) == []  # of nothing
+    critical_log.write([event(1, age=5)], NOW)
+    assert critical_log.write([end(1)], NOW) == [end(1)]
+    assert critical_log.write([end(1), end(2)], NOW + NS) == []  # it was over already
+    assert path.read_text().split("\n")[2:] == [
+        "2027-01-15T08:00:05Z 1 over: DiskUnit 1",
+        "  2027-01-15T08:00:05Z criticality 1 HealthChanged DiskUnit disk-7 "
+        'id "end-1" message "over: ok, was critical"',
+        "",
+    ]
+
+
+def test_an_end_that_is_heard_before_its_beginning_is_written_after_it(path: Path) -> None:
+    critical_log = opened(path)
+    assert critical_log.write([end(1, age=2)], NOW) == []
+    assert critical_log.write([event(1, age=5)], NOW) == [event(1, age=5), end(1, age=2)]
+    assert "1 new critical event: DiskUnit 1; 1 over: DiskUnit 1\n" in path.read_text()
+
+
+@pytest.mark.parametrize("state_lost", [False, True])
+def test_what_is_not_over_yet_is_remembered_by_the_state_file_and_by_the_log(
+    path: Path, *, state_lost: bool
+) -> None:
+    first = opened(path)
+    first.write([event(1), event(2)], NOW)
+    first.forget(NOW, kept_ns=0)  # it has been critical for a long time
+    first.close()
+    if state_lost:
+        path.with_name(path.name + ".state").unlink()
+    second = opened(path)
+    assert second.write([end(1)], NOW) == [end(1)]
+    crash(second)
+    assert opened(path).write([end(1), end(2)], NOW + NS) == []
+
+
+def test_a_simulated_device_says_so_on_its_line(path: Path) -> None:
+    row = {
+        "time": "2027-01-15T08:00:00Z", "event_id": "x", "source_device": "DiskUnit",
+        "event_type": "DriveFailure", "criticality": 9, "simulated": True,
+    }  # fmt: skip
+    opened(path).write([summary.from_row(row)], NOW)
+    assert path.read_text().endswith('id "x" simulated\n')
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "least", "ends"),
+    [
+        ("critical", "ok", 8, True),
+        ("unknown", "ok", 8, True),
+        ("critical", "warning", 8, True),  # warnings are not written
+        ("critical", "warning", 5, False),
+        ("warning", "ok", 5, True),
+        ("critical", "ok", 10, True),
+        ("warning", "critical", 10, False),
+        ("critical", "unknown", 8, False),
+    ],
+)
+def test_an_end_is_a_change_to_what_is_not_written(
+    old: str, new: str, least: int, *, ends: bool
+) -> None:
+    change = Change("d", "DiskUnit", "", old, new, "", False, False, "2027-01-15T08:00:00Z")
+    assert (end_of(change, "1", least) is not None) is ends
