@@ -23,6 +23,8 @@ class GatewaySettings(Settings):
         "GATEWAY_STREAMS_MAX": "100 clients, always",
         "GATEWAY_STREAM_QUEUE": "256 messages, always",
         "GATEWAY_STREAM_HEARTBEAT_SECONDS": "15 seconds, always",
+        "GATEWAY_RATE_BURST": "what GATEWAY_RATE_PER_SECOND allows in two seconds",
+        "GATEWAY_MAX_BODY_BYTES": "65536 bytes, always",
     }
 
     gateway_http_port: int = Field(
@@ -72,14 +74,8 @@ class GatewaySettings(Settings):
     gateway_rate_per_second: float = Field(
         500.0,
         ge=0,
-        description="Requests a second that one client address may make in the long run; "
-        "0 for no limit.",
-    )
-    gateway_rate_burst: int = Field(
-        1000, ge=1, description="Requests that one client address may make at once."
-    )
-    gateway_max_body_bytes: int = Field(
-        65_536, ge=256, le=8_000_000, description="Largest request body, in bytes."
+        description="Requests a second that one client address may make in the long run, twice as "
+        "many at once; 0 for no limit.",
     )
 
     @field_validator("gateway_cors_origins")

@@ -23,6 +23,7 @@ from spindle.models import shown
 log = logging.getLogger("gateway")
 
 OPEN = ("/healthz", "/")  #: answered without a token; the page asks for it where it asks for data
+BURST_SECONDS = 2.0  # so much of the rate may come at once, as a page does that is opened
 MOST_ADDRESSES = 10_000  # that the rate limit remembers
 PROBES = ("/healthz", "/readyz", "/metrics")  #: not counted against an address: machines ask them
 
@@ -69,7 +70,8 @@ class Guard:
         self._root_path = settings.gateway_root_path
         self._hosts = settings.own_hosts
         self._origins = frozenset(settings.origins)
-        self._rate = RateLimit(settings.gateway_rate_per_second, settings.gateway_rate_burst)
+        rate = settings.gateway_rate_per_second
+        self._rate = RateLimit(rate, max(1, round(BURST_SECONDS * rate)))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:

@@ -20,7 +20,7 @@ _REASONS = {
     405: "The question changes something, and takes a POST.",
     408: "The body did not come in time.",
     409: "The Idempotency-Key was used for another visit.",
-    413: "The body is too large (GATEWAY_MAX_BODY_BYTES).",
+    413: "The body is larger than 65536 bytes.",
     422: "The body is wrong: one sentence for each mistake.",
     429: "Too many requests, or the reader is busy; Retry-After says when to try again.",
     502: "The reader has a fault; its log says more.",

@@ -25,6 +25,7 @@ from gateway.settings import GatewaySettings
 from spindle.service.health import Health
 
 BODY_SECONDS = 10.0  # that a client may take to send its request body
+MOST_BODY_BYTES = 65_536  # of one: a thousand times what a visit or a question takes
 
 
 @dataclass(frozen=True)
@@ -59,20 +60,20 @@ class HealthReport(BaseModel):
     parts: dict[str, str]
 
 
-async def _body(request: Request, settings: GatewaySettings) -> bytes:
+async def _body(request: Request) -> bytes:
     """The request's body.
 
     :raises Failed: 413 too large, 408 it does not come.
     """
-    most, found = settings.gateway_max_body_bytes, bytearray()
+    found = bytearray()
     try:
         async with asyncio.timeout(BODY_SECONDS):
             async for chunk in request.stream():
                 found += chunk
-                if len(found) > most:
+                if len(found) > MOST_BODY_BYTES:
                     raise Failed(
                         413,
-                        f"the body is larger than {most} bytes (GATEWAY_MAX_BODY_BYTES)",
+                        f"the body is larger than {MOST_BODY_BYTES} bytes",
                         headers={"Connection": "close"},
                     )
     except TimeoutError:
@@ -155,7 +156,7 @@ def add_visits(app: FastAPI, deps: RouteDeps) -> None:
         openapi_extra=key | openapi.body(openapi.VISIT_BODY, visit=openapi.VISIT_EXAMPLE),
     )
     async def save_summary(request: Request) -> Response:
-        body = await _body(request, deps.settings)
+        body = await _body(request)
         saved = await deps.visits.save(body, request.headers.get("idempotency-key"))
         reply = {
             "status": "accepted",
@@ -190,7 +191,7 @@ def add_questions(app: FastAPI, deps: RouteDeps) -> None:
         openapi_extra=openapi.body(openapi.QUESTION_BODY),
     )
     async def query(request: Request) -> Response:
-        return await deps.questions.ask(await _body(request, deps.settings) or b"{}")
+        return await deps.questions.ask(await _body(request) or b"{}")
 
     @app.get(
         "/api/v1/{query_type}",
@@ -215,5 +216,5 @@ def add_questions(app: FastAPI, deps: RouteDeps) -> None:
     )
     async def question_of_body(request: Request) -> Response:
         query_type = request.path_params["query_type"]
-        asked = from_body(query_type, await _body(request, deps.settings))
+        asked = from_body(query_type, await _body(request))
         return await deps.questions.ask(asked, query_type)
