@@ -148,6 +148,7 @@ async def test_an_end_is_written_once_over_a_restart_and_after_the_reader_was_aw
         reader.rows[0]["time"] = timestamps.format_ns(time.time_ns() - timestamps.NS)
         client.start(wait=False)
         await until(lambda: len(written(client)) == 1)
+        await until(lambda: "ends: ok" in client.tail())
         client.kill()
         reader.refusal = "away"
         publisher = await nats.connect(f"nats://127.0.0.1:{nats_server.port}")
