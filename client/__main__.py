@@ -13,7 +13,7 @@ from client.main import PARTS, main
 from client.notify.try_out import notify_test
 from client.settings import ClientSettings
 from client.terminal.cli import app as terminal
-from client.verbs import commands, deadletters_cli, decisions_cli, query
+from client.verbs import deadletters_cli, decisions_cli, outcome, query
 from client.verbs import inject as injection
 from spindle.service.run import run
 from spindle.settings import load
@@ -58,7 +58,7 @@ def inject(
 
     Exit codes: 0 done, 1 refused by the daemon, 2 wrong usage or settings, 69 no answer.
     """
-    with commands.ends_in_a_sentence():
+    with outcome.ends_in_a_sentence():
         given = injection.parse(words or [])
         settings = load(ClientSettings)
     injection.run(settings, fault, given, as_json=as_json)

@@ -16,7 +16,7 @@ from gateway.http.guard import Guard, Watched
 from gateway.http.metrics import ParkingCollector, RequestMetrics
 from gateway.http.server import bind, server
 from gateway.http.stream import Hub
-from gateway.link import Link
+from gateway.nats_link import Link
 from gateway.routes import api, routes
 from gateway.routes.live import Live
 from gateway.routes.manual_visits import ManualVisits

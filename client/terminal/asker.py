@@ -10,7 +10,7 @@ from nats.aio.client import Client
 
 from client.ask import TIMEOUT_SECONDS, ask
 from client.settings import ClientSettings
-from client.verbs.commands import tell
+from client.verbs.outcome import tell
 from client.verbs.query import connect
 from spindle import bus
 

@@ -20,7 +20,7 @@ from client.terminal import health as plugin
 from client.terminal import plot as drawing
 from client.terminal import plotted_series
 from client.terminal import tap as tapping
-from client.verbs import commands
+from client.verbs import outcome
 from client.verbs import query as question
 from spindle import durations
 from spindle.errors import InvalidInput, SpindleError
@@ -42,7 +42,7 @@ class Format(StrEnum):
 
 
 def _run(work: Coroutine[Any, Any, T]) -> T:
-    with commands.ends_in_a_sentence():
+    with outcome.ends_in_a_sentence():
         return asyncio.run(work)
 
 
@@ -74,7 +74,7 @@ def health(
     except SpindleError as error:  # of wrong settings every mistake
         report = plugin.Report("unknown", "; ".join(str(error).splitlines()))
     if how is Format.JSON:
-        commands.print_json(plugin.as_object(report))
+        outcome.print_json(plugin.as_object(report))
     else:
         print(plugin.nagios(report) if how is Format.NAGIOS else plugin.plain(report))
     raise typer.Exit(report.exit_code)
@@ -137,7 +137,7 @@ def tap(
         )
 
     counts = _run(work())
-    commands.tell(counts.told(time.monotonic() - began))
+    outcome.tell(counts.told(time.monotonic() - began))
 
 
 @app.command()
@@ -163,7 +163,7 @@ def plot(
 
     plotted = _run(work())
     if out:
-        with commands.ends_in_a_sentence():
+        with outcome.ends_in_a_sentence():
             drawing.as_file(plotted, out)
         print(out)
         return

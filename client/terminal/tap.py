@@ -16,7 +16,7 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 from client.settings import ClientSettings
-from client.verbs.commands import tell
+from client.verbs.outcome import tell
 from client.verbs.query import connect
 from spindle import bus, models, subjects
 from spindle.errors import InvalidInput

@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from client.settings import ClientSettings
-from client.verbs import commands, deadletters
+from client.verbs import deadletters, outcome
 from client.verbs.deadletters import DeadLetter
 from spindle import bus
 from spindle.errors import BusUnavailable, InvalidInput
@@ -56,7 +56,7 @@ def list_(
 
     total, found = _run(work)
     if as_json or not sys.stdout.isatty():
-        commands.print_json({"total": total, "letters": [_listed(letter) for letter in found]})
+        outcome.print_json({"total": total, "letters": [_listed(letter) for letter in found]})
         return
     table = Table("number", "time", "subject", "kind", "reason", title=f"{total} dead letters")
     for letter in found:
@@ -70,7 +70,7 @@ def show(number: Annotated[int, typer.Argument(min=1)], as_json: Json = False) -
     """One dead letter, whole."""
     letter = _run(lambda js: deadletters.one(js, number))
     if as_json or not sys.stdout.isatty():
-        commands.print_json(_plain(letter))
+        outcome.print_json(_plain(letter))
         return
     table = Table(show_header=False)
     for name, value in _plain(letter).items():
@@ -96,10 +96,10 @@ def replay(numbers: Numbers = None, everything: All = False) -> None:
 
     done, refused = _run(work)
     for sentence in refused:
-        commands.tell(sentence)
+        outcome.tell(sentence)
     print(f"{done} replayed")
     if refused:
-        raise typer.Exit(commands.EXIT_REFUSED)
+        raise typer.Exit(outcome.EXIT_REFUSED)
 
 
 @app.command()
@@ -134,7 +134,7 @@ async def _chosen(
 
 def _run(work: Callable[[JetStreamContext], Awaitable[Any]]) -> Any:
     """Do the work on a connection; a mistake becomes one sentence and an exit code."""
-    with commands.ends_in_a_sentence():
+    with outcome.ends_in_a_sentence():
         return asyncio.run(_connected(load(ClientSettings), work))
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from client.settings import ClientSettings
-from client.verbs import commands, query
+from client.verbs import outcome, query
 from spindle import durations, timestamps
 from spindle.errors import InvalidInput
 from spindle.settings import load
@@ -128,7 +128,7 @@ def _time(text: str) -> str:
 
 
 def _ask(question: str, *, as_json: bool, **params: str) -> NoReturn:
-    with commands.ends_in_a_sentence():
+    with outcome.ends_in_a_sentence():
         settings = load(ClientSettings)
     given = {name: value for name, value in params.items() if value}
     query.run(settings, question, given, "json" if as_json else "table", wait_seconds=10.0)
@@ -136,4 +136,4 @@ def _ask(question: str, *, as_json: bool, **params: str) -> NoReturn:
 
 
 def _usage(sentence: str) -> NoReturn:
-    commands.end(commands.EXIT_USAGE, sentence)
+    outcome.end(outcome.EXIT_USAGE, sentence)

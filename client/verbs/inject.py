@@ -15,7 +15,7 @@ from rich.console import Console
 
 from client.ask import TIMEOUT_SECONDS, ReaderAway, Refused, understand
 from client.settings import ClientSettings
-from client.verbs import commands, query
+from client.verbs import outcome, query
 from spindle import bus, subjects
 from spindle.errors import InvalidInput
 
@@ -43,12 +43,12 @@ def run(settings: ClientSettings, fault: str, given: Mapping[str, str], *, as_js
 
     :param fault: its name, or ``stop``.
     :param as_json: what the daemon answered; always so when standard output is no terminal.
-    :raises typer.Exit: see ``commands``.
+    :raises typer.Exit: see ``outcome``.
     """
-    with commands.ends_in_a_sentence():
+    with outcome.ends_in_a_sentence():
         done = asyncio.run(_ask(settings, {"fault": fault, **given}))
     if as_json or not sys.stdout.isatty():
-        commands.print_json(done)
+        outcome.print_json(done)
     else:
         Console(highlight=False).print(sentence(fault, done), markup=False)
 
@@ -63,7 +63,7 @@ def sentence(fault: str, done: Mapping[str, Any]) -> str:
 
 
 async def _ask(settings: ClientSettings, wanted: Mapping[str, str]) -> dict[str, Any]:
-    client = await query.connect(settings, WAIT_SECONDS, commands.tell)
+    client = await query.connect(settings, WAIT_SECONDS, outcome.tell)
     try:
         answer = await client.request(
             subjects.SIMULATION_INJECT,

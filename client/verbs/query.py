@@ -15,7 +15,7 @@ from nats.aio.client import Client
 from client import csv_text
 from client.ask import TIMEOUT_SECONDS, ReaderAway, ReaderSilent, ask, questions
 from client.settings import ClientSettings
-from client.verbs import commands
+from client.verbs import outcome
 from spindle import bus
 from spindle.errors import InvalidInput, SpindleError
 from spindle.models import shown
@@ -59,14 +59,14 @@ def run(
     :param form: a table becomes JSON when standard output is no terminal.
     :param wait_seconds: how long to wait for NATS and the reader to be there.
     :param check: whether the answer is a good one; else the exit code is 1.
-    :raises typer.Exit: see ``commands``.
+    :raises typer.Exit: see ``outcome``.
     """
-    with commands.ends_in_a_sentence():
-        reply = asyncio.run(_ask(settings, query_type, params, wait_seconds, commands.tell))
+    with outcome.ends_in_a_sentence():
+        reply = asyncio.run(_ask(settings, query_type, params, wait_seconds, outcome.tell))
     if form == "csv":
         sys.stdout.write(csv_text.csv_of(reply["data"]))
     elif form == "json" or not sys.stdout.isatty():
-        commands.print_json(reply)
+        outcome.print_json(reply)
     else:
         from rich.console import Console  # noqa: PLC0415 - only where somebody looks
 
@@ -74,7 +74,7 @@ def run(
 
         Console().print(report.render(reply, wide=form == "wide"))
     if not check(reply):
-        raise typer.Exit(commands.EXIT_REFUSED)
+        raise typer.Exit(outcome.EXIT_REFUSED)
 
 
 async def _ask(
@@ -165,7 +165,7 @@ def query(
 
     Exit codes: 0 answered, 1 refused by the reader, 2 wrong usage or settings, 69 no answer.
     """
-    with commands.ends_in_a_sentence():
+    with outcome.ends_in_a_sentence():
         given = parse_params(params or [])
         settings = load(ClientSettings)
         if as_json and as_csv:
@@ -188,7 +188,7 @@ def audit(
     Exit codes: 0 nothing is missing, 1 something is (or the reader refused), 2 wrong usage or
     settings, 69 no answer.
     """
-    with commands.ends_in_a_sentence():
+    with outcome.ends_in_a_sentence():
         given = parse_params(params or [])
         settings = load(ClientSettings)
     run(

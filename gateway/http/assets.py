@@ -10,7 +10,7 @@ from pathlib import Path
 import orjson
 from starlette.responses import Response
 
-from gateway.replies import JSON, Failed
+from gateway.failures import JSON, Failed
 from spindle import catalog
 from spindle.models import shown
 

@@ -14,9 +14,9 @@ from collections.abc import Collection
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from gateway.failures import Failed
 from gateway.http.assets import PREFIX
 from gateway.http.metrics import RequestMetrics
-from gateway.replies import Failed
 from gateway.settings import GatewaySettings
 from spindle.models import shown
 

@@ -11,9 +11,9 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from gateway.failures import Failed
 from gateway.http.stream import Hub
-from gateway.link import Link
-from gateway.replies import Failed
+from gateway.nats_link import Link
 from spindle.bus.parking_buckets import read_totals
 from spindle.parking import LATENCY_BOUNDS, Totals
 

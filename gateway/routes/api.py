@@ -10,7 +10,7 @@ from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from gateway.replies import Failed
+from gateway.failures import Failed
 from gateway.routes import live, openapi, routes
 from spindle import __version__
 from spindle.models import shown

@@ -13,9 +13,9 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from starlette.responses import Response
 
+from gateway.failures import Failed, away
 from gateway.http import stream
 from gateway.http.stream import HEARTBEAT_SECONDS, EventStream, Hub
-from gateway.replies import Failed, away
 from gateway.routes import openapi
 from spindle import models, subjects
 from spindle.errors import Busy, InvalidInput

@@ -14,8 +14,8 @@ from nats.js import JetStreamContext
 from nats.js.errors import APIError
 from nats.js.errors import Error as JetStreamError
 
-from gateway.link import NATS_AWAY, Link
-from gateway.replies import Failed, away
+from gateway.failures import Failed, away
+from gateway.nats_link import NATS_AWAY, Link
 from gateway.settings import GatewaySettings
 from spindle import models, subjects
 from spindle.bus import streams

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from gateway.replies import JSON, Problem
+from gateway.failures import JSON, Problem
 from gateway.routes.questions import Question
 from spindle import timestamps
 

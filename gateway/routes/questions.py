@@ -14,8 +14,8 @@ from typing import Any
 import orjson
 from starlette.responses import Response
 
-from gateway.link import Link
-from gateway.replies import JSON, Failed
+from gateway.failures import JSON, Failed
+from gateway.nats_link import Link
 from spindle import subjects
 from spindle.models import shown
 from spindle.service.health import Health

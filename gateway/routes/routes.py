@@ -13,11 +13,11 @@ from pydantic import BaseModel, Field
 from starlette.requests import ClientDisconnect
 from starlette.responses import PlainTextResponse, Response
 
+from gateway.failures import JSON, Failed, away
 from gateway.http.assets import PREFIX, Assets
 from gateway.http.metrics import ParkingCollector
 from gateway.http.stream import Hub
-from gateway.link import NATS_AWAY, Link
-from gateway.replies import JSON, Failed, away
+from gateway.nats_link import NATS_AWAY, Link
 from gateway.routes import openapi
 from gateway.routes.manual_visits import ManualVisits
 from gateway.routes.questions import Catalogue, Questions, from_body, from_query_string

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from prometheus_client import CollectorRegistry, Gauge
 
 from reader.health.hosts import units
-from reader.lookups.known.present import until_now
+from reader.lookups.known.newest_readings import until_now
 from reader.lookups.stored.store_ready import StoreReady
 from reader.settings import ReaderSettings
 from spindle.errors import StoreError

@@ -22,8 +22,8 @@ from reader.health.hysteresis import BUCKET_NS
 from reader.health.intervals import Intervals
 from reader.health.limits import Thresholds
 from reader.health.silences import Silences
+from reader.lookups.known.newest_readings import AHEAD_NS, Present, until_now
 from reader.lookups.known.newest_snapshot import NewestSnapshot
-from reader.lookups.known.present import AHEAD_NS, Present, until_now
 from reader.lookups.known.watch_findings import WatchFindings
 from reader.lookups.single_flight import SingleFlight
 from reader.lookups.stored.batched_latest import BatchedLatest

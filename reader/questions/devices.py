@@ -13,7 +13,7 @@ from reader.answering.params import DeviceParams, Minutes, Whole
 from reader.detection.findings import State
 from reader.health.evidence import last_state
 from reader.health.hosts import Heard, units
-from reader.lookups.known.present import until_now
+from reader.lookups.known.newest_readings import until_now
 from spindle import catalog, timestamps
 from spindle.models import DeviceFacts
 from spindle.store.base import DeviceKey, Selection

@@ -14,7 +14,7 @@ from pydantic import Field
 
 from reader.answering.context import Answer, Query, QueryContext
 from reader.answering.params import DeviceParams, Minutes, Number, several
-from reader.lookups.known.present import AHEAD_NS
+from reader.lookups.known.newest_readings import AHEAD_NS
 from spindle.store.base import Bucket, DeviceKey
 
 METRIC = "DiskTemp"

@@ -15,7 +15,7 @@ from nats.aio.msg import Msg
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from reader.detection import anomaly
-from reader.lookups.known.present import until_now
+from reader.lookups.known.newest_readings import until_now
 from reader.watching import ownership
 from reader.watching.bucket import WatchBucket, record_key
 from reader.watching.fleet_gauges import FleetGauges

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from gateway.replies import Failed
+from gateway.failures import Failed
 from gateway.routes.manual_visits import checked_key, visit
 from spindle import timestamps
 

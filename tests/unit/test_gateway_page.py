@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from gateway.failures import Failed
 from gateway.http.assets import PREFIX, Assets
-from gateway.replies import Failed
 from spindle import catalog
 
 FOLDER = Path(__file__).parents[2] / "gateway" / "page"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from reader.lookups.known.present import AHEAD_NS, Present, furthest_ahead
+from reader.lookups.known.newest_readings import AHEAD_NS, Present, furthest_ahead
 from spindle.store.base import Latest, Selection, SeriesKey
 
 MOST = 400_000  #: series kept, some 60 MB; of a larger fleet the store is asked each time

@@ -7,7 +7,7 @@ from nats.errors import Error as NatsError
 from nats.errors import MaxPayloadError, NoRespondersError
 from nats.errors import TimeoutError as NatsTimeoutError
 
-from gateway.replies import Failed, away
+from gateway.failures import Failed, away
 
 NATS_AWAY = "NATS is away; try again in a moment"
 
