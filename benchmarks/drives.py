@@ -18,7 +18,7 @@ from pathlib import Path
 import orjson
 from rich.table import Table
 
-from daemon.replay.backblaze import NOT_SAID, Day
+from daemon.replay.backblaze import MEANT, Day
 from reader.detection.findings import RANK
 from reader.health.smart import METRICS, SETTLED_DAYS, Drive, Growth, Verdict, judge
 from reader.health.smart_evidence import HISTORY_NS, is_counter
@@ -101,9 +101,7 @@ class Fleet:
             seen = header.telling(row)
             changed = seen != drive.seen
             if changed:
-                said = day.reading(row).metrics
-                values = {name: value for name, value in said.items() if name not in NOT_SAID}
-                drive.seen, drive.values = seen, values
+                drive.seen, drive.values = seen, day.metrics(row)
                 self._note(drive, at)
         except (ValueError, InvalidInput):
             self.skipped += 1
@@ -176,11 +174,7 @@ class Header:
         except KeyError as missing:
             raise InvalidInput(f"no column {missing}: expected Backblaze's daily files") from None
         self.columns = len(names)
-        raw = {
-            int(name.split("_")[1]): place
-            for name, place in at.items()
-            if name.startswith("smart_") and name.endswith("_raw") and name.split("_")[1].isdigit()
-        }
+        raw = {n: at[f"smart_{n}_raw"] for n in sorted(MEANT) if f"smart_{n}_raw" in at}
         self._counters = [
             place for number, place in raw.items() if number not in _DAILY | _PACKED.keys()
         ]

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import csv
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
@@ -20,7 +20,18 @@ WARNED = 0.767  # of the drives that fail
 MARKED = 0.042  # of those that do not
 CABLES = 0.02  # drives with CRC errors, which mean nothing for the drive
 COUNTERS = (5, 187, 188, 196, 197, 198, 199)
-_COLUMNS = (1, 4, 5, 7, 9, 10, 12, 187, 188, 193, 194, 196, 197, 198, 199)
+#: The attributes that Backblaze's files have had columns for since 2023, and what else is in a row;
+#: a drive's cells are empty where it does not say so.
+ATTRIBUTES = (
+    *(1, 2, 3, 4, 5, 7, 8, 9, 10, 11, 12, 13, 15, 16, 17, 18, 22, 23, 24, 27, 71, 82, 90),
+    *range(160, 162), *range(163, 185), *range(187, 203), 206, 210, 218, 220, *range(222, 227),
+    *range(230, 236), *range(240, 243), *range(244, 249), *range(250, 253), 254, 255,
+)  # fmt: skip
+HEADER = (
+    *("date", "serial_number", "model", "capacity_bytes", "failure", "datacenter", "cluster_id"),
+    *("vault_id", "pod_id", "pod_slot_num", "is_legacy_format"),
+    *(f"smart_{n}_{kind}" for n in ATTRIBUTES for kind in ("normalized", "raw")),
+)
 MODELS = ("ST8000NM0055", "HGST HUH721212ALE604", "TOSHIBA MG07ACA14TA", "WDC WUH721414ALE6L4")
 
 
@@ -75,10 +86,18 @@ class Drive:
         }
         if seagate:  # packed: three counters in one number
             raw[188] = self.counts[188] * (1 + 2**16)
-        cells = [when, self.serial, self.model, "14000519643136", str(int(failed))]
-        for number in _COLUMNS:
-            cells += ["100", str(raw[number])]
-        return cells
+        return cells_of(when, self.serial, self.model, raw, failed=failed)
+
+
+def cells_of(
+    when: str, serial: str, model: str, raw: Mapping[int, int], *, failed: bool
+) -> list[str]:
+    """A row below ``HEADER``."""
+    cells = [when, serial, model, "14000519643136", str(int(failed))]
+    cells += ["ams5", "0", "1118", "0", "4", "0"]
+    for number in ATTRIBUTES:
+        cells += ["100", str(raw[number])] if number in raw else ["", ""]
+    return cells
 
 
 def drives(count: int, days: int, failures: int, seed: int) -> list[Drive]:
@@ -110,15 +129,12 @@ def write(
 ) -> None:
     """One file for each day."""
     folder.mkdir(parents=True, exist_ok=True)
-    header = ["date", "serial_number", "model", "capacity_bytes", "failure"]
-    for number in _COLUMNS:
-        header += [f"smart_{number}_normalized", f"smart_{number}_raw"]
     fleet = drives(count, days, failures, seed)
     for day in range(days):
         when = (date(2025, 1, 1) + timedelta(days=day)).isoformat()
         with (folder / f"{when}.csv").open("w", newline="", encoding="utf-8") as file:
             lines = csv.writer(file)
-            lines.writerow(header)
+            lines.writerow(HEADER)
             for drive in fleet:
                 drive.live(day)
                 lines.writerow(drive.row(when, drive.fails_on == day))

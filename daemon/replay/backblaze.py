@@ -8,13 +8,15 @@ with the maker (the wear of solid-state drives) are left out.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID, uuid5
 
 from daemon.drives import drive_id, valid_name
 from daemon.messages import DISK
-from daemon.smart.reading import Reading, read
+from daemon.smart.facts import facts_of
+from daemon.smart.reading import MOST_HOURS, attributes_of
+from daemon.smart.table import BY_ID, TEMPERATURE_ATTRIBUTES
 from spindle import timestamps
 from spindle.errors import InvalidInput
 from spindle.models import DeviceFacts, Event, shown
@@ -31,8 +33,8 @@ NAMES = {
     196: "Reallocated_Event_Count",
     198: "Offline_Uncorrectable",
 }
-#: Made of what these rows do not hold: when an attribute failed.
-NOT_SAID = ("AttributesFailing", "AttributesFailedBefore")
+#: Attributes that are read, of the ninety that have columns.
+MEANT = frozenset((9, *BY_ID, *TEMPERATURE_ATTRIBUTES))
 _FAILURES = UUID("5b0c1a39-5e5f-5d0a-8f0e-0d6c3d1f7a42")  # namespace of the ids of their events
 
 
@@ -42,9 +44,9 @@ class Day:
     def __init__(self, header: Sequence[str]) -> None:
         self._at = {name: place for place, name in enumerate(header)}
         self._attributes = [
-            (int(name.split("_")[1]), place, self._at.get(name.replace("_raw", "_normalized")))
-            for name, place in self._at.items()
-            if name.startswith("smart_") and name.endswith("_raw") and name.split("_")[1].isdigit()
+            (number, self._at[f"smart_{number}_raw"], self._at.get(f"smart_{number}_normalized"))
+            for number in sorted(MEANT)
+            if f"smart_{number}_raw" in self._at
         ]
         self._series: dict[tuple[str, str], Series] = {}
         self._told: set[str] = set()
@@ -66,24 +68,22 @@ class Day:
         if not serial or not model or failure not in ("0", "1"):
             raise InvalidInput("expected a serial number, a model, and 0 or 1 for failure")
         device = drive_id("", model, serial) or valid_name(f"{model}-{serial}")
-        reading = self.reading(row)
+        output = self._output(row, model, serial)
         said: list[Any] = [
-            (self._known(device, name), time_ns, value)
-            for name, value in reading.metrics.items()
-            if name not in NOT_SAID
+            (self._known(device, name), time_ns, value) for name, value in _metrics(output).items()
         ]
         if failure == "1":
             said.append(_failure(device, time_ns, date))
         if device not in self._told:
             self._told.add(device)
             facts = {"timestamp": time_ns, "source_device": DISK, "device_id": device}
-            said.append(DeviceFacts.model_validate({**facts, **reading.facts}))
+            said.append(DeviceFacts.model_validate({**facts, **dict(facts_of(output))}))
         return said
 
-    def reading(self, row: Sequence[str]) -> Reading:
-        """What the drive says of itself, read as the source ``smart`` would."""
+    def metrics(self, row: Sequence[str]) -> dict[str, float]:
+        """What the drive says of its health, read as the source ``smart`` would."""
         model, serial = row[self._at["model"]].strip(), row[self._at["serial_number"]].strip()
-        return read(self._output(row, model, serial))
+        return _metrics(self._output(row, model, serial))
 
     def _output(self, row: Sequence[str], model: str, serial: str) -> dict[str, Any]:
         """The row as smartctl would say it."""
@@ -116,6 +116,13 @@ class Day:
         if key not in self._series:
             self._series[key] = Series(DISK, metric_type, device, NO_ARRAY)
         return self._series[key]
+
+
+def _metrics(output: Mapping[str, Any]) -> dict[str, float]:
+    """What is in these rows; a whole output says more, and takes longer to understand."""
+    said = dict(attributes_of(output))
+    hours = output["power_on_time"]["hours"]
+    return said if hours is None or hours > MOST_HOURS else {**said, "PowerOnHours": float(hours)}
 
 
 def _failure(device: str, time_ns: int, date: str) -> Event:

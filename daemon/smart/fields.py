@@ -19,7 +19,7 @@ def status(output: Mapping[str, Any]) -> int:
 def at(output: Any, *path: str) -> Any:
     """The value at a path of keys, or None."""
     for key in path:
-        output = output.get(key) if isinstance(output, Mapping) else None
+        output = output.get(key) if isinstance(output, dict) else None
     return output
 
 
@@ -71,7 +71,7 @@ def _nulls(value: object, path: str) -> Iterator[str]:
     """Places of nulls; smartctl writes none, so that something was lost there."""
     if value is None:
         yield path
-    elif isinstance(value, Mapping):
+    elif isinstance(value, dict):
         for key, each in value.items():
             yield from _nulls(each, f"{path}.{key}".lstrip("."))
     elif isinstance(value, list):

@@ -59,7 +59,7 @@ class Reading:
 
 def read(output: object) -> Reading:
     """The reading in one decoded output."""
-    if not isinstance(output, Mapping):
+    if not isinstance(output, dict):
         return Reading(trouble="smartctl's output is no JSON object")
     facts = {name: value for name, value in facts_of(output) if value is not None}
     path = " ".join(filter(None, (facts.get("path"), facts.get("member"))))
@@ -98,7 +98,7 @@ def _asleep(output: Mapping[str, Any]) -> str:
 
 def _metrics(output: Mapping[str, Any]) -> dict[str, float]:
     """Every value that has a meaning; later ones win over earlier ones of the same name."""
-    said: dict[str, float] = dict(_attributes(output))
+    said: dict[str, float] = dict(attributes_of(output))
     said = dict(_statistics(output, table.STATISTICS_ELSE)) | said
     said.update(_statistics(output, table.STATISTICS))
     said.update(_traffic(output))
@@ -138,7 +138,8 @@ def _take(said: dict[str, float], name: str, value: float | None, unit: float = 
         said[name] = value * unit
 
 
-def _attributes(output: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
+def attributes_of(output: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
+    """What its ATA attributes mean; later ones win over earlier ones of the same name."""
     rows = at(output, "ata_smart_attributes", "table")
     maker = f"{text(output.get('model_family'))} {text(output.get('model_name'))}"
     sector = number(output.get("logical_block_size")) or 512
@@ -157,11 +158,10 @@ def _attributes(output: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
 
 
 def _wanted(row: Any, name: str, maker: str) -> Attribute | None:
-    number_of = number(at(row, "id"))
-    for each in table.ATTRIBUTES:
-        if each.id == number_of and (each.names is None or each.names.search(name)):
-            return each if each.makers is None or each.makers.search(maker) else None
-    return None
+    wanted = table.BY_ID.get(number(at(row, "id")) or 0.0)
+    if wanted is None or not (wanted.names is None or wanted.names.search(name)):
+        return None
+    return wanted if wanted.makers is None or wanted.makers.search(maker) else None
 
 
 def _value(row: Any, raw: float | None, wanted: Attribute) -> float | None:

@@ -9,6 +9,7 @@ Set 4 for the device statistics; NVM Express Base Specification 2.0, figure 207,
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -41,7 +42,6 @@ def _named(pattern: str) -> re.Pattern[str]:
 
 SEAGATE = _named(r"seagate|\bST\d{3,}")
 
-#: The first that fits an attribute counts.
 ATTRIBUTES = (
     Attribute(1, "ReadErrors", "high16", makers=SEAGATE),
     Attribute(4, "StartStops"),
@@ -72,6 +72,7 @@ ATTRIBUTES = (
     Attribute(231, "PercentageUsed", "used", names=_named("SSD_Life_Left|Remaining_Life")),
     Attribute(233, "PercentageUsed", "used", names=_named("Media_Wearout")),
 )
+BY_ID: Mapping[float, Attribute] = {each.id: each for each in ATTRIBUTES}
 
 #: Bytes over a drive's life, by what smartctl calls the attribute: bytes per unit of its raw value,
 #: 0 for its logical sectors.

@@ -16,6 +16,7 @@ from pathlib import Path
 import nats
 import pytest
 
+from benchmarks.series import drive_years
 from spindle import bus, timestamps
 from spindle.settings import Settings, load
 from tests.servers import ROOT, Server
@@ -77,19 +78,14 @@ def write_series(path: Path, newest_ns: int, count: int = 100) -> None:
 
 def write_day(path: Path, drives: int) -> None:
     """As Backblaze publishes it; one in a thousand fails."""
-    numbers = (1, 4, 5, 7, 9, 10, 12, 187, 188, 190, 192, 193, 194, 197, 198, 199, 241, 242)
-    header = ["date", "serial_number", "model", "capacity_bytes", "failure"]
-    header += [f"smart_{n}_{kind}" for n in numbers for kind in ("normalized", "raw")]
     with path.open("w", newline="") as file:
         rows = csv.writer(file)
-        rows.writerow(header)
+        rows.writerow(drive_years.HEADER)
         for n in range(drives):
-            row = ["2024-03-31", f"ZHZ{n:05d}X", "ST12000NM0008", 12000138625024]
-            row.append(int(n % 1000 == 7))
-            for number in numbers:
-                raw = {9: 20_000 + n, 194: 30 + n % 10, 5: n % 3, 188: 4295032833}.get(number, 0)
-                row += [100, "" if number == 190 else raw]
-            rows.writerow(row)
+            raw = dict.fromkeys((1, 4, 7, 10, 12, 187, 192, 193, 197, 198, 199, 241, 242), 0)
+            raw |= {9: 20_000 + n, 194: 30 + n % 10, 5: n % 3, 188: 4295032833}
+            who = f"ZHZ{n:05d}X", "ST12000NM0008"
+            rows.writerow(drive_years.cells_of("2024-03-31", *who, raw, failed=n % 1000 == 7))
 
 
 def test_what_was_exported_is_replayed_elsewhere_and_again_changes_nothing(world: World) -> None:

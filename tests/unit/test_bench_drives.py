@@ -14,7 +14,7 @@ from benchmarks import drives
 from benchmarks.__main__ import app
 from benchmarks.drives import Record, grown, results
 from benchmarks.series import drive_years
-from daemon.replay.backblaze import NOT_SAID, Day
+from daemon.replay.backblaze import Day
 from reader.health import smart_evidence
 from reader.health.smart import Drive, Growth, judge
 from spindle.errors import InvalidInput
@@ -88,9 +88,7 @@ def test_change_counts_more_than_level(tmp_path: Path) -> None:
 
 def test_its_verdicts_are_those_of_the_pipeline_over_the_same_days() -> None:
     """Scores from the fast way are those of judge() and of smart_evidence.growth, row by row."""
-    header = ["date", "serial_number", "model", "capacity_bytes", "failure"]
-    for number in drive_years._COLUMNS:
-        header += [f"smart_{number}_normalized", f"smart_{number}_raw"]
+    header = drive_years.HEADER
     day, head, fleet = Day(header), drives.Header(header), drives.Fleet()
     made = [each for each in drive_years.drives(400, 70, 40, 3) if any(each.counts.values())][:6]
     made += [each for each in drive_years.drives(400, 70, 40, 4) if each.fails_on][:6]
@@ -102,7 +100,7 @@ def test_its_verdicts_are_those_of_the_pipeline_over_the_same_days() -> None:
             drive.live(n)
             row = drive.row((date(2025, 1, 1) + timedelta(days=n)).isoformat(), failed=False)
             fleet.take(day, head, row)
-            values = {k: v for k, v in day.reading(row).metrics.items() if k not in NOT_SAID}
+            values = day.metrics(row)
             growth: dict[str, Growth] = {}
             for name, value in values.items():
                 newest = Latest("DiskUnit", name, "d", "", n * DAY_NS, value)
