@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from daemon.smart import reading as smart
+from daemon.smart.fields import decoded
 from reader.health.smart import SOURCE, Drive, SmartReason, Verdict, judge
 
 OK, WARNING, CRITICAL, UNREADABLE = 0, 1, 2, 3
@@ -61,8 +62,10 @@ def check(name: str, content: bytes | OSError) -> Checked:
     """The verdict on what one file holds; whatever it holds, nothing is raised."""
     if isinstance(content, OSError):
         return _unreadable(name, f"the file cannot be read: {content.strerror or content}")
+    if content.startswith(b"smartctl "):
+        return _unreadable(name, "smartctl's text; it takes the output of smartctl --json -x")
     try:
-        output = orjson.loads(content)
+        output = decoded(content)
     except orjson.JSONDecodeError as error:
         return _unreadable(
             name, f"not JSON: {error.msg}; it takes the output of smartctl --json -x"

@@ -30,7 +30,9 @@ def facts_of(output: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     yield "protocol", protocol
     yield "interface_speed", speed_of(output)
     yield "path", text(at(output, "device", "name"))
-    yield "failing", _at_threshold(output, "now")
+    reason = text(at(output, "smart_status", "scsi", "ie_string"))
+    failing = at(output, "smart_status", "passed") is False
+    yield "failing", _at_threshold(output, "now") or (reason if failing else None)
     yield "failed_before", _at_threshold(output, "past")
     yield "member", kind.removeprefix("sat+") if "," in kind else None
 
@@ -42,10 +44,19 @@ def _at_threshold(output: Mapping[str, Any], when: str) -> str | None:
         f"{at(row, 'id')} {text(at(row, 'name')) or ''} (value {at(row, 'value')}, "
         f"worst {at(row, 'worst')}, threshold {at(row, 'thresh')})"
         for row in (rows if isinstance(rows, list) else ())
-        if at(row, "when_failed") == when
-        and number(at(row, "id")) not in table.TEMPERATURE_ATTRIBUTES
+        if failed_when(row) == when and number(at(row, "id")) not in table.TEMPERATURE_ATTRIBUTES
     ]
     return text(", ".join(found))
+
+
+def failed_when(row: Any) -> str | None:
+    """``now`` or ``past`` where an attribute is or was at its threshold.
+
+    One that counts use is of the past: its maker plans for so much, and nothing is broken.
+    """
+    when = text(at(row, "when_failed"))
+    of_use = number(at(row, "id")) in table.USE_ATTRIBUTES
+    return "past" if when == "now" and of_use and at(row, "flags", "prefailure") is False else when
 
 
 def _whole(value: float | None) -> int | None:

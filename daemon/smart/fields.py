@@ -4,11 +4,26 @@ a damaged output lacks. Pure.
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import orjson
+
 _MOST_GAPS = 3  # named
+SWITCHED_OFF = "its SMART is switched off (smartctl -s on switches it on)"
+#: What every NVMe drive has counted once it has been started.
+_NEVER_ZERO = ("AvailableSpare", "PowerCycles", "LifetimeRead", "LifetimeWritten")
 MOST = 1e20  # no drive counts as far; infinity and no number at all are beyond it too
+
+
+def decoded(content: bytes) -> Any:
+    """The JSON in an output, in UTF-8 or as Windows redirects it (UTF-16), with damaged letters.
+
+    :raises orjson.JSONDecodeError: it is none.
+    """
+    utf16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return orjson.loads(content.decode("utf-16" if utf16 else "utf-8-sig", errors="replace"))
 
 
 def status(output: Mapping[str, Any]) -> int:
@@ -53,11 +68,14 @@ def gaps_of(output: Mapping[str, Any], metrics: Mapping[str, float]) -> list[str
     """What a whole output says and this one lacks; such a drive is never called ok."""
     found = []
     if metrics.get("SmartFailing") is None:
-        found.append("no word of its overall health")
+        off = at(output, "smart_support", "enabled") is False
+        found.append(SWITCHED_OFF if off else "no word of its overall health")
     if number(at(output, "smartctl", "exit_status")) is None:
         found.append("no exit status of smartctl")
     if at(output, "device", "protocol") == "NVMe" and "SpareBelowThreshold" not in metrics:
         found.append("no critical warnings")
+    if "MediaErrors" in metrics and not any(metrics.get(name) for name in _NEVER_ZERO):
+        found.append("a health log of zeros")
     rows = at(output, "ata_smart_attributes", "table")
     for row in rows if isinstance(rows, list) else ():
         raw, failed = number(at(row, "raw", "value")), at(row, "when_failed")

@@ -18,20 +18,22 @@ from typing import Any
 
 from daemon.drives import drive_id
 from daemon.smart import table
-from daemon.smart.facts import facts_of, speed_of
-from daemon.smart.fields import at, gaps_of, number, status, text, version
+from daemon.smart.facts import facts_of, failed_when, speed_of
+from daemon.smart.fields import SWITCHED_OFF, at, gaps_of, number, status, text, version
 from daemon.smart.table import Attribute
 
 COMMAND_FAILED, NOT_OPENED = 0b1, 0b10
-FAILING, AT_THRESHOLD, ONCE_AT_THRESHOLD = 1 << 3, 1 << 4, 1 << 5
-#: A raw value beyond this is several counters in one, whatever its text says.
-MOST_COUNT = 2**32
+FAILING, AT_THRESHOLD, ONCE_AT_THRESHOLD, SELF_TEST_FAILED = 1 << 3, 1 << 4, 1 << 5, 1 << 7
+#: A raw value beyond this is several counters in one, whatever its text says: no drive counts as
+#: far. Fujitsu's 196 is 484,442,112 when it is new.
+MOST_COUNT = 2**24
 MOST_HOURS = 1_000_000  # 114 years
 FASTEST_DISK = 8 * 600e6  # bits per second, of one that turns, with two actuators
 COLDEST, HOTTEST = -60, 200  # degC; beyond them a sensor says that it has nothing to say
+SCSI_SELF_TESTS = 20  # in the log of SPC-5
 MAY_BE_ZERO = ("TempLifetimeMin", "TempLifetimeMax")
 _ASLEEP = re.compile(r"in (\w+(?: \w+)?) mode", re.IGNORECASE)
-_LEADING = re.compile(r"\s*(\d+)(?:\s|$|\()")
+_LEADING = re.compile(r"\s*(\d+) ?\(")  # "3 (0 1)" is 3: what follows are other counters
 _MIN_MAX = re.compile(r"Min/Max (-?\d+)/(-?\d+)")
 
 
@@ -79,10 +81,14 @@ def _messages(output: Mapping[str, Any]) -> list[str]:
 
 
 def _message(output: Mapping[str, Any]) -> str:
-    """Why smartctl could not read the drive, in its own words."""
+    """Why smartctl could not read the drive, in its own words where it has any."""
+    if at(output, "smart_support", "available") is False:
+        return "it has no SMART"
+    if at(output, "smart_support", "enabled") is False:
+        return SWITCHED_OFF
     messages = _messages(output)
     if messages:
-        return messages[-1]
+        return "; ".join(messages[-2:])
     if status(output) & (COMMAND_FAILED | NOT_OPENED):
         return f"smartctl could not open it (exit status {status(output)})"
     return ""
@@ -106,6 +112,7 @@ def _metrics(output: Mapping[str, Any]) -> dict[str, float]:
         _take(said, name, number(at(output, *where)))
     for key, (name, unit) in table.NVME.items():
         _take(said, name, number(at(output, "nvme_smart_health_information_log", key)), unit)
+    _drop_reserved(said)
     for place, name, unit in table.SCSI:
         _take(said, name, number(at(output, *place)), unit)
     for spot, name in table.TEMPERATURES:
@@ -120,6 +127,16 @@ def _metrics(output: Mapping[str, Any]) -> dict[str, float]:
     said.update(_logs(output, said.get("PowerOnHours")))
     said.update(_warnings(output))
     return said
+
+
+def _drop_reserved(said: dict[str, float]) -> None:
+    """Leave out what firmware writes where it has nothing to say of spare blocks and endurance."""
+    if said.get("AvailableSpareThreshold", 0) > 100:
+        del said["AvailableSpareThreshold"]
+        if said.get("PercentageUsed") == 255:
+            del said["PercentageUsed"]
+    elif said.get("AvailableSpare") == 0 == said.get("AvailableSpareThreshold"):
+        del said["AvailableSpare"]
 
 
 def _drop_impossible_traffic(said: dict[str, float], speed: float | None) -> None:
@@ -158,7 +175,7 @@ def attributes_of(output: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
 
 
 def _wanted(row: Any, name: str, maker: str) -> Attribute | None:
-    wanted = table.BY_ID.get(number(at(row, "id")) or 0.0)
+    wanted = table.BY_ID.get(int(number(at(row, "id")) or 0))
     if wanted is None or not (wanted.names is None or wanted.names.search(name)):
         return None
     return wanted if wanted.makers is None or wanted.makers.search(maker) else None
@@ -167,6 +184,8 @@ def _wanted(row: Any, name: str, maker: str) -> Attribute | None:
 def _value(row: Any, raw: float | None, wanted: Attribute) -> float | None:
     if wanted.form == "used":
         left = number(at(row, "value"))
+        if left == 0 and raw is not None and 0 < raw <= 100:
+            left = raw  # Phison's firmware writes it there alone
         return 100 - left if left is not None and 0 <= left <= 100 else None
     if raw is None or raw < 0:
         return None
@@ -175,8 +194,6 @@ def _value(row: Any, raw: float | None, wanted: Attribute) -> float | None:
             return float(int(raw) >> 32 & 0xFFFF)
         case "low16":
             return float(int(raw) & 0xFFFF)
-    if raw < MOST_COUNT:
-        return raw
     leading = _LEADING.match(text(at(row, "raw", "string")) or "")
     value = float(leading[1]) if leading else raw
     return value if value < MOST_COUNT else None
@@ -230,7 +247,27 @@ def _logs(output: Mapping[str, Any], hours: float | None) -> Iterator[tuple[str,
 
 
 def _self_test(output: Mapping[str, Any]) -> tuple[bool | None, float | None]:
-    """Whether the last test that came to an end found a failure; hours of life at which it ran."""
+    """Whether a self-test failed, and hours of life at which it ran.
+
+    As smartctl sees it: a failure is outdated once a long test passes, not by a short one.
+    """
+    passed_at: list[float | None] = []
+    for failed, is_long, hours in _self_tests(output):
+        if failed:
+            return True, hours
+        passed_at.append(hours)
+        if is_long:
+            break
+    if passed_at:
+        return False, passed_at[0]
+    unlisted = at(output, "ata_smart_data", "self_test", "status", "passed") is False
+    if unlisted or status(output) & SELF_TEST_FAILED:
+        return True, None  # before 7.3 smartctl lists no self-tests of SCSI drives
+    return None, None
+
+
+def _self_tests(output: Mapping[str, Any]) -> Iterator[tuple[bool, bool, float | None]]:
+    """Each that came to an end: whether it failed, was a long one, hours of life; newest first."""
     rows = at(output, "ata_smart_self_test_log", "extended", "table") or at(
         output, "ata_smart_self_test_log", "standard", "table"
     )
@@ -239,17 +276,21 @@ def _self_test(output: Mapping[str, Any]) -> tuple[bool | None, float | None]:
         if result is not None and int(result) >> 4 not in (1, 2, 15):  # aborted, or under way
             passed = at(row, "status", "passed")
             failed = passed is False if isinstance(passed, bool) else int(result) >> 4 != 0
-            return failed, number(at(row, "lifetime_hours"))
+            is_long = int(number(at(row, "type", "value")) or 0) & 0x7F == 2
+            yield failed, is_long, number(at(row, "lifetime_hours"))
     rows = at(output, "nvme_self_test_log", "table")
     # smartctl 7.4 misreads this log (smartmontools#217).
     for row in rows if isinstance(rows, list) and version(output) >= (7, 5) else ():
         result = number(at(row, "self_test_result", "value"))
         if result in (0, 5, 6, 7):
-            return result != 0, number(at(row, "power_on_hours"))
-    result = number(at(output, "scsi_self_test_0", "result", "value"))
-    if result is not None and (result == 0 or 3 <= result <= 7):
-        return result != 0, number(at(output, "scsi_self_test_0", "power_on_time", "hours"))
-    return None, None
+            is_long = number(at(row, "self_test_code", "value")) == 2
+            yield result != 0, is_long, number(at(row, "power_on_hours"))
+    for place in range(SCSI_SELF_TESTS):
+        row = output.get(f"scsi_self_test_{place}")
+        result = number(at(row, "result", "value"))
+        if result is not None and (result == 0 or 3 <= result <= 7):
+            is_long = number(at(row, "code", "value")) in (2, 6)  # in the background, or not
+            yield result != 0, is_long, number(at(row, "power_on_time", "hours"))
 
 
 def _warnings(output: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
@@ -284,13 +325,14 @@ def _is_only_hot(output: Mapping[str, Any]) -> bool:
 def _when_failed(output: Mapping[str, Any], when: str, bit: int) -> tuple[int, bool]:
     """Attributes at their threshold, and whether a temperature is.
 
-    Temperatures are not counted: they are no damage. At least one where smartctl's exit status says
-    so and no temperature explains it.
+    Temperatures are not counted: they are no damage. A count of use that has come to its end is one
+    of the past, as in smartctl's bit 5. At least one where the exit status says so and no
+    temperature explains it.
     """
     rows = at(output, "ata_smart_attributes", "table")
     failed = [row for row in rows if at(row, "when_failed")] if isinstance(rows, list) else []
     temperatures = [row for row in failed if number(at(row, "id")) in table.TEMPERATURE_ATTRIBUTES]
-    damaged = sum(at(row, "when_failed") == when and row not in temperatures for row in failed)
+    damaged = sum(failed_when(row) == when and row not in temperatures for row in failed)
     hot = any(at(row, "when_failed") == when for row in temperatures)
     explained = hot or (when == "past" and bool(temperatures))  # bit 5 is set for those of now too
     return damaged or int(bool(status(output) & bit) and not explained), hot

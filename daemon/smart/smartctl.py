@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from daemon.deadlines import Watched
-from daemon.smart.fields import at, text
+from daemon.smart.fields import at, decoded, text
 
 #: smartctl has so long for one drive; a drive that is being spun up or resets its link takes ten.
 CALL_SECONDS = 30.0
@@ -122,7 +122,7 @@ class Smartctl:
         if process.returncode == -signal.SIGKILL:
             raise OSError(f"smartctl was ended after {self._seconds:g} s")
         try:
-            return orjson.loads(said)
+            return decoded(said)
         except orjson.JSONDecodeError:
             raise OSError(
                 f"smartctl said nothing that is JSON (exit status {process.returncode})"

@@ -16,6 +16,7 @@ from pydantic import Field, field_validator
 from daemon.drives import Drives, valid_name
 from daemon.messages import DISK, Message, facts_message, metric_messages
 from daemon.smart import selftests
+from daemon.smart.fields import decoded
 from daemon.smart.reading import Reading, read
 from daemon.smart.smartctl import Device, Smartctl
 from daemon.source import DriveSettings, Source
@@ -143,7 +144,7 @@ class SmartSource(Source):
         readings = {}
         for path in sorted(Path(self._folder).glob("*.json")):
             try:
-                readings[path.stem] = read(orjson.loads(path.read_bytes()))
+                readings[path.stem] = read(decoded(path.read_bytes()))
             except (OSError, orjson.JSONDecodeError) as error:
                 readings[path.stem] = Reading(trouble=f"{path.name} cannot be read: {error}")
         return readings

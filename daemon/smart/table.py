@@ -72,7 +72,7 @@ ATTRIBUTES = (
     Attribute(231, "PercentageUsed", "used", names=_named("SSD_Life_Left|Remaining_Life")),
     Attribute(233, "PercentageUsed", "used", names=_named("Media_Wearout")),
 )
-BY_ID: Mapping[float, Attribute] = {each.id: each for each in ATTRIBUTES}
+BY_ID: Mapping[int, Attribute] = {each.id: each for each in ATTRIBUTES}
 
 #: Bytes over a drive's life, by what smartctl calls the attribute: bytes per unit of its raw value,
 #: 0 for its logical sectors.
@@ -140,6 +140,8 @@ COMMON = (
 )
 #: ATA attributes that are temperatures: at their threshold they are no damage.
 TEMPERATURE_ATTRIBUTES = (190, 194)
+#: Those that count starts, hours and load cycles.
+USE_ATTRIBUTES = (4, 9, 12, 192, 193, 222, 225, 240)
 #: Temperatures, in degC.
 TEMPERATURES = (
     (("temperature", "drive_trip"), "TempTrip"),

@@ -30,7 +30,11 @@ _NO_EVIDENCE = frozenset(
     ("SmartFailing", "AttributesFailing", "AttributesFailedBefore", "DiskTemp", "PowerOnHours")
 )
 #: Of what they count the names stand in the drive's facts.
-_NAMED = {"AttributesFailing": "failing", "AttributesFailedBefore": "failed_before"}
+_NAMED = {
+    "SmartFailing": "failing",
+    "AttributesFailing": "failing",
+    "AttributesFailedBefore": "failed_before",
+}
 _ROTATING = ("ReallocatedSectors", "PendingSectors")  # a rotating ATA disk counts one of them
 
 
