@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import shutil
 import sys
+import textwrap
 from collections.abc import Iterator
 from typing import Any, NoReturn
 
@@ -44,7 +46,11 @@ def end(code: int, sentence: str) -> NoReturn:
 
 def tell(sentence: str) -> None:
     """A line on standard error, without anything that could steer a terminal."""
-    print(printable(sentence), file=sys.stderr)
+    text = printable(sentence)
+    if sys.stderr.isatty():  # a terminal breaks lines within words
+        columns = shutil.get_terminal_size().columns
+        text = textwrap.fill(text, columns, break_long_words=False, break_on_hyphens=False)
+    print(text, file=sys.stderr)
 
 
 def print_json(data: Any) -> None:

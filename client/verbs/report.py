@@ -22,7 +22,7 @@ _STATES = {
 _STATE_KEYS = ("health", "state", "severity", "status")
 _TIME = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)(\.\d{1,3})?\d*Z")
 _ENOUGH_ROWS = 3  # from here on a column that says the same in every row becomes a line above,
-_SHORT = 24  # if it says no more than so many characters
+_SHORT = 24  # if it says no more than so many characters, or is a sentence
 _LONG_ID, _SHOWN_OF_ID = 13, 8
 # Left out, in this order, where a terminal is too narrow for all; the JSON has them.
 _LEFT_OUT = (
@@ -36,13 +36,15 @@ _LEFT_OUT = (
     "model",
 )
 _FOLDED_AT = 32  # a longer cell takes more lines
+_SENTENCE_FOLDED_AT = 24
 #: Of the latest readings a row shows so many, these before others.
 _SHOWN_FIRST = ("DiskTemp", "CapacityUsed", "Latency", "IOPs", "PowerOnHours", "PercentageUsed")
 _SHOWN_READINGS = 4
 #: What says in one sentence what a row is about; with it, these columns alone are shown.
 _SENTENCES = ("message", "explanation", "event_message", "reasons")
 _BESIDE_A_SENTENCE = (
-    *("time", "device", "device_id", "array_id", "model", "health", "severity", "simulated"),
+    *("time", "device", "device_id", "array_id", "model"),
+    *("health", "severity", "verdict", "simulated"),
 )
 _BYTES = ("B", "kB", "MB", "GB", "TB", "PB")
 _TOO_SMALL, _TOO_LARGE = 1e-4, 1e15  # of a number that is written without an exponent
@@ -69,7 +71,7 @@ def _in_a_sentence(data: Any) -> Any:
     """Rows that have a sentence, without the columns whose content it repeats."""
     if isinstance(data, Mapping):
         return {
-            name: _in_a_sentence(value) if _is_rows(value) and name != "reasons" else value
+            name: _in_a_sentence(value) if _is_rows(value) else value
             for name, value in data.items()
         }
     if not _is_rows(data):
@@ -83,8 +85,17 @@ def _in_a_sentence(data: Any) -> Any:
     named = "device" in data[0] or "device_id" in data[0]
     kept = [name for name in beside if name != "array_id" or not named or _array_tells_apart(data)]
     return [
-        {name: row.get(name) for name in kept} | {sentence: _one(row, sentence)} for row in data
+        {name: _brief(row, name) for name in kept} | {sentence: _one(row, sentence)} for row in data
     ]
+
+
+def _brief(row: Mapping[str, Any], name: str) -> Any:
+    """A value beside a sentence: the time to the second; a simulated model says nothing new."""
+    value = row.get(name)
+    if name == "model" and row.get("simulated"):
+        return None
+    time = _TIME.fullmatch(value) if name == "time" and isinstance(value, str) else None
+    return f"{time[1]}T{time[2]}Z" if time else value
 
 
 def _array_tells_apart(rows: Sequence[Mapping[str, Any]]) -> bool:
@@ -123,7 +134,7 @@ def _parts(title: str, value: Any) -> Iterator[RenderableType]:
         if not title:
             yield Text("Nothing found.", "dim")
     else:
-        yield Text.assemble((f"{title} " if title else "", "bold"), cell(title, value))
+        yield Text.assemble((f"{_label(title)} " if title else "", "bold"), cell(title, value))
 
 
 def _is_rows(value: object) -> bool:
@@ -137,7 +148,7 @@ def _object(title: str, value: Mapping[str, Any]) -> Iterator[RenderableType]:
     table.add_column(overflow="fold")
     nested = {name: item for name, item in value.items() if _is_rows(item)}
     for name, item in value.items():
-        if name not in nested and item not in (None, []):
+        if name not in nested and _words(item):
             table.add_row(_label(name), cell(name, item))
     yield table
     for name, item in nested.items():
@@ -149,7 +160,7 @@ def _rows(title: str, rows: Sequence[Mapping[str, Any]]) -> Iterator[RenderableT
     columns = [
         name
         for name in dict.fromkeys(name for row in rows for name in row)
-        if any(row.get(name) not in (None, "", [], {}) for row in rows)
+        if any(_words(row.get(name)) for row in rows)
     ]
     same = [name for name in columns if len(rows) >= _ENOUGH_ROWS and _is_same(name, rows)]
     if 0 < len(same) < len(columns):
@@ -198,12 +209,13 @@ class _Fitted:
     def _width(self, name: str) -> int:
         heading = max(map(len, _label(name).split()), default=0)
         cells = (len(cell(name, row.get(name))) for row in self._rows)
-        return max(heading, min(_FOLDED_AT, max(cells, default=0)))
+        most = _SENTENCE_FOLDED_AT if name in _SENTENCES else _FOLDED_AT
+        return max(heading, min(most, max(cells, default=0)))
 
 
 def _is_same(name: str, rows: Sequence[Mapping[str, Any]]) -> bool:
     first = rows[0].get(name)
-    short = isinstance(first, str) and len(first) <= _SHORT
+    short = isinstance(first, str) and (len(first) <= _SHORT or name in _SENTENCES)
     return short and all(row.get(name) == first for row in rows)
 
 
@@ -252,10 +264,19 @@ def _words(value: Any) -> str:
     if isinstance(value, Mapping):
         return _object_words(value)
     if isinstance(value, list):
-        return ", ".join(_words(item) for item in value)
+        return ", ".join(_words(item) for item in value if not _says_nothing(item))
     text = printable(str(value))
     time = _TIME.fullmatch(text)
     return f"{time[1]} {time[2]}{time[3] or ''}Z" if time else text
+
+
+def _says_nothing(item: object) -> bool:
+    """Whether of several values only what they would be of is known: a level, and not when."""
+    return (
+        isinstance(item, Mapping)
+        and len(item) > 1
+        and [*item.values()].count(None) >= len(item) - 1
+    )
 
 
 def _object_words(value: Mapping[str, Any]) -> str:

@@ -169,7 +169,11 @@ def test_when_a_device_was_last_seen_has_its_place_on_a_usual_terminal() -> None
 
 def test_what_is_not_known_within_an_object_is_not_shown() -> None:
     levels = [{"level": 80, "days": None, "earliest": None}, {"level": 90, "days": 3}]
-    assert "level 80, level 90, days 3" in shown({"data": [{"device_id": "a", "until": levels}]})
+    text = shown({"data": [{"device_id": "a", "until": levels}]})
+    assert "level 90, days 3" in text
+    assert "level 80" not in text  # nothing is known of it
+    unknown = [{"device_id": "a", "until": levels[:1]}, {"device_id": "b", "until": []}]
+    assert "until" not in shown({"data": unknown})
 
 
 def test_a_row_is_a_device_its_state_and_one_sentence_unless_all_is_wanted() -> None:
@@ -184,6 +188,38 @@ def test_a_row_is_a_device_its_state_and_one_sentence_unless_all_is_wanted() -> 
     assert "it is hot (and 1 more)" in text
     assert "DiskUnit" not in text
     assert "it is slow" in shown({"data": {"devices": [row]}}, width=120, wide=True)
+
+
+def test_alerts_are_a_table_with_their_sentence_at_80_columns() -> None:
+    rows = [
+        {
+            "time": f"2026-11-28T11:41:4{number}.380123Z", "device_id": f"array1-disk{number}",
+            "source_device": "DiskUnit", "criticality": 8 + number, "model": "simulated",
+            "event_message": "DiskTemp 68.72 degC, at or above 60 degC (critical) for 6 s",
+            "simulated": True,
+        }
+        for number in range(2)
+    ]  # fmt: skip
+    text = shown({"data": rows}, width=80)
+    assert text.splitlines()[0].split() == ["time", "device", "id", "simulated", "event", "message"]
+    assert "2026-11-28 11:41:40Z  array1-disk0  yes" in text
+
+
+def test_a_forecast_is_its_verdict_and_a_sentence_and_what_all_say_is_said_once() -> None:
+    rows = [
+        {"device_id": f"d{n}", "verdict": "unknown", "message": "No forecast: 3 h are needed."}
+        for n in range(3)
+    ]
+    text = shown({"data": rows}, width=80)
+    assert text.count("3 h are needed") == text.count("unknown") == 1
+    assert "d2" in text
+
+
+def test_the_reasons_of_a_device_are_sentences_unless_all_is_wanted() -> None:
+    reason = {"severity": "critical", "limit": 60.0, "message": "DiskTemp 68.7 degC"}
+    reply = {"data": {"device": "d1", "health": "critical", "reasons": [reason]}}
+    assert "limit" not in shown(reply, width=80)
+    assert "limit" in shown(reply, width=80, wide=True)
 
 
 @pytest.mark.parametrize(
