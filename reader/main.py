@@ -29,6 +29,7 @@ from reader.settings import ReaderSettings
 from reader.watching.audit_gauges import AuditGauges
 from reader.watching.session import Watch
 from reader.watching.share_store import AWAY, WatchDeps
+from reader.watching.stream_gauges import StreamGauges
 from spindle import __version__, bus, subjects
 from spindle.service.run import Service
 from spindle.store.base import Store
@@ -90,6 +91,8 @@ async def _serve(runner: QuestionRunner, deps: WatchDeps) -> None:
         await asyncio.gather(*(each.first_read() for each in following.values()))
         audit = AuditGauges(deps.store, client, service)
         answers.create_task(service.supervise("audit", audit.run, expected=AWAY), name="audit")
+        held = StreamGauges(client, service)
+        answers.create_task(service.supervise("streams", held.run, expected=AWAY), name="streams")
         if service.settings.reader_watch:
             watch = service.supervise("watch", Watch(deps).run, expected=AWAY)
             answers.create_task(watch, name="watch")

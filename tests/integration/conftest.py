@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import nats
 import pytest
@@ -12,6 +12,15 @@ from spindle import bus
 from spindle.settings import Settings
 from spindle.store.base import Store
 from spindle.store.registry import open_store
+from tests.integration.lit_pipeline import Lit, lit_pipeline
+from tests.servers import Server
+
+
+@pytest.fixture(scope="session")
+def lit(tmp_path_factory: pytest.TempPathFactory, influxd: Server) -> Iterator[Lit]:
+    """A pipeline with an ill fleet, under a Prometheus, for all who look at its metrics."""
+    with lit_pipeline(tmp_path_factory.mktemp("lit"), influxd) as found:
+        yield found
 
 
 @pytest.fixture

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -12,7 +12,7 @@ import yaml
 
 from local.services import SERVICES
 from tests.http_calls import call
-from tests.integration.gateway_world import world
+from tests.integration.lit_pipeline import EXPECTED, Lit
 from tests.prometheus_server import RULE_TESTS, RULES, program
 from tests.servers import ROOT
 
@@ -37,8 +37,9 @@ WORDS = {
         "deriv",
         "histogram_quantile",
         "absent",
+        "min",
     ),
-    *("job", "instance", "stream", "reason"),
+    *("job", "instance", "stream", "reason", "severity"),
 }
 
 
@@ -96,19 +97,30 @@ def test_both_configurations_scrape_every_service() -> None:
 
 
 @pytest.fixture(scope="module")
-def emitted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, set[str]]]:
+def emitted(lit: Lit) -> dict[str, set[str]]:
     """Metric -> labels, scraped from every service while it runs."""
-    with world(tmp_path_factory.mktemp("metrics")) as made:
-        started = [made.start(service.name, wait=False) for service in SERVICES]
-        for service in started:
-            service.wait_healthy()
-        found: dict[str, set[str]] = {}
-        for service in started:
-            page = call(f"http://127.0.0.1:{service.port}/metrics").body.decode()
-            for line in page.splitlines():
-                if match := re.match(r"(\w+)(?:\{(.*)\})? ", line):
-                    found.setdefault(match[1], set()).update(re.findall(r'(\w+)="', match[2] or ""))
-        yield found
+    found: dict[str, set[str]] = {}
+    for service in lit.services.values():
+        page = call(f"http://127.0.0.1:{service.port}/metrics").body.decode()
+        for line in page.splitlines():
+            if match := re.match(r"(\w+)(?:\{(.*)\})? ", line):
+                found.setdefault(match[1], set()).update(re.findall(r'(\w+)="', match[2] or ""))
+    return found
+
+
+def test_alerts_of_devices_fire_by_name_on_what_the_reader_emits(lit: Lit) -> None:
+    """And on no device that is well; each says why in its sentence."""
+    assert lit.alerts() == EXPECTED
+    url = f"http://{lit.prometheus.url}/api/v1/alerts"
+    said = {
+        alert["annotations"]["summary"]
+        for alert in json.loads(call(url).body)["data"]["alerts"]
+        if alert["labels"].get("simulated") == "false"
+    }
+    assert "hot-1 of host-a (ST4000NM0033) is critical: DiskTemp DriveFailure" in said
+    assert "warm-1 of host-a (ST4000NM0033) is in warning: DiskTemp" in said
+    assert "silent-1 of host-a fell silent" in said
+    assert "full-1 of host-a will be full in 7 days" in said
 
 
 def test_the_rules_name_no_metric_that_no_service_emits(emitted: dict[str, set[str]]) -> None:
