@@ -36,7 +36,9 @@ class Scene:
         self._watch = watch
 
     def firing(self) -> set[str]:
-        found = query(self._watch, 'ALERTS{alertstate="firing"}')
+        """Of the pipeline, and of devices that are silent; others are ill as it happens."""
+        which = 'ALERTS{alertstate="firing", alertname!~"D(evice|rive)(Critical|Warning|Failing)"}'
+        found = query(self._watch, which)
         return {labels["alertname"] for labels, _ in found}
 
     def until(self, true: Callable[[], object]) -> None:
