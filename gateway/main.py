@@ -23,6 +23,7 @@ from gateway.routes.manual_visits import ManualVisits
 from gateway.routes.questions import Catalogue, Questions
 from gateway.settings import GatewaySettings
 from spindle import bus
+from spindle.bus import nats_time
 from spindle.service import tasks
 from spindle.service.run import Service
 
@@ -85,7 +86,7 @@ def application(
         link,
         catalogue,
         Questions(link, catalogue, QUERY_SECONDS),
-        ManualVisits(link, settings),
+        ManualVisits(link, settings, service.clock),
         parking,
         hub,
     )
@@ -121,11 +122,13 @@ async def _talk_to_nats(
         return
     try:
         link.connected(client)
-        await Live(hub, settings).subscribe(client)
+        await Live(hub, service.clock).subscribe(client)
         await service.unless_stopped(bus.declare(client, settings, health))
+        await service.unless_stopped(nats_time.compare(service, client))
         there = await catalogue.refresh()
         while await service.pause(READER_SECONDS if there else READER_AWAY_SECONDS):
             there = await catalogue.refresh()
+            await service.unless_stopped(nats_time.compare(service, client))
         await asyncio.wait([serving])
     finally:
         await bus.close(client)

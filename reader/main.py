@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import time
+from functools import partial
 
 from nats.errors import Error as NatsError
 from nats.micro.request import Request, ServiceError
@@ -31,6 +31,7 @@ from reader.watching.session import Watch
 from reader.watching.share_store import AWAY, WatchDeps
 from reader.watching.stream_gauges import StreamGauges
 from spindle import __version__, bus, subjects
+from spindle.bus import nats_time
 from spindle.service.run import Service
 from spindle.store.base import Store
 from spindle.store.registry import open_store
@@ -72,7 +73,8 @@ async def answer_from(store: Store, service: Service[ReaderSettings]) -> None:
             examiner = Examiner(settings, settings.thresholds(), findings, snapshot)
 
             def context() -> QueryContext:
-                return QueryContext(store, client, settings, time.time_ns(), examiner, findings)
+                now_ns = service.clock.now_ns()
+                return QueryContext(store, client, settings, now_ns, examiner, findings)
 
             runner = QuestionRunner(QUERIES, context, store_ready, service.registry)
             deps = WatchDeps(store, store_ready, client, service, examiner, findings, snapshot)
@@ -89,6 +91,8 @@ async def _serve(runner: QuestionRunner, deps: WatchDeps) -> None:
         for name, follower in following.items():
             answers.create_task(service.supervise(name, follower.run, expected=AWAY), name=name)
         await asyncio.gather(*(each.first_read() for each in following.values()))
+        comparing = partial(nats_time.keep_comparing, service, client)
+        answers.create_task(service.supervise("clock check", comparing), name="clock check")
         audit = AuditGauges(deps.store, client, service)
         answers.create_task(service.supervise("audit", audit.run, expected=AWAY), name="audit")
         held = StreamGauges(client, service)

@@ -183,6 +183,12 @@ class Settings(BaseSettings):
         ge=0,
         description="How far ahead of this machine's clock a timestamp may lie, in seconds.",
     )
+    clock_tolerance_seconds: float = Field(
+        300.0,
+        gt=0,
+        description="How far this machine's clock may differ from NATS's, in seconds; beyond it "
+        "nothing is refused or deleted by time, and /healthz says so.",
+    )
     http_host: str = Field(
         "127.0.0.1", description="Address on which each service's /healthz and /metrics listen."
     )

@@ -12,6 +12,7 @@ from operator import attrgetter, itemgetter
 from typing import Any, TypeVar
 
 from spindle import bus, subjects
+from spindle.bus import nats_time
 from spindle.bus.client import SafeClient
 from spindle.bus.streams import ACK_WAIT_SECONDS, VISITS_ACK_WAIT_SECONDS
 from spindle.errors import StoreError
@@ -20,7 +21,6 @@ from spindle.service.pauses import Pauses
 from spindle.service.run import Service
 from spindle.store.base import Store, Written
 from spindle.store.registry import open_store
-from writer.checked_clock import CheckedClock
 from writer.metrics import LedgerCollector
 from writer.monitor import Monitor
 from writer.parking.matcher import Matcher
@@ -50,12 +50,11 @@ async def main(service: Service[WriterSettings]) -> None:
     gc.freeze()  # what was imported stays
     gc.set_threshold(GC_OBJECTS)
     settings, health = service.settings, service.health
-    clock = CheckedClock(settings, health)
-    store = open_store(settings, writing=True, now_ns=clock.expiry_ns)
+    store = open_store(settings, writing=True, now_ns=service.clock.expiry_ns)
     try:
         await service.unless_stopped(prepare(store, service))
         visits = VisitStorer(store)
-        pipelines = build(store, visits, service, clock)
+        pipelines = build(store, visits, service)
         service.registry.register(
             LedgerCollector(lambda: {one.stream: one.core.ledger for one in pipelines})
         )
@@ -73,8 +72,8 @@ async def main(service: Service[WriterSettings]) -> None:
         try:
             visits.connected(client.jetstream())
             await service.unless_stopped(bus.declare(client, settings, health))
-            await service.unless_stopped(clock.look(client))
-            await work(service, client, store, pipelines, clock)
+            await service.unless_stopped(nats_time.compare(service, client))
+            await work(service, client, store, pipelines)
         finally:
             await bus.close(client)
     finally:
@@ -97,7 +96,7 @@ async def prepare(store: Store, service: Service[WriterSettings]) -> None:
 
 
 def build(
-    store: Store, visits: VisitStorer, service: Service[WriterSettings], clock: CheckedClock
+    store: Store, visits: VisitStorer, service: Service[WriterSettings]
 ) -> list[Pipeline[Any]]:
     """One pipeline for each stream of what is stored."""
     profile = store.write_profile
@@ -109,7 +108,7 @@ def build(
         held_points=int(HELD_BATCHES * batch),
         lease=ACK_WAIT_SECONDS,
     )
-    latest = clock.latest_ns
+    latest = service.clock.latest_ns
     metrics, events = MetricDecoder(MAX_PAYLOAD_BYTES), EventDecoder(MAX_PAYLOAD_BYTES)
     health = service.health
 
@@ -145,24 +144,23 @@ async def work(
     client: SafeClient,
     store: Store,
     pipelines: list[Pipeline[Any]],
-    clock: CheckedClock,
 ) -> None:
     """Run the pipelines until stopped."""
     stopping, drain = service.stopping, DRAIN_SECONDS
     declare = partial(bus.declare, client, service.settings, service.health)
     async with asyncio.TaskGroup() as tasks:
         matcher = Matcher(
-            client, service.settings, service.health, service.registry, declare, clock
+            client, service.settings, service.health, service.registry, declare, service.clock
         )
         lasting: dict[str, Callable[[], Coroutine[Any, Any, None]]] = {
             f"pipeline of {one.stream}": partial(one.run, client, declare, stopping, drain)
             for one in pipelines
         }
         lasting |= {
-            "expiry": partial(_expire, service, store, clock),
+            "expiry": partial(_expire, service, store),
             "stream check": partial(_declared, service, client),
             "monitor": Monitor(client, pipelines, service).run,
-            "clock check": partial(clock.run, service, client),
+            "clock check": partial(nats_time.keep_comparing, service, client),
             "matcher": lambda: service.unless_stopped(matcher.run()),
         }
         for name, run in lasting.items():
@@ -172,10 +170,10 @@ async def work(
             pipeline.wake()
 
 
-async def _expire(service: Service[WriterSettings], store: Store, clock: CheckedClock) -> None:
+async def _expire(service: Service[WriterSettings], store: Store) -> None:
     """Have the store let go of what is older than its retention, where it does not by itself."""
     while await service.pause(EXPIRE_EVERY_SECONDS):
-        if (now_ns := clock.expiry_ns()) is None:
+        if (now_ns := service.clock.expiry_ns()) is None:
             continue
         try:
             await store.expire(now_ns)

@@ -32,12 +32,6 @@ class WriterSettings(Settings):
             "empty: port 8222 on the host of NATS_URL."
         ),
     )
-    clock_tolerance_seconds: float = Field(
-        300.0,
-        gt=0,
-        description="How far this machine's clock may differ from NATS's, in seconds; beyond it "
-        "nothing is refused or deleted by time, and /healthz says so.",
-    )
     parking_reorder_seconds: float = Field(
         10.0,
         ge=0,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
@@ -20,7 +19,7 @@ from gateway.routes import openapi
 from spindle import models, subjects
 from spindle.errors import Busy, InvalidInput
 from spindle.models import Event, ParkingSummary, shown
-from spindle.settings import Settings
+from spindle.service.checked_clock import CheckedClock
 
 log = logging.getLogger("gateway")
 
@@ -69,9 +68,9 @@ def health_changes(payload: bytes, _latest_ns: int) -> Iterator[bytes]:
 class Live:
     """Subscribes, and hands on; nothing is decoded while nobody listens."""
 
-    def __init__(self, hub: Hub, settings: Settings) -> None:
+    def __init__(self, hub: Hub, clock: CheckedClock) -> None:
         self._hub = hub
-        self._settings = settings
+        self._clock = clock
 
     async def subscribe(self, client: Client) -> None:
         """Subscriptions outlive reconnects; they end with the client."""
@@ -89,7 +88,7 @@ class Live:
         async def handle(message: Msg) -> None:
             if not len(self._hub):
                 return
-            for data in decode(message.data, self._settings.latest_ns(time.time_ns())):
+            for data in decode(message.data, self._clock.latest_ns()):
                 self._hub.send(kind, stream.frame(kind, data))
 
         return handle

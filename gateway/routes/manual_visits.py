@@ -23,6 +23,7 @@ from spindle.bus.buckets import Bucket, Overtaken, declare_bucket
 from spindle.errors import BusUnavailable, InvalidInput
 from spindle.ledger.numbering import Claims
 from spindle.models import ParkingSummary, shown
+from spindle.service.checked_clock import CheckedClock
 
 log = logging.getLogger("gateway")
 
@@ -71,9 +72,10 @@ def checked_key(key: str) -> str:
 class ManualVisits:
     """Publishes visits, each once for its Idempotency-Key."""
 
-    def __init__(self, link: Link, settings: GatewaySettings) -> None:
+    def __init__(self, link: Link, settings: GatewaySettings, clock: CheckedClock) -> None:
         self._link = link
         self._settings = settings
+        self._clock = clock
         self._claims = Claims("gateway")
         self._keys: Bucket | None = None  # the bucket of known keys, once it is open
 
@@ -83,9 +85,7 @@ class ManualVisits:
         :param key: the Idempotency-Key; with the same key and body again nothing is published.
         :raises Failed: 422 a mistake, 409 the key came with another body, 503 NATS is away.
         """
-        settings = self._settings
-        latest_ns = settings.latest_ns(time.time_ns())
-        parsed = visit(body, latest_ns)
+        parsed = visit(body, self._clock.latest_ns())
         name = checked_key(key) if key is not None else None
         visit_id = str(uuid.uuid5(_KEY_SPACE, name) if name else uuid.uuid4())
         saved = parsed.model_copy(update={"id": visit_id})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Iterable
 
 from prometheus_client import CollectorRegistry, Gauge
@@ -61,7 +60,7 @@ class DeviceGauges:
     async def _look(self) -> None:
         settings = self._service.settings
         self._store_ready.require()
-        now = time.time_ns()
+        now = self._service.clock.now_ns()
         since = max(0, now - int(settings.reader_lookback_hours * 3600 * NS))
         stored = await self._store.latest(Selection(), since)
         present = await until_now(self._store, Selection(), stored, since, now)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections import Counter
 
 from nats.aio.client import Client
@@ -50,7 +49,7 @@ class AuditGauges:
                 log.debug("not audited: %s", error)
 
     async def _look(self) -> None:
-        evidence, now = await gather(self._client), time.time_ns()
+        evidence, now = await gather(self._client), self._service.clock.now_ns()
         oldest_ns = kept_since_ns(self._service.settings.retention_hours, now)
         data = await compare(evidence, self._store, Window(now - WINDOW_NS, now), oldest_ns)
         found = Counter[str]()

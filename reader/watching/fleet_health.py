@@ -63,7 +63,7 @@ class FleetHealth:
             started = time.monotonic()
             try:
                 self._deps.store_ready.require()
-                await self._judge(time.time_ns())
+                await self._judge(self._deps.service.clock.now_ns())
             except StoreError as error:  # the store check tells it; the last states stay
                 log.debug("the fleet's health is not judged: %s", error)
             # A fleet that takes long to judge is judged less often.
@@ -73,7 +73,7 @@ class FleetHealth:
         data, self._revision = await self._bucket.get(HEALTH)
         self._states, self._checked_ns = health_from_json(data)
         self._owed = owed_from_json(data)
-        fresh = time.time_ns() - self._checked_ns <= OLD_NS
+        fresh = self._deps.service.clock.now_ns() - self._checked_ns <= OLD_NS
         self._deps.findings.previous_states = self._states if fresh else {}
         self._deps.findings.judged = fresh
 

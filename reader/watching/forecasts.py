@@ -52,7 +52,7 @@ class FleetForecasts:
             due = time.monotonic() + FORECAST_SECONDS
             try:
                 self._deps.store_ready.require()
-                await self._foretell(time.time_ns())
+                await self._foretell(self._deps.service.clock.now_ns())
             except StoreError as error:
                 log.debug("nothing is foretold: %s", error)
 

@@ -88,6 +88,7 @@ class _Session:
     def __init__(self, deps: WatchDeps, metrics: Metrics, me: str) -> None:
         self._deps, self._metrics, self._me = deps, metrics, me
         settings = self._settings = deps.service.settings
+        self._clock = deps.service.clock
         self._followed = FollowedShares(anomaly.STEP_SECONDS, settings.reader_watch_series)
         self._metrics_in = MetricReader(MAX_PAYLOAD_BYTES)
         self._alive = ownership.Alive()
@@ -130,18 +131,18 @@ class _Session:
 
     async def _hear(self, message: Msg) -> None:
         self._heard = True
-        latest = self._settings.latest_ns(time.time_ns())
+        now_ns, latest = self._clock.now_ns(), self._clock.latest_ns()
         # Not renewed in time: another reader may follow these shares by now.
         scored = time.monotonic() <= self._held_until
         facts = self._deps.findings.facts
         hides = facts.hides if facts.hide_simulated else None
         decisions = self._deps.findings.decisions
-        self._deps.snapshot.set_now(time.time_ns())
+        self._deps.snapshot.set_now(now_ns)
         for series, time_ns, value in self._metrics_in.good(message.data, latest):
             if hides is not None and hides(series.key.device):
                 continue
             if decisions.retired and decisions.hides(series.key.device, time_ns):
-                decisions.note(series.key.device, time.time_ns())
+                decisions.note(series.key.device, now_ns)
                 continue
             self._deps.snapshot.take(series.key, time_ns, value)
             if scored:
@@ -161,11 +162,11 @@ class _Session:
             self._next_beat = now + ownership.BEAT_SECONDS
             await self._store.save_some(ownership.BEAT_SECONDS)
         for share in followed.shares.values():
-            share.flush(time.time() - 2 * TICK_SECONDS)
+            share.flush(self._clock.now_ns() / NS - 2 * TICK_SECONDS)
         if now >= self._next_peers:
             self._next_peers = now + PEER_SECONDS
             for share in followed.shares.values():
-                share.compare_peers(time.time())
+                share.compare_peers(self._clock.now_ns() / NS)
         if now >= self._next_fresh:
             self._next_fresh = now + FRESH_SECONDS
             for share in followed.shares.values():
@@ -236,7 +237,7 @@ class _Session:
         while going:
             started = time.monotonic()
             hours = self._settings.reader_lookback_hours
-            now = time.time_ns()
+            now = self._clock.now_ns()
             since = max(0, now - int(hours * 3600 * NS))
             pause = SNAPSHOT_SECONDS
             try:

@@ -29,6 +29,7 @@ from spindle.bus.buckets import Overtaken
 from spindle.errors import BusUnavailable, InvalidInput, StoreError
 from spindle.service.run import Service
 from spindle.store.base import Store
+from spindle.timestamps import NS
 
 log = logging.getLogger("reader.watch")
 
@@ -62,6 +63,7 @@ class ShareStore:
     def __init__(self, deps: WatchDeps, bucket: WatchBucket, followed: FollowedShares) -> None:
         self._deps, self._bucket, self.followed = deps, bucket, followed
         self._settings = deps.service.settings
+        self._clock = deps.service.clock
         self._revisions: dict[int, int] = {}  # of the records of the shares followed
 
     async def take_over(self, taken: frozenset[int]) -> None:
@@ -72,7 +74,7 @@ class ShareStore:
         for number in sorted(taken):
             share = Share(number, followed.step)
             record, self._revisions[number] = await self._bucket.get(record_key(number))
-            share.restore_record(record, time.time())
+            share.restore_record(record, self._clock.now_ns() / NS)
             async for name, data in self._bucket.states(number):
                 if followed.size + len(share.series) >= most:
                     break
@@ -83,7 +85,7 @@ class ShareStore:
             followed.shares[number] = share
         with contextlib.suppress(StoreError):
             self._deps.store_ready.require()
-            await catch_up(self._deps.store, followed, taken, time.time_ns())
+            await catch_up(self._deps.store, followed, taken, self._clock.now_ns())
         for share in followed.shares.values():  # not before: what began lately is not in the states
             share.reconcile()
         self.followed.shares |= followed.shares
@@ -122,18 +124,22 @@ class ShareStore:
 
     async def _write_record(self, share: Share) -> None:
         self._revisions[share.number] = await self._bucket.write(
-            record_key(share.number), share.record(time.time()), self._revisions[share.number]
+            record_key(share.number),
+            share.record(self._clock.now_ns() / NS),
+            self._revisions[share.number],
         )
 
     async def save_some(self, seconds: float) -> None:
         """The part of all states that is due in so many seconds, the longest unsaved first."""
         now, every = time.monotonic(), SNAPSHOT_SECONDS
-        forget = self._settings.reader_lookback_hours * 3600
+        # Nothing is forgotten because of a clock that may be wrong.
+        clock, forget = self._clock, self._settings.reader_lookback_hours * 3600
+        oldest = 0.0 if clock.in_doubt else clock.now_ns() / NS - forget
         for number, share in self.followed.shares.items():
             most = 1 + int(len(share.series) * seconds / every)
             due = [each for each in share.series.values() if now - each.saved >= every]
             due.sort(key=lambda each: each.saved)
-            old = [s for s in due[:most] if time.time() - s.end > forget]
+            old = [s for s in due[:most] if s.end < oldest]
             await self._bucket.forget(number, [series_name(each.key) for each in old])
             for each in old:
                 del share.series[each.key]

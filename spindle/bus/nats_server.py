@@ -1,4 +1,4 @@
-"""What the broker promises: its version, and when it writes to the disk. Pure but for two reads.
+"""What the broker promises: its version, and when it writes to the disk. Pure but for one read.
 
 Sources: Jepsen, NATS 2.12.1 (acknowledged messages lost at a power cut within ``sync_interval``);
 nats-server pull requests 8475 and 8456 (a block that is compacted inline was not synced).
@@ -10,10 +10,6 @@ import re
 from typing import Literal
 
 import orjson
-from nats.aio.client import Client
-from nats.errors import Error as NatsError
-
-from spindle import subjects, timestamps
 
 Fsync = Literal["always", "interval", "unknown"]
 
@@ -56,16 +52,3 @@ def fsync_from_varz(varz: object) -> Fsync:
     if not config:
         return "unknown"
     return "always" if config.get("sync_always") else "interval"
-
-
-async def time_ns(client: Client) -> int | None:
-    """The server's clock, in nanoseconds; None where it does not answer, or not with its time.
-
-    nats-server says it since 2.10, with whatever is asked of a stream.
-    """
-    subject = f"$JS.API.STREAM.INFO.{subjects.METRICS_STREAM}"
-    try:
-        answer = await client.request(subject, timeout=_TIMEOUT_SECONDS)
-        return timestamps.parse(orjson.loads(answer.data)["ts"])
-    except (NatsError, TimeoutError, OSError, ValueError, KeyError, TypeError):
-        return None

@@ -24,6 +24,7 @@ from prometheus_client.registry import Collector
 
 from spindle.errors import InUse, InvalidSettings, SpindleError
 from spindle.service import logs, tasks
+from spindle.service.checked_clock import CheckedClock
 from spindle.service.health import Health
 from spindle.settings import Settings, load, removed_but_set
 
@@ -46,6 +47,7 @@ class PortTaken(SpindleError):
 class Service(Generic[S]):
     """What a service's main coroutine is handed.
 
+    :ivar clock: what "in the future" is judged by.
     :ivar stopping: set when the service is asked to stop; it then drains and returns.
     :ivar registry: the service's own Prometheus metrics, names prefixed with the service's.
     """
@@ -55,8 +57,10 @@ class Service(Generic[S]):
     health: Health
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    clock: CheckedClock = field(init=False)
 
     def __post_init__(self) -> None:
+        self.clock = CheckedClock(self.settings, self.health)
         self.registry.register(_PartsCollector(self.name, self.health))
         self._restarts = Counter(
             f"{self.name}_task_restarts",

@@ -34,7 +34,7 @@ from tests.services import ServiceProcess
 
 LIBFAKETIME = next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), None)
 MONTH_HOURS = 720
-SOON = {"writer.main.EXPIRE_EVERY_SECONDS": 0.5, "writer.checked_clock.EVERY_SECONDS": 0.5}
+SOON = {"writer.main.EXPIRE_EVERY_SECONDS": 0.5, "spindle.bus.nats_time.EVERY_SECONDS": 0.5}
 
 
 @scenario("sqlite", "influxdb")

@@ -11,6 +11,8 @@ import itertools
 import sqlite3
 import sys
 import time
+import urllib.error
+import urllib.request
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
@@ -34,28 +36,22 @@ from importlib import import_module
 if not {real}:
     right, file = time.time_ns, pathlib.Path({file!r})
     time.time_ns = lambda: right() + int(float(file.read_text()) * 10**9)
-import_module("writer.main").EXPIRE_EVERY_SECONDS = 0.3
-import_module("writer.parking.matcher").REMEMBER_SECONDS = 3600
-import_module("writer.checked_clock").EVERY_SECONDS = 0.3
-sys.argv = ["writer"]
-runpy.run_module("writer", run_name="__main__", alter_sys=True)
+for module, name, value in {constants!r}:
+    setattr(import_module(module), name, value)
+sys.argv = [{service!r}]
+runpy.run_module({service!r}, run_name="__main__", alter_sys=True)
 """
 
 
-class Writer(ServiceProcess):
-    """A writer whose wall clock can be moved while it runs; its monotonic clock is right."""
+class Moved(ServiceProcess):
+    """A service whose wall clock can be moved while it runs; its monotonic clock is right."""
 
-    def __init__(self, folder: Path, settings: Settings) -> None:
+    def __init__(self, name: str, folder: Path, settings: Settings, **given: object) -> None:
         super().__init__(
-            "writer",
-            folder,
-            nats_url=settings.nats_url,
-            store_url=settings.store,
-            parking_reorder_seconds=1,
-            parking_max_stay_hours=24,
+            name, folder, nats_url=settings.nats_url, store_url=settings.store, **given
         )
-        self.store = Path(settings.store.removeprefix("sqlite:///"))
-        self._shift = folder / "shift"
+        self.constants = {"spindle.bus.nats_time.EVERY_SECONDS": 0.3}
+        self._shift = folder / f"shift of {name}"
         self.move(0)
         if LIBFAKETIME:
             self.settings |= {
@@ -72,7 +68,13 @@ class Writer(ServiceProcess):
         beside.replace(self._shift)
 
     def _command(self) -> list[str]:
-        moved = _MOVED.format(real=LIBFAKETIME is not None, file=str(self._shift))
+        changes = [(*name.rsplit(".", 1), value) for name, value in self.constants.items()]
+        moved = _MOVED.format(
+            real=LIBFAKETIME is not None,
+            file=str(self._shift),
+            constants=changes,
+            service=self.name,
+        )
         return [sys.executable, "-c", moved]
 
     def part(self, name: str) -> str:
@@ -80,30 +82,41 @@ class Writer(ServiceProcess):
         assert isinstance(parts, dict)
         return str(parts.get(name, ""))
 
-    def in_store(self) -> int:
-        with sqlite3.connect(f"file:{self.store}?mode=ro", uri=True) as database:
-            (count,) = database.execute("SELECT count(*) FROM device_metrics").fetchone()
-        return int(count)
-
     async def until(self, holds: Callable[[], bool]) -> None:
         deadline = time.monotonic() + 30
         while not await asyncio.to_thread(holds):
             assert time.monotonic() < deadline, f"{self.health()}\n{self.tail()}"
             await asyncio.sleep(0.1)
 
-    async def until_stored(self, count: int) -> None:
-        await self.until(lambda: self.total("writer_stored_points_total") == count)
-
     async def until_in_doubt(self) -> str:
         await self.until(lambda: self.part("clock") not in {"", "ok"})
         return self.part("clock")
+
+
+class Writer(Moved):
+    """One that expires, and forgets passages, soon."""
+
+    def __init__(self, folder: Path, settings: Settings) -> None:
+        rules = {"parking_reorder_seconds": 1, "parking_max_stay_hours": 24}
+        super().__init__("writer", folder, settings, **rules)
+        self.constants["writer.main.EXPIRE_EVERY_SECONDS"] = 0.3
+        self.constants["writer.parking.matcher.REMEMBER_SECONDS"] = 3600
+        self.store = Path(settings.store.removeprefix("sqlite:///"))
+
+    def in_store(self) -> int:
+        with sqlite3.connect(f"file:{self.store}?mode=ro", uri=True) as database:
+            (count,) = database.execute("SELECT count(*) FROM device_metrics").fetchone()
+        return int(count)
+
+    async def until_stored(self, count: int) -> None:
+        await self.until(lambda: self.total("writer_stored_points_total") == count)
 
 
 class Publisher:
     """One reading of a device of its own each time."""
 
     def __init__(self, client: Client) -> None:
-        self._client = client
+        self.client = client
         self._numbers = itertools.count()
 
     async def reading(self, time_ns: int, device: str = "") -> None:
@@ -115,13 +128,13 @@ class Publisher:
             "deviceId": device or f"d{next(self._numbers)}",
             "arrayId": "a1",
         }
-        await self._client.publish("events.metrics", orjson.dumps(reading))
+        await self.client.publish("events.metrics", orjson.dumps(reading))
 
     async def parking(self, kind: str, plate: str, time_ns: int) -> None:
         """The same id for the same kind and plate."""
         passage = {"id": f"{kind}-{plate}", "vehicle_plate": plate}
         passage[f"{kind}_date_time"] = timestamps.format_ns(time_ns)
-        await self._client.publish(f"parking.{kind}", orjson.dumps(passage))
+        await self.client.publish(f"parking.{kind}", orjson.dumps(passage))
 
 
 @pytest.fixture
@@ -225,3 +238,53 @@ async def test_a_clock_that_jumps_again_while_it_is_in_doubt_is_doubted_until_it
     await publish.reading(now_ns - MONTH_HOURS * HOUR)  # too old in earnest
     await writer.until(lambda: writer.total("writer_dead_lettered_points_total") == 1)
     assert writer.in_store() == 4
+
+
+@pytest.mark.parametrize("hours", [-2, MONTH_HOURS], ids=["two hours behind", "30 days ahead"])
+async def test_reader_and_gateway_go_by_nats_time_under_a_wrong_clock_and_say_so(
+    hours: int, writer: Writer, publish: Publisher, tmp_path: Path, settings: Settings
+) -> None:
+    """What is of now is neither old nor from the future, and a visit that ends now is taken."""
+    writer.start()
+    services = [Moved(name, tmp_path, settings) for name in ("reader", "gateway")]
+    try:
+        for service in services:
+            service.move(hours)
+            service.start(wait=False)
+        for service in services:
+            said = await service.until_in_doubt()
+            now = timestamps.format_ns(time.time_ns())[:13]
+            assert now in said.partition("NATS's clock says")[2]
+        await publish.reading(time.time_ns(), "d8")
+        await writer.until_stored(1)
+        asked = orjson.dumps({"device_id": "d8"})
+        answer = await publish.client.request("reader.device_health", asked, timeout=10)
+        judged = orjson.loads(answer.data)["data"]
+        assert (judged["health"], judged["reasons"]) == ("ok", [])
+        assert await asyncio.to_thread(save_visit, services[1].port) == 202
+        for service in services:
+            service.move(0)
+        for service in services:
+            await service.until(lambda service=service: service.part("clock") == "ok")  # type: ignore[misc]
+    finally:
+        for service in services:
+            service.stop()
+
+
+def save_visit(port: int) -> int:
+    """Write down by hand one that ends now; the status."""
+    now_ns = time.time_ns()
+    visit = {
+        "vehicle_plate": "P-1",
+        "entry_date_time": timestamps.format_ns(now_ns - HOUR),
+        "exit_date_time": timestamps.format_ns(now_ns),
+        "duration_seconds": 3600,
+    }
+    kind = {"Content-Type": "application/json"}
+    url = f"http://127.0.0.1:{port}/save_summary"
+    request = urllib.request.Request(url, orjson.dumps(visit), kind)
+    try:
+        with urllib.request.urlopen(request, timeout=10) as reply:
+            return int(reply.status)
+    except urllib.error.HTTPError as error:
+        return int(error.code)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import time
 from collections.abc import Awaitable, Callable
 
 from nats.aio.client import Client
@@ -79,7 +78,7 @@ def followers(
     settings = service.settings
 
     def take_facts(_key: str, payload: bytes) -> None:
-        known.facts.take(payload, settings.latest_ns(time.time_ns()))
+        known.facts.take(payload, service.clock.latest_ns())
 
     def declare_decisions() -> Awaitable[None]:
         return decision_bucket.declare(client, settings)

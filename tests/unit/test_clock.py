@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from spindle import timestamps
+from spindle.service.clock import Clock
 from spindle.timestamps import NS
-from writer.clock import Clock
 
 HOUR = 3600 * NS
 NOW = timestamps.parse("2026-05-01T12:00:00Z")

@@ -48,7 +48,7 @@ class Clock:
         if self._nats is None:
             whose = "its own progress since the start"
         elif self._jumped_at and self._believed is not None:  # both did, where both are one machine
-            other, whose = monotonic_ns + self._believed, "its progress since the writer's start"
+            other, whose = monotonic_ns + self._believed, "its progress since this service's start"
         if abs(wall_ns - other) <= self._tolerance_ns:
             return ""
         return (
@@ -67,6 +67,12 @@ class Clock:
         if self.doubt(wall_ns, monotonic_ns):
             return None
         return min(wall_ns, self._other(monotonic_ns))
+
+    def now_ns(self, wall_ns: int, monotonic_ns: int) -> int:
+        """The present by this machine's clock; where NATS's differs by more than the tolerance,
+        by that."""
+        other = self._other(monotonic_ns)
+        return wall_ns if abs(wall_ns - other) <= self._tolerance_ns else other
 
     def nats_ns(self, monotonic_ns: int) -> int:
         """NATS's time; this machine's progress since the start where NATS's is not known."""

@@ -1,19 +1,15 @@
-"""The clock that the writer refuses and deletes by: this machine's, checked against NATS's."""
+"""The clock that services judge "in the future", refuse and delete by: this machine's, checked
+against NATS's. ``spindle.bus.nats_time`` asks NATS."""
 
 from __future__ import annotations
 
 import time
 
-from nats.aio.client import Client
-
-from spindle.bus import nats_server
+from spindle.service.clock import Clock
 from spindle.service.health import Health
-from spindle.service.run import Service
-from writer.clock import Clock
-from writer.settings import WriterSettings
+from spindle.settings import Settings
 
-EVERY_SECONDS = 5.0
-PART = "clock"  #: of the writer's health, once the clocks did not agree
+PART = "clock"  #: of a service's health, once the clocks did not agree
 
 
 def _progress_ns() -> int:
@@ -23,45 +19,46 @@ def _progress_ns() -> int:
 
 
 class CheckedClock:
-    """Reads this machine's clocks, asks NATS for its time, and tells ``/healthz`` of a doubt."""
+    """Reads this machine's clocks, is told NATS's time, and tells ``/healthz`` of a doubt."""
 
-    def __init__(self, settings: WriterSettings, health: Health) -> None:
-        wall, monotonic = self._now()
+    def __init__(self, settings: Settings, health: Health) -> None:
+        wall, monotonic = self._read()
         self._clock = Clock(wall, monotonic, settings.clock_tolerance_seconds)
         self._future_ns = settings.latest_ns(0)
         self._health = health
         self._doubting = False
 
     @staticmethod
-    def _now() -> tuple[int, int]:
+    def _read() -> tuple[int, int]:
         return time.time_ns(), _progress_ns()
+
+    def now_ns(self) -> int:
+        """The present in nanoseconds since the epoch, by NATS where the clocks disagree."""
+        return self._clock.now_ns(*self._read())
 
     def latest_ns(self) -> int:
         """Timestamps after this are refused as lying in the future, in nanoseconds."""
-        return self._clock.latest_ns(*self._now(), self._future_ns)
+        return self._clock.latest_ns(*self._read(), self._future_ns)
 
     def expiry_ns(self) -> int | None:
         """The time that retention counts from; None while nothing may be deleted."""
-        return self._clock.expiry_ns(*self._now())
+        return self._clock.expiry_ns(*self._read())
 
     def nats_ns(self) -> int:
         """NATS's time in nanoseconds, or this machine's where NATS's is not known."""
-        return self._clock.nats_ns(self._now()[1])
+        return self._clock.nats_ns(self._read()[1])
 
     @property
     def in_doubt(self) -> bool:
         """Whether the clocks disagree, so that nothing may end because time has passed."""
-        return bool(self._clock.doubt(*self._now()))
+        return bool(self._clock.doubt(*self._read()))
 
-    async def run(self, service: Service[WriterSettings], client: Client) -> None:
-        """Compare the clocks every few seconds until told to stop."""
-        while await service.pause(EVERY_SECONDS):
-            await service.unless_stopped(self.look(client))
+    def compare(self, nats_ns: int | None) -> None:
+        """Compare the clocks, and tell.
 
-    async def look(self, client: Client) -> None:
-        """Ask NATS for its time, where it answers, and compare."""
-        nats_ns = await nats_server.time_ns(client) if client.is_connected else None
-        wall, monotonic = self._now()
+        :param nats_ns: NATS's time at this moment; None where it does not answer.
+        """
+        wall, monotonic = self._read()
         if nats_ns is not None:
             self._clock.nats_says(nats_ns, monotonic)
         doubt = self._clock.doubt(wall, monotonic)
