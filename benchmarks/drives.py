@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from io import TextIOWrapper
+from math import exp
 from pathlib import Path
 
 import orjson
@@ -67,9 +68,9 @@ class Record:
 
 
 def score(verdict: Verdict) -> float:
-    """By what drives are ranked: the state, and within it the probability of failing in a year."""
+    """By what drives are ranked: the state, and within it by value and growth."""
     rank = 0 if verdict.health == "unknown" else RANK[verdict.health]
-    return rank + (verdict.risk.probability[0] if verdict.risk is not None else 0.0)
+    return rank + 1 - exp(-verdict.hazard)
 
 
 class Fleet:

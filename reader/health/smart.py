@@ -8,9 +8,10 @@ That it calls itself failing is always critical.
 from __future__ import annotations
 
 import tomllib
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import exp
+from math import exp, log
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -76,6 +77,18 @@ class Rule:
     settles: bool = False
     rates: tuple[Risk, ...] = ()
 
+    def hazard(self, value: float) -> float:
+        """Failures per drive and year at a value, on a line (of logarithms) through the rates."""
+        if not self.rates or value < self.rates[0].since:
+            return 0.0
+        place = bisect_right(self.rates, value, key=lambda each: each.since)
+        here = self.rates[place - 1]
+        if place == len(self.rates):
+            return here.rate
+        there = self.rates[place]
+        part = log(value / here.since) / log(there.since / here.since)
+        return here.rate * exp(part * log(there.rate / here.rate))
+
 
 @dataclass(frozen=True, slots=True)
 class Growth:
@@ -133,11 +146,14 @@ class Verdict:
 
     :ivar risk: of failing within a year; None where nothing is published for such a drive.
     :ivar reasons: the worst first.
+    :ivar hazard: by what drives of one health are ranked, no forecast: the failures per year of
+        each value, and again of what it has grown by within a month, and within a day.
     """
 
     health: State
     risk: Risk | None
     reasons: tuple[SmartReason, ...]
+    hazard: float = 0.0
 
 
 def _load() -> tuple[tuple[Rule, ...], Risk, str]:
@@ -195,7 +211,17 @@ def judge(
             do = "read it with smartctl -x, if need be with another -d TYPE"
             reasons.append(SmartReason("", "", None, None, "unknown", text, do))
     reasons.sort(key=_worst_first)
-    return Verdict(state, _risk(state, reasons, values, drive, solid), tuple(reasons))
+    hazard = sum(
+        rule.hazard(each)
+        for rule in RULES
+        if rule.metric in values and _applies(rule, drive, solid)
+        for each in _levels(values[rule.metric], (growth or {}).get(rule.metric))
+    )
+    return Verdict(state, _risk(state, reasons, values, drive, solid), tuple(reasons), hazard)
+
+
+def _levels(value: float, growth: Growth | None) -> tuple[float, ...]:
+    return (value,) if growth is None else (value, growth.month, growth.day)
 
 
 def _worst_first(reason: SmartReason) -> tuple[float, bool, float]:

@@ -149,6 +149,25 @@ def test_the_risk_rises_with_the_value_and_lies_in_its_interval() -> None:
     assert judge({**WELL, "PendingSectors": 5.0}, Drive("SCSI", 7200)).risk is None
 
 
+def test_drives_of_one_health_are_ranked_by_value_and_more_by_what_has_grown() -> None:
+    def hazard(growth: Growth | None = None, **values: float) -> float:
+        return judge(
+            {**WELL, **values}, DISK, dict.fromkeys(values, growth) if growth else None
+        ).hazard
+
+    levels = [hazard(PendingSectors=float(value)) for value in (1, 2, 3, 5, 16, 30, 100, 250)]
+    assert levels == sorted(set(levels)), "no two are equal"
+    assert hazard(PendingSectors=1.0) == pytest.approx(0.342)
+    still, month = Growth(0, 0, 90), Growth(0, 8, 90)
+    new = Growth(8, 8, 90)
+    assert hazard(PendingSectors=8.0) == hazard(still, PendingSectors=8.0)
+    assert hazard(still, PendingSectors=8.0) < hazard(month, PendingSectors=8.0)
+    assert hazard(month, PendingSectors=8.0) < hazard(new, PendingSectors=8.0)
+    both = hazard(PendingSectors=8.0, ReallocatedSectors=8.0)
+    assert both > max(hazard(PendingSectors=8.0), hazard(ReallocatedSectors=8.0))
+    assert hazard(CrcErrors=1e6) == 0
+
+
 def test_a_reason_says_how_many_which_attribute_how_many_more_and_what_becomes_of_such_drives() -> (
     None
 ):
