@@ -15,7 +15,13 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+)
 
 from spindle import timestamps
 from spindle.errors import BatchRefused, InvalidInput, StoreError
@@ -78,13 +84,13 @@ async def _migrate(settings: Settings, *, dry_run: bool) -> Count | None:
         await store.ping()
         count, bar = Count(), _bar()
         with bar:
-            task = bar.add_task("copying" if not dry_run else "counting", total=None)
+            task = bar.add_task("", total=await store.old_event_count())
             async for events in _old_events(store):
                 count.found += len(events)
                 if not dry_run:
                     await _copy(store, [ours(one) for one in events], count)
                 day = timestamps.format_ns(events[-1].time_ns)[:10]
-                bar.update(task, description=f"{count.found:,} events, up to {day}")
+                bar.update(task, completed=count.found, description=f"events up to {day}")
         return count
     finally:
         await store.close()
@@ -132,6 +138,8 @@ def _bar() -> Progress:
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
         console=Console(stderr=True),
         transient=True,
         disable=not sys.stderr.isatty(),

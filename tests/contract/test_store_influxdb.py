@@ -18,7 +18,7 @@ from spindle.store.base import EventRow, Selection, Series
 from spindle.store.influxdb import influxql
 from spindle.store.influxdb.event_times import own_place
 from spindle.store.influxdb.store import InfluxStore
-from tests import servers
+from tests import influx2, servers
 from tests.stored import counts
 from writer import migrate
 
@@ -291,13 +291,23 @@ async def test_rows_that_another_program_wrote_are_read_as_far_as_they_go(
     assert await store.events(Selection(), 0) == [EventRow(NOW, "", "DiskUnit", "", "", "", 9, "")]
 
 
+@pytest.fixture(params=["1.x", "2.x"])
+def url(request: pytest.FixtureRequest, influxd: servers.Server, database: str) -> Iterator[str]:
+    """Of an InfluxDB of both lines, on the same data."""
+    with influx2.in_front_of(influxd, database) as second:
+        port = influxd.port if request.param == "1.x" else second.port
+        yield f"influxdb://127.0.0.1:{port}/{database}"
+
+
 async def test_migrate_copies_old_events_once_and_answers_show_each_once(
-    store: InfluxStore,
+    url: str,
     influxd: servers.Server,
     database: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(migrate, "AT_ONCE", 7)
+    settings = load(Settings, store_url=url, influxdb_token="t", influxdb_org="our org")
+    store = InfluxStore(settings)
     await store.prepare()
     ours = EventRow(NOW + 5, "ours", "DiskUnit", "DriveFailure", "d", "", 9, "")
     await store.write_events([ours])
@@ -309,8 +319,7 @@ async def test_migrate_copies_old_events_once_and_answers_show_each_once(
     write_lines(influxd, database, "\n".join(lines))
     before = await store.events(Selection(), 0)
     assert len(before) == 41
-    settings = load(Settings, store_url=f"influxdb://{influxd.url}/{database}")
-
+    assert await store.old_event_count() == 40
     dry = await migrate._migrate(settings, dry_run=True)
     assert dry == migrate.Count(found=40)
     assert await store.events(Selection(), 0) == before
@@ -327,6 +336,7 @@ async def test_migrate_copies_old_events_once_and_answers_show_each_once(
         assert await store.events(Selection(), 0, limit=limit) == after[:limit]
     critical = await store.events(Selection(device_id="DiskUnit"), 0, 8)
     assert len(critical) == sum(n % 10 + 1 >= 8 for n in range(40))
+    await store.close()
 
 
 @pytest.mark.parametrize("beside_ours", [False, True])

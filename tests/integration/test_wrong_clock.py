@@ -97,7 +97,7 @@ class Writer(Moved):
     """One that expires, and forgets passages, soon."""
 
     def __init__(self, folder: Path, settings: Settings) -> None:
-        rules = {"parking_reorder_seconds": 1, "parking_max_stay_hours": 24}
+        rules: dict[str, object] = {"parking_reorder_seconds": 1, "parking_max_stay_hours": 24}
         super().__init__("writer", folder, settings, **rules)
         self.constants["writer.main.EXPIRE_EVERY_SECONDS"] = 0.3
         self.constants["writer.parking.matcher.REMEMBER_SECONDS"] = 3600

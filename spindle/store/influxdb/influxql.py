@@ -124,6 +124,11 @@ def old_events(start_ns: int, limit: int) -> str:
     )
 
 
+def old_event_count() -> str:
+    """How many of them there are: of each field a count."""
+    return f'SELECT count(*) FROM {_events()} WHERE "{OLD_CRITICALITY}" =~ /.+/'
+
+
 def _event_columns() -> str:
     old = f'"{OLD_CRITICALITY}"::tag AS "{OLD_CRITICALITY}", "event_id"::tag AS "{OLD_ID}"'
     return f"{_names(_EVENT_FIELDS + _EVENT_TAGS)}, {old}"

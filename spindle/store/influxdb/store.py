@@ -202,6 +202,12 @@ class InfluxStore:
         """Events in the form of an older platform, from ``start_ns`` on, oldest first."""
         return [rows.event(row) for row in await self._query(influxql.old_events(start_ns, limit))]
 
+    async def old_event_count(self) -> int:
+        """How many of them there are."""
+        answer = await self._query(influxql.old_event_count())
+        counts = (row.items() for row in answer)
+        return max((n for row in counts for name, n in row if name != "time" and n), default=0)
+
     async def held(
         self, measurement: str, start_ns: int, end_ns: int, every_ns: int
     ) -> dict[int, int]:
