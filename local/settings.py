@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
+from itertools import chain
 from pathlib import Path
 from typing import ClassVar, Literal
 
@@ -127,9 +128,10 @@ def setting(environment: Mapping[str, str], name: str) -> str:
     """A setting's value, else its default as it is written in ``.env``."""
     if value := environment.get(name):
         return value
-    own = [service.settings_type() for service in SERVICES]
-    kinds: list[type[Settings]] = [LocalSettings, ComposeSettings, *own]
-    found = [kind.model_fields[name.lower()] for kind in kinds if name.lower() in kind.model_fields]
-    default = found[0].get_default()
+    # A service's settings load much of it: the one that the name begins with comes first.
+    services = sorted(SERVICES, key=lambda service: not name.lower().startswith(service.name))
+    kinds = chain((LocalSettings, ComposeSettings), (each.settings_type() for each in services))
+    fields = (kind.model_fields.get(name.lower()) for kind in kinds)
+    default = next(field for field in fields if field is not None).get_default()
     shown = default.get_secret_value() if isinstance(default, SecretStr) else default
     return str(shown).removesuffix(".0")

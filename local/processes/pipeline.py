@@ -108,6 +108,9 @@ def load_all() -> Pipeline:
         settings = load_local()
     except InvalidSettings as error:
         mistakes += error.mistakes
+    else:  # what services alone need: who asks one question need not load all of them
+        home = home_of(settings.spindle_home)
+        os.environ.update(real_or_demo.derived(home, environment(ROOT / ".env")))
     own = {}
     for service in SERVICES:
         try:
@@ -126,7 +129,7 @@ def load_all() -> Pipeline:
 
 
 def derived(settings: LocalSettings) -> dict[str, str]:
-    """Settings that follow from NATS_PORT, SPINDLE_HOME and ``--real``, unless set themselves.
+    """Settings that follow from NATS_PORT and SPINDLE_HOME, unless set themselves.
 
     With a SPINDLE_HOME of its own nothing is written into the checkout.
     """
@@ -134,7 +137,6 @@ def derived(settings: LocalSettings) -> dict[str, str]:
     if "nats_url" not in settings.model_fields_set:
         found["NATS_URL"] = nats.nats_url(settings.nats_port)
     home, known = home_of(settings.spindle_home), environment(ROOT / ".env")
-    found |= real_or_demo.derived(home, known)
     if NATS_ROOM not in known and (room := disk.noted_room(home.nats_room)):
         found[NATS_ROOM] = str(room)
     folder = home.folder

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from local import services
-from local.layout import Home, UnusableFolder, home_of
+from local.layout import ROOT, Home, UnusableFolder, home_of
 from local.nats import server as nats
 from local.processes import pipeline
 from local.settings import LocalSettings
@@ -83,6 +85,27 @@ def test_everything_that_is_written_follows_spindle_home(
         LocalSettings, spindle_home=str(tmp_path), nats_url="nats://x:1", store_url="influxdb://h/d"
     )
     assert pipeline.derived(settings) == {}
+
+
+def test_real_drives_alone_is_for_what_is_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(os.environ, "SPINDLE_HOME", str(tmp_path))
+    (tmp_path / "real-drives-alone").touch()
+    pipeline.load_all()
+    assert os.environ["DAEMON_SOURCES"] == "host,smart"
+    assert os.environ["READER_SIMULATED"] == "false"
+
+
+def test_who_only_asks_loads_no_service(tmp_path: Path) -> None:
+    """The daemon's sources alone would take twice the time that the question does."""
+    look = (
+        "import sys; from local.processes import pipeline; pipeline.load_local(); "
+        "sys.exit('daemon.settings' in sys.modules)"
+    )
+    (tmp_path / "real-drives-alone").touch()
+    environment = {**os.environ, "SPINDLE_HOME": str(tmp_path)}
+    subprocess.run([sys.executable, "-c", look], cwd=ROOT, env=environment, check=True)
 
 
 def test_a_service_signs_in_with_its_own_password(tmp_path: Path) -> None:
