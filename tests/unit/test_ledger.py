@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import sys
 from collections import Counter
 
 import orjson
@@ -22,10 +23,11 @@ from spindle.ledger.comparison import (
 from spindle.ledger.numbering import Claims
 from spindle.ledger.record import STEP_NS, News, Record, StreamState
 from spindle.ledger.spans import Span, Spans
+from spindle.service.health import Health
 from spindle.store.base import Written
 from spindle.timestamps import NS
 from writer.storing.batch import Batch, Delivery
-from writer.storing.journal import new_points, sequences
+from writer.storing.journal import Journal, new_points, sequences
 
 BORN = 1_000 * NS
 ALWAYS = Window(0, 2**62)
@@ -211,3 +213,16 @@ def test_what_replaced_others_is_not_counted_as_new_in_any_step() -> None:
     assert new_points(one, lambda point: point[1]) == {0: 1}
     one.written = [(0, 3, Written(2, 5, STEP_NS + 1))]
     assert new_points(one, lambda point: point[1]) == {0: 1, STEP_NS: 0}
+
+
+def test_what_waits_to_be_acknowledged_takes_up_no_payload() -> None:
+    """Between its storing and its note a busy writer has tens of thousands of messages."""
+    journal: Journal[int] = Journal("METRICS", Health("writer"))
+    payload = bytes(1000)
+    before = sys.getrefcount(payload)
+    batch: Batch[int] = Batch(0.0)
+    batch.deliveries.append(Delivery("events.metrics", "$JS.ACK.M.w.1.7.7.0.0", payload, False))
+    journal.add(batch)
+    del batch
+    assert not journal.idle
+    assert sys.getrefcount(payload) == before

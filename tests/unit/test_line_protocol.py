@@ -36,7 +36,7 @@ def test_a_point_is_one_line_with_its_tags_sorted_by_name() -> None:
     assert points_body([(TEMP, 1_700_000_000_123_456_789, 41.25), (LONE, 1, 3.0)]) == (
         b"device_metrics,array_id=array-1,device_id=sda.1,metric_type=DiskTemp,"
         b"source_device=DiskUnit value=41.25 1700000000123456789\n"
-        b"device_metrics,device_id=sda,metric_type=DiskTemp,source_device=DiskUnit value=3.0 1"
+        b"device_metrics,device_id=sda,metric_type=DiskTemp,source_device=DiskUnit value=3.0 1\n"
     )
 
 
@@ -50,7 +50,7 @@ def test_a_value_is_written_as_its_shortest_exact_decimal(value: float, text: st
 
 def test_a_value_of_numpy_is_written_as_a_number() -> None:
     numpy = pytest.importorskip("numpy")
-    assert points_body([(LONE, 1, numpy.float64(0.5))]).endswith(b" value=0.5 1")
+    assert points_body([(LONE, 1, numpy.float64(0.5))]).endswith(b" value=0.5 1\n")
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False))

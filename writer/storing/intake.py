@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable
+from functools import lru_cache
 
 import orjson
 from nats.aio.msg import Msg
@@ -65,7 +66,7 @@ class Intake:
         before = len(self._arrived)
         for _, subject, reply, header, payload in messages:
             if reply:
-                self._arrived.append(_delivery(_text(subject), _text(reply), payload, header))
+                self._arrived.append(_delivery(_subject(subject), _text(reply), payload, header))
             elif header:  # the server's own
                 self._on_status(*protocol.status(header))
         self._outstanding -= len(self._arrived) - before
@@ -150,6 +151,9 @@ def _delivery(subject: str, reply: str, payload: bytes, header: bytes = b"") -> 
 
 def _text(subject: bytes) -> str:
     return subject.decode(errors="backslashreplace")
+
+
+_subject = lru_cache(maxsize=1024)(_text)  # tens of thousands held at once share a few
 
 
 def times_delivered(reply: str) -> int:

@@ -54,14 +54,15 @@ class Journal(Generic[P]):
         self._time_of = time_of
         self._key = numbering.record_key(stream)
         self._news = News()
-        self._done: list[Delivery] = []  # noted in ``_news``; to be acknowledged
+        self._done: list[str] = []  # where to acknowledge what ``_news`` notes
         self._known: Record | None = None  # what the bucket holds, as last seen
         self._revision = 0
         self._noted_at = 0.0
 
     def add(self, batch: Batch[P]) -> None:
         """A batch of which every point is stored or dead-lettered."""
-        self._done += batch.deliveries
+        # Not the deliveries: until they are noted their payloads would take up memory for nothing.
+        self._done += [delivery.reply for delivery in batch.deliveries]
         self._news.sequences += sequences(batch)
         for delivery in batch.deliveries:
             if delivery.header:
@@ -98,8 +99,8 @@ class Journal(Generic[P]):
         """When there is something to note, on the monotonic clock; None if there is nothing."""
         return self._noted_at + EVERY_SECONDS if self._done or self._news else None
 
-    async def note(self, client: Client) -> list[Delivery]:
-        """Note what is new; what is to be acknowledged then."""
+    async def note(self, client: Client) -> list[str]:
+        """Note what is new; where to acknowledge it then."""
         self._noted_at = time.monotonic()
         done, self._done = self._done, []
         news, self._news = self._news, News()

@@ -137,7 +137,8 @@ class Pipeline(Generic[P]):
             self._noting = True
             tasks.create_task(self._note(client), name=f"note of {self.stream}")
         if client.is_connected:
-            await self._tell(client, self.core.to_extend(time.monotonic()), IN_PROGRESS)
+            waiting = self.core.to_extend(time.monotonic())
+            await self._tell(client, _replies(waiting), IN_PROGRESS)
             if asking and not intake.gone:
                 await self._ask(client, intake)
 
@@ -267,10 +268,10 @@ class Pipeline(Generic[P]):
             self._letters_out -= 1
             self._changed.set()
 
-    async def _tell(self, client: SafeClient, deliveries: list[Delivery], what: bytes) -> None:
+    async def _tell(self, client: SafeClient, replies: list[str], what: bytes) -> None:
         """Acknowledge, extend or return; what gets lost is delivered again, which is harmless."""
         try:
-            await client.publish_many([one.reply for one in deliveries], what)
+            await client.publish_many(replies, what)
         except (NatsError, OSError) as error:
             log.debug("%s not sent: %s", what.decode(), error)
 
@@ -278,7 +279,7 @@ class Pipeline(Generic[P]):
         self, client: SafeClient, intake: Intake, tasks: asyncio.TaskGroup, seconds: float
     ) -> None:
         await intake.close()
-        await self._tell(client, intake.take(intake.waiting), NAK)
+        await self._tell(client, _replies(intake.take(intake.waiting)), NAK)
         self.core.drain()
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline and not (
@@ -289,7 +290,11 @@ class Pipeline(Generic[P]):
         left = self.core.held_deliveries()
         if left:
             log.warning("%s: %d messages returned to the stream", self.stream, len(left))
-        await self._tell(client, left, NAK)
+        await self._tell(client, _replies(left), NAK)
         # Closing a socket in which something lies unread can undo what was just sent.
         with contextlib.suppress(NatsError, TimeoutError):
             await client.flush(FLUSH_SECONDS)
+
+
+def _replies(deliveries: list[Delivery]) -> list[str]:
+    return [delivery.reply for delivery in deliveries]

@@ -33,7 +33,7 @@ def points_body(points: Sequence[Point]) -> bytes:
     texts = orjson.dumps(values, option=orjson.OPT_SERIALIZE_NUMPY)[1:-1].decode().split(",")
     tails = {time_ns: f" {time_ns}\n" for time_ns in set(times_ns)}
     columns = zip(map(_HEAD, series), texts, map(tails.__getitem__, times_ns), strict=True)
-    return "".join(chain.from_iterable(columns))[:-1].encode()
+    return "".join(chain.from_iterable(columns)).encode()
 
 
 def event_line(event: EventRow, time_ns: int) -> str:
