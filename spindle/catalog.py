@@ -51,6 +51,8 @@ class Metric:
     :ivar accumulates: it does not fall by itself: a full or worn device stays so.
     :ivar peer_factor: how many times the median of its peers is still normal, given load, slot and
         model; below 1 where less is worse; None for a metric that is not compared.
+    :ivar material: a smaller change, though it may be no chance, is of no consequence; None for a
+        5,000th part of the plausible range.
     :ivar smart: read from SMART, every quarter of an hour; shown apart on the dashboard.
     """
 
@@ -68,6 +70,7 @@ class Metric:
     settles_seconds: float = SETTLES_SECONDS
     accumulates: bool = False
     peer_factor: float | None = None
+    material: float | None = None
     smart: bool = False
     least: float = 0.0
     most: float = 1e15
@@ -90,14 +93,15 @@ class Metric:
 # below the limit; of the capacity 1 %. A disk's temperature does not come back within a minute, so
 # 20 s of calm are enough. Peers: 1.3 is half the way, nearly, to the least that is called fail-slow
 # (1.5 times); load is shared less evenly than latency is, so only half the peers' IOPs is few. How
-# full a device is may differ for good. Possible: no disk is made for less than -40 degC, and
+# full a device is may differ for good. A drive says its temperature in whole degrees, and nobody
+# would act on less than one. Possible: no disk is made for less than -40 degC, and
 # solder softens at 180 degC; 0 is what a sensor says that is not there, -128 and 255 a broken one.
 METRICS = {
     metric.name: metric
     for metric in (
         Metric("DiskTemp", "degC", 25.0, 60.0, "high", 55.0, 60.0, enter_seconds=5.0,
                leave_seconds=20.0, leave_by=2.0, settles_seconds=20.0, peer_factor=1.3,
-               least=-40.0, most=150.0, no_value=0.0),
+               material=1.0, least=-40.0, most=150.0, no_value=0.0),
         Metric("IOPs", "/s", 100.0, 1000.0, peer_factor=1 / 2),
         Metric("Latency", "ms", 0.5, 10.5, "high", 20.0, 100.0, enter_seconds=10.0,
                leave_seconds=20.0, leave_share=0.25, peer_factor=1.3),

@@ -218,7 +218,7 @@ class Detector:
 
     def _surge(self, metric: str, unit: str) -> str:
         value, usual = self.value, self.expected
-        if self.stuck.began_anew:
+        if self.stuck.began_anew and unit != "%":  # a share that fell is no counter
             return wording.reset(metric, unit, self.departure.recent[-2], value)
         head, span = f"{metric} {wording.quantity(value, unit)}", duration(self.span)
         text = wording.surge(head, unit, value, self.recent, span, usual)

@@ -33,7 +33,8 @@ PEER = "peer"  #: kind of what stands out among its peers
 PEER_CRITICALITY = 5  #: a warning: slow beside its peers, it still does its work
 COMES_BACK = ("surge", "novelty")  #: kinds that are over when what was expected is read again
 IMMATERIAL = 2e-4
-"""Share of a metric's range: a smaller change, though it may be no chance, is of no consequence."""
+"""Share of a metric's range: a smaller change, though it may be no chance, is of no consequence,
+where the catalogue does not say how large a change of the metric is material."""
 
 
 class Judged(Protocol):
@@ -142,7 +143,7 @@ class Episodes:
     def __init__(self, metric_type: str, alarm: float = ALARM) -> None:
         metric = catalog.metric(metric_type)
         self.metric_type = metric_type
-        self.trifle = IMMATERIAL * (metric.high - metric.low) if metric else 0.0
+        self.trifle = _trifle(metric) if metric else 0.0
         self.alarm = alarm
         self.open: Episode | None = None
         self.ended: Episode | None = None
@@ -296,6 +297,11 @@ class Episodes:
         made.calm, made.quiet, made.rest = (int(state[n]) for n in ("calm", "quiet", "rest"))
         made.told = {name: Precedent(**each) for name, each in state["told"].items()}
         return made
+
+
+def _trifle(metric: catalog.Metric) -> float:
+    known = metric.material
+    return IMMATERIAL * (metric.high - metric.low) if known is None else known
 
 
 def is_to_come_back(metric_type: str, episode: Episode) -> bool:
