@@ -10,6 +10,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from reader.detection.findings import Finding
+from reader.forecasting import short_term
 from reader.forecasting.forecast import Crossing, Forecast, forecasts
 from reader.forecasting.history import DAY
 from reader.forecasting.models import Floats
@@ -117,6 +118,32 @@ def soonest_first(
     return sorted(zip(series, found, strict=True), key=_soonest)
 
 
+def with_short_term(
+    made: Sequence[tuple[SeriesKey, Forecast]],
+    late: Mapping[SeriesKey, tuple[Floats, Floats]],
+    usual: Mapping[SeriesKey, float],
+    now: float,
+    full: float | None,
+) -> list[tuple[SeriesKey, Forecast]]:
+    """The forecasts of ``soonest_first``, sooner where the last minutes plainly say so.
+
+    :param late: the readings of the last ``short_term.SPAN_SECONDS``, by minutes.
+    :param usual: what each series has risen by before: ``short_term.usual_rise``.
+    """
+    if full is None:
+        return list(made)
+    levels = [part * full for part in PARTS]
+    found = []
+    for name, trend in made:
+        line = None
+        if name in late:
+            line = short_term.forecast(*late[name], now, levels, usual.get(name, 0.0))
+        full_by = _or_never(trend.crossings[-1].days)
+        sooner = line is not None and _or_never(line.crossings[-1].days) < full_by
+        found.append((name, line if line is not None and sooner else trend))
+    return sorted(found, key=_soonest)
+
+
 def _soonest(pair: tuple[SeriesKey, Forecast]) -> tuple[float | str, ...]:
     name, forecast = pair
     days: list[float] = []
@@ -167,13 +194,18 @@ def sentence(metric_type: str, forecast: Forecast) -> str:
         return f"No forecast of {metric_type}: {forecast.reason}."
     start = f"{metric_type} {forecast.value:.3g}{unit}"
     after = "" if forecast.jump is None else f", since a step of {forecast.jump:+.3g}{unit}"
-    low, high = f"{forecast.growth_low:.2g}", f"{forecast.growth_high:.2g}"
+    scale, per = (1 / 1440, "a minute") if forecast.horizon_days < 1.0 else (1.0, "a day")
+    growth, *ends = (
+        scale * (each or 0.0)
+        for each in (forecast.growth, forecast.growth_low, forecast.growth_high)
+    )
+    low, high = (f"{each:.2g}" for each in ends)
     between = low if low == high else f"{low} to {high}"
     if forecast.verdict == "not_filling":
-        start = f"{start}, not filling{after}: growth {between}{unit} a day"
+        start = f"{start}, not filling{after}: growth {between}{unit} {per}"
     else:
         around = "" if low == high else f" ({between})"
-        start = f"{start}, growing {forecast.growth:.2g}{unit} a day{around}{after}"
+        start = f"{start}, growing {growth:.2g}{unit} {per}{around}{after}"
     told = [_crossing(crossing, unit) for crossing in forecast.crossings if crossing.earliest != 0]
     told = [part for part in told if part]
     if not told and forecast.crossings and forecast.verdict == "filling":

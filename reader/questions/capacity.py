@@ -11,7 +11,8 @@ from pydantic import Field
 from reader.answering.context import Answer, Query, QueryContext
 from reader.answering.params import DeviceParams, Number, Whole
 from reader.forecasting import capacity
-from reader.lookups.stored.capacity_past import Past, read_past
+from reader.forecasting.short_term import usual_rise
+from reader.lookups.stored.capacity_past import Past, read_past, read_recent
 from spindle.models import Name
 from spindle.store.base import DeviceKey
 from spindle.timestamps import NS
@@ -39,19 +40,26 @@ async def _capacity_forecast(context: QueryContext, asked: ForecastParams) -> An
     which = asked.selection(asked.metric_type)
     retention_hours = context.settings.retention_hours
     past = await read_past(context.store, which, context.now_ns, retention_hours)
+    recent = await read_recent(context.store, which, context.now_ns)
     # Two seconds of arithmetic for a thousand devices: other questions are answered meanwhile.
     simulated = context.watch_findings.facts.is_simulated
-    rows = await asyncio.to_thread(_rows, past, context.now_ns / NS, asked, simulated)
+    rows = await asyncio.to_thread(_rows, past, recent, context.now_ns / NS, asked, simulated)
     return Answer(rows[: asked.limit], truncated=len(rows) > asked.limit)
 
 
 def _rows(
-    past: Past, now: float, asked: ForecastParams, simulated: Callable[[DeviceKey], bool]
+    past: Past,
+    recent: Past,
+    now: float,
+    asked: ForecastParams,
+    simulated: Callable[[DeviceKey], bool],
 ) -> list[dict[str, Any]]:
     """One row more than asked for, where there is one."""
     series = capacity.readings(*past)
     full = capacity.full_at(asked.metric_type, asked.full_at)
     made = capacity.soonest_first(series, now, asked.horizon_days, full)
+    usual = {name: usual_rise(*each, now) for name, each in series.items()}
+    made = capacity.with_short_term(made, capacity.readings(*recent), usual, now, full)
     # The real ones first; within both the soonest full.
     made = sorted(made, key=lambda each: simulated(each[0].device))
     return [capacity.row(name, forecast) for name, forecast in made[: asked.limit + 1]]

@@ -353,6 +353,40 @@ async def test_identical_questions_are_answered_by_one_look_into_the_store(
         assert service.registry.get_sample_value("reader_cached_total") == 1
 
 
+async def test_a_device_that_fills_within_hours_is_told_everywhere_and_its_end_too(
+    nats_server: Server, store: Store, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """0.5 % a minute: health, event, change of health, forecast and metric name it."""
+    monkeypatch.setattr(forecasts, "FIRST_FORECAST_SECONDS", 0.0)
+    monkeypatch.setattr(forecasts, "SHORT_TERM_SECONDS", 0.2)
+    leak, now = Series("DiskUnit", "CapacityUsed", "leak-1", "array-1"), time.time_ns()
+    past = [(leak, now - m * 60 * NS, 70.0 - 0.5 * m) for m in range(12)]
+    await store.write_points(past)
+    async with reading(nats_server, store, **WATCHING) as service:
+        await all_followed(world.client, 1)
+        await world.publish(1)
+        await until(lambda: any("a minute" in each["eventMessage"] for each in world.health))
+        (said,) = world.health
+        assert (said["criticality"], said["deviceId"]) == (8, "leak-1")
+        assert "growing 0.5 % a minute" in said["eventMessage"]
+        assert "100 % in 60 min" in said["eventMessage"] or "100 % in 1 h" in said["eventMessage"]
+        health = (await ask(world.client, "device_health", device_id="leak-1"))["data"]
+        assert health["health"] == "critical"
+        (row,) = (await ask(world.client, "capacity_forecast"))["data"]
+        assert (row["verdict"], row["growth_per_day"]) == ("filling", pytest.approx(720, rel=0.05))
+        await until(lambda: any(each["new_state"] == "critical" for each in world.changes))
+        labels = {"source_device": "DiskUnit", "device": "leak-1"}
+        shown = generate_latest(service.registry).decode()
+        (gauge,) = [
+            line for line in shown.splitlines() if line.startswith("reader_device_days_until_full{")
+        ]
+        assert all(value in gauge for value in labels.values())
+        assert float(gauge.split()[-1]) == pytest.approx(60 / 1440, rel=0.1)
+        await store.write_points([(leak, time.time_ns(), 30.0)])  # somebody cleared it
+        await until(lambda: world.health[-1]["criticality"] == 1)
+        await until(lambda: world.changes[-1]["new_state"] == "ok")
+
+
 async def test_a_device_that_will_be_full_soon_is_a_warning_with_the_day(
     nats_server: Server, store: Store, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

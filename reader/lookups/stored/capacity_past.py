@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from reader.forecasting.capacity import Samples
+from reader.forecasting.short_term import SPAN_SECONDS, STEP_SECONDS
 from reader.health.hosts import units
 from spindle.store.base import Latest, Selection, Store
 from spindle.timestamps import NS
@@ -100,3 +101,12 @@ async def read_past(store: Store, which: Selection, now_ns: int, retention_hours
             steps = [each for each in steps if each.key not in left]
         past.spans.append(Samples(steps, begin / NS, step / NS))
     return past
+
+
+async def read_recent(store: Store, which: Selection, now_ns: int) -> Past:
+    """The last minutes of all selected series, for what fills up within hours: two queries."""
+    step_ns = int(STEP_SECONDS * NS)
+    begin = (now_ns - int(SPAN_SECONDS * NS)) // step_ns * step_ns
+    steps = await store.series(which, begin, now_ns + 1, step_ns, _MOST_STEPS, sampled=True)
+    newest = await store.latest(which, begin, now_ns)
+    return Past(newest, [Samples(steps, begin / NS, STEP_SECONDS)])
