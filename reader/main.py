@@ -15,6 +15,7 @@ from reader.answering.context import QueryContext
 from reader.answering.micro import ConcurrentService, Handler
 from reader.answering.replies import Failure
 from reader.answering.runner import QuestionRunner
+from reader.guests import GuestConsumers
 from reader.lookups.buckets.followed import followers
 from reader.lookups.device_gauges import DeviceGauges
 from reader.lookups.examiner import Examiner
@@ -93,6 +94,8 @@ async def _serve(runner: QuestionRunner, deps: WatchDeps) -> None:
         await asyncio.gather(*(each.first_read() for each in following.values()))
         comparing = partial(nats_time.keep_comparing, service, client)
         answers.create_task(service.supervise("clock check", comparing), name="clock check")
+        guests = service.supervise("guests", GuestConsumers(client, service).run, expected=AWAY)
+        answers.create_task(guests, name="guests")
         audit = AuditGauges(deps.store, client, service)
         answers.create_task(service.supervise("audit", audit.run, expected=AWAY), name="audit")
         held = StreamGauges(client, service)

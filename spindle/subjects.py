@@ -43,6 +43,11 @@ WATCH_BUCKET = "reader_watch"  # what the readers' watch knows
 GATEWAY_KEYS_BUCKET = "gateway_keys"  # Idempotency-Keys
 LEDGER_BUCKET = "ledger"  # what publishers had acknowledged, and what writers dealt with
 LEDGER_CLAIMS, LEDGER_RECORDS = "acknowledged", "recorded"  # what its keys begin with
+SHOWN_BUCKETS = (PARKING_BUCKET, DEVICES_BUCKET)  # to guests
+
+# Between the pipeline's NATS account and the guests': see local/nats/users.py.
+GUEST_FOLLOW = "guest.follow"  # guest.follow.KV_<bucket>: a consumer is asked for
+GUEST_INBOX = "guest.inbox"  # what their consumers deliver: their _INBOX
 
 #: Of a numbered message: ``<publisher> <first> <count>``, see ``spindle.ledger.numbering``.
 NUMBER_HEADER = "Spindle-Number"

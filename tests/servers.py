@@ -61,6 +61,7 @@ class Server:
     log: Path
     ready_url: str
     process: subprocess.Popen[bytes] | None = None
+    environment: dict[str, str] | None = None  # that of this process where nothing is given
 
     @property
     def url(self) -> str:
@@ -68,7 +69,9 @@ class Server:
 
     def start(self) -> None:
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen(self.command, stdout=log, stderr=log)
+            self.process = subprocess.Popen(
+                self.command, stdout=log, stderr=log, env=self.environment
+            )
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:
             if self.process.poll() is not None:

@@ -89,6 +89,7 @@ def config(
 ) -> str:
     """The configuration file of the local server.
 
+    :param authorization: as ``accounts.accounts`` makes it; empty for NATS_AUTH=none.
     :param limit: most that JetStream's files may take, in bytes.
     :param version: of the server; the key ``sync_interval`` is known from 2.10 on.
     """

@@ -1,7 +1,7 @@
 """Who may do what at NATS, unless NATS_AUTH=none: one table of users and subjects.
 
-It makes nats-server's configuration and the table in docs/security.md; a test tries what is
-forbidden.
+It makes nats-server's configuration (``accounts``) and the table in docs/security.md; a test tries
+what is forbidden.
 The writer alone declares streams and durable consumers, and the others wait for it
 (``spindle.bus.declaration``); a bucket of one service alone is declared by that service.
 """
@@ -145,7 +145,7 @@ USERS = (
             *_reads(subjects.PARKING_BUCKET),
         ),
         subscribe=(
-            *("reader.>", "$SRV.>", "events.>"),
+            *("reader.>", "$SRV.>", "events.>", f"{subjects.GUEST_FOLLOW}.>"),
             subjects.bucket_subject(subjects.DECISIONS_BUCKET, ">"),
         ),
         answers=True,
@@ -171,48 +171,26 @@ USERS = (
     ),
     User(OPERATOR, publish=(">",), subscribe=(">",)),
 )
+
+
+def _shown(bucket: str) -> Iterator[str]:
+    """One value of a bucket, and all of them and their changes by a consumer that is asked for."""
+    stream = subjects.bucket_stream(bucket)
+    yield f"{_API}.STREAM.INFO.{stream}"
+    yield f"{_API}.DIRECT.GET.{stream}.>"
+    yield from (f"{_API}.CONSUMER.{verb}.{stream}.*" for verb in ("INFO", "DELETE"))
+    yield f"$JS.FC.{stream}.>"  # a consumer that has sent much waits for it
+    yield from (f"{_API}.CONSUMER.CREATE.{stream}{end}" for end in ("", ".>"))
+
+
 #: Whoever shows no credentials on this machine: other people's publishers, and ``nats`` by hand.
 GUEST = User(
     "guest",
     publish=(
-        *("events.>", "parking.>", *_ASKS),
-        *(
-            subject
-            for bucket in (subjects.PARKING_BUCKET, subjects.DEVICES_BUCKET)
-            for subject in (
-                *_reads(bucket),
-                f"{_API}.CONSUMER.CREATE.{subjects.bucket_stream(bucket)}.>",
-            )
-        ),
+        *("events.>", "parking.>", *_ASKS, f"{_API}.INFO"),
+        *(subject for bucket in subjects.SHOWN_BUCKETS for subject in _shown(bucket)),
     ),
 )
-
-
-def authorization(*, guest: bool = False) -> str:
-    """The ``authorization`` block for nats-server; passwords come from its environment.
-
-    :param guest: whether who shows no credentials is let in as ``GUEST``.
-    """
-    users = [_user(user, f"${user.variable}") for user in USERS]
-    # Nobody has to know this password, and nobody learns anything by it.
-    users += [_user(GUEST, f'"{GUEST.name}"')] if guest else []
-    unnamed = f"no_auth_user: {GUEST.name}\n" if guest else ""
-    return "authorization {\n  users: [\n" + "\n".join(users) + f"\n  ]\n}}\n{unnamed}"
-
-
-def _user(user: User, password: str) -> str:
-    publish, subscribe = (
-        ", ".join(f'"{subject}"' for subject in dict.fromkeys(subjects_of))
-        for subjects_of in (user.publish, user.hears)
-    )
-    answers = "        allow_responses: true\n" if user.answers else ""
-    return (
-        f"    {{ user: {user.name}, password: {password}, permissions: {{\n"
-        f"        publish: [{publish}]\n"
-        f"        subscribe: [{subscribe}]\n"
-        f"{answers}"
-        "    } }"
-    )
 
 
 def table() -> str:
@@ -243,5 +221,5 @@ def passwords(path: Path) -> dict[str, str]:
 
 
 def environment(known: Mapping[str, str]) -> dict[str, str]:
-    """What nats-server's environment needs for ``authorization()``."""
+    """What nats-server's environment needs for ``accounts.accounts()``."""
     return {user.variable: known[user.name] for user in USERS}

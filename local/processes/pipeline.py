@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from local import real_or_demo
 from local.layout import INSTANCE_VARIABLE, ROOT, Home, home_of
-from local.nats import disk
+from local.nats import accounts, disk
 from local.nats import server as nats
 from local.nats import users as nats_users
 from local.processes import ports, supervisor
@@ -176,7 +176,7 @@ def write_configuration(pipeline: Pipeline) -> None:
     if pipeline.runs_nats and pipeline.settings.nats_auth == "users":
         known = nats_users.passwords(home.nats_passwords)
         environments[NATS] = nats_users.environment(known)
-        authorization = nats_users.authorization(guest=True)  # it listens on loopback only
+        authorization = accounts.accounts(guest=True)  # it listens on loopback only
         for name in pipeline.own:
             environments[name] = nats.credentials(pipeline.settings, home, name)
     if pipeline.runs_nats:
@@ -189,6 +189,7 @@ def write_configuration(pipeline: Pipeline) -> None:
             os.environ.pop(NATS_ROOM, None)
             if room := disk.noted_room(home.nats_room):
                 os.environ[NATS_ROOM] = str(room)
+        accounts.hand_over_streams(home.nats_store, to_account=bool(authorization))
         config = nats.config(pipeline.settings, home.nats_store, version, authorization, limit)
         home.nats_config.write_text(config)
     programs = [

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from local.layout import ROOT
+from local.nats import accounts
 from local.nats import server as nats
 from local.nats import users as nats_users
 from local.settings import LocalSettings
@@ -33,7 +34,7 @@ def test_every_acknowledgement_is_synced_unless_told_otherwise(
     assert ("sync_interval: always" in nats.config(settings, Path("/s"), version)) is expected
 
 
-@pytest.mark.parametrize("authorization", ["", nats_users.authorization()])
+@pytest.mark.parametrize("authorization", ["", accounts.accounts()])
 def test_the_real_server_accepts_the_configuration(tmp_path: Path, authorization: str) -> None:
     """With a store whose path has spaces and quotes, and with and without users."""
     file = tmp_path / "nats-server.conf"
@@ -83,9 +84,9 @@ def test_with_users_the_server_refuses_to_start_without_their_passwords(tmp_path
 
 @pytest.mark.parametrize(("auth", "guest"), [("users", False), ("guest", True)])
 def test_the_committed_users_are_those_of_the_code(auth: str, guest: bool) -> None:
-    """python -c 'from local.nats.users import authorization; print(authorization())'."""
+    """python -c 'from local.nats.accounts import accounts; print(accounts())'."""
     committed = (ROOT / "deploy" / "nats" / f"auth-{auth}.conf").read_text()
-    assert committed.endswith(nats_users.authorization(guest=guest))
+    assert committed.endswith(accounts.accounts(guest=guest))
     assert ("no_auth_user" in committed) is guest
 
 
