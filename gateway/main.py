@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 from functools import partial
 
@@ -22,10 +23,12 @@ from gateway.routes.live import Live
 from gateway.routes.manual_visits import ManualVisits
 from gateway.routes.questions import Catalogue, Questions
 from gateway.settings import GatewaySettings
-from spindle import bus
+from spindle import bus, tls
 from spindle.bus import nats_time
 from spindle.service import tasks
 from spindle.service.run import Service
+
+log = logging.getLogger("gateway")
 
 QUERY_SECONDS = 10.0  # that the reader may take to answer
 PARTS = ("nats", "reader")
@@ -37,6 +40,9 @@ async def main(service: Service[GatewaySettings]) -> None:
     """Answer until told to stop."""
     settings = service.settings
     bound = bind(settings.host, settings.gateway_http_port)
+    cert, key = settings.gateway_tls_cert, settings.gateway_tls_key
+    if cert and (why := tls.own_fault(cert, key)):
+        log.warning("GATEWAY_TLS_CERT: who asks over HTTPS will refuse it: %s", why)
     link = Link()
     hub = Hub(stream.MOST_LISTENERS, stream.QUEUE_SIZE)
     catalogue = Catalogue(link, service.health)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import ssl
 from collections.abc import Mapping
 from typing import ClassVar, Self
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
 
+from spindle import tls
 from spindle.settings import Settings
 
 
@@ -116,6 +118,14 @@ class GatewaySettings(Settings):
     def _cert_and_key(self) -> Self:
         if bool(self.gateway_tls_cert) != bool(self.gateway_tls_key):
             raise ValueError("GATEWAY_TLS_CERT and GATEWAY_TLS_KEY: set both or neither")
+        if self.gateway_tls_cert:
+            try:
+                tls.load_own(self.gateway_tls_cert, self.gateway_tls_key)
+            except (ssl.SSLError, OSError):
+                raise ValueError(
+                    "GATEWAY_TLS_CERT and GATEWAY_TLS_KEY: expected a certificate and its own key, "
+                    "both PEM and the key without a pass phrase"
+                ) from None
         return self
 
     @field_validator("gateway_token")

@@ -1,7 +1,8 @@
-"""TLS to a server: whom it is trusted by, and what is wrong with a certificate, in words."""
+"""TLS: whom a server is trusted by, and what is wrong with a certificate, in words."""
 
 from __future__ import annotations
 
+import contextlib
 import ssl
 
 #: Of OpenSSL's verification (X509_V_ERR_...).
@@ -18,6 +19,36 @@ def context(ca: str, cert: str = "", key: str = "") -> ssl.SSLContext:
     if cert:
         made.load_cert_chain(cert, key or None)
     return made
+
+
+def load_own(cert: str, key: str) -> ssl.SSLContext:
+    """What a server of ours shows.
+
+    :raises ssl.SSLError: a file is no PEM, the key is of another certificate, or it wants a
+        pass phrase, which nobody is there to type.
+    """
+    made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    made.load_cert_chain(cert, key, password=lambda: "")
+    return made
+
+
+def own_fault(cert: str, key: str) -> str:
+    """Why everybody will refuse the certificate that we show, as ``fault``; empty if they need not.
+
+    Whether its name and its authority are right only they can say.
+    """
+    ours, theirs = load_own(cert, key), ssl.create_default_context(cafile=cert)
+    theirs.check_hostname = False
+    theirs.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # it is its own authority, whoever signed
+    there, back = ssl.MemoryBIO(), ssl.MemoryBIO()
+    sides = theirs.wrap_bio(back, there), ours.wrap_bio(there, back, server_side=True)
+    try:
+        for side in sides * 3:  # as many turns as TLS 1.2 takes
+            with contextlib.suppress(ssl.SSLWantReadError):
+                side.do_handshake()
+    except ssl.SSLError as error:
+        return fault(error)
+    return ""
 
 
 def fault(error: BaseException) -> str:

@@ -1,4 +1,4 @@
-"""TLS to NATS and to InfluxDB: what is trusted, and one sentence for each thing that is wrong."""
+"""TLS to NATS, InfluxDB and the gateway: what is trusted, and a sentence for what is wrong."""
 
 from __future__ import annotations
 
@@ -6,22 +6,25 @@ import asyncio
 import logging
 import ssl
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from http.client import HTTPSConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 import trustme
 
-from spindle import bus
+from spindle import bus, tls
 from spindle.errors import StoreDenied
 from spindle.service.health import Health
 from spindle.settings import Settings, load
 from spindle.store.influxdb.http import Http
 from tests.servers import Server, find, free_port
+from tests.services import ServiceProcess
 
 PROGRAM = find("nats-server") or pytest.fail("nats-server is missing: ./run.sh test installs it")
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
@@ -129,6 +132,50 @@ async def test_a_server_that_speaks_no_tls_is_sent_nothing_where_tls_is_asked_fo
         outcome = await _connect(settings, caplog)
     assert not outcome.connected
     assert "it speaks no TLS, which NATS_TLS_CA or tls:// asks for" in outcome.health
+
+
+def _asked(port: int, authority: str) -> int:
+    """The status of the gateway's /healthz; as long as it does not listen yet it is asked again."""
+    context = ssl.create_default_context(cafile=authority)
+    deadline = time.monotonic() + 20
+    while True:
+        connection = HTTPSConnection("127.0.0.1", port, context=context, timeout=10)
+        try:
+            connection.request("GET", "/healthz")
+            return connection.getresponse().status
+        except ConnectionError:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        finally:
+            connection.close()
+
+
+@every_certificate
+def test_the_gateway_is_trusted_by_its_certificate(
+    tmp_path: Path, authority: str, shown: Callable[[], trustme.LeafCert], sentence: str
+) -> None:
+    """Its log says what is wrong for everybody: only who asks knows the name and the authority."""
+    certificate, (cert, key) = shown(), (tmp_path / "cert.pem", tmp_path / "key.pem")
+    certificate.cert_chain_pems[0].write_to_path(cert)
+    certificate.private_key_pem.write_to_path(key)
+    gateway = ServiceProcess(
+        *("gateway", tmp_path),
+        gateway_tls_cert=cert,
+        gateway_tls_key=key,
+        nats_url="nats://127.0.0.1:1",
+    )
+    gateway.start(wait=False)
+    try:
+        if sentence:
+            with pytest.raises(ssl.SSLCertVerificationError) as refused:
+                _asked(gateway.port, authority)
+            assert sentence in tls.fault(refused.value)
+        else:
+            assert _asked(gateway.port, authority) == 503  # NATS is away
+        told = "who asks over HTTPS will refuse it: its certificate has expired" in gateway.tail()
+        assert told == ("expired" in sentence)
+    finally:
+        gateway.stop()
 
 
 class _Page(BaseHTTPRequestHandler):

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+import trustme
 
 from gateway.settings import GatewaySettings
 from spindle.errors import InvalidSettings
@@ -57,3 +60,18 @@ def test_origins_are_separated_by_commas() -> None:
         GatewaySettings, gateway_cors_origins="https://a.example, http://b.example:8080"
     )
     assert settings.origins == ["https://a.example", "http://b.example:8080"]
+
+
+def test_a_certificate_wants_its_own_key(tmp_path: Path) -> None:
+    """Both PEM; said before anything listens."""
+    authority = trustme.CA()
+    one, other = (authority.issue_cert("127.0.0.1") for _ in range(2))
+    cert, key, wrong = (str(tmp_path / name) for name in ("cert.pem", "key.pem", "wrong.pem"))
+    one.cert_chain_pems[0].write_to_path(cert)
+    one.private_key_pem.write_to_path(key)
+    other.private_key_pem.write_to_path(wrong)
+    assert load(GatewaySettings, gateway_tls_cert=cert, gateway_tls_key=key).gateway_tls_key == key
+    for pair in ((cert, wrong), (key, cert), (__file__, key)):
+        sentence = refused(gateway_tls_cert=pair[0], gateway_tls_key=pair[1])
+        assert "expected a certificate and its own key, both PEM" in sentence
+    assert "set both or neither" in refused(gateway_tls_cert=cert)
