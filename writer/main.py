@@ -125,7 +125,7 @@ def build(
 
     of_visits = replace(limits, lease=VISITS_ACK_WAIT_SECONDS)
     decoder = VisitDecoder(MAX_PAYLOAD_BYTES)
-    return [
+    made: list[Pipeline[Any]] = [
         pipeline(
             subjects.METRICS_STREAM,
             metrics,
@@ -137,6 +137,9 @@ def build(
         pipeline(subjects.EVENTS_STREAM, events, store.write_events, limits, attrgetter("time_ns")),
         pipeline(subjects.PARKING_SUMMARIES_STREAM, decoder, visits.write, of_visits, None),
     ]
+    for one in made:
+        one.others = [each for each in made if each is not one]
+    return made
 
 
 async def work(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pytest
 
@@ -62,22 +62,49 @@ class Takes:
         return [payload], []
 
 
-async def test_a_pipeline_that_stores_does_not_hide_that_another_cannot() -> None:
+def pipelines(
+    events_answers: Callable[[], StoreError], health: Health
+) -> tuple[Pipeline[bytes], Pipeline[bytes]]:
+    """Of metrics, which the store takes, and of events, which it does not."""
+
     async def stores(points: Sequence[bytes]) -> None:
         pass
 
     async def fails(points: Sequence[bytes]) -> None:
-        raise answers.pop()
+        raise events_answers()
 
-    answers: list[StoreError] = [StoreUnavailable("the events' shard is away")]
-    health = Health("writer", ["store"])
-    journals: list[Journal[bytes]] = [Journal(name, health) for name in ("METRICS", "EVENTS")]
-    metrics = Pipeline(journals[0], Takes(), stores, Limits(), health, time.time_ns)
-    events = Pipeline(journals[1], Takes(), fails, Limits(), health, time.time_ns)
-    for pipeline in (events, metrics):
+    limits, now_ns = Limits(lease=1e9), time.time_ns
+    metrics, events = (
+        Pipeline(Journal(stream, health), Takes(), write, limits, health, now_ns)
+        for stream, write in (("METRICS", stores), ("EVENTS", fails))
+    )
+    for pipeline in (metrics, events):
         message = Delivery("events", "reply", b"", redelivered=False)
         pipeline.core.take(message, [b"point"], [], now=0.0)
-        write = pipeline.core.next_write(now=1.0)
-        assert write is not None
-        await pipeline._store(write)
+    return metrics, events
+
+
+async def store(pipeline: Pipeline[bytes]) -> None:
+    write = pipeline.core.next_write(now=1e6)
+    assert write is not None
+    await pipeline._store(write)
+
+
+async def test_a_pipeline_that_stores_does_not_hide_that_another_cannot() -> None:
+    health = Health("writer", ["store"])
+    metrics, events = pipelines(lambda: StoreUnavailable("the events' shard is away"), health)
+    for pipeline in (events, metrics):
+        await store(pipeline)
     assert part(health) == "the events' shard is away"
+
+
+async def test_a_pipeline_that_stores_ends_the_long_pause_of_another() -> None:
+    metrics, events = pipelines(lambda: StoreUnavailable("away"), Health("writer", ["store"]))
+    metrics.others = [events]
+    for _ in range(12):
+        await store(events)
+    assert (events.core.wake_at() or 0.0) > time.monotonic() + 5
+    events._changed.clear()
+    await store(metrics)
+    assert events._changed.is_set()
+    assert (events.core.wake_at() or 0.0) <= time.monotonic() + 1

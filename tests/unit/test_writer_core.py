@@ -216,6 +216,26 @@ def test_redelivered_points_count_as_duplicates() -> None:
     assert subject.ledger.stored == 5
 
 
+def test_what_other_streams_store_shortens_a_pause_but_not_what_the_store_asked_for() -> None:
+    subject, now = core(lease=1e6), 0.0
+    subject.take(delivery(), [1], [], now=0)
+    for _ in range(12):  # until its pauses are long
+        (write,) = writes(subject, now)
+        subject.answer(write, LATER, now)
+        now = subject.wake_at() or 0.0
+    (write,) = writes(subject, now)
+    subject.answer(write, LATER, now)
+    assert (subject.wake_at() or 0.0) > now + 5
+    assert subject.others_stored(now + 0.5)
+    assert not subject.others_stored(now + 0.6)
+    assert subject.wake_at() == now + 1.5
+    (write,) = writes(subject, now + 1.5)
+    subject.answer(write, Answer(Outcome.LATER, "busy", 20.0), now + 1.5)
+    subject.others_stored(now + 2)
+    assert writes(subject, now + 21) == []
+    assert len(writes(subject, now + 21.5)) == 1
+
+
 def test_a_lease_is_extended_in_time() -> None:
     subject = core(lease=30.0)
     one = delivery()

@@ -34,6 +34,7 @@ P = TypeVar("P")
 
 FIRST_PAUSE_SECONDS = 0.2
 LONGEST_PAUSE_SECONDS = 30.0
+OTHERS_STORED_SECONDS = 1.0  #: longest pause while the store takes what other streams hold
 
 
 class Core(Generic[P]):
@@ -197,6 +198,15 @@ class Core(Generic[P]):
     def _pause(self, answer: Answer, now: float) -> None:
         self._paused_until = max(self._paused_until, now + self._pauses.next())
         self._told_until = max(self._told_until, now + (answer.retry_after or 0.0))
+
+    def others_stored(self, now: float) -> bool:
+        """A write of another stream ended well, so the store is back: whether that shortens a
+        pause of ours. What the store asked for itself is kept to."""
+        before, self._paused_until = (
+            self._paused_until,
+            min(self._paused_until, now + OTHERS_STORED_SECONDS),
+        )
+        return self._paused_until < before
 
     @property
     def _may_write_at(self) -> float:

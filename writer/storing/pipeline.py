@@ -8,7 +8,7 @@ import logging
 import random
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from nats.errors import Error as NatsError
 
@@ -57,7 +57,10 @@ class Decoder(Protocol[P]):
 
 
 class Pipeline(Generic[P]):
-    """Takes from one stream, writes to the store, acknowledges."""
+    """Takes from one stream, writes to the store, acknowledges.
+
+    :ivar others: pipelines to the same store.
+    """
 
     def __init__(
         self,
@@ -76,6 +79,7 @@ class Pipeline(Generic[P]):
         self.journal = journal
         self._noting = False
         self.core: Core[P] = Core(limits, random.Random())
+        self.others: Sequence[Pipeline[Any]] = ()
         self._decoder = decoder
         self._points_of_each = decode_each or (lambda _payloads, _latest_ns: None)
         self._write = write
@@ -232,6 +236,9 @@ class Pipeline(Generic[P]):
             self._health.failing("store", answer.reason, self.stream)
         else:
             self._health.ok("store", self.stream)
+            for other in self.others:
+                if other.core.others_stored(time.monotonic()):
+                    other.wake()
         self._changed.set()
 
     async def _try(self, write: Write[P]) -> Answer:
