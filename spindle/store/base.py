@@ -155,15 +155,14 @@ class Selection:
 
 
 @dataclass(frozen=True, slots=True)
-class Latest:
-    """The newest reading of one series."""
+class OfSeries:
+    """What says of which series it is, and at which time."""
 
     source_device: str
     metric_type: str
     device_id: str
     array_id: str
     time_ns: int
-    value: float
 
     @property
     def key(self) -> SeriesKey:
@@ -177,31 +176,23 @@ class Latest:
 
 
 @dataclass(frozen=True, slots=True)
-class Bucket:
+class Latest(OfSeries):
+    """The newest reading of one series."""
+
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket(OfSeries):
     """One bucket of a downsampled series (or one raw reading: mean = min = max, count 1).
 
     :ivar time_ns: start of the bucket.
     """
 
-    source_device: str
-    metric_type: str
-    device_id: str
-    array_id: str
-    time_ns: int
     mean: float
     minimum: float
     maximum: float
     count: int
-
-    @property
-    def key(self) -> SeriesKey:
-        """The series that it belongs to."""
-        return SeriesKey(self.source_device, self.metric_type, self.device_id, self.array_id)
-
-    @property
-    def device(self) -> DeviceKey:
-        """The device that it belongs to."""
-        return DeviceKey(self.source_device, self.device_id, self.array_id)
 
 
 @dataclass(frozen=True, slots=True)
