@@ -10,9 +10,7 @@ from nats.aio.client import Client
 
 from client.ask import TIMEOUT_SECONDS, ask
 from client.settings import ClientSettings
-from client.verbs.outcome import tell
-from client.verbs.query import connect
-from spindle import bus
+from client.verbs.query import connected
 
 
 class Asker:
@@ -41,8 +39,5 @@ async def opened(settings: ClientSettings, wait_seconds: float) -> AsyncIterator
 
     :raises ReaderAway: NATS does not answer within ``wait_seconds``.
     """
-    client = await connect(settings, wait_seconds, tell)
-    try:
+    async with connected(settings, wait_seconds) as client:
         yield Asker(client, settings.nats_subject_request)
-    finally:
-        await bus.close(client)

@@ -6,19 +6,18 @@ It listens beside those who store: nothing is taken from a stream or acknowledge
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 from client.settings import ClientSettings
-from client.verbs.outcome import tell
-from client.verbs.query import connect
-from spindle import bus, models, subjects
+from client.verbs.query import connected
+from spindle import models, subjects
 from spindle.errors import InvalidInput
 from spindle.models import printable
 
@@ -148,7 +147,6 @@ async def listen(
 
     :raises ReaderAway: NATS does not answer within ``wait_seconds``.
     """
-    client = await connect(settings, wait_seconds, tell)
     counts, sampler, enough = Counts(), Sampler(wanted.every), asyncio.Event()
 
     async def took(message: Msg) -> None:
@@ -165,18 +163,11 @@ async def listen(
             counts.unreadable += 1
             show(printable(f"{message.subject}  not readable: {error}"))
 
-    try:
-        await _subscribe(client, asked, took)
-        async with asyncio.timeout(wanted.seconds):
-            await enough.wait()
-    except TimeoutError:
-        pass
-    finally:
-        await bus.close(client)
+    async with connected(settings, wait_seconds) as client:
+        for subject in asked:
+            await client.subscribe(subject, cb=took)
+        await client.flush()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(wanted.seconds):
+                await enough.wait()
     return counts
-
-
-async def _subscribe(client: Client, asked: tuple[str, ...], took: Any) -> None:
-    for subject in asked:
-        await client.subscribe(subject, cb=took)
-    await client.flush()

@@ -16,10 +16,9 @@ from rich.table import Table
 from rich.text import Text
 
 from client.settings import ClientSettings
-from client.verbs import deadletters, outcome
+from client.verbs import deadletters, outcome, query
 from client.verbs.deadletters import DeadLetter
-from spindle import bus
-from spindle.errors import BusUnavailable, InvalidInput
+from spindle.errors import InvalidInput
 from spindle.ledger.numbering import Claims
 from spindle.models import printable
 from spindle.settings import load
@@ -31,7 +30,6 @@ app = typer.Typer(
 CONNECT_SECONDS = 10.0
 LISTED_CHARACTERS = 200  # of a payload, in a list
 
-Json = Annotated[bool, typer.Option("--json", help="Print JSON, as is always done into a pipe.")]
 Numbers = Annotated[
     list[str] | None, typer.Argument(help="Such as 3 or 10-12", metavar="NUMBER...")
 ]
@@ -42,7 +40,7 @@ All = Annotated[bool, typer.Option("--all", help="All of them.")]
 def list_(
     limit: Annotated[int, typer.Option("-n", min=1, help="At most so many.")] = 50,
     start: Annotated[int, typer.Option("--from", min=1, help="From this number on.")] = 1,
-    as_json: Json = False,
+    as_json: outcome.AsJson = False,
 ) -> None:
     """The oldest dead letters: number, time, subject, kind, reason; long payloads shortened."""
 
@@ -66,7 +64,7 @@ def list_(
 
 
 @app.command()
-def show(number: Annotated[int, typer.Argument(min=1)], as_json: Json = False) -> None:
+def show(number: Annotated[int, typer.Argument(min=1)], as_json: outcome.AsJson = False) -> None:
     """One dead letter, whole."""
     letter = _run(lambda js: deadletters.one(js, number))
     if as_json or not sys.stdout.isatty():
@@ -135,21 +133,12 @@ async def _chosen(
 def _run(work: Callable[[JetStreamContext], Awaitable[Any]]) -> Any:
     """Do the work on a connection; a mistake becomes one sentence and an exit code."""
     with outcome.ends_in_a_sentence():
-        return asyncio.run(_connected(load(ClientSettings), work))
+        return asyncio.run(_connected(work))
 
 
-async def _connected(
-    settings: ClientSettings, work: Callable[[JetStreamContext], Awaitable[Any]]
-) -> Any:
-    try:
-        async with asyncio.timeout(CONNECT_SECONDS):
-            client = await bus.connect(settings, "deadletters")
-    except TimeoutError:
-        raise BusUnavailable("NATS does not answer; is it started?") from None
-    try:
+async def _connected(work: Callable[[JetStreamContext], Awaitable[Any]]) -> Any:
+    async with query.connected(load(ClientSettings), CONNECT_SECONDS) as client:
         return await work(deadletters.js_of(client))
-    finally:
-        await bus.close(client)
 
 
 def _plain(letter: DeadLetter) -> dict[str, Any]:

@@ -14,7 +14,6 @@ from spindle.errors import InvalidInput
 from spindle.settings import load
 
 Noted = Annotated[str, typer.Option("--note", help="What is done about it.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON, as is always done into a pipe.")]
 
 Words = Annotated[
     list[str] | None,
@@ -38,7 +37,7 @@ def acknowledge(
     note: Noted = "",
     listed: Annotated[bool, typer.Option("--list", help="Show what is acknowledged.")] = False,
     revoke: Annotated[bool, typer.Option("--revoke", help="Let it alarm again.")] = False,
-    as_json: Json = False,
+    as_json: outcome.AsJson = False,
 ) -> None:
     """A known reason stops alarming until it gets worse: DEVICE [REASON], or --list.
 
@@ -79,7 +78,9 @@ def list_devices(context: typer.Context) -> None:
 
 
 @devices.command()
-def retire(device: Device, where: Places = None, note: Noted = "", as_json: Json = False) -> None:
+def retire(
+    device: Device, where: Places = None, note: Noted = "", as_json: outcome.AsJson = False
+) -> None:
     """A device is gone for good: no answer names it from now on.
 
     Example: ./run.sh devices retire naa.5000c500a1b2c3d4 --note "sent back to its maker"
@@ -88,13 +89,13 @@ def retire(device: Device, where: Places = None, note: Noted = "", as_json: Json
 
 
 @devices.command()
-def unretire(device: Device, where: Places = None, as_json: Json = False) -> None:
+def unretire(device: Device, where: Places = None, as_json: outcome.AsJson = False) -> None:
     """A device is not gone after all: answers name it again, with its past."""
     _ask("unretire", as_json=as_json, **_which(device, where or [], "array_id=..."))
 
 
 @devices.command()
-def retired(as_json: Json = False) -> None:
+def retired(as_json: outcome.AsJson = False) -> None:
     """Which devices are retired."""
     _ask("retired", as_json=as_json)
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
 import orjson
+import typer
 from nats.errors import Error as NatsError
 from nats.errors import NoRespondersError
 from nats.errors import TimeoutError as NatsTimeoutError
@@ -16,12 +17,33 @@ from rich.console import Console
 from client.ask import TIMEOUT_SECONDS, ReaderAway, Refused, understand
 from client.settings import ClientSettings
 from client.verbs import outcome, query
-from spindle import bus, subjects
+from spindle import subjects
 from spindle.errors import InvalidInput
+from spindle.settings import load
 
 STOP = "stop"
 KEYS = ("device_id", "for")
 WAIT_SECONDS = 10.0
+
+
+def inject(
+    fault: Annotated[
+        str, typer.Argument(help="overheat, slow_disk, silent, ..., or stop", show_default=False)
+    ],
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(help="Such as device_id=array1-disk3 for=5m", metavar="[KEY=VALUE]..."),
+    ] = None,
+    as_json: outcome.AsJson = False,
+) -> None:
+    """Give a simulated device a fault, or end the one it has (stop).
+
+    Exit codes: 0 done, 1 refused by the daemon, 2 wrong usage or settings, 69 no answer.
+    """
+    with outcome.ends_in_a_sentence():
+        given = parse(words or [])
+        settings = load(ClientSettings)
+    run(settings, fault, given, as_json=as_json)
 
 
 def parse(words: list[str]) -> dict[str, str]:
@@ -63,21 +85,17 @@ def sentence(fault: str, done: Mapping[str, Any]) -> str:
 
 
 async def _ask(settings: ClientSettings, wanted: Mapping[str, str]) -> dict[str, Any]:
-    client = await query.connect(settings, WAIT_SECONDS, outcome.tell)
-    try:
-        answer = await client.request(
-            subjects.SIMULATION_INJECT,
-            orjson.dumps(wanted),
-            timeout=TIMEOUT_SECONDS,
-        )
-    except NoRespondersError:
-        raise ReaderAway("no daemon answers; is it started?") from None
-    except NatsTimeoutError:
-        raise ReaderAway(f"the daemon did not answer within {TIMEOUT_SECONDS:g} s") from None
-    except NatsError as error:
-        raise ReaderAway(f"NATS did not take the request: {error}") from None
-    finally:
-        await bus.close(client)
+    async with query.connected(settings, WAIT_SECONDS) as client:
+        try:
+            answer = await client.request(
+                subjects.SIMULATION_INJECT, orjson.dumps(wanted), timeout=TIMEOUT_SECONDS
+            )
+        except NoRespondersError:
+            raise ReaderAway("no daemon answers; is it started?") from None
+        except NatsTimeoutError:
+            raise ReaderAway(f"the daemon did not answer within {TIMEOUT_SECONDS:g} s") from None
+        except NatsError as error:
+            raise ReaderAway(f"NATS did not take the request: {error}") from None
     data = understand(answer.data)["data"]
     if not isinstance(data, dict):
         raise Refused("the answer is not one of a daemon")

@@ -11,7 +11,7 @@ import shutil
 import sys
 import textwrap
 from collections.abc import Iterator
-from typing import Any, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import orjson
 import typer
@@ -21,6 +21,9 @@ from spindle.errors import BusUnavailable, InvalidInput, SpindleError
 from spindle.models import printable
 
 EXIT_REFUSED, EXIT_USAGE, EXIT_AWAY = 1, 2, 69
+
+#: The option of every command that prints a table on a terminal.
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, as is always done into a pipe.")]
 
 
 @contextlib.contextmanager

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 import typer
@@ -84,21 +85,14 @@ async def _ask(
     wait_seconds: float,
     tell: Tell,
 ) -> dict[str, Any]:
-    deadline = time.monotonic() + wait_seconds
-    client = await connect(settings, wait_seconds, tell)
-    try:
-        told = False
+    deadline, told = time.monotonic() + wait_seconds, False
+    async with connected(settings, wait_seconds, tell) as client:
         while True:
             try:
                 if not query_type:
                     return await questions(client, TIMEOUT_SECONDS)
-                return await ask(
-                    client,
-                    settings.nats_subject_request,
-                    query_type,
-                    params,
-                    TIMEOUT_SECONDS,
-                )
+                subject = settings.nats_subject_request
+                return await ask(client, subject, query_type, params, TIMEOUT_SECONDS)
             except ReaderSilent:
                 raise
             except ReaderAway as error:
@@ -108,21 +102,32 @@ async def _ask(
                     tell(f"{error}; waiting up to {wait_seconds:g} s")
                     told = True
             await asyncio.sleep(PAUSE_SECONDS)
-    finally:
-        await bus.close(client)
 
 
-async def connect(settings: ClientSettings, wait_seconds: float, tell: Tell) -> Client:
+@contextlib.asynccontextmanager
+async def connected(
+    settings: ClientSettings, wait_seconds: float, tell: Tell = outcome.tell
+) -> AsyncIterator[Client]:
+    """A connection to NATS, closed in the end.
+
+    :param tell: is told when it has to be waited for.
+    :raises ReaderAway: NATS does not answer within ``wait_seconds``.
+    """
+
     def changed(connected: bool) -> None:
         if not connected:
             tell(f"NATS does not answer; waiting up to {wait_seconds:g} s")
 
     try:
         async with asyncio.timeout(max(wait_seconds, 1.0)):
-            return await bus.connect(settings, "query", changed)
+            client = await bus.connect(settings, "query", changed)
     except TimeoutError:
         where = _without_password(settings)
         raise ReaderAway(f"NATS does not answer at {where}; is it started?") from None
+    try:
+        yield client
+    finally:
+        await bus.close(client)
 
 
 def _without_password(settings: ClientSettings) -> str:
@@ -152,9 +157,7 @@ def query(
         list[str] | None,
         typer.Argument(help="Such as source_device=DiskUnit", metavar="[KEY=VALUE]..."),
     ] = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print JSON, as is always done into a pipe.")
-    ] = False,
+    as_json: outcome.AsJson = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print the rows as CSV.")] = False,
     wide: Annotated[bool, typer.Option("--wide", help="Every column of a table.")] = False,
     wait: Annotated[
@@ -179,9 +182,7 @@ def audit(
         list[str] | None,
         typer.Argument(help="window_minutes=60, or since=... until=...", metavar="[KEY=VALUE]..."),
     ] = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print JSON, as is always done into a pipe.")
-    ] = False,
+    as_json: outcome.AsJson = False,
 ) -> None:
     """Is everything that was acknowledged stored? Names what is missing.
 
