@@ -80,6 +80,8 @@ async def of_device(asker: Asker, device_id: str, array_id: str | None = None) -
     if not rows:
         raise Refused(f"no device {device_id} is known; ./run.sh query devices lists all")
     reasons = [reason["message"] for reason in data["reasons"]]
+    if "array" in data and data["health"] != "ok":
+        reasons.insert(0, data["array"]["message"])
     well = f"{device_id} is {'well' if data['health'] == 'ok' else data['health']}"
     return Report(
         state=data["health"],

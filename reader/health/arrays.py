@@ -58,8 +58,8 @@ def software_arrays(
     """
     several = list(units)
     for own in several:
-        known = facts(own.key) if own.source_device == ARRAY else None
-        if known is None or not (known.model or "").startswith(("md", "zpool")):
+        known = facts(own.key)
+        if known is None or not is_array(known):
             continue
         name = (known.path or own.device_id).rpartition("/")[2]
         members = [each for each in several if _is_member(facts(each.key), known, name)]
@@ -70,6 +70,12 @@ def software_arrays(
             # A mirror of which nothing is known but its name has two sides.
             given = _REDUNDANCY.get(level[1], max(1, len(members) + own.lost - 1))
         yield SoftwareArray(own, members, given)
+
+
+def is_array(device: DeviceFacts | None) -> bool:
+    """Whether a device is an md array or a pool, and not what a storage array says of itself."""
+    said = device.model if device is not None and device.source_device == ARRAY else None
+    return (said or "").startswith(("md", "zpool"))
 
 
 def _is_member(drive: DeviceFacts | None, array: DeviceFacts, name: str) -> bool:

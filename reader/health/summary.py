@@ -61,6 +61,38 @@ def of_device(
     }
 
 
+def of_array(
+    name: str,
+    units: Sequence[Unit],
+    redundancy: Mapping[str, int],
+    facts: FactsOf,
+    lookback_hours: float,
+) -> dict[str, Any] | None:
+    """As ``of_device`` of its members and itself, with the verdict on the array.
+
+    Beside it ``array``: ``{array_id, health, score, counts, worst, message, redundancy}``. None
+    where no array among the units is called so.
+    """
+    for each in software.software_arrays(units, facts, redundancy):
+        if each.own.device_id == name:
+            return _with_verdict(
+                [each.own, *each.members], _software_row(each), each.redundancy, lookback_hours
+            )
+    members = [unit for unit in units if unit.array_id == name]
+    if not members:
+        return None
+    worst, given = min(members, key=worst_first), redundancy.get(name)
+    return _with_verdict(members, _array(name, worst, members, given), given, lookback_hours)
+
+
+def _with_verdict(
+    units: Sequence[Unit], row: dict[str, Any], redundancy: int | None, lookback_hours: float
+) -> dict[str, Any]:
+    found = of_device(row["array_id"], None, units, lookback_hours)
+    own = {"health": row["health"], "score": row["score"], "array_id": row["array_id"]}
+    return {**found, **own, "array": {**row, "redundancy": redundancy}}
+
+
 def of_fleet(
     units: Sequence[Unit],
     state: str | None,
@@ -160,17 +192,18 @@ def _software_arrays(
     """md arrays and pools, the worst first."""
     found = list(software.software_arrays(units, facts, redundancy))
     found.sort(key=lambda each: (-RANK[each.state], each.own.device_id))
-    return [
-        {
-            "array_id": each.own.device_id,
-            "health": each.state,
-            "score": each.own.score if each.state == each.own.state else _SCORES[each.state],
-            "counts": {state: sum(unit.state == state for unit in each.members) for state in RANK},
-            "worst": min(each.members, key=worst_first, default=each.own).device_id,
-            "message": software.sentence(each),
-        }
-        for each in found
-    ]
+    return [_software_row(each) for each in found]
+
+
+def _software_row(array: software.SoftwareArray) -> dict[str, Any]:
+    return {
+        "array_id": array.own.device_id,
+        "health": array.state,
+        "score": array.own.score if array.state == array.own.state else _SCORES[array.state],
+        "counts": {state: sum(unit.state == state for unit in array.members) for state in RANK},
+        "worst": min(array.members, key=worst_first, default=array.own).device_id,
+        "message": software.sentence(array),
+    }
 
 
 def _arrays(units: Sequence[Unit], redundancy: Mapping[str, int]) -> list[dict[str, Any]]:

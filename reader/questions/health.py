@@ -4,30 +4,54 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from reader.answering.context import Answer, Query, QueryContext
 from reader.answering.params import DeviceParams, Whole, several
 from reader.health import summary
+from reader.health.arrays import is_array
+from spindle.store.base import Selection
 
 
 class HealthParams(DeviceParams):
-    """Parameters of ``device_health``."""
+    """Parameters of ``device_health``: a device, a class, or an array by ``array_id`` alone."""
 
-    needs_device: ClassVar[bool] = True
+    @model_validator(mode="after")
+    def _says_what(self) -> HealthParams:
+        if not self.device and self.array_id is None:
+            raise ValueError("give source_device, device_id or array_id")
+        return self
 
 
 async def _device_health(context: QueryContext, asked: HealthParams) -> Answer:
+    array = asked.array_id if not asked.device else None
     which = asked.selection()
-    units = await context.examiner.examine(context.store, which, context.now_ns)
+    units = [] if array else await context.examiner.examine(context.store, which, context.now_ns)
+    facts = context.watch_findings.facts
+    if asked.device_id and len(units) == 1 and is_array(facts.find(units[0].key)):
+        array = asked.device_id
     hours = context.settings.reader_lookback_hours
-    found = summary.of_device(asked.device, asked.source_device, units, hours)
+    if array is not None:
+        found = await _array_health(context, array)
+        if found is not None:
+            return Answer(found)
+    found = summary.of_device(
+        asked.device or asked.array_id or "", asked.source_device, units, hours
+    )
     gone = context.watch_findings.decisions.retired_as(asked.device_id, asked.array_id)
     if not units and gone is not None:
         found["reasons"][0]["message"] = gone.sentence()
     return Answer(found, several(asked, (unit.key for unit in units)))
+
+
+async def _array_health(context: QueryContext, name: str) -> dict[str, Any] | None:
+    """Of an array its members matter, and they may be called by the host's name."""
+    settings, facts = context.settings, context.watch_findings.facts
+    fleet = await context.examiner.examine(context.store, Selection(), context.now_ns)
+    hours = settings.reader_lookback_hours
+    return summary.of_array(name, fleet, settings.redundancy(), facts.find, hours)
 
 
 class FleetParams(DeviceParams):
@@ -85,13 +109,15 @@ _FLEET_REPLY = """
 QUESTIONS = (
     Query(
         name="device_health",
-        description="Is a device, or the worst of a class of devices, ok, warning, critical or "
-        "unknown?",
+        description="Is a device, an array, or the worst of a class of devices, ok, warning, "
+        "critical or unknown?",
         params=HealthParams,
         reply="{device, health, score, since, source_device, array_id, last_seen, counts, "
         "reasons}, reasons worst first: a list of {source_device, device, array_id, metric_type, "
-        "event_type, value, unit, limit, severity, time, since, message, acknowledged}; `note` "
-        "where several units have the name",
+        "event_type, value, unit, limit, severity, time, since, message, acknowledged}; of an "
+        "array (array_id alone, or its device_id) also `array`: {array_id, health, score, counts, "
+        "worst, message, redundancy}, the verdict from its members; `note` where several units "
+        "have the name",
         example={"source_device": "DiskUnit"},
         example_reply=_DEVICE_REPLY,
         handler=_device_health,

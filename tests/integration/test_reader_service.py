@@ -131,7 +131,7 @@ async def test_the_micro_service_describes_itself_and_counts_its_errors(
         (b'{"query_type":["devices"]}', "query_type: given ['devices'], expected one of"),
         (b'{"query_type":"drop table"}', "query_type: given 'drop table', expected one of"),
         (b'{"query_type":"devices","params":7}', "devices: params: expected a JSON object"),
-        (b'{"query_type":"device_health"}', "device_health: give source_device or device_id"),
+        (b'{"query_type":"device_health"}', "device_health: give source_device, dev"),
         (b'{"query_type":"devices","params":{"limit":0}}', "limit: given 0, expected a whole"),
         (
             b'{"query_type":"devices","params":{"device_id":"' + b"x" * 1_000_000 + b'"}}',

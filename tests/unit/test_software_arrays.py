@@ -55,7 +55,12 @@ def array(
         fleet = summary.of_fleet(units, state, 20, redundancy=redundancy or {}, facts=known.get)
         rows += [row for row in fleet["arrays"] if row["array_id"] == "store1-md0"]
     (found,) = rows
-    return found
+    own = summary.of_array("store1-md0", units, redundancy or {}, known.get, 24)
+    assert own is not None
+    assert own["array"] == {**found, "redundancy": own["array"]["redundancy"]}
+    assert (own["health"], own["device"]) == (found["health"], "store1-md0")
+    assert sum(own["counts"].values()) == 7  # its drives and itself
+    return own["array"] | found
 
 
 @pytest.mark.parametrize(
@@ -108,3 +113,9 @@ def test_a_pool_of_which_only_its_count_is_known_is_judged_by_the_setting() -> N
     assert array("zpool", redundancy={"md0": 2}, said=failed)["health"] == "warning"
     assert array("zpool", redundancy={"store1-md0": 1}, said=failed)["health"] == "critical"
     assert array("zpool", said=failed)["health"] == "warning"  # its own word: degraded
+
+
+def test_how_much_an_array_can_lose_is_said_of_it() -> None:
+    assert array("md raid6")["redundancy"] == 2
+    assert array("md raid1")["redundancy"] == 5
+    assert array("zpool")["redundancy"] is None
