@@ -15,6 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from benchmarks import drives as drives_bench
 from benchmarks import sources as sources_bench
 from benchmarks.detection import faults as faults_bench
+from benchmarks.direct_gets import speed as direct_gets_bench
 from benchmarks.forecast import back_test as forecast_bench
 from benchmarks.forecast import rows as forecast_rows
 from benchmarks.forecast import samples as samples_bench
@@ -115,6 +116,17 @@ def broker(as_json: Json = False) -> None:
     with progress_bar() as progress:
         results = _measure(broker_bench.run(progress))
     _print(results, broker_bench.table(results), as_json)
+
+
+@app.command()
+def direct_gets(
+    as_json: Json = False,
+    repeats: Annotated[int, typer.Option(min=1, help="Medians of so many runs.")] = 3,
+) -> None:
+    """A trial: batched direct gets and purges beside a consumer that acknowledges each message."""
+    with progress_bar() as progress:
+        ways = _measure(direct_gets_bench.run(repeats, progress))
+    _print(ways, direct_gets_bench.table(ways), as_json)
 
 
 @app.command()
