@@ -23,6 +23,7 @@ from gateway.routes.live import Live
 from gateway.routes.manual_visits import ManualVisits
 from gateway.routes.questions import Catalogue, Questions
 from gateway.settings import GatewaySettings
+from gateway.simulated_devices import SimulatedDevices
 from spindle import bus, tls
 from spindle.bus import nats_time
 from spindle.service import tasks
@@ -128,13 +129,20 @@ async def _talk_to_nats(
         return
     try:
         link.connected(client)
-        await Live(hub, service.clock).subscribe(client)
+        simulated = SimulatedDevices(service)
+        await Live(hub, service.clock, simulated.marks).subscribe(client)
         await service.unless_stopped(bus.declare(client, settings, health))
         await service.unless_stopped(nats_time.compare(service, client))
-        there = await catalogue.refresh()
-        while await service.pause(READER_SECONDS if there else READER_AWAY_SECONDS):
+        following = asyncio.create_task(
+            service.supervise("facts", simulated.follower(client).run), name="facts"
+        )
+        try:
             there = await catalogue.refresh()
-            await service.unless_stopped(nats_time.compare(service, client))
-        await asyncio.wait([serving])
+            while await service.pause(READER_SECONDS if there else READER_AWAY_SECONDS):
+                there = await catalogue.refresh()
+                await service.unless_stopped(nats_time.compare(service, client))
+            await asyncio.wait([serving])
+        finally:
+            await tasks.end(following)
     finally:
         await bus.close(client)

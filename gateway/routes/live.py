@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Iterator
+from functools import partial
 from typing import Any
 
 import orjson
@@ -26,11 +27,17 @@ log = logging.getLogger("gateway")
 CRITICAL_EVENT, HEALTH_CHANGE, VISIT = "critical_event", "health_change", "visit"
 KINDS = (CRITICAL_EVENT, HEALTH_CHANGE, VISIT)
 CRITICAL = 8  # least criticality, 1 to 10
+Marks = Callable[[str, str, str | None], dict[str, Any]]
 _LARGEST_CHANGE = 65_536  # bytes
 
 
-def critical_events(payload: bytes, latest_ns: int) -> Iterator[bytes]:
-    """The critical events of one message, as JSON; what breaks the contract is left out. Pure."""
+def critical_events(
+    payload: bytes, latest_ns: int, marks: Marks = lambda *_: {}
+) -> Iterator[bytes]:
+    """The critical events of one message, as JSON; what breaks the contract is left out. Pure.
+
+    :param marks: what is known of a device, given its class, id and array.
+    """
     try:
         rows = models.decode(payload)
     except InvalidInput:  # the writer makes a dead letter of it
@@ -39,9 +46,11 @@ def critical_events(payload: bytes, latest_ns: int) -> Iterator[bytes]:
         criticality = row.get("criticality") if isinstance(row, dict) else None
         if isinstance(criticality, int) and criticality >= CRITICAL:
             try:
-                yield models.parse(Event, row, latest_ns).to_json()
+                event = models.parse(Event, row, latest_ns)
             except InvalidInput:
                 continue
+            known = marks(event.source_device, event.device_id, event.array_id)
+            yield orjson.dumps(orjson.loads(event.to_json()) | known) if known else event.to_json()
 
 
 def visits(payload: bytes, latest_ns: int) -> Iterator[bytes]:
@@ -68,15 +77,17 @@ def health_changes(payload: bytes, _latest_ns: int) -> Iterator[bytes]:
 class Live:
     """Subscribes, and hands on; nothing is decoded while nobody listens."""
 
-    def __init__(self, hub: Hub, clock: CheckedClock) -> None:
+    def __init__(self, hub: Hub, clock: CheckedClock, marks: Marks) -> None:
         self._hub = hub
+        self._marks = marks
         self._clock = clock
 
     async def subscribe(self, client: Client) -> None:
         """Subscriptions outlive reconnects; they end with the client."""
+        events = partial(critical_events, marks=self._marks)
         for subject, kind, decode in (
-            (subjects.EVENTS, CRITICAL_EVENT, critical_events),
-            (f"{subjects.EVENTS}.>", CRITICAL_EVENT, critical_events),
+            (subjects.EVENTS, CRITICAL_EVENT, events),
+            (f"{subjects.EVENTS}.>", CRITICAL_EVENT, events),
             (f"{subjects.HEALTH_CHANGED}.>", HEALTH_CHANGE, health_changes),
             (subjects.PARKING_SUMMARY, VISIT, visits),
         ):

@@ -166,6 +166,7 @@ USERS = (
             *_known(),
             _claims(),
             *_owns(subjects.GATEWAY_KEYS_BUCKET),
+            *_reads(subjects.DEVICES_BUCKET),
         ),
         subscribe=("events.>", "parking.>", "health.changed.>"),
     ),

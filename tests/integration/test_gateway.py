@@ -17,7 +17,7 @@ import pytest
 from nats.aio.client import Client
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 
-from spindle import subjects
+from spindle import subjects, timestamps
 from tests.http_calls import call
 from tests.integration.gateway_world import World, world
 from tests.services import ServiceProcess
@@ -464,6 +464,21 @@ def test_what_happens_now_is_told_as_server_sent_events(pipeline: World, gateway
         kind, visit = one.event()
         assert (kind, visit["id"]) == ("visit", saved)
         one.close()
+
+
+def test_an_event_of_a_simulated_device_says_so_as_it_happens(
+    pipeline: World, gateway: str
+) -> None:
+    device = {"sourceDevice": "DiskUnit", "deviceId": "made-up", "arrayId": "array9"}
+    pipeline.publish(
+        "events.facts.DiskUnit.made-up",
+        {**device, "timestamp": timestamps.format_ns(time.time_ns()), "simulated": True},
+    )
+    stream = Stream(gateway, "?kinds=critical_event")
+    pipeline.publish("events.event", {**EVENT, "id": "real"})
+    pipeline.publish("events.event", {**EVENT, **device, "id": "invented"})
+    assert [stream.event()[1].get("simulated") for _ in range(2)] == [None, True]
+    stream.close()
 
 
 def test_a_quiet_stream_is_kept_open_by_comments(pipeline: World) -> None:

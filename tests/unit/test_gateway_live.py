@@ -40,6 +40,18 @@ def test_an_envelope_is_looked_through_and_what_breaks_the_contract_left_out() -
     assert found[0]["timestamp"] == EVENT["timestamp"]
 
 
+def test_what_is_known_of_a_device_stands_beside_its_event() -> None:
+    payload = json.dumps([EVENT, {**EVENT, "deviceId": "d", "arrayId": "a"}]).encode()
+
+    def marks(*device: str | None) -> dict[str, Any]:
+        return {"simulated": True} if device == ("DiskUnit", "d", "a") else {}
+
+    first, second = (json.loads(e) for e in live.critical_events(payload, LATEST, marks))
+    assert "simulated" not in first
+    assert second["simulated"] is True
+    assert second["timestamp"] == EVENT["timestamp"]
+
+
 def test_a_visit_is_told_as_it_is_stored() -> None:
     visit = {
         "vehicle_plate": "KA01",
