@@ -15,6 +15,7 @@ from typing import Any
 
 from local import output
 from local.docker import settings as container_settings
+from local.docker.files import shown
 from local.layout import ROOT
 from local.nats import server as nats
 from local.nats import users as nats_users
@@ -156,10 +157,9 @@ class Containers:
     def beside(self, service: str, module: str, folder: Path, words: Sequence[str]) -> int:
         """``python -m module words...`` as that service, in a folder of the user's."""
         terminal = sys.stdin.isatty() and sys.stdout.isatty()
-        owner = f"{folder.stat().st_uid}:{folder.stat().st_gid}"  # who may write there
-        run = ["run", "--rm", "--no-deps", *([] if terminal else ["-T"]), "--user", owner]
-        place = ["--volume", f"{folder}:/past", "--workdir", "/past", "--env", "PYTHONPATH=/app"]
-        return self._compose(*run, *place, "--entrypoint", "python", service, "-m", module, *words)
+        options, told = shown(folder, words)
+        run = ["run", "--rm", "--no-deps", *([] if terminal else ["-T"]), *options]
+        return self._compose(*run, "--entrypoint", "python", service, "-m", module, *told)
 
     def known(self, word: str) -> str:
         """A service by its name, or by what the old platform called it.

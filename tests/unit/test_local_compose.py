@@ -27,13 +27,14 @@ from spindle.settings import Settings, load
 
 TEXT = (ROOT / "docker-compose.yml").read_text()
 COMPOSE: dict[str, Any] = yaml.safe_load(TEXT)
+IMAGE = "${COMPOSE_PROJECT_NAME:-spindle}:local"  # compose names the project so
 CONTAINERS: dict[str, dict[str, Any]] = COMPOSE["services"]
 
 
 def test_every_service_runs_from_the_one_image() -> None:
     for service in SERVICES:
         container = CONTAINERS[service.name]
-        assert container["image"] == "spindle:local"
+        assert container["image"] == IMAGE
         assert container["command"] == ["python", "-m", service.name]
 
 
@@ -169,7 +170,7 @@ def test_defaults_are_those_of_the_code() -> None:
         "NATS_PASSWORD",
         "CLIENT_OUTPUT",  # on a volume
         "CLIENT_PARKING_OUTPUT",
-        "SPINDLE_PROJECT",  # run.sh gives it
+        *("SPINDLE_PROJECT", "COMPOSE_PROJECT_NAME"),  # run.sh and compose give them
         "SPINDLE_ENV_FILE",  # run.sh gives it
         "NATS_AUTH",  # run.sh gives it with the passwords, which compose alone has not
     }
@@ -213,7 +214,7 @@ def test_each_container_has_its_own_secrets_and_no_others() -> None:
         for name in secrets - needed - {"NATS_PASSWORD"}:
             assert environment[name] == "", (service, name)
     for container in CONTAINERS.values():
-        assert "env_file" not in container or container["image"] == "spindle:local"
+        assert "env_file" not in container or container["image"] == IMAGE
 
 
 _STORE = {"STORE_URL", "INFLUXDB_HOST", "INFLUXDB_TOKEN", "INFLUXDB_INIT_PASSWORD"}
@@ -235,7 +236,7 @@ def test_images_are_pinned_by_their_whole_version() -> None:
     """NATS loses acknowledged messages at a power cut before 2.14.6."""
     dockerfile = (ROOT / "Dockerfile").read_text()
     bases = set(re.findall(r"^FROM (\S+)", dockerfile, re.MULTILINE))
-    images = {container["image"] for container in CONTAINERS.values()} - {"spindle:local"}
+    images = {container["image"] for container in CONTAINERS.values()} - {IMAGE}
     for image in images | bases:
         assert re.search(r":v?\d+\.\d+\.\d+(-\S+)?$", image), image
     (server,) = (image for image in images if image.startswith("nats:"))

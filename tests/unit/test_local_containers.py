@@ -17,6 +17,7 @@ from local import cli, layout, where
 from local.docker import backup as container_backup
 from local.docker import containers
 from local.docker.containers import Containers
+from local.docker.files import shown
 from local.docker.settings import handed_on
 from local.layout import ROOT
 from spindle.errors import InvalidInput, InvalidSettings
@@ -571,3 +572,32 @@ def test_a_copy_is_named_from_where_the_user_is(
     monkeypatch.setenv("SPINDLE_CALLED_FROM", str(tmp_path))
     assert run("backup", "today.tar.gz") == 0
     assert (tmp_path / "today.tar.gz").is_file()
+
+
+def test_a_command_is_shown_the_files_that_it_is_told_of(tmp_path: Path) -> None:
+    """In the folder it is called from, and wherever else one lies; a folder is never made."""
+    here, there = tmp_path / "here", tmp_path / "there"
+    here.mkdir()
+    there.mkdir()
+    words = ["from=2026-01-01", "-o", "out.jsonl", "device_id=a/b", "-"]
+    options, told = shown(here, words)
+    assert told == words
+    assert options[2:4] == ["--volume", f"{here}:/past"]
+    assert options.count("--volume") == 1
+
+    words = [f"{there}/a.jsonl", "../there/b.jsonl", f"--output={there}/c", "/nowhere/d", "e"]
+    options, told = shown(here, words)
+    assert told == ["/past-1/a.jsonl", "/past-1/b.jsonl", "--output=/past-1/c", "/nowhere/d", "e"]
+    assert options[4:6] == ["--volume", f"{there}:/past-1"]
+    assert options.count("--volume") == 2
+    assert options[1] == f"{there.stat().st_uid}:{there.stat().st_gid}"
+
+
+def test_export_into_a_folder_elsewhere_is_written_there(
+    docker: Docker, root: Path, tmp_path: Path
+) -> None:
+    assert Containers({}).beside("reader", "reader.export", root, ["-o", f"{tmp_path}/x"]) == 0
+    assert docker.calls[-1].endswith(
+        f"--volume {root}:/past --volume {tmp_path}:/past-1 --workdir /past "
+        "--env PYTHONPATH=/app --entrypoint python reader -m reader.export -o /past-1/x"
+    )
