@@ -72,7 +72,7 @@ class Journal(Generic[P]):
 
     def add_one(self, delivery: Delivery) -> None:
         """A message that was dealt with by itself."""
-        self._done.append(delivery)
+        self._done.append(delivery.reply)
         at, time_ns = place(delivery.reply)
         self._news.sequences.append(Span(at, at, time_ns, time_ns))
         self._add_number(delivery)
