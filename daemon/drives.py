@@ -11,7 +11,8 @@ import glob
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from time import monotonic
+from typing import ClassVar, NamedTuple
 
 SYSFS = Path("/sys/block")
 UDEV = Path("/run/udev/data")
@@ -60,8 +61,19 @@ class Who(NamedTuple):
     serial: str
 
 
+#: So long a drive without a name waits for what smartctl will say of it when the daemon starts.
+LEARN_SECONDS = 30.0
+
+
 class Drives:
-    """The drives of this machine as sysfs and udev show them."""
+    """The drives of this machine as sysfs and udev show them.
+
+    Behind some USB bridges they do not know who a drive is, while smartctl does: what the source
+    ``smart`` learns so is known to every source of this process, as long as the disk stays in.
+    """
+
+    _learnt: ClassVar[dict[tuple[Path, str, str], str]] = {}  # sysfs, name, diskseq -> deviceId
+    _waits: ClassVar[dict[Path, float]] = {}  # until when, by the monotonic clock
 
     def __init__(self, sysfs: Path = SYSFS, udev: Path = UDEV) -> None:
         self._sysfs = sysfs
@@ -99,11 +111,30 @@ class Drives:
 
     def instance(self, name: str) -> str:
         """Changes whenever another disk, or the same one anew, is called ``name``."""
-        return f"{self.identify(name)}/{text_of(self._sysfs / name / 'diskseq')}"
+        return f"{self.identify(name)}/{self._diskseq(name)}"
+
+    def wait(self) -> None:
+        """Have drives without a name of their own wait for ``learn``, ``LEARN_SECONDS`` at most."""
+        self._waits[self._sysfs] = monotonic() + LEARN_SECONDS
+
+    def learn(self, ids: Mapping[str, str]) -> None:
+        """Take what smartctl says who drives are, by their names here; nobody waits any more."""
+        for name, own in ids.items():
+            if diskseq := self._diskseq(name):  # else the next disk of that name would have it
+                self._learnt[self._sysfs, name, diskseq] = own
+        self._waits.pop(self._sysfs, None)
+
+    def is_awaited(self, name: str) -> bool:
+        """Whether it is not known yet who a drive, or the drive of a partition, is."""
+        return monotonic() < self._waits.get(self._sysfs, 0.0) and self.identify(name) is None
+
+    def _diskseq(self, name: str) -> str:
+        return text_of(self._sysfs / name / "diskseq")
 
     def _identify(self, name: str) -> str | None:
         who = self.who(name)
-        return drive_id(who.wwn, who.model, who.serial)
+        found = drive_id(who.wwn, who.model, who.serial)
+        return found or self._learnt.get((self._sysfs, name, self._diskseq(name)))
 
     def who(self, name: str) -> Who:
         """What sysfs and udev know of a drive; the drive itself is not asked."""

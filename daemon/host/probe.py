@@ -65,6 +65,9 @@ class Probe(Protocol):
     def identify(self, name: str) -> str | None:
         """The id of a drive or partition; None where it has none of its own."""
 
+    def is_awaited(self, name: str) -> bool:
+        """Whether it is not known yet who a drive is, and will be in a moment."""
+
     def facts(self, name: str) -> Mapping[str, Any]:
         """What a drive is, fields of ``DeviceFacts``."""
 
@@ -153,6 +156,10 @@ class PsutilProbe:
     def identify(self, name: str) -> str | None:
         """See ``Drives``."""
         return self._drives.identify(name)
+
+    def is_awaited(self, name: str) -> bool:
+        """See ``Drives``."""
+        return self._drives.is_awaited(name)
 
     def facts(self, name: str) -> Mapping[str, Any]:
         """See ``Probe``."""

@@ -22,6 +22,19 @@ class Counters(NamedTuple):
     disk: str = ""
 
 
+def together(one: Counters, other: Counters) -> Counters:
+    """What two paths to one drive have counted."""
+    return Counters(
+        one.reads + other.reads,
+        one.writes + other.writes,
+        one.read_bytes + other.read_bytes,
+        one.write_bytes + other.write_bytes,
+        one.io_ms + other.io_ms,
+        None if one.busy_ms is None or other.busy_ms is None else one.busy_ms + other.busy_ms,
+        f"{one.disk} {other.disk}",
+    )
+
+
 def rates(before: Counters, after: Counters, seconds: float) -> dict[str, float]:
     """By metric type; empty where a counter went backwards, or another disk counts.
 

@@ -12,7 +12,7 @@ from daemon.drives import valid_name
 from daemon.host.arrays import ArrayState
 from daemon.host.inventory import Inventory
 from daemon.host.probe import FileSystem, Probe, PsutilProbe
-from daemon.host.rates import Counters, rates
+from daemon.host.rates import Counters, rates, together
 from daemon.messages import ARRAY, DISK, Message, event_message, facts_message, metric_messages
 from daemon.source import DriveSettings, Source
 from spindle.catalog import DRIVE_GONE
@@ -46,6 +46,7 @@ class HostSource(Source):
         self._serials = settings.smart_serials
         self._inventory = Inventory(self._facts_of, self._probe.is_removable)
         self._before: Mapping[str, Counters] = {}  # at the last reading
+        self._paths: dict[str, str] = {}  # further paths to a drive -> the name that it goes by
         self._wrong: dict[str, bool] = {}  # what was degraded or read-only at the last reading
         self._at = 0.0  # of the last reading, seconds of the monotonic clock
 
@@ -55,9 +56,15 @@ class HostSource(Source):
         :param at: the monotonic clock in seconds; given in tests only.
         """
         systems = self._probe.file_systems()
-        said = list(self._said(monotonic() if at is None else at, systems))
+        values = list(self._said(monotonic() if at is None else at, systems))
         self.troubles = self._probe.stuck
-        ids = self._ids({name for name, _, _ in said} | self._before.keys())
+        awaited = {name for name, _, _ in values if self._probe.is_awaited(name)}
+        said = {
+            (self._paths.get(name, name), metric_type): value
+            for name, metric_type, value in values
+            if name not in awaited
+        }
+        ids = self._ids({name for name, _ in said} | self._before.keys())
         metrics = [
             DeviceMetric(
                 timestamp=now_ns,
@@ -67,7 +74,7 @@ class HostSource(Source):
                 metric_type=metric_type,
                 value=value,
             )
-            for name, metric_type, value in said
+            for (name, metric_type), value in said.items()
         ]
         arrays = self._probe.arrays()
         for array in arrays:
@@ -82,7 +89,7 @@ class HostSource(Source):
                 )
                 for metric_type, value in array.metrics.items()
             ]
-        present = {ids[name]: name for name in self._before}
+        present = {ids[n]: n for n in self._before if not self._probe.is_awaited(n)}
         events = [
             *self._degraded(arrays, now_ns),
             *self._read_only(systems, ids, now_ns),
@@ -171,7 +178,7 @@ class HostSource(Source):
         return event_message(event)
 
     def _ids(self, names: set[str]) -> dict[str, str]:
-        """By name, the ``deviceId``; the second path to one drive is called by its host."""
+        """By name, the ``deviceId``; another drive that has the same one is called by its host."""
         ids: dict[str, str] = {}
         for name in sorted(names):
             own = self._probe.identify(name)
@@ -182,7 +189,7 @@ class HostSource(Source):
         return valid_name(f"{self._host}-{name}")
 
     def _said(self, at: float, systems: list[FileSystem]) -> Iterator[tuple[str, str, float]]:
-        counters = self._probe.counters()
+        counters = self._by_drive(self._probe.counters())
         before, self._before = self._before, counters
         seconds, self._at = at - self._at, at
         for device, after in counters.items():
@@ -200,3 +207,23 @@ class HostSource(Source):
                 yield device, metric_type, value
         for device, temperature in self._probe.temperatures().items():
             yield device, "DiskTemp", temperature
+
+    def _by_drive(self, counters: Mapping[str, Counters]) -> Mapping[str, Counters]:
+        """The counters with those of all paths to one drive (SAS has two) as one's."""
+        found: dict[str, Counters] = {}
+        leads: dict[str, str] = {}  # deviceId -> the name that the drive goes by
+        self._paths = {}
+        for name, counted in sorted(counters.items()):
+            lead = leads.setdefault(self._probe.identify(name) or name, name)
+            if lead != name and self._is_same(lead, name):
+                self._paths[name] = lead
+                found[lead] = together(found[lead], counted)
+            else:
+                found[name] = counted
+        return found
+
+    def _is_same(self, one: str, other: str) -> bool:
+        """Whether two names are paths to one drive, and no name that was copied."""
+        said = [self._probe.facts(name) for name in (one, other)]
+        who = [(each.get("model"), each.get("serial")) for each in said]
+        return who[0] == who[1] and all(who[0])

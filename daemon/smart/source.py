@@ -107,6 +107,8 @@ class SmartSource(Source):
         self._drives = drives or Drives()
         self._host = valid_name(hostname or socket.gethostname())
         self._ids: dict[str, str] = {}  # label -> deviceId when it was last read
+        if not self._folder:
+            self._drives.wait()
         self._tests = selftests.schedule(settings.smart_selftests)
         self._tested_ns = 0  # until when it was seen which self-tests are due
         self._told: dict[str, str] = {}  # label -> trouble, as logged
@@ -114,9 +116,10 @@ class SmartSource(Source):
     def read(self, now_ns: int) -> list[Message]:
         """What every drive says now."""
         readings = self._saved() if self._folder else self._asked()
+        named = list(self._named(readings))
         self._tell({label: each.trouble for label, each in readings.items() if each.trouble})
         metrics, facts = [], []
-        for device_id, reading in self._named(readings):
+        for device_id, reading in named:
             unit = {"timestamp": now_ns, "source_device": DISK, "device_id": device_id}
             unit["array_id"] = self._host
             metrics += [
@@ -203,6 +206,7 @@ class SmartSource(Source):
         somebody copied a name (or blotted it out), and each is known by where it was found.
         """
         claims: dict[str, list[str]] = {}
+        learnt: dict[str, str] = {}
         for label, reading in readings.items():
             if reading.metrics or reading.asleep:
                 own = (None if self._folder else self._in_sysfs(label)) or reading.device_id
@@ -212,10 +216,14 @@ class SmartSource(Source):
         for device_id, labels in claims.items():
             whose = {_who(readings[label]) for label in labels}
             same = len(whose) == 1 and all(whose.copy().pop())
+            if (same or len(labels) == 1) and device_id != self._by_place(labels[0]):
+                learnt |= dict.fromkeys(labels, device_id)
             for label in labels[-1:] if same else labels:
                 own = device_id if same or len(labels) == 1 else self._by_place(label)
                 self._ids[label] = own
                 yield own, readings[label]
+        if not self._folder:
+            self._drives.learn(learnt)
 
     def _in_sysfs(self, label: str) -> str | None:
         """What the source ``host`` calls it; for an NVMe controller, its first namespace."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections import namedtuple
 from pathlib import Path
 from types import SimpleNamespace
@@ -174,9 +175,41 @@ def test_a_virtual_disk_is_known_by_its_host(machine: Path) -> None:
     assert {device for device, _ in said(host, 0)} == {"web-1-sda", "web-1-sda1"}
 
 
-def test_two_paths_to_one_drive_stay_two(machine: Path) -> None:
-    plug(machine, "sda", "naa.5000c500aaaaaaa1", 40)
-    plug(machine, "sdb", "naa.5000c500aaaaaaa1", 40)
-    host = HostSource(load(DriveSettings), PsutilProbe(Drives(machine)), "h")
+def two_paths(machine: Path, serials: tuple[str, str]) -> HostSource:
+    for name, serial in zip(("sda", "sdb"), serials, strict=True):
+        plug(machine, name, "naa.5000c500aaaaaaa1", 40)
+        disk(machine, name, device__model="ST600MM0088", device__serial=serial)
+    return HostSource(load(DriveSettings), PsutilProbe(Drives(machine)), "h")
+
+
+def test_two_paths_to_one_drive_are_one_that_does_what_both_do(
+    machine: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host = two_paths(machine, ("W1", "W1"))
+    written = {"sda": 0, "sdb": 0}
+
+    def counted(perdisk: bool, nowrap: bool) -> dict[str, Raw]:
+        there = [name for name in written if (machine / name).exists()]
+        return {name: Raw(1, 1, 0, written[name], 1, 1) for name in there}
+
+    monkeypatch.setattr(psutil, "disk_io_counters", counted)
+    for at in (0, 1):
+        points = said(host, at)
+        written = {"sda": 5_000 * (at + 1), "sdb": 700 * (at + 1)}
+    drives = {device for device, metric in points if metric == "WriteBytes"}
+    assert drives == {"naa.5000c500aaaaaaa1"}
+    assert points["naa.5000c500aaaaaaa1", "WriteBytes"] == 5_700
+    assert points["naa.5000c500aaaaaaa1", "DiskTemp"] == 40
+    facts = [m for m in host.read(NOW, 1.5) if m.subject.startswith("events.facts")]
+    shutil.rmtree(machine / "sda")  # one path fails: the drive is still there, as the other
+    assert ("naa.5000c500aaaaaaa1", "DiskTemp") in said(host, 2)
+    written = {"sda": 0, "sdb": 2_400}
+    assert said(host, 3)["naa.5000c500aaaaaaa1", "WriteBytes"] == 1_000
+    gone = [m for m in host.read(NOW + 60 * 10**9, 4) if b"DriveGone" in m.payload]
+    assert (facts, gone) == ([], [])
+
+
+def test_a_copied_name_does_not_make_one_drive_of_two(machine: Path) -> None:
+    host = two_paths(machine, ("W1", "W2"))
     devices = {device for device, metric in said(host, 0) if metric == "DiskTemp"}
     assert devices == {"naa.5000c500aaaaaaa1", "h-sdb"}

@@ -57,6 +57,9 @@ class FakeProbe:
     def identify(self, name: str) -> str | None:
         return self.ids.get(name)
 
+    def is_awaited(self, name: str) -> bool:
+        return False
+
     def facts(self, name: str) -> dict[str, Any]:
         return {"path": f"/dev/{name}", **self.known.get(name, {})}
 

@@ -8,19 +8,26 @@ import stat
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
+import psutil
 import pytest
 
 from daemon.drives import Drives
+from daemon.host.probe import PsutilProbe
+from daemon.host.source import HostSource
+from daemon.messages import Message
 from daemon.smart import smartctl
 from daemon.smart.smartctl import MOST_BYTES, Device, Smartctl
 from daemon.smart.source import SmartSettings, SmartSource
+from daemon.source import DriveSettings
 from spindle.errors import InvalidSettings
 from spindle.models import DeviceFacts, DeviceMetric, decode, parse
 from spindle.settings import load
 from tests.unit.test_smart_reading import output
 
 NOW = 1_780_000_000 * 10**9
+RAW = ("read_count", "write_count", "read_bytes", "write_bytes", "read_time", "write_time")
 
 FAKE = """#!{python}
 import json, pathlib, sys, time
@@ -104,6 +111,46 @@ def test_a_drive_is_called_what_the_source_host_calls_it(fake: FakeSmartctl) -> 
     assert {device for device, _ in said(fake.source())} == {
         *("naa.5000c500ffffff01", "eui.0025385b71b0a1b2", "nas-sdb")
     }
+
+
+def test_a_bridge_that_hides_its_drive_has_one_name_for_both_sources(
+    fake: FakeSmartctl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """sysfs does not know who is behind it, smartctl does: nobody else guesses before."""
+    drive = fake.folder / "sysfs" / "sdb"
+    (drive / "device").mkdir(parents=True)
+    (drive / "diskseq").write_text("7\n")
+    drives = Drives(fake.folder / "sysfs")
+    disk = SimpleNamespace(**dict.fromkeys(RAW, 0))
+    monkeypatch.setattr(psutil, "disk_io_counters", lambda **_: {"sdb": disk})
+    monkeypatch.setattr(psutil, "disk_partitions", lambda **_: [])
+    host = HostSource(load(DriveSettings), PsutilProbe(drives), "nas")
+
+    def named(messages: list[Message]) -> set[str]:
+        items = [item for m in messages if m.stream == "METRICS" for item in decode(m.payload)]
+        return {parse(DeviceMetric, item, NOW).device_id for item in items}
+
+    fake.says("/dev/sdb", "sat", json.dumps(output("ata_once_at_threshold")))
+    smart = fake.source()
+    assert (named(host.read(NOW, 0)), named(host.read(NOW, 1))) == (set(), set())
+    (own,) = named(smart.read(NOW))
+    assert own == "TOSHIBA-DT01-T3"
+    host.read(NOW, 2)
+    assert named(host.read(NOW, 3)) == {own}
+    (drive / "diskseq").write_text("8\n")  # another disk is in: nobody knows it yet
+    host.read(NOW, 4)
+    assert named(host.read(NOW, 5)) == {"nas-sdb"}
+
+
+def test_two_paths_to_a_sas_drive_are_read_as_one(fake: FakeSmartctl) -> None:
+    text = json.dumps(output("sas_grown_defects"))
+    fake.says("/dev/sda", "scsi", text)
+    fake.says("/dev/sdb", "scsi", text.replace("/dev/sda", "/dev/sdb"))
+    messages = fake.source().read(NOW)
+    said = [parse(DeviceMetric, item, NOW) for m in messages if m.stream == "METRICS"
+            for item in decode(m.payload)]  # fmt: skip
+    assert len({each.device_id for each in said}) == 1
+    assert len([each for each in said if each.metric_type == "GrownDefects"]) == 1
 
 
 def test_a_drive_that_falls_asleep_says_so_under_the_name_it_had(fake: FakeSmartctl) -> None:
