@@ -28,6 +28,7 @@ from daemon.publisher import Publisher
 from reader.lookups.buckets.ledger_evidence import gather
 from reader.questions.audit import compare
 from spindle import bus, subjects
+from spindle.bus import streams
 from spindle.ledger.comparison import Window
 from spindle.service.health import Health
 from spindle.settings import Settings, load
@@ -37,6 +38,7 @@ from tests import servers
 from tests.services import ServiceProcess
 
 METRICS = subjects.METRICS_STREAM
+ACK_WAIT_SECONDS = 3.0
 
 
 class World:
@@ -152,7 +154,11 @@ async def until(holds: Callable[[], Awaitable[bool]], seconds: float = 30.0) -> 
 
 
 @pytest.fixture(params=["sqlite", "influxdb"])
-async def world(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[World]:
+async def world(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[World]:
+    # What a killed writer held is delivered again after that.
+    monkeypatch.setattr(streams, "ACK_WAIT_SECONDS", ACK_WAIT_SECONDS)
     with contextlib.ExitStack() as stack:
         server = stack.enter_context(servers.running(servers.nats_server(tmp_path / "nats")))
         url = f"sqlite:///{tmp_path}/spindle.db"
@@ -163,6 +169,7 @@ async def world(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
         client = await nats.connect(f"nats://{server.url}")
         await bus.declare(client, settings)
         writer = ServiceProcess("writer", tmp_path, nats_url=settings.nats_url, store_url=url)
+        writer.constants["spindle.bus.streams.ACK_WAIT_SECONDS"] = ACK_WAIT_SECONDS
         writer.start()
         yield World(client, settings, writer)
         writer.kill()
