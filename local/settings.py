@@ -130,7 +130,8 @@ def setting(environment: Mapping[str, str], name: str) -> str:
         return value
     # A service's settings load much of it: the one that the name begins with comes first.
     services = sorted(SERVICES, key=lambda service: not name.lower().startswith(service.name))
-    kinds = chain((LocalSettings, ComposeSettings), (each.settings_type() for each in services))
+    here: tuple[type[Settings], ...] = (LocalSettings, ComposeSettings)
+    kinds = chain(here, (each.settings_type() for each in services))
     fields = (kind.model_fields.get(name.lower()) for kind in kinds)
     default = next(field for field in fields if field is not None).get_default()
     shown = default.get_secret_value() if isinstance(default, SecretStr) else default

@@ -127,7 +127,7 @@ def publish_now(made: World) -> None:
 @contextlib.contextmanager
 def lit_pipeline(folder: Path, influxd: Server) -> Iterator[Lit]:
     """Until every device is judged, scraped, and what is wrong with it fires."""
-    store = {"store_url": f"influxdb://127.0.0.1:{influxd.port}/{DATABASE}"}
+    store: dict[str, Any] = {"store_url": f"influxdb://127.0.0.1:{influxd.port}/{DATABASE}"}
     rules = yaml.safe_load(RULES.read_text())
     for group in rules["groups"]:
         group["interval"] = "1s"

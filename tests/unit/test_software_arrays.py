@@ -60,7 +60,7 @@ def array(
     assert own["array"] == {**found, "redundancy": own["array"]["redundancy"]}
     assert (own["health"], own["device"]) == (found["health"], "store1-md0")
     assert sum(own["counts"].values()) == 7  # its drives and itself
-    return own["array"] | found
+    return {**own["array"], **found}
 
 
 @pytest.mark.parametrize(
