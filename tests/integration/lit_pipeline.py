@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from spindle import catalog
 from spindle.timestamps import NS, format_ns
 from tests.integration.gateway_world import World, world
 from tests.prometheus_server import RULES, prometheus, query
@@ -19,9 +20,15 @@ from tests.services import ServiceProcess
 
 DATABASE, HOST = "lit", "host-a"
 WAIT_SECONDS = 60.0
+#: A value of each metric of the catalogue that a well device may have.
+EVERYTHING = {
+    name: 100.0 if name in ("AvailableSpare", "HeliumLevel", "RebuildProgress") else 0.0
+    for name in catalog.METRICS
+    if name not in catalog.VERDICTS
+}
 #: Device -> what it says now, by metric type.
 ILL: dict[str, dict[str, float]] = {
-    "hot-1": {"DiskTemp": 66.0, "Latency": 2.0, "IOPs": 300.0},
+    "hot-1": EVERYTHING | {"DiskTemp": 66.0},
     "warm-1": {"DiskTemp": 57.0, "Latency": 2.0},
     "failing-1": {"SmartFailing": 1.0, "ReallocatedSectors": 900.0, "DiskTemp": 40.0},
     "well-1": {"DiskTemp": 35.0, "SmartFailing": 0.0, "ReallocatedSectors": 0.0},
@@ -95,15 +102,11 @@ def publish_the_past(made: World) -> None:
         model = {"deviceId": device, "model": "ST4000NM0033", "host": HOST, "serial": "Z1Z0ABCD"}
         made.publish(f"events.facts.DiskUnit.{device}", facts | model)
     # An event, two dead letters, and a car that stayed, one that came out of nowhere.
-    event = {
-        "id": "e-1",
-        "criticality": 9,
-        "eventType": "DriveFailure",
-        "eventMessage": "it knocks",
-    }
-    made.publish("events.event", {**facts, **event, "deviceId": "hot-1"})
+    for kind, criticality in (("DriveFailure", 9), ("Anomaly", 5)):
+        event = {"id": kind, "criticality": criticality, "eventType": kind, "eventMessage": "hot"}
+        made.publish("events.event", {**facts, **event, "deviceId": "hot-1"})
     made.publish("events.metrics", {"value": "no reading"}, {"value": "none"})
-    times = {kind: format_ns(now - ago * NS) for kind, ago in (("entry", 7200), ("exit", 3600))}
+    times = {kind: format_ns(now - ago * NS) for kind, ago in (("entry", 1200), ("exit", 600))}
     for kind, plates in (("entry", ("KA1", "KA2")), ("exit", ("KA1", "KA3"))):
         passages = [
             {"id": f"{kind}-{plate}", "vehicle_plate": plate, f"{kind}_date_time": times[kind]}

@@ -1,107 +1,156 @@
-"""Every InfluxQL query of the dashboard, run on a real InfluxDB that holds the promised schema."""
+"""Every query of every dashboard, as Grafana fills it in, on a running pipeline: it returns rows.
+
+A real InfluxDB and a real Prometheus, filled by the services themselves.
+"""
 
 from __future__ import annotations
 
 import json
+import re
 import time
 import urllib.parse
 import urllib.request
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 import pytest
 
-from grafana import dashboard, panels
-from spindle import catalog
+from grafana import dashboard
+from tests.integration.lit_pipeline import DATABASE, Lit, until
 from tests.servers import Server
 
-MADE = dashboard.dashboard()
-INTERVAL_SECONDS = 10
-DATABASE = "dashboard"
-
-#: As Grafana fills them in: two values chosen, all chosen, one chosen.
-CHOICES = [
-    {"source_device": "(DiskUnit|StorageArray)", "device_id": "(disk-1|array1)", "metric": ".*"},
-    {"source_device": ".*", "device_id": ".*", "metric": "DiskTemp"},
-]
+MADE: dict[str, dict[str, Any]] = {
+    name: json.loads(dashboard.text(name)) for name in dashboard.DASHBOARDS
+}
+INTERVAL = "10s"
 
 
-def _queries() -> list[tuple[str, str]]:
-    found = [
-        (f"{panel['title']}-{target['refId']}", target["query"])
-        for panel in MADE["panels"]
-        for target in panel.get("targets", [])
-        if target["datasource"] == panels.INFLUXDB
-    ]
-    return found + [
-        (f"${variable['name']}", variable["query"]) for variable in MADE["templating"]["list"]
-    ]
+class Asked(NamedTuple):
+    """One query of a dashboard."""
+
+    board: str
+    title: str
+    query: str
+    influx: bool
+    now: bool
+
+    def __str__(self) -> str:
+        return f"{self.board}-{self.title}"
 
 
-def _filled_in(query: str, choice: dict[str, str]) -> str:
+def _asked() -> Iterator[Asked]:
+    for board, made in MADE.items():
+        for panel in made["panels"]:
+            for target in panel.get("targets", ()):
+                yield _one(board, f"{panel['title']}-{target['refId']}", target)
+        for marks in made["annotations"].get("list", ()):
+            yield _one(board, f"marks-{marks['name']}", marks["target"])
+
+
+def _one(board: str, title: str, target: dict[str, Any]) -> Asked:
+    influx = "query" in target
+    query = target["query"] if influx else target["expr"]
+    return Asked(board, title, query, influx, bool(target.get("instant")))
+
+
+def _influx(server: Server, query: str) -> list[dict[str, Any]]:
+    """The series of the answer."""
+    body = urllib.parse.urlencode({"db": DATABASE, "q": query}).encode()
+    with urllib.request.urlopen(f"http://{server.url}/query", data=body, timeout=10) as answer:
+        (result,) = json.load(answer)["results"]
+    assert "error" not in result, (query, result)
+    series: list[dict[str, Any]] = result.get("series", [])
+    return series
+
+
+def _prometheus(server: Server, path: str, **asked: object) -> Any:
+    url = f"http://{server.url}/api/v1/{path}?{urllib.parse.urlencode(asked)}"
+    with urllib.request.urlopen(url, timeout=10) as answer:
+        return json.load(answer)["data"]
+
+
+def _options(variable: dict[str, Any], lit: Lit, chosen: dict[str, str]) -> list[str]:
+    """What may be chosen for a variable, as Grafana would find it."""
+    if variable["type"] == "custom":
+        return [option["value"] for option in variable["options"]]
+    if isinstance(variable["query"], str):
+        found = _influx(lit.influxd, _filled(variable["query"], chosen))
+        return [row[1] for series in found for row in series["values"]]
+    match = re.fullmatch(r"label_values\((.*), (\w+)\)", variable["query"]["query"])
+    assert match is not None
+    given = {"match[]": _filled(match[1], chosen)}
+    found = _prometheus(lit.prometheus, f"label/{match[2]}/values", **given)
+    return [each for each in found if each]
+
+
+def _filled(query: str, chosen: dict[str, str]) -> str:
+    """As Grafana fills in a query."""
     now_ms = int(time.time() * 1000)
     query = query.replace("$timeFilter", f"time >= {now_ms - 3_600_000}ms and time <= {now_ms}ms")
-    query = query.replace("$__interval", f"{INTERVAL_SECONDS}s")
-    for name, value in choice.items():
+    query = query.replace("$__rate_interval", "10s").replace("$__interval", INTERVAL)
+    for name, value in chosen.items():
         query = query.replace(f"${name}", value)
-    assert "$" not in query.replace("$/", "/"), query
+    assert not re.search(r"\$[a-z_]", query), query
     return query
 
 
-def _lines() -> str:
-    now = time.time_ns() - 600 * 10**9
-    lines = []
-    for step in range(12):
-        at = now + step * 5 * 10**9
-        for device, source in (("disk-1", "DiskUnit"), ("array1", "StorageArray")):
-            lines += [
-                f"device_metrics,array_id=array1,device_id={device},metric_type={metric},"
-                f"source_device={source} value={40 + step} {at}"
-                for metric in catalog.METRICS
-            ]
-            lines.append(
-                f"events,array_id=array1,device_id={device},event_type=DriveFailure,"
-                f'source_device={source} event_id="e{step}",criticality=9i,event_message="hot" {at}'
-            )
-    return "\n".join(lines)
+def _escaped(value: str) -> str:
+    """A value as part of a regular expression; both databases read ``[.]`` alike."""
+    assert not set(value) & set("\\^$*+?()|[]{}/"), value
+    return value.replace(".", "[.]")
 
 
-def _post(server: Server, path: str, body: bytes) -> bytes:
-    request = urllib.request.Request(f"http://{server.url}{path}", data=body, method="POST")
-    with urllib.request.urlopen(request, timeout=10) as answer:
-        return bytes(answer.read())
+def _choices(board: str, lit: Lit, *, whole: bool) -> dict[str, str]:
+    """A value of each variable of a dashboard.
+
+    :param whole: as the dashboard opens; else one or two of what can be chosen.
+    """
+    chosen: dict[str, str] = {}
+    for variable in MADE[board]["templating"].get("list", ()):
+        options = _options(variable, lit, chosen)
+        assert options, variable["name"]
+        name, wanted = variable["name"], "hot-1"
+        if variable["type"] == "custom":
+            chosen[name] = options[0] if whole else options[1]
+        elif not variable["multi"]:
+            assert wanted in options
+            chosen[name] = wanted
+        elif whole and variable.get("allValue"):
+            chosen[name] = variable["allValue"]
+        else:
+            some = options if whole else [each for each in options if each in ("md0", wanted)]
+            chosen[name] = f"({'|'.join(map(_escaped, some or options[:2]))})"
+            if not whole and name == "device_id":
+                assert wanted in some
+    return chosen
 
 
 @pytest.fixture(scope="module")
-def filled(influxd: Server) -> Server:
-    """InfluxDB with ten minutes of readings and events of two devices."""
-    _post(influxd, "/query", urllib.parse.urlencode({"q": f"CREATE DATABASE {DATABASE}"}).encode())
-    _post(influxd, f"/write?db={DATABASE}&precision=ns", _lines().encode())
-    return influxd
+def filled(lit: Lit) -> Lit:
+    """The pipeline, once there is a visit, an anomaly's event, a request and a rate of each."""
+    url = f"http://127.0.0.1:{lit.services['gateway'].port}/api/v1/devices"
+    for _ in range(3):
+        urllib.request.urlopen(url)
+    until(lambda: _influx(lit.influxd, "SELECT * FROM parking_visits"))
+    for metric in ("gateway_request_seconds_count", "reader_request_seconds_count"):
+        rate = f"rate({metric}[10s])"
+        until(lambda rate=rate: _prometheus(lit.prometheus, "query", query=rate)["result"])
+    return lit
 
 
-@pytest.mark.parametrize("choice", CHOICES, ids=["two", "all"])
-@pytest.mark.parametrize(("name", "query"), _queries(), ids=[name for name, _ in _queries()])
-def test_every_query_of_the_dashboard_returns_rows(
-    filled: Server, name: str, query: str, choice: dict[str, str]
-) -> None:
-    """With several values chosen, and with all of them."""
-    body = urllib.parse.urlencode({"db": DATABASE, "q": _filled_in(query, choice)}).encode()
-    (result,) = json.loads(_post(filled, "/query", body))["results"]
-    assert "error" not in result
-    series: list[dict[str, Any]] = result["series"]
-    assert all(each["values"] for each in series)
-
-
-def test_the_critical_events_carry_every_promised_column(filled: Server) -> None:
-    """Tags and fields of the schema, with the message a person reads."""
-    query = next(
-        query for name, query in _queries() if name == "Critical events-A" and "ORDER" in query
-    )
-    body = urllib.parse.urlencode({"db": DATABASE, "q": _filled_in(query, CHOICES[1])}).encode()
-    (result,) = json.loads(_post(filled, "/query", body))["results"]
-    (series,) = result["series"]
-    first = dict(zip(series["columns"], series["values"][0], strict=True))
-    assert first["criticality"] == 9
-    assert first["event_message"] == "hot"
-    assert first["event_id"] == "e11"
-    assert {first["device_id"], series["values"][1][3]} == {"disk-1", "array1"}
+@pytest.mark.parametrize("whole", [True, False], ids=["as it opens", "chosen"])
+@pytest.mark.parametrize("asked", list(_asked()), ids=str)
+def test_every_query_of_the_dashboards_returns_rows(filled: Lit, asked: Asked, whole: bool) -> None:
+    """With everything chosen, and with a few."""
+    query = _filled(asked.query, _choices(asked.board, filled, whole=whole))
+    if asked.influx:
+        found = _influx(filled.influxd, query)
+        assert all(each["values"] for each in found)
+    elif asked.now:
+        found = _prometheus(filled.prometheus, "query", query=query)["result"]
+    else:
+        end = time.time()
+        found = _prometheus(
+            filled.prometheus, "query_range", query=query, start=end - 60, end=end, step=5
+        )["result"]
+    assert found, query

@@ -12,7 +12,7 @@ from tests.servers import ROOT
 
 LOOK = """
 import json
-from grafana.dashboard import dashboard
+from grafana.dashboard import text
 from reader.detection.peers import FACTORS
 from reader.health import verdict
 from reader.health.evidence import Evidence, Rules
@@ -50,7 +50,7 @@ print(json.dumps({
     "hovering": judged([900.0] * 30 + [1100.0] * 60),
     "stalled": judged([5000.0] * 60 + [900.0] * 15 + [5000.0] * 20, failed(35)),
     "recovered": judged([5000.0] * 60 + [900.0] * 15 + [5000.0] * 35, failed(50)),
-    "panel": [p["fieldConfig"]["defaults"]["unit"] for p in dashboard()["panels"]
+    "panel": [p["fieldConfig"]["defaults"]["unit"] for p in json.loads(text("device"))["panels"]
               if p["title"] == "FanSpeed"],
     "reference": [line for line in reference().splitlines() if line.startswith("| `FanSpeed`")],
 }))

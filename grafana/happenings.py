@@ -1,0 +1,89 @@
+"""The dashboard of events: what happened to which device, and anomalies among them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from grafana import panels
+from grafana.panels import GREEN, ORANGE, RED, influxql
+from grafana.queries import CRITICAL, STORED, events, which_devices
+
+_AT_LEAST = '"criticality" >= $criticality'
+_TO_DEVICE = (
+    "/d/spindle-device?${__url_time_range}&var-device_id=${__data.fields.device_id:percentencode}"
+)
+
+
+def dashboard() -> Any:
+    """Events of the chosen devices."""
+    least = {"all": "1", "5 or more": "5", f"critical ({CRITICAL} or more)": str(CRITICAL)}
+    return panels.board(
+        "spindle-events",
+        "Spindle: events",
+        "What happened to devices: publishers' events, changes of health, anomalies",
+        [*which_devices(by_name=True), panels.choice("criticality", "Criticality", least)],
+        {
+            "In the chosen time": [*_counts(), _most()],
+            "Over time": [_by("event_type", "By type"), _by("device_id", "By device", 10)],
+            "Newest first": [
+                _table("Events", f"{_AT_LEAST} AND \"event_type\" != 'Anomaly'"),
+                _table("Anomalies", "\"event_type\" = 'Anomaly'"),
+            ],
+        },
+        [
+            panels.marks("Critical events", _marked(f'"criticality" >= {CRITICAL}'), RED),
+            panels.marks("Anomalies", _marked("\"event_type\" = 'Anomaly'"), ORANGE),
+        ],
+    )
+
+
+def _counts() -> list[Any]:
+    made = []
+    for title, where, steps in (
+        ("Critical events", f'"criticality" >= {CRITICAL}', ((None, GREEN), (1, RED))),
+        ("Anomalies", "\"event_type\" = 'Anomaly'", ((None, GREEN),)),
+        ("Changes of health", "\"event_type\" = 'HealthChanged'", ((None, GREEN),)),
+    ):
+        query = influxql(events('count("event_id")', f"{STORED} AND {where}"))
+        said = "In the chosen time; none shows as no data"
+        made.append(panels.number(title, query, said, steps=steps))
+    return made
+
+
+def _most() -> Any:
+    each = events(
+        'count("event_id") AS "number"', f"{STORED} AND {_AT_LEAST}", 'GROUP BY "device_id"'
+    )
+    query = f'SELECT top("number", "device_id", 10) AS "events" FROM ({each})'
+    return panels.rows(
+        "Devices with most events",
+        [influxql(query, table=True)],
+        12,
+        columns={"device_id": "device_id", "events": "events"},
+        sort="-events",
+        fields={"device_id": panels.link("What is known of it", _TO_DEVICE)},
+    )
+
+
+def _by(tag: str, title: str, most: int = 0) -> Any:
+    """Bars for each value of a tag, of devices those with most."""
+    rest = f'GROUP BY time($__interval), "{tag}" fill(0)' + (f" SLIMIT {most}" if most else "")
+    query = events('count("event_id")', f"{STORED} AND {_AT_LEAST}", rest)
+    said = f"At most {most} of them" if most else ""
+    return panels.lines(title, [influxql(query, f"$tag_{tag}")], 12, "short", said, bars=True)
+
+
+def _table(title: str, where: str) -> Any:
+    columns = '"criticality", "device_id", "array_id", "event_type", "event_message", "event_id"'
+    rest = "ORDER BY time DESC LIMIT 500"
+    return panels.rows(
+        title,
+        [influxql(events(columns, f"{STORED} AND {where}", rest), table=True)],
+        24,
+        fields={"device_id": panels.link("What is known of it", _TO_DEVICE)},
+    )
+
+
+def _marked(where: str) -> str:
+    columns = '"event_message", "event_type", "device_id"'
+    return events(columns, f"{STORED} AND {where}", "ORDER BY time DESC LIMIT 200")
