@@ -280,10 +280,10 @@ def test_the_ports_inside_are_what_prometheus_scrapes() -> None:
         assert environment[service.port_setting.upper()] == str(port)
 
 
-def test_grafana_is_given_what_its_data_source_names() -> None:
-    source = (ROOT / "grafana" / "provisioning" / "datasources" / "spindle.yml").read_text()
-    for name in re.findall(r"\$\{(\w+)\}", source):
-        assert name in CONTAINERS["grafana"]["environment"]
+def test_grafana_is_given_what_its_provisioning_names() -> None:
+    for path in (ROOT / "grafana" / "provisioning").glob("*/spindle.yml"):
+        for name in re.findall(r"\$\{(\w+)\}", path.read_text()):
+            assert name in CONTAINERS["grafana"]["environment"]
 
 
 def test_the_image_has_what_services_import_and_nothing_secret() -> None:
