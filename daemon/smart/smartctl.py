@@ -124,8 +124,9 @@ class Smartctl:
         try:
             return decoded(said)
         except orjson.JSONDecodeError:
+            sudo = "; does sudoers allow this very command?" * ("sudo" in self._command[0])
             raise OSError(
-                f"smartctl said nothing that is JSON (exit status {process.returncode})"
+                f"smartctl said nothing that is JSON (exit status {process.returncode}){sudo}"
             ) from None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import stat
 import sys
@@ -24,6 +25,7 @@ from daemon.source import DriveSettings
 from spindle.errors import InvalidSettings
 from spindle.models import DeviceFacts, DeviceMetric, decode, parse
 from spindle.settings import load
+from tests.servers import ROOT
 from tests.unit.test_smart_reading import output
 
 NOW = 1_780_000_000 * 10**9
@@ -269,3 +271,33 @@ def test_the_real_smartctl_is_called_and_a_machine_without_drives_is_no_trouble(
         assert decode(message.payload)
     outputs = Smartctl("smartctl").read([Device("/dev/null", "auto")])
     assert outputs[Device("/dev/null", "auto")]["smartctl"]["exit_status"] != 0
+
+
+@pytest.mark.parametrize(
+    "device",
+    [Device("/dev/sda", "sat"), Device("/dev/nvme0", "nvme"), Device("/dev/sdb", "sntasmedia"),
+     Device("/dev/bus/0", "sat+megaraid,5"), Device("/dev/sg3", "cciss,12"),
+     Device("/dev/twa0", "3ware,1")],
+)  # fmt: skip
+def test_the_lines_for_sudo_allow_what_is_run_and_nothing_that_follows(
+    fake: FakeSmartctl, device: Device
+) -> None:
+    """Of ``docs/drives.md``: a plain line is that command, one that begins with ^ a pattern."""
+    lines = re.findall(r"smartctl (.*)\n", (ROOT / "docs/drives.md").read_text())
+    allowed = [line for line in lines if line.startswith(("^--json", "--scan-open --json"))][:4]
+    fake.says(*device, json.dumps(output("ata_once_at_threshold")))
+    called = Smartctl(str(fake.program))
+    called.scan()
+    called.read([device])
+    called.start_test(device, "long")
+    typed = (fake.folder / "calls").read_text().splitlines()
+    assert len(typed) == 3
+
+    def may(command: str) -> bool:
+        patterns = (line if line[0] == "^" else re.escape(line) for line in allowed)
+        return any(re.fullmatch(each, command) for each in patterns)
+
+    assert [may(each) for each in typed] == [True] * 3
+    worse = [f"{each} -s off" for each in typed] + [f"-s off {each}" for each in typed]
+    worse += ["--json -x -n standby -d sat /etc/shadow", "--json -t short,force -d sat /dev/sda"]
+    assert not any(map(may, worse))
