@@ -84,9 +84,9 @@ class Fleet:
     def take(self, day: Day, header: Header, row: Sequence[str]) -> None:
         """One row; one that is no drive's day is counted as skipped."""
         try:
-            at = date.fromisoformat(row[header.date]).toordinal()
+            at = date.fromisoformat(row[header.date].strip()[:10]).toordinal()
             key = row[header.model], row[header.serial]
-            failed = row[header.failure].strip() == "1"
+            failed = float(row[header.failure] or 0) == 1
         except (ValueError, IndexError):
             self.skipped += 1
             return
@@ -167,7 +167,7 @@ class Header:
     """
 
     def __init__(self, names: Sequence[str]) -> None:
-        at = {name: place for place, name in enumerate(names)}
+        at = {name.strip().lower(): place for place, name in enumerate(names)}
         try:
             self.date, self.serial, self.model, self.failure = (
                 at[name] for name in ("date", "serial_number", "model", "failure")
@@ -216,7 +216,7 @@ def rows(folder: Path, advance: Callable[[int], None]) -> Iterator[tuple[Day, He
             names = next(lines, None)
             if names is None:
                 continue
-            header, day, read = Header(names), Day(names), 0
+            header, day, read = Header(names), Day([n.strip().lower() for n in names]), 0
             for number, row in enumerate(lines):
                 yield day, header, row
                 if number % _REPORT_ROWS == 0:

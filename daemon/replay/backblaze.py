@@ -103,10 +103,11 @@ class Day:
                     "raw": {"value": raw, "string": ""},
                 }
             )
+        capacity = self._at.get("capacity_bytes")
         return {
             "model_name": model,
             "serial_number": serial,
-            "user_capacity": {"bytes": row[self._at["capacity_bytes"]].strip()},
+            "user_capacity": {"bytes": "" if capacity is None else row[capacity].strip()},
             "power_on_time": {"hours": hours},
             "ata_smart_attributes": {"table": table},
         }

@@ -76,6 +76,25 @@ def days(serial: str, count: int, failed: bool, **raw: list[int]) -> list[dict[s
     ]
 
 
+def test_files_with_few_columns_and_empty_cells_are_judged_by_what_they_have(
+    tmp_path: Path,
+) -> None:
+    """As a public year has them: five attributes, no capacity, numbers as a table program wrote
+    them."""
+    lines = ["Date,serial_number,model,failure,smart_1_raw,smart_5_raw,smart_9_raw,smart_197_raw"]
+    for n in range(40):
+        when = date(2018, 1, 1) + timedelta(days=n)
+        lines.append(f"{when} 00:00:00,WELL,ST4000DM000,0.0,118000000,,,")
+        lines.append(f"{when} 00:00:00,ILL,ST4000DM000,{n // 39}.0,118000000.0,0.0,9000.0,{n}")
+    (tmp_path / "year.csv").write_text("\n".join(lines) + "\n")
+    found, fleet = drives.run(tmp_path, lambda _: None)
+    assert (fleet.rows, fleet.skipped) == (80, 0)
+    critical = next(each for each in found if (each.called, each.days) == ("critical", 0))
+    assert (critical.found, critical.failed, critical.false, critical.well) == (0, 1, 0, 1)
+    warning = next(each for each in found if each.called == "warning or worse" and each.days == 30)
+    assert (warning.found, warning.false, warning.lead) == (1, 0, (38.0, 38.0, 38.0))
+
+
 def test_change_counts_more_than_level(tmp_path: Path) -> None:
     """Ten reallocated sectors since for ever are no warning after a month, since yesterday they
     are critical."""
