@@ -18,7 +18,7 @@ from spindle.store.base import (
     WriteProfile,
     Written,
 )
-from spindle.subjects import DEVICE_METRICS
+from spindle.subjects import DEVICE_METRICS, EVENTS_MEASUREMENT, PARKING_VISITS
 
 
 class MemoryStore:
@@ -115,13 +115,19 @@ class MemoryStore:
         self, measurement: str, start_ns: int, end_ns: int, every_ns: int
     ) -> dict[int, int]:
         await self._query()
-        readings = measurement == DEVICE_METRICS
-        times = [ns for _, ns in self.points] if readings else [row.time_ns for row in self.rows]
+        times = {
+            DEVICE_METRICS: [ns for _, ns in self.points],
+            EVENTS_MEASUREMENT: [row.time_ns for row in self.rows],
+            PARKING_VISITS: [visit.time_ns for visit in self.visit_rows.values()],
+        }[measurement]
         return Counter(ns - ns % every_ns for ns in times if start_ns <= ns < end_ns)
 
-    async def write_visits(self, visits: Sequence[VisitRow]) -> None:
+    async def write_visits(self, visits: Sequence[VisitRow]) -> Written:
         self._works()
+        before = len(self.visit_rows)
         self.visit_rows.update({(v.time_ns, v.visit_id, v.lot, v.status): v for v in visits})
+        times = [visit.time_ns for visit in visits] or [0]
+        return Written(len(self.visit_rows) - before, min(times), max(times))
 
     async def visits(
         self, which: VisitSelection, since_ns: int, limit: int = 10_000

@@ -135,7 +135,13 @@ def build(
             metrics.decode_each,
         ),
         pipeline(subjects.EVENTS_STREAM, events, store.write_events, limits, attrgetter("time_ns")),
-        pipeline(subjects.PARKING_SUMMARIES_STREAM, decoder, visits.write, of_visits, None),
+        pipeline(
+            subjects.PARKING_SUMMARIES_STREAM,
+            decoder,
+            visits.write,
+            of_visits,
+            attrgetter("row.time_ns"),
+        ),
     ]
     for one in made:
         one.others = [each for each in made if each is not one]

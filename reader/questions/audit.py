@@ -21,6 +21,7 @@ from spindle.timestamps import NS
 _MEASUREMENTS = {
     subjects.METRICS_STREAM: subjects.DEVICE_METRICS,
     subjects.EVENTS_STREAM: subjects.EVENTS_MEASUREMENT,
+    subjects.PARKING_SUMMARIES_STREAM: subjects.PARKING_VISITS,
 }
 _MOST_ROWS = 100
 
@@ -136,10 +137,10 @@ async def _stored(
     stored = comparison.steps_between(noted, window, oldest_ns)
     held: dict[int, int] = {}
     if stored:
-        # One step more: InfluxDB keeps an event a little after its time.
+        # One step more: InfluxDB keeps an event, or a visit, a little after its time.
         start_ns, end_ns = min(stored), max(stored) + 2 * STEP_NS
         held = await store.held(measurement, start_ns, end_ns, STEP_NS)
-    if measurement == subjects.EVENTS_MEASUREMENT and stored:
+    if measurement != subjects.DEVICE_METRICS and stored:
         whole = {0: sum(stored.values())}, {0: sum(held.values())}
         lacks = sum(comparison.shortfall(*whole).values())
         between = stored

@@ -334,14 +334,14 @@ class Store(Protocol):
     async def held(
         self, measurement: str, start_ns: int, end_ns: int, every_ns: int
     ) -> dict[int, int]:
-        """How many readings, or events, of ``[start_ns, end_ns)`` are there: step -> how many.
+        """How much of ``[start_ns, end_ns)`` is there: step -> how many.
 
-        :param measurement: ``device_metrics`` or ``events``. Of events a step may hold one that is
-            truly of the end of the step before.
+        :param measurement: ``device_metrics``, ``events`` or ``parking_visits``. Of events and
+            visits a step may hold one that is truly of the end of the step before.
         :param every_ns: the steps are aligned to multiples of it; both times are such multiples.
         """
 
-    async def write_visits(self, visits: Sequence[VisitRow]) -> None:
+    async def write_visits(self, visits: Sequence[VisitRow]) -> Written:
         """Store all visits, durably; the same id, lot, status and end again changes nothing.
 
         Two visits with different ids are both kept even if they end in the same nanosecond.

@@ -21,7 +21,7 @@ from nats.js.errors import Error as JetStreamError
 from spindle import models, parking, subjects
 from spindle.bus.buckets import Bucket, Overtaken
 from spindle.errors import StoreUnavailable
-from spindle.store.base import Store, VisitRow
+from spindle.store.base import Store, VisitRow, Written
 from writer.storing.batch import Mistake
 from writer.storing.decode import decode_objects
 
@@ -74,20 +74,21 @@ class VisitStorer:
         """Take the connection on which the totals are kept."""
         self._js = js
 
-    async def write(self, visits: Sequence[ArrivedVisit]) -> None:
+    async def write(self, visits: Sequence[ArrivedVisit]) -> Written:
         """Store all visits and count those that were not counted.
 
         :raises StoreError: what the store says; also where NATS does not keep the count.
         """
         if self._js is None:
             raise StoreUnavailable("NATS is not connected yet")
-        await self._store.write_visits([visit.row for visit in visits])
+        written = await self._store.write_visits([visit.row for visit in visits])
         try:
             while not await self._count(self._js, visits):
                 pass
         except (NatsError, JetStreamError, TimeoutError) as error:
             said = error or type(error).__name__
             raise StoreUnavailable(f"NATS does not keep the count of visits: {said}") from None
+        return written
 
     async def _count(self, js: JetStreamContext, visits: Sequence[ArrivedVisit]) -> bool:
         """Whether they are counted; not if another writer counted at the same time."""

@@ -149,11 +149,18 @@ def events_between(first_ns: int, last_ns: int) -> str:
     )
 
 
+#: A field that every point of a measurement has.
+_ALWAYS = {
+    subjects.DEVICE_METRICS: "value",
+    subjects.EVENTS_MEASUREMENT: "event_message",
+    subjects.PARKING_VISITS: "exit_time",
+}
+
+
 def held(measurement: str, start_ns: int, end_ns: int, every_ns: int) -> str:
-    """How many readings or events there are per step."""
-    field = "value" if measurement == subjects.DEVICE_METRICS else "event_message"
+    """How many there are of a measurement per step."""
     return (
-        f'SELECT count("{field}") AS "held" FROM {identifier(measurement)} '
+        f'SELECT count("{_ALWAYS[measurement]}") AS "held" FROM {identifier(measurement)} '
         f"WHERE time >= {clamped(start_ns):d} AND time < {clamped(end_ns):d} "
         f"GROUP BY time({every_ns:d}ns) fill(none)"
     )

@@ -214,13 +214,12 @@ class InfluxStore:
         answer = await self._query(influxql.held(measurement, start_ns, end_ns, every_ns))
         return {row["time"]: int(row["held"]) for row in answer if row["held"]}
 
-    async def write_visits(self, visits: Sequence[VisitRow]) -> None:
-        if visits:
-            await self._run(
-                self._writers,
-                self._with_database,
-                lambda server: self._write_visits(server, visits),
-            )
+    async def write_visits(self, visits: Sequence[VisitRow]) -> Written:
+        if not visits:
+            return NOTHING_WRITTEN
+        return await self._run(
+            self._writers, self._with_database, lambda server: self._write_visits(server, visits)
+        )
 
     async def visits(
         self, which: VisitSelection, since_ns: int, limit: int = 10_000
@@ -340,11 +339,15 @@ class InfluxStore:
                 self._write(server, "\n".join(body).encode())
         return Written(len(places.known) - before, min(times), max(times))
 
-    def _write_visits(self, server: Server, rows: Sequence[VisitRow]) -> None:
+    def _write_visits(self, server: Server, rows: Sequence[VisitRow]) -> Written:
         with self._placing:
             stored = server.query(*visits.stored_between(rows))
             with self._first_writes.passing(row.time_ns for row in rows):
                 self._write(server, visits.lines(rows, stored).encode())
+        known = {row["id"] for found in stored for row in found}
+        times = [row.time_ns for row in rows]
+        new = {row.visit_id for row in rows} - known
+        return Written(len(new), min(times), max(times))
 
 
 def _certainly_new(points: Sequence[Point]) -> int:

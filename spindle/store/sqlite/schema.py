@@ -128,10 +128,15 @@ HELD_POINTS = """
 SELECT time_ns / :every * :every, count(*) FROM points
 WHERE series_id = :id AND time_ns >= :start AND time_ns < :end GROUP BY 1
 """
-HELD_EVENTS = """
-SELECT time_ns / :every * :every, count(*) FROM event_rows
-WHERE time_ns >= :start AND time_ns < :end GROUP BY 1
-"""
+
+
+def held(table: str) -> str:
+    """How many rows of a table there are per step."""
+    return (
+        f"SELECT time_ns / :every * :every, count(*) FROM {table} "  # noqa: S608 - one of ours
+        "WHERE time_ns >= :start AND time_ns < :end GROUP BY 1"
+    )
+
 
 NEWEST = """
 SELECT max(newest) FROM (

@@ -37,12 +37,13 @@ from spindle.store.registry import StoreSettings
 from spindle.store.sqlite import file, schema, visits
 from spindle.store.sqlite.reading import Reading
 from spindle.store.sqlite.writing import Writing
-from spindle.subjects import EVENTS_MEASUREMENT
+from spindle.subjects import EVENTS_MEASUREMENT, PARKING_VISITS
 
 log = logging.getLogger("spindle.store")
 
 _READERS = 8  # queries at once; further ones wait their turn
 _NS_PER_HOUR = 3600 * 10**9
+_TABLES = {EVENTS_MEASUREMENT: "event_rows", PARKING_VISITS: "visit_rows"}
 _WAL_RESET_MENDED = (3, 51, 3)
 
 T = TypeVar("T")
@@ -184,8 +185,8 @@ class SqliteStore:
         self, measurement: str, start_ns: int, end_ns: int, every_ns: int
     ) -> dict[int, int]:
         def read(db: sqlite3.Connection) -> dict[int, int]:
-            if measurement == EVENTS_MEASUREMENT:
-                return dict(db.execute(schema.HELD_EVENTS, given).fetchall())
+            if table := _TABLES.get(measurement):
+                return dict(db.execute(schema.held(table), given).fetchall())
             found: Counter[int] = Counter()
             for number, _ in _selected(db, Selection()):
                 found.update(dict(db.execute(schema.HELD_POINTS, given | {"id": number})))
@@ -194,9 +195,10 @@ class SqliteStore:
         given = {"start": clamped(start_ns), "end": clamped(end_ns), "every": every_ns}
         return await self._read(read)
 
-    async def write_visits(self, visits: Sequence[VisitRow]) -> None:
-        if visits:
-            await self._write(self._the_writing().write_visits, visits)
+    async def write_visits(self, visits: Sequence[VisitRow]) -> Written:
+        if not visits:
+            return NOTHING_WRITTEN
+        return await self._write(self._the_writing().write_visits, visits)
 
     async def visits(
         self, which: VisitSelection, since_ns: int, limit: int = 10_000

@@ -188,13 +188,15 @@ class Writing:
             new = db.executemany(schema.ADD_EVENT, rows).rowcount
         return Written(new, *span)
 
-    def write_visits(self, rows: Sequence[VisitRow]) -> None:
+    def write_visits(self, rows: Sequence[VisitRow]) -> Written:
         columns = [
             (v.time_ns, v.visit_id, v.plate, v.lot, v.status, v.entry_ns, v.reason) for v in rows
         ]
         times_ns = [visit.time_ns for visit in rows]
-        with self._transaction(min(times_ns), max(times_ns)) as db:
-            db.executemany(visits.ADD, columns)
+        span = min(times_ns), max(times_ns)
+        with self._transaction(*span) as db:
+            new = db.executemany(visits.ADD, columns).rowcount
+        return Written(new, *span)
 
     def expire_points(self, cutoff_ns: int, after_id: int) -> tuple[int, int | None]:
         """Delete some readings older than the cutoff, of series after ``after_id``.
