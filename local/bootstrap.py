@@ -46,14 +46,16 @@ usage: ./run.sh [command]
   logs [service] [-n N] [--no-follow]
                         follow the logs of all services or of one
   query [<query_type>] [key=value ...] [--json|--csv|--wide]
-                        ask: fleet_health, devices, ...; query alone lists the questions
+                        ask: fleet_health, devices, ...; query alone lists the
+                        questions
   acknowledge DEVICE [REASON] [--until WHEN] [--note TEXT] | --list
                         a known reason stops alarming until it gets worse
   devices [retire DEVICE | unretire DEVICE | retired]
-                        which there are; one that is gone for good ends in every answer
+                        which there are; one that is gone for good ends in
+                        every answer
   health [device] [--format text|nagios|json]
-                        is all well? as a monitoring plug-in; exit code 0 ok, 1 warning, 2 critical,
-                        3 unknown
+                        is all well? as a monitoring plug-in; exit code 0 ok, 1
+                        warning, 2 critical, 3 unknown
   top                   the fleet, live, the worst first; ? shows the keys
   plot device_id=... metric_type=... [since_minutes=60] [-o FILE.png]
                         a series with its band, limits, anomalies and forecast
@@ -61,38 +63,51 @@ usage: ./run.sh [command]
                         what flows over NATS, decoded
   notify-test           a test message to each address of NOTIFY_URLS
   selftest short|long DEVICE
-                        let a drive of this machine test itself; says how long it takes
+                        let a drive of this machine test itself; says how long
+                        it takes
   inject <fault> device_id=<simulated device> [for=5m] [--json]
-                        let a simulated device overheat, slow_disk, silent, ..., or: stop
+                        let a simulated device overheat, slow_disk, silent,
+                        ..., or: stop
   deadletters list|show|replay|purge
                         what could not be stored, with the reason
   audit [window_minutes=60 | since=... until=...] [--json]
-                        is everything that was acknowledged stored? exit code 1 where it is not
-  repair                make the writer's consumers anew; nothing that waits is lost
+                        is everything that was acknowledged stored? exit code 1
+                        where it is not
+  repair                make the writer's consumers anew; nothing that waits is
+                        lost
   check-drive FILE... | - [--json]
-                        will a drive fail? from smartctl --json -x, without the pipeline; exit code
-                        0 ok, 1 warning, 2 critical, 3 unreadable
+                        will a drive fail? from smartctl --json -x, without the
+                        pipeline; exit code 0 ok, 1 warning, 2 critical, 3
+                        unreadable
   score FILE.csv [-o OUT.csv] [--plot OUT.png] [--view score|state]
                         the anomaly detector over a file of timestamp,value
-  migrate [--dry-run]   copy the events that S3's platform stored into the form of ours
+  migrate [--dry-run]   copy the events that S3's platform stored into the form
+                        of ours
   export [from=... to=... device_id=...] [-o FILE]
                         what is stored, as JSON lines
   replay FILE|FOLDER... [device_id=... metric_type=...] [--shift-to-now]
-                        publish the past: of export, Backblaze's CSV, timestamp,value
-  backup FILE           a checked copy of the store: of SQLite made while it is written to; in
-                        containers made while they are stopped
-  restore FILE          put such a copy back, while nothing runs; what was there is kept
+                        publish the past: of export, Backblaze's CSV,
+                        timestamp,value
+  backup FILE           a checked copy of the store: of SQLite made while it is
+                        written to; in containers made while they are
+                        stopped
+  restore FILE          put such a copy back, while nothing runs; what was
+                        there is kept
   replace "<SEARCH>" "<REPLACE>" [EXT] [--dry-run]
-                        replace text literally in the files here (of one extension)
+                        replace text literally in the files here (of one
+                        extension)
   test [folder ...] [--containers] [arguments of pytest]
-                        run the tests; folders: unit contract integration e2e chaos simulation
+                        run the tests; folders: unit contract integration e2e
+                        chaos simulation
   check                 ruff, mypy, import-linter, shellcheck
   bench [name ...]      measure
   completion bash|zsh|fish
-                        a script that completes commands: source <(./run.sh completion bash)
+                        a script that completes commands: source <(./run.sh
+                        completion bash)
   help                  this
 
-Where a Docker engine answers, everything runs in containers; else as processes of this machine.
+Where a Docker engine answers, everything runs in containers; else as processes
+of this machine.
 SPINDLE_MODE=local or docker forces one. Settings: .env.example
 """
 
@@ -142,7 +157,7 @@ def main(words: Sequence[str], environment: Mapping[str, str]) -> NoReturn:
         print(USAGE, end="")
         sys.exit(0)
     if verb not in (*LOCAL, *TOOLS):
-        sys.stderr.write(f"{unknown(verb)}\n{USAGE}")
+        sys.stderr.write(f"{USAGE}\n{unknown(verb)}\n")  # what is read last is still on the screen
         sys.exit(EXIT_USAGE)
     venv = _venv(environment)
     if "--help" in rest and not venv.is_usable():

@@ -14,9 +14,9 @@ _PIPE_WIDTH = 240  # nothing is folded for a program
 
 
 def _console(*, stderr: bool) -> Console:
-    console = Console(highlight=False, soft_wrap=True, stderr=stderr)
+    console = Console(highlight=False, stderr=stderr)
     if not console.is_terminal:
-        console.width = _PIPE_WIDTH
+        console.soft_wrap, console.width = True, _PIPE_WIDTH
     return console
 
 
@@ -61,4 +61,4 @@ def try_next() -> None:
         ("./run.sh start --real", "real drives alone, nothing simulated"),
         ("./run.sh start --demo", "the simulated fleet beside them again"),
     ):
-        plain(f"  {command:<27} {what}")
+        plain(f"  {command:<28} {what}")

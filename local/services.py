@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import inspect
 from dataclasses import dataclass
@@ -57,5 +58,8 @@ def resolve(word: str) -> str:
     """
     name = _ALIASES.get(word, word)
     if name not in START_ORDER:
-        raise InvalidInput(f'there is no service "{word}"; there are {", ".join(START_ORDER)}')
+        near = difflib.get_close_matches(word.lower(), START_ORDER, n=1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        there = ", ".join(START_ORDER)
+        raise InvalidInput(f'there is no service "{word}"; there are {there}{hint}')
     return name

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import shutil
 import sys
+import textwrap
 import time
 from collections.abc import Coroutine
 from enum import StrEnum
@@ -105,6 +107,9 @@ def top(
 
 
 def _line(text: str) -> None:
+    if sys.stdout.isatty():  # a terminal breaks lines within words
+        width = shutil.get_terminal_size().columns
+        text = textwrap.fill(text, width, subsequent_indent="            ")
     print(text, flush=True)
 
 

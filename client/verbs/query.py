@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import re
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -22,6 +23,7 @@ from spindle.errors import InvalidInput, SpindleError
 from spindle.models import shown
 from spindle.settings import load
 
+_NAME = re.compile(r"[\w.:-]{1,64}")  # may be a device's
 PAUSE_SECONDS = 0.25  # between two tries while no reader answers
 
 #: How an answer is printed; wide: every column of a table.
@@ -38,7 +40,10 @@ def parse_params(words: Sequence[str]) -> dict[str, str]:
     for word in words:
         key, equals, value = word.partition("=")
         if not (key and equals):
-            raise InvalidInput(f"given {shown(word)}, expected key=value, such as device_id=disk-7")
+            example = word if _NAME.fullmatch(word) else "disk-7"
+            raise InvalidInput(
+                f"given {shown(word)}, expected key=value, such as device_id={example}"
+            )
         if key in params:
             raise InvalidInput(f"{key} is given twice")
         params[key] = value

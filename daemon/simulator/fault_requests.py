@@ -9,6 +9,7 @@ one (``for`` may be missing), ``{"fault": "stop", "device_id": ...}`` ends it.
 
 from __future__ import annotations
 
+import difflib
 import itertools
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -177,7 +178,11 @@ def fault_of(name: object) -> str:
     """
     if isinstance(name, str) and name in KINDS:
         return name
-    raise InvalidInput(f"no fault is called {shown(name)}: expected one of {', '.join(KINDS)}")
+    near = difflib.get_close_matches(str(name), list(KINDS), n=1)
+    hint = f" (did you mean {near[0]}?)" if near else ""
+    raise InvalidInput(
+        f"no fault is called {shown(name)}: expected one of {', '.join(KINDS)}{hint}"
+    )
 
 
 def place(device_id: object, arrays: int | None, disks: int | None) -> tuple[int, int]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from difflib import get_close_matches
 from typing import Annotated, Any, ClassVar, Literal, TypeVar, get_args, get_origin
 
 from pydantic import (
@@ -149,7 +150,13 @@ def parse(query_type: str, model: type[P], given: object) -> P:
         return model.model_validate(known)
     except ValidationError as error:
         mistakes = [_mistake(model, item) for item in error.errors(include_url=False)]
+        mistakes += [_unknown(model, name) for name in ignored(model, given)]
         raise InvalidQuery(f"{query_type}: {'; '.join(dict.fromkeys(mistakes))}") from None
+
+
+def _unknown(model: type[Params], name: str) -> str:
+    near = get_close_matches(name, list(model.model_fields), n=1)
+    return f"there is no {shown(name)}" + (f" (did you mean {near[0]}?)" if near else "")
 
 
 def _mistake(model: type[Params], item: ErrorDetails) -> str:

@@ -89,6 +89,11 @@ def test_a_word_that_is_not_key_value_is_refused(words: list[str]) -> None:
         parse_params(words)
 
 
+def test_a_bare_device_is_answered_with_how_it_is_meant() -> None:
+    with pytest.raises(InvalidInput, match="such as device_id=array1-disk2"):
+        parse_params(["array1-disk2"])
+
+
 @pytest.mark.parametrize(
     "payload", [b"", b"nonsense", b"[]", b"{}", b'{"status":"success"}', b'{"status":"odd"}']
 )

@@ -78,6 +78,14 @@ def test_a_wrong_verb_gets_the_nearest_right_one(
     assert "usage: ./run.sh" in said
 
 
+def test_the_usage_fits_80_columns_and_a_wrong_word_is_what_is_read_last(
+    ensured: list[list[str]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert max(map(len, bootstrap.USAGE.splitlines())) < 80
+    assert ends("strat") == 2
+    assert capsys.readouterr().err.splitlines()[-1].startswith("run.sh: there is no command")
+
+
 def test_a_word_like_none_gets_no_guess() -> None:
     assert bootstrap.unknown("xyzzy") == 'run.sh: there is no command "xyzzy"'
 

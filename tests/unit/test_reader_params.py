@@ -118,6 +118,11 @@ def test_every_mistake_is_told_at_once() -> None:
         params.parse("q", AlertsParams, {"since_minutes": 0, "min_criticality": "x"})
 
 
+def test_where_a_parameter_is_missing_one_that_there_is_not_is_named_with_the_nearest() -> None:
+    with pytest.raises(InvalidQuery, match=r"there is no 'devce_id' \(did you mean device_id\?\)"):
+        params.parse("device_health", QUERIES["device_health"].params, {"devce_id": "sda"})
+
+
 @pytest.mark.parametrize("query_type", ["device_health", "anomaly_temperature", "series"])
 def test_a_question_about_a_device_says_which(query_type: str) -> None:
     or_array = ["give source_device or device_id", "give source_device, device_id or array_id"]
