@@ -154,3 +154,22 @@ def test_every_query_of_the_dashboards_returns_rows(filled: Lit, asked: Asked, w
             filled.prometheus, "query_range", query=query, start=end - 60, end=end, step=5
         )["result"]
     assert found, query
+
+
+def test_a_dead_writer_looks_dead_and_what_waits_for_it_is_still_known(filled: Lit) -> None:
+    """Nothing that it said last is shown as if it were so."""
+
+    def shown(title: str) -> list[float]:
+        (asked,) = (one for one in _asked() if (one.board, one.title) == ("pipeline", f"{title}-A"))
+        found = _prometheus(filled.prometheus, "query", query=asked.query)["result"]
+        return [float(one["value"][1]) for one in found]
+
+    writer = filled.services["writer"]
+    assert shown("Writers") == [1]
+    assert shown("Stored")[0] > 0
+    writer.kill()
+    until(lambda: shown("Writers") == [0])
+    assert shown("Stored") == []
+    until(lambda: shown("Waiting")[0] > 0)
+    writer.start()
+    until(lambda: shown("Writers") == [1])
