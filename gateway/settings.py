@@ -64,6 +64,12 @@ class GatewaySettings(Settings):
         "",
         description="Path under which a proxy shows the gateway, such as /spindle; empty for none.",
     )
+    gateway_grafana_url: str = Field(
+        "",
+        pattern=r"^$|^https?://[^/\s]",
+        description="Grafana's address as people reach it, such as http://127.0.0.1:3000, for a "
+        "link from each device's page to its dashboard; empty for none.",
+    )
     gateway_trusted_proxies: str = Field(
         "",
         description="Addresses or networks of proxies, separated by commas, whose "

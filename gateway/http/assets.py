@@ -39,9 +39,10 @@ class Assets:
     """The page's files in memory (some 100 kB).
 
     :param root_path: prefix under which a proxy shows the gateway; empty for none.
+    :param grafana_url: where Grafana is; empty for none.
     """
 
-    def __init__(self, root_path: str) -> None:
+    def __init__(self, root_path: str, grafana_url: str = "") -> None:
         self._files = {
             path.relative_to(_FOLDER).as_posix(): path.read_bytes()
             for path in sorted(_FOLDER.rglob("*"))
@@ -55,6 +56,7 @@ class Assets:
         self._version = whole.hexdigest()[:16]
         page = self._files.pop("index.html").decode()
         page = page.replace("@ASSETS@", PREFIX.strip("/") + "/" + self._version)
+        page = page.replace("@GRAFANA@", escape(grafana_url.rstrip("/")))
         self._page = page.replace("@ROOT@", escape(root_path)).encode()
 
     def page(self) -> Response:

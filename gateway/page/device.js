@@ -42,7 +42,10 @@ export function create(root, [sourceDevice, deviceId, arrayId], refresh) {
   const [verdict, about, acts, forecast, unusual, smart, happened] = [place("Verdict"), place("Facts"),
     place("Actions"), place("Capacity"), place("Anomalies"), place("SMART"), place("Events")];
   const charts = place("Metrics", { class: "charts" });
-  root.append(h("p", { class: "crumb" }, h("a", { href: "#/fleet" }, "Fleet"), " / ", sourceDevice), head, verdict,
+  const { grafana } = document.documentElement.dataset; // its address, where GATEWAY_GRAFANA_URL has one
+  const board = new URLSearchParams({ "var-device_id": deviceId, ...(arrayId && { "var-array_id": arrayId }) });
+  root.append(h("p", { class: "crumb" }, h("a", { href: "#/fleet" }, "Fleet"), " / ", sourceDevice,
+    ...(grafana ? [" / ", h("a", { href: `${grafana}/d/spindle-device?${board}` }, "in Grafana")] : [])), head, verdict,
     acts, about, h("div", { class: "head" }, h("h2", {}, "Metrics"),
       choice("Time span", SPANS, look.minutes, (minutes) => { look.minutes = minutes; refresh(); })),
     charts, forecast, unusual, smart, happened);

@@ -168,7 +168,7 @@ def add_visits(app: FastAPI, deps: RouteDeps) -> None:
 
 def add_page(app: FastAPI, deps: RouteDeps) -> None:
     """``/`` and the files that it needs."""
-    assets = Assets(deps.settings.gateway_root_path)
+    assets = Assets(deps.settings.gateway_root_path, deps.settings.gateway_grafana_url)
 
     @app.get("/", include_in_schema=False)
     async def page() -> Response:

@@ -11,7 +11,10 @@ import pytest
 
 from gateway.failures import Failed
 from gateway.http.assets import PREFIX, Assets
+from gateway.settings import GatewaySettings
 from spindle import catalog
+from spindle.errors import InvalidInput
+from spindle.settings import load
 
 FOLDER = Path(__file__).parents[2] / "gateway" / "page"
 OWN = sorted(path for path in FOLDER.glob("*.*") if path.suffix in (".html", ".css", ".js"))
@@ -47,6 +50,16 @@ def test_an_older_version_is_not_answered_with_the_present_one() -> None:
 
 def test_behind_a_proxy_addresses_start_with_its_prefix() -> None:
     assert b'<base href="/spindle/">' in Assets("/spindle").page().body
+
+
+def test_grafana_is_linked_to_where_it_is_known() -> None:
+    assert (
+        b'data-grafana="http://graf.example:3000"'
+        in Assets("", "http://graf.example:3000/").page().body
+    )
+    assert b'data-grafana=""' in Assets("").page().body
+    with pytest.raises(InvalidInput, match="GATEWAY_GRAFANA_URL"):
+        load(GatewaySettings, gateway_grafana_url="javascript:alert(1)")
 
 
 def test_limits_are_the_catalogues() -> None:
