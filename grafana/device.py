@@ -6,7 +6,7 @@ from typing import Any
 
 from grafana import panels
 from grafana.panels import GREEN, ORANGE, RED, YELLOW, influxql, promql
-from grafana.queries import events, latest, readings, unit
+from grafana.queries import event_marks, events, latest, readings, unit
 from spindle import catalog
 from spindle.subjects import DEVICE_METRICS
 
@@ -41,10 +41,7 @@ def dashboard() -> Any:
             "What it says of itself (SMART), and any metric": [_smart(), _any()],
             "What happened": [_events()],
         },
-        [
-            panels.marks("Events", _marked("!= 'Anomaly'"), RED),
-            panels.marks("Anomalies", _marked("= 'Anomaly'"), ORANGE),
-        ],
+        event_marks(STORED),
     )
 
 
@@ -160,8 +157,3 @@ def _events() -> Any:
         24,
         "Newest first; anomalies and changes of health among them",
     )
-
-
-def _marked(kind: str) -> str:
-    columns = '"event_message", "event_type", "device_id"'
-    return events(columns, f'{STORED} AND "event_type" {kind}', "ORDER BY time DESC LIMIT 200")

@@ -6,7 +6,7 @@ from typing import Any
 
 from grafana import panels
 from grafana.panels import GREEN, ORANGE, RED, influxql, promql
-from grafana.queries import STORED, latest, readings, unit, which_devices
+from grafana.queries import STORED, event_marks, latest, readings, unit, which_devices
 from reader.detection.findings import RANK
 
 HEALTH = latest("reader_device_health")
@@ -31,6 +31,7 @@ def dashboard() -> Any:
             "Arrays, and what was not well": [_arrays(), _not_well()],
             "Readings": [_hottest("DiskTemp"), _range("DiskTemp"), _range("Latency"), _score()],
         },
+        event_marks(),
     )
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from grafana import panels
-from grafana.panels import GREEN, ORANGE, RED, influxql
-from grafana.queries import CRITICAL, STORED, events, which_devices
+from grafana.panels import GREEN, RED, influxql
+from grafana.queries import CRITICAL, STORED, event_marks, events, which_devices
 
 _AT_LEAST = '"criticality" >= $criticality'
 _TO_DEVICE = (
@@ -24,16 +24,13 @@ def dashboard() -> Any:
         [*which_devices(by_name=True), panels.choice("criticality", "Criticality", least)],
         {
             "In the chosen time": [*_counts(), _most()],
-            "Over time": [_by("event_type", "By type"), _by("device_id", "By device", 10)],
+            "Over time": [_by("event_type", "By type"), _by("source_device", "By class")],
             "Newest first": [
                 _table("Events", f"{_AT_LEAST} AND \"event_type\" != 'Anomaly'"),
                 _table("Anomalies", "\"event_type\" = 'Anomaly'"),
             ],
         },
-        [
-            panels.marks("Critical events", _marked(f'"criticality" >= {CRITICAL}'), RED),
-            panels.marks("Anomalies", _marked("\"event_type\" = 'Anomaly'"), ORANGE),
-        ],
+        event_marks(),
     )
 
 
@@ -65,12 +62,11 @@ def _most() -> Any:
     )
 
 
-def _by(tag: str, title: str, most: int = 0) -> Any:
-    """Bars for each value of a tag, of devices those with most."""
-    rest = f'GROUP BY time($__interval), "{tag}" fill(0)' + (f" SLIMIT {most}" if most else "")
+def _by(tag: str, title: str) -> Any:
+    """Bars for each value of a tag."""
+    rest = f'GROUP BY time($__interval), "{tag}" fill(0)'
     query = events('count("event_id")', f"{STORED} AND {_AT_LEAST}", rest)
-    said = f"At most {most} of them" if most else ""
-    return panels.lines(title, [influxql(query, f"$tag_{tag}")], 12, "short", said, bars=True)
+    return panels.lines(title, [influxql(query, f"$tag_{tag}")], bars=True)
 
 
 def _table(title: str, where: str) -> Any:
@@ -82,8 +78,3 @@ def _table(title: str, where: str) -> Any:
         24,
         fields={"device_id": panels.link("What is known of it", _TO_DEVICE)},
     )
-
-
-def _marked(where: str) -> str:
-    columns = '"event_message", "event_type", "device_id"'
-    return events(columns, f"{STORED} AND {where}", "ORDER BY time DESC LIMIT 200")

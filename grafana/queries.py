@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from grafana.panels import choice, variable
+from grafana.panels import ORANGE, RED, choice, marks, variable
 from spindle import catalog
 from spindle.subjects import DEVICE_METRICS, EVENTS_MEASUREMENT
 
@@ -55,6 +55,17 @@ def events(columns: str, where: str = STORED, rest: str = "") -> str:
     return (
         f'SELECT {columns} FROM "{EVENTS_MEASUREMENT}" WHERE $timeFilter AND {where} {rest}'.strip()
     )
+
+
+def event_marks(of: str = STORED) -> list[Any]:
+    """Critical events, and anomalies, as marks in every chart."""
+    columns, anomaly = '"event_message", "event_type", "device_id"', "\"event_type\" = 'Anomaly'"
+    newest = "ORDER BY time DESC LIMIT 200"
+    critical = f'"criticality" >= {CRITICAL}'
+    return [
+        marks("Critical events", events(columns, f"{of} AND {critical}", newest), RED),
+        marks("Anomalies", events(columns, f"{of} AND {anomaly}", newest), ORANGE),
+    ]
 
 
 def readings(columns: str, where: str, rest: str = "") -> str:
