@@ -15,24 +15,30 @@ import orjson
 import pytest
 from nats.aio.msg import Msg
 
+from client.__main__ import app
+from client.verbs import inject as verb
+from tests import servers
 from tests.servers import ROOT, Server, free_port
 from tests.services import ServiceProcess
 from tests.waiting import until
 
 
-@pytest.fixture
-def daemon(nats_server: Server, tmp_path: Path) -> Iterator[ServiceProcess]:
-    process = ServiceProcess(
-        "daemon",
-        tmp_path,
-        nats_url=f"nats://127.0.0.1:{nats_server.port}",
-        daemon_sources="simulator",
-        simulated_incident_seconds=0,
-        generation_interval_seconds=0.1,
-    )
-    process.start()
-    yield process
-    process.stop()
+@pytest.fixture(scope="module")
+def nats_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    """Where NATS answers, with a daemon that simulates a fleet without faults."""
+    folder = tmp_path_factory.mktemp("inject")
+    with servers.running(servers.nats_server(folder / "nats")) as nats_server:
+        process = ServiceProcess(
+            "daemon",
+            folder,
+            nats_url=f"nats://127.0.0.1:{nats_server.port}",
+            daemon_sources="simulator",
+            simulated_incident_seconds=0,
+            generation_interval_seconds=0.1,
+        )
+        process.start()
+        yield nats_server.port
+        process.stop()
 
 
 def inject(folder: Path, port: int, *words: str) -> subprocess.CompletedProcess[str]:
@@ -52,18 +58,18 @@ def inject(folder: Path, port: int, *words: str) -> subprocess.CompletedProcess[
 
 
 async def test_a_fault_is_begun_and_stopped_and_its_truth_is_kept(
-    nats_server: Server, daemon: ServiceProcess, tmp_path: Path
+    nats_port: int, tmp_path: Path
 ) -> None:
-    done = inject(tmp_path, nats_server.port, "silent", "device_id=array1-disk3", "for=5m")
+    done = inject(tmp_path, nats_port, "silent", "device_id=array1-disk3", "for=5m")
     assert done.returncode == 0, done.stderr
     begun = json.loads(done.stdout)
     assert (begun["fault"], begun["device_id"]) == ("silent", "array1-disk3")
-    again = inject(tmp_path, nats_server.port, "overheat", "device_id=array1-disk3")
+    again = inject(tmp_path, nats_port, "overheat", "device_id=array1-disk3")
     assert again.returncode == 1
     assert "stop that one first" in again.stderr
-    assert inject(tmp_path, nats_server.port, "stop", "device_id=array1-disk3").returncode == 0
+    assert inject(tmp_path, nats_port, "stop", "device_id=array1-disk3").returncode == 0
 
-    client = await nats.connect(f"nats://127.0.0.1:{nats_server.port}")
+    client = await nats.connect(f"nats://127.0.0.1:{nats_port}")
     told: list[dict[str, Any]] = []
 
     async def tell(message: Msg) -> None:
@@ -91,14 +97,9 @@ async def test_a_fault_is_begun_and_stopped_and_its_truth_is_kept(
     ],
 )
 def test_what_cannot_be_done_is_one_sentence(
-    nats_server: Server,
-    daemon: ServiceProcess,
-    tmp_path: Path,
-    words: list[str],
-    code: int,
-    said: str,
+    nats_port: int, tmp_path: Path, words: list[str], code: int, said: str
 ) -> None:
-    done = inject(tmp_path, nats_server.port, *words)
+    done = inject(tmp_path, nats_port, *words)
     assert (done.returncode, done.stdout) == (code, "")
     assert said in done.stderr
     assert done.stderr.count("\n") == 1
@@ -110,8 +111,12 @@ def test_without_a_daemon_it_says_so(nats_server: Server, tmp_path: Path) -> Non
     assert (done.returncode, done.stderr) == (69, "no daemon answers; is it started?\n")
 
 
-def test_without_nats_it_says_so(tmp_path: Path) -> None:
-    done = inject(tmp_path, free_port(), "silent", "device_id=array1")
-    assert done.returncode == 69
-    assert "NATS does not answer" in done.stderr
-    assert "Traceback" not in done.stderr
+def test_without_nats_it_says_so(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("NATS_URL", f"nats://127.0.0.1:{free_port()}")
+    monkeypatch.setattr(verb, "WAIT_SECONDS", 1.0)
+    with pytest.raises(SystemExit) as ended:
+        app(["inject", "silent", "device_id=array1"])
+    assert ended.value.code == 69
+    assert "is it started?\n" in capsys.readouterr().err
