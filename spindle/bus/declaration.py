@@ -48,6 +48,7 @@ _STREAM_DEFAULTS: dict[str, Any] = {
     "sealed": False,
     "deny_delete": False,
     "deny_purge": False,
+    "allow_rollup_hdrs": False,  # a publisher could empty the stream by a header
     "mirror": None,
     "sources": None,
     "republish": None,

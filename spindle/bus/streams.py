@@ -122,7 +122,7 @@ def streams(settings: Settings) -> list[StreamConfig]:
             settings,
             LEDGER_MAX_BYTES,
             LEDGER_MAX_AGE_SECONDS,
-        ),
+        ).evolve(allow_rollup_hdrs=False),
         *_parking(settings),
     ]
 
@@ -133,6 +133,7 @@ def _devices(settings: Settings) -> StreamConfig:
     return bucket(subjects.DEVICES_BUCKET, "The newest facts of each device", settings).evolve(
         subjects=[values, facts],
         subject_transform=SubjectTransform(src=facts, dest=values),
+        allow_rollup_hdrs=False,
         max_bytes=DEVICES_MAX_BYTES,
     )
 
@@ -167,6 +168,9 @@ def bucket(
     max_age_seconds: float = 0,
 ) -> StreamConfig:
     """The stream of a bucket with one value per key, as ``nats kv add`` would make it.
+
+    Whoever may publish a value may empty it by a header (``Nats-Rollup: all``), which ``purge`` of
+    a key needs: where others publish than the bucket's owner, ``allow_rollup_hdrs`` is off.
 
     :param max_bytes: PARKING_STREAM_MAX_BYTES where nothing is given; -1 for no bound.
     :param max_age_seconds: after which a value goes; 0 keeps it.

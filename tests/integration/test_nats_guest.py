@@ -12,7 +12,7 @@ import nats
 import pytest
 from nats.aio.client import Client
 from nats.js import JetStreamContext
-from nats.js.errors import KeyNotFoundError, NotFoundError, ServiceUnavailableError
+from nats.js.errors import APIError, KeyNotFoundError, NotFoundError, ServiceUnavailableError
 
 from local.nats import accounts
 from reader.guests import consumer
@@ -172,6 +172,17 @@ async def test_no_answer_of_the_servers_goes_where_the_guest_may_not_publish(
     # Answered after all of those, by the same server and the same reader.
     await guest.jetstream().stream_info("KV_parking")
     await guest.request("reader.query", json.dumps(QUESTION).encode())
+    assert await _messages(broker) == before
+
+
+async def test_no_header_of_a_guests_empties_what_it_publishes_into(
+    broker: Broker, guest: Client
+) -> None:
+    before = await _messages(broker)
+    for subject in ("events.facts.DiskUnit.d2", "events.event", "events.metrics", "parking.exit"):
+        for which in ("all", "sub"):
+            with pytest.raises(APIError):
+                await guest.jetstream().publish(subject, b"{}", headers={"Nats-Rollup": which})
     assert await _messages(broker) == before
 
 
