@@ -164,12 +164,9 @@ def run(
 
 def _run(service: Service[S], main: Main[S], http_port: Callable[[S], int] | None) -> int:
     try:
-        server = http_port and serve(service, http_port(service.settings))
-        try:
-            asyncio.run(_until_stopped(service, main))
-        finally:
-            if server:
-                server.shutdown()
+        if http_port:
+            serve(service, http_port(service.settings))  # until the process ends
+        asyncio.run(_until_stopped(service, main))
     except PortTaken as error:
         log.error("%s", error)
         return EXIT_PORT_TAKEN
@@ -201,7 +198,7 @@ class _Quiet(WSGIRequestHandler):
         """Probes every few seconds are not worth a line each."""
 
 
-def serve(service: Service[S], port: int) -> WSGIServer:
+def serve(service: Service[S], port: int) -> None:
     """Answer ``/healthz`` and ``/metrics`` from a thread, so a busy event loop cannot silence them.
 
     :raises PortTaken: with the setting that moves it.
@@ -215,7 +212,6 @@ def serve(service: Service[S], port: int) -> WSGIServer:
             f"port {port} on {host} cannot be used ({error.strerror}); set {setting}"
         ) from None
     threading.Thread(target=server.serve_forever, name="http", daemon=True).start()
-    return server
 
 
 def _pages(service: Service[S]) -> WSGIApplication:
