@@ -8,7 +8,7 @@ from time import monotonic
 from typing import Any
 from uuid import uuid4
 
-from daemon.drives import valid_name
+from daemon.drive_ids import valid_name
 from daemon.host.arrays import ArrayState
 from daemon.host.inventory import Inventory
 from daemon.host.probe import FileSystem, Probe, PsutilProbe

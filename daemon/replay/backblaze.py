@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID, uuid5
 
-from daemon.drives import drive_id, valid_name
+from daemon.drive_ids import drive_id, valid_name
 from daemon.messages import DISK
 from daemon.smart.facts import facts_of
 from daemon.smart.reading import MOST_HOURS, attributes_of

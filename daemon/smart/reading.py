@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from daemon.drives import drive_id
+from daemon.drive_ids import drive_id
 from daemon.smart import table
 from daemon.smart.facts import facts_of, failed_when, speed_of
 from daemon.smart.fields import SWITCHED_OFF, at, gaps_of, number, status, text, version

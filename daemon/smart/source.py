@@ -13,7 +13,8 @@ from typing import Any
 import orjson
 from pydantic import Field, field_validator
 
-from daemon.drives import Drives, valid_name
+from daemon.drive_ids import valid_name
+from daemon.drives import Drives
 from daemon.messages import DISK, Message, facts_message, metric_messages
 from daemon.smart import selftests
 from daemon.smart.fields import decoded

@@ -10,7 +10,8 @@ from types import SimpleNamespace
 import psutil
 import pytest
 
-from daemon.drives import Drives, drive_id, is_drive
+from daemon.drive_ids import drive_id, is_drive
+from daemon.drives import Drives
 from daemon.host.probe import PsutilProbe
 from daemon.host.source import HostSource
 from daemon.source import DriveSettings

@@ -12,7 +12,8 @@ import orjson
 import psutil
 import pytest
 
-from daemon.drives import Drives, valid_name
+from daemon.drive_ids import valid_name
+from daemon.drives import Drives
 from daemon.host.arrays import ArrayState, md_arrays
 from daemon.host.probe import FileSystem, PsutilProbe
 from daemon.host.rates import Counters, rates
