@@ -48,7 +48,8 @@ def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
 @pytest.fixture(scope="module")
 def gateway(pipeline: World) -> str:
-    return f"http://127.0.0.1:{pipeline.start('gateway').port}/"
+    grafana = "http://grafana.example:3000"
+    return f"http://127.0.0.1:{pipeline.start('gateway', gateway_grafana_url=grafana).port}/"
 
 
 @pytest.fixture
@@ -127,6 +128,7 @@ def test_each_view_shows_its_data_without_an_error_and_fits_a_phone(
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
     browser.get(f"{gateway}#/{view}")
     assert until(15, lambda: says in text(browser), lambda: report(pipeline)), text(browser)
+    assert ("in Grafana" in text(browser)) == view.startswith("device")
     assert browser.execute_script("return document.documentElement.scrollWidth") <= 390
     assert browser.get_log("browser") == []
 
