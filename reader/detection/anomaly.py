@@ -134,12 +134,12 @@ class Scored(NamedTuple):
     """What was found in stored series.
 
     :ivar anomalies: in the order of the series.
-    :ivar learning: of how many steps more it takes to know what is usual, of each series of which
-        it is not known.
+    :ivar learning: seconds until it is known what is usual, of each series of which it is not,
+        at the pace of its readings.
     """
 
     anomalies: list[Anomaly]
-    learning: dict[SeriesKey, int]
+    learning: dict[SeriesKey, float]
 
 
 def of_series(
@@ -174,7 +174,7 @@ def _of_one(key: SeriesKey, steps: Iterable[Bucket], min_score: float, found: Sc
     if episodes.open:
         found.anomalies.append(Anomaly.of_series(key, episodes.open))
     if detector.points <= WARM_UP:
-        found.learning[key] = WARM_UP + 1 - detector.points
+        found.learning[key] = detector.learning_seconds(STEP_SECONDS)
 
 
 def milliseconds(seconds: float) -> int:

@@ -14,6 +14,14 @@ WINDOW = 60
 STRIDE = 12
 """Points from one look at the window to the next."""
 
+BRIEF = 12
+"""Points whose median is compared besides: what lasts for ten is too short to move an hour, and
+single spikes, of which a latency always has some, do not move a median."""
+
+GLANCE = 4
+"""Points from one look at that median to the next: ten points lie whole, or all but one, in some
+look's twelve."""
+
 SAMPLE = 36
 """Points from one remembered window to the next: a multiple of ``STRIDE``."""
 
@@ -39,6 +47,14 @@ SURE = 11.0
 """Surprise from which a departure is an alarm by itself: in 500 healthy device-weeks the largest
 was 9.4, but where data was moved away."""
 
+KNOWN = 3.0
+"""Surprise that need not be seen where the last few points were told of before, in the same
+direction within ``RECALLED``: trouble that came once is more than exp(3) = 20 times as likely to
+come as trouble that never did (one in some 1,000 disk-days, against one in 50 at the least)."""
+
+RECALLED = 7 * 1440
+"""Points for which trouble is known: a week at one a minute."""
+
 EVIDENCE = 30.0
 """As for a surge: the surprise whose score is 0.5."""
 
@@ -59,6 +75,7 @@ CLIMB, LEAST_CLIMB = 12, 4
 """Points, most and least, from which a rate is told."""
 
 FEATURES = ("level", "spread", "roughness", "slope")
+WIDTH = len(FEATURES) + 1  # of a remembered window: its features, and the median of its last BRIEF
 _TINY = 1e-9
 _CENTRED = [i - (WINDOW - 1) / 2 for i in range(WINDOW)]
 _SQUARES = sum(map(mul, _CENTRED, _CENTRED))
@@ -99,8 +116,9 @@ class Departure:
     """
 
     __slots__ = (
-        "_ranked", "alarm", "feature", "grain", "highest", "kept", "last", "lowest", "nats",
-        "news", "next", "pending", "points", "recent", "since", "steps", "sure",
+        "_ranked", "alarm", "brief", "brief_alarm", "brief_sure", "feature", "grain", "highest",
+        "kept", "last", "lowest", "nats", "news", "next", "pending", "points", "recent", "since",
+        "steps", "sure", "told_high", "told_low",
     )  # fmt: skip
     DERIVED = ("_ranked",)
 
@@ -119,6 +137,10 @@ class Departure:
         self.next = FROZEN  # surprise to be seen again
         self.alarm = 0.0  # the same, for what is sure: 0.5..1
         self.sure = SURE  # surprise to be an alarm again
+        self.brief = 0.0  # largest surprise of the last BRIEF points since a window was sampled
+        self.brief_alarm = 0.0  # 0.5..1 where those points are surely not as usual
+        self.brief_sure = 0.0  # surprise to be such an alarm again; 0 for what is enough at first
+        self.told_high = self.told_low = -RECALLED  # point at which such an alarm was last raised
         self.feature = 0  # index of the feature that gave it
         self._ranked: list[array[float]] | None = None
 
@@ -129,22 +151,23 @@ class Departure:
         recent.append(value)
         step = abs(value - self.last) if len(recent) > 1 else 0.0
         steps.append(step)
-        if step and (step < self.grain or not self.grain):
-            self.grain = step
         self.last = value
-        self.lowest = min(self.lowest, value)
-        self.highest = max(self.highest, value)
         if len(recent) > WINDOW:
             del recent[0], steps[0]
-        self.news = self.alarm = 0.0
+        self.news = self.alarm = self.brief_alarm = 0.0
+        if points % GLANCE == 0 and len(recent) == WINDOW:
+            self._glance()
         if points % STRIDE or len(recent) < WINDOW:
             return self.nats
+        self._extremes()
         features = self._features()
         self.nats = nats = self._surprise(features)
         self._tell(nats)
         if points % SAMPLE == 0:
-            self.pending.extend((*features, 0.0 if self.since > ACCEPTED else nats))
-            if len(self.pending) > (LAG // SAMPLE) * (len(FEATURES) + 1):
+            surprise = 0.0 if self.since > ACCEPTED else max(nats, self.brief)
+            self.pending.extend((*features, self.middle, surprise))
+            self.brief = 0.0
+            if len(self.pending) > (LAG // SAMPLE) * (WIDTH + 1):
                 self._remember()
         return nats
 
@@ -159,6 +182,47 @@ class Departure:
         if nats >= self.sure:
             self.sure = AGAIN * nats
             self.alarm = nats / (nats + SURE)
+
+    def _extremes(self) -> None:
+        """Take the points since the last look; apart from ``update`` for speed."""
+        fresh, steps = self.recent[-STRIDE:], [step for step in self.steps[-STRIDE:] if step]
+        self.lowest, self.highest = min(self.lowest, *fresh), max(self.highest, *fresh)
+        if steps:
+            self.grain = min(self.grain or inf, *steps)
+
+    @property
+    def middle(self) -> float:
+        """The median of the last ``BRIEF`` points."""
+        last = sorted(self.recent[-BRIEF:])
+        return (last[BRIEF // 2 - 1] + last[BRIEF // 2]) / 2
+
+    def _glance(self) -> None:
+        """Whether the last few points are surely not as usual, though the last hour may be."""
+        every = self._sorted()
+        size = len(every[0])
+        if size < LEAST:
+            return
+        least = LEAST_CHANGE * exp(every[1][size // 2])
+        ranked, middle = every[-1], self.middle
+        nats = _surprise(ranked, middle, least)
+        self.brief = max(self.brief, nats)
+        if nats < FROZEN:
+            self.brief_sure = 0.0
+            return
+        high = middle > ranked[size // 2]
+        told = self.told_high if high else self.told_low
+        bar = SURE - KNOWN if self.points - told < RECALLED else SURE
+        if nats >= max(bar, self.brief_sure) and self.since <= ACCEPTED:
+            self.brief_sure = AGAIN * nats
+            self.brief_alarm = nats / (nats + bar)
+            self.tell(high)
+
+    def tell(self, high: bool) -> None:
+        """Somebody is told that values are too high, or too low."""
+        if high:
+            self.told_high = self.points
+        else:
+            self.told_low = self.points
 
     def restart(self) -> None:
         """After a gap: a window does not reach over it."""
@@ -203,17 +267,11 @@ class Departure:
         even = LEAST_CHANGE * exp(every[1][size // 2])
         least = even, LEAST_CHANGE, LEAST_CHANGE, even / WINDOW
         stopped = self._is_at_a_stop()
-        for number, (ranked, value) in enumerate(zip(every, features, strict=True)):
+        for number, (ranked, value) in enumerate(zip(every, features, strict=False)):
             at = bisect_left(ranked, value)
             if stopped and 2 * at < size and FEATURES[number] in ("spread", "roughness"):
                 continue
-            rank = min(at, size - at)
-            nats = log((size + 1.0) / (2.0 * rank + 1.0))
-            if not rank:
-                middle = ranked[size * 9 // 10] - ranked[size // 10]
-                beyond = ranked[0] - value if at == 0 else value - ranked[-1]
-                if beyond > 0.0:
-                    nats += TAIL * log1p(beyond / max(middle, least[number]))
+            nats = _surprise(ranked, value, least[number], at)
             if nats > most:
                 most, self.feature = nats, number
         return most
@@ -267,32 +325,54 @@ class Departure:
             now, low, high = (max(0.0, exp(each) - least) for each in (now, low, high))
         return Found(name, now, low, high, WINDOW * step, value, expected, grew)
 
+    def found_lately(self, step: float) -> Found:
+        """What the last few points have that the remembered ones have not, as ``found`` does."""
+        ranked, now = self._sorted()[-1], self.middle
+        low, middle, high = (ranked[len(ranked) * tenth // 10] for tenth in (1, 5, 9))
+        return Found("middle", now, low, high, BRIEF * step, now, middle)
+
     def _sorted(self) -> list[array[float]]:
         if self._ranked is None:
-            width = len(FEATURES)
-            self._ranked = [array("d", sorted(self.kept[n::width])) for n in range(width)]
+            self._ranked = [array("d", sorted(self.kept[n::WIDTH])) for n in range(WIDTH)]
         return self._ranked
 
     def _remember(self) -> None:
         """The oldest of the windows that wait, unless it or what overlaps it was under alarm."""
-        pending, width = self.pending, len(FEATURES)
-        oldest, surprises = pending[:width], pending[width :: width + 1]
-        del pending[: width + 1]
+        pending = self.pending
+        oldest, surprises = pending[:WIDTH], pending[WIDTH :: WIDTH + 1]
+        del pending[: WIDTH + 1]
         overlapping = surprises[: WINDOW // SAMPLE + 2]
         if max(overlapping) >= FROZEN:
             return
         for ranked, value in zip(self._sorted(), oldest, strict=True):
             insort(ranked, value)
         self.kept.extend(oldest)
-        if len(self.kept) >= KEPT * width:
+        if len(self.kept) >= KEPT * WIDTH:
             self._thin()
 
     def _thin(self) -> None:
-        width = len(FEATURES)
         half = KEPT // 2
-        older = [self.kept[n * width : (n + 1) * width] for n in range(0, half, 2)]
+        older = [self.kept[n * WIDTH : (n + 1) * WIDTH] for n in range(0, half, 2)]
         kept = array("d")
         for each in older:
             kept.extend(each)
-        kept.extend(self.kept[half * width :])
+        kept.extend(self.kept[half * WIDTH :])
         self.kept, self._ranked = kept, None
+
+
+def _surprise(ranked: array[float], value: float, least: float, at: int | None = None) -> float:
+    """Of a feature, in nats: of its two-sided rank, and of its distance beyond all that is known.
+
+    :param least: width below which that of the known is no measure.
+    :param at: its place among them, where that is known already.
+    """
+    at, size = bisect_left(ranked, value) if at is None else at, len(ranked)
+    rank = min(at, size - at)
+    nats = log((size + 1.0) / (2.0 * rank + 1.0))
+    if rank:
+        return nats
+    beyond = ranked[0] - value if at == 0 else value - ranked[-1]
+    if beyond <= 0.0:
+        return nats
+    middle = ranked[size * 9 // 10] - ranked[size // 10]
+    return nats + TAIL * log1p(beyond / max(middle, least))

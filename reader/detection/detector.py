@@ -20,6 +20,7 @@ from __future__ import annotations
 from array import array
 from dataclasses import dataclass
 from math import isfinite
+from operator import itemgetter
 
 from reader.detection import detector_state, wording
 from reader.detection.departure import SURE, Departure
@@ -41,6 +42,9 @@ GAP = 30
 
 NOVELTY = 0.5
 """Weight of novelty: a value never seen is worth a look, but proves nothing by itself."""
+
+LATELY = "lately"
+"""Of the departure's look at the last few points: told as a surge, for it may be as short."""
 
 HUGE = 1e150
 """Values beyond are treated as missing: their squares are no numbers."""
@@ -116,6 +120,8 @@ class Detector:
         unlike = self.rhythm.update(timestamp, value)
         stuck = self.stuck.update(value, warm)
         departure = self.departure
+        if self.surge.alarm:
+            departure.tell(value > self.expected)
         departure.update(value)
         score, kind = NOVELTY * self.novelty.update(value), "novelty"
         self._remember(value)
@@ -130,14 +136,25 @@ class Detector:
         if unusual > score:
             score, kind = unusual, "surge"
         alarm = score
-        if departure.alarm > alarm:
-            alarm, kind = departure.alarm, "departure"
-        if self.stuck.alarm > alarm:
-            alarm, kind = self.stuck.alarm, "stuck"
-        if self.surge.alarm > alarm:
-            alarm, kind = self.surge.alarm, "surge"
+        surge, stuck = self.surge.alarm, self.stuck.alarm
+        if surge or stuck or departure.alarm or departure.brief_alarm:
+            told = (
+                (score, kind),
+                (departure.alarm, "departure"),
+                (departure.brief_alarm, LATELY),
+                (stuck, "stuck"),
+                (surge, "surge"),
+            )
+            alarm, kind = max(told, key=itemgetter(0))
         self.score, self.alarm, self.kind = score, alarm, kind
         return score
+
+    def learning_seconds(self, least: float) -> float:
+        """Seconds until it knows what is usual, at the pace of the points so far; 0 once it does.
+
+        :param least: from one point to the next at the least.
+        """
+        return max(0, WARM_UP + 1 - self.points) * max(self.step, least)
 
     @property
     def departed(self) -> float:
@@ -201,6 +218,11 @@ class Detector:
             found = self.departure.found(self.step)
             value, expected, grew = found.value, found.expected, found.grew
             text = wording.departure(metric, unit, found) + self._climb(metric, unit)
+        elif kind == LATELY:
+            found, kind = self.departure.found_lately(self.step), "surge"
+            value, expected = found.value, found.expected
+            text = wording.departure(metric, unit, found)
+            return Explanation(score, kind, value, expected, text)
         elif kind == "rhythm":
             text = wording.rhythm(head, self.rhythm.days)
         elif kind == "stuck":

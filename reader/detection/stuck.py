@@ -82,13 +82,18 @@ class Stuck:
                 self.rises += 1
         self.last = value
         self.stop = value in (0.0, self.lowest, self.highest) or last is None
-        self.lowest = min(self.lowest, value)
-        self.highest = max(self.highest, value)
-        self.record = max(self.record, self.run)
+        run = self.run
+        if value < self.lowest:
+            self.lowest = value
+        if value > self.highest:
+            self.highest = value
+        if run > self.record:
+            self.record = run
         if self.next > EVIDENCE:
-            self.points -= self.run
+            self.points -= run
         else:
-            self.longest = max(self.longest, self.run)
-            self.repeats += self.run - 1
+            if run > self.longest:
+                self.longest = run
+            self.repeats += run - 1
         self.run = 1
         self.next = EVIDENCE

@@ -81,6 +81,8 @@ def departure(metric: str, unit: str, found: Found) -> str:
     now = quantity(found.size, unit)
     if found.feature == "level":
         return f"{metric} was {now} in the mean of {span}; {usual}"
+    if found.feature == "middle":
+        return f"{metric} was {now} in the middle of the readings of {span}; {usual}"
     if found.feature == "spread":
         return f"{metric} scattered by {now} within {span}; {usual}"
     if found.feature == "roughness":

@@ -53,7 +53,9 @@ async def _anomalies(context: QueryContext, asked: AnomaliesParams) -> Answer:
     beside: dict[str, Any] = {"source": "watch" if recorded else "store"}
     beside["step_seconds"] = anomaly.STEP_SECONDS
     found = [each for each in watch.anomalies if recorded or each.is_among_peers]
-    learning = {k: s for k, s in watch.learning.items() if recorded and _is_of(k, which)}
+    learning: Mapping[SeriesKey, float] = {
+        key: left for key, left in watch.learning.items() if recorded and _is_of(key, which)
+    }
     if not recorded or start < watch.since:
         step = await _step_seconds(context, which, start, needed=not recorded)
         if step is None:
@@ -63,7 +65,7 @@ async def _anomalies(context: QueryContext, asked: AnomaliesParams) -> Answer:
             scored = await _scored(context, which, (start, end, step), asked.min_score)
             found += _before(found, scored.anomalies) if recorded else scored.anomalies
             if not recorded:
-                learning = {key: steps * step for key, steps in scored.learning.items()}
+                learning = scored.learning
                 beside["step_seconds"] = step
             elif step != anomaly.STEP_SECONDS:
                 beside["step_seconds_before_record"] = step
@@ -77,9 +79,11 @@ async def _anomalies(context: QueryContext, asked: AnomaliesParams) -> Answer:
 
 
 def _still_learning(learning: Mapping[SeriesKey, float]) -> str:
-    minutes = ceil(max(learning.values()) / 60)
+    seconds = max(learning.values())
+    minutes = ceil(seconds / 60)
+    left = timestamps.duration(seconds) if minutes > 120 else f"{minutes} minutes"
     which = "1 series is" if len(learning) == 1 else f"{len(learning)} series are"
-    return f"{which} still learning, {minutes} {'minute' if minutes == 1 else 'minutes'} left"
+    return f"{which} still learning, {'1 minute' if minutes == 1 else left} left"
 
 
 def _before(recorded: Iterable[Anomaly], scored: Iterable[Anomaly]) -> list[Anomaly]:

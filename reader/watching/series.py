@@ -7,7 +7,7 @@ from math import floor
 
 import orjson
 
-from reader.detection.detector import WARM_UP, Detector
+from reader.detection.detector import Detector
 from reader.detection.episodes import Episode, Episodes
 from spindle.errors import InvalidInput
 from spindle.store.base import SeriesKey
@@ -70,7 +70,7 @@ class FollowedSeries:
     @property
     def learning_seconds(self) -> float:
         """Seconds until it knows what is usual; 0 once it does."""
-        return max(0, WARM_UP + 1 - self.detector.points) * self.step
+        return self.detector.learning_seconds(self.step)
 
     def mean_since(self) -> float | None:
         """The mean of the readings since this was last asked."""

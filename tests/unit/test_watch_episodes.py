@@ -22,6 +22,7 @@ from reader.detection.episodes import (
     severity,
 )
 from reader.questions.anomalies import _before, _still_learning, chosen, row
+from reader.watching.series import FollowedSeries
 from spindle.store.base import Bucket, Selection, SeriesKey
 from spindle.timestamps import NS
 
@@ -254,7 +255,7 @@ def test_a_stored_series_gives_the_anomalies_that_following_it_would_give() -> N
     values = noise(400) + [40 + each for each in noise(30)] + noise(100)
     young = steps(noise(140), device="young")
     found = anomaly.of_series([*steps(noise(500), device="well"), *steps(values), *young], 0.5)
-    assert found.learning == {young[0].key: 11}
+    assert found.learning == {young[0].key: pytest.approx(11 * 5.0)}
     shown = row(*found.anomalies)
     assert (shown["device"], shown["metric_type"], shown["lasts"]) == ("d1", "Latency", False)
     assert shown["from"] == "1970-01-01T00:33:20Z"
@@ -300,6 +301,15 @@ def test_an_empty_answer_says_when_it_is_not_known_yet_what_is_usual() -> None:
     one, two = (SeriesKey("DiskUnit", name, "d", "") for name in ("Latency", "IOPs"))
     assert _still_learning({one: 55.0}) == "1 series is still learning, 1 minute left"
     assert _still_learning({one: 55.0, two: 301.0}) == "2 series are still learning, 6 minutes left"
+    assert _still_learning({one: 130_500.0}) == "1 series is still learning, 36 h left"
+
+
+def test_what_is_left_to_learn_goes_by_the_pace_of_the_readings() -> None:
+    """A drive that is asked every quarter of an hour gives a point a quarter, not every 5 s."""
+    series = FollowedSeries(SeriesKey("DiskUnit", "PowerOnHours", "d", ""), 5.0)
+    for number in range(12):
+        series.take(900.0 * number, 7.0 * number)
+    assert series.learning_seconds == pytest.approx((150 - 10) * 900.0)
 
 
 def test_the_step_grows_with_the_number_of_series_until_they_are_too_many() -> None:
