@@ -118,7 +118,7 @@ def build(
         write: Callable[[Sequence[P]], Awaitable[Written | None]],
         limits: Limits,
         time_of: Callable[[P], int] | None,
-        decode_each: Callable[[Sequence[bytes], int], list[P] | None] | None = None,
+        decode_each: Callable[[Sequence[bytes], int], Sequence[P] | None] | None = None,
     ) -> Pipeline[P]:
         journal = Journal(stream, health, time_of)
         return Pipeline(journal, decoder, write, limits, health, latest, decode_each)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, overload
 
 NO_ARRAY = ""  #: ``array_id`` of a device that belongs to no array
 
@@ -83,8 +83,53 @@ class Series:
 
 
 #: One reading: its series, its time in nanoseconds, its value in the metric's unit.
-#: No class: the hot path makes these at a third of the cost.
 Point = tuple[Series, int, float]
+
+
+class Points(Sequence[Point]):
+    """Readings by columns: tens of thousands of them take half the memory of as many tuples.
+
+    :ivar series: of each reading.
+    :ivar times_ns: of each, in nanoseconds.
+    :ivar values: of each, in its metric's unit.
+    """
+
+    __slots__ = ("series", "times_ns", "values")
+
+    def __init__(self, series: list[Series], times_ns: list[int], values: list[float]) -> None:
+        self.series = series
+        self.times_ns = times_ns
+        self.values = values
+
+    @classmethod
+    def of(cls, points: Iterable[Point] = ()) -> Points:
+        """The same readings by columns."""
+        if isinstance(points, cls):
+            return points
+        columns = [list(column) for column in zip(*points, strict=True)]
+        return cls(*columns) if columns else cls([], [], [])
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def __iter__(self) -> Iterator[Point]:
+        return zip(self.series, self.times_ns, self.values, strict=True)
+
+    @overload
+    def __getitem__(self, place: int) -> Point: ...
+    @overload
+    def __getitem__(self, place: slice) -> Points: ...
+    def __getitem__(self, place: int | slice) -> Point | Points:
+        if isinstance(place, slice):
+            return Points(self.series[place], self.times_ns[place], self.values[place])
+        return self.series[place], self.times_ns[place], self.values[place]
+
+    def __iadd__(self, more: Iterable[Point]) -> Points:
+        more = Points.of(more)
+        self.series += more.series
+        self.times_ns += more.times_ns
+        self.values += more.values
+        return self
 
 
 @dataclass(frozen=True, slots=True)

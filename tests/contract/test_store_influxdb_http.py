@@ -25,7 +25,7 @@ from tests.fake_http import FakeServer, Reply, Request, serving
 NOW = time.time_ns()
 TOKEN = "s3cret-token"
 TEMP = Series("DiskUnit", "DiskTemp", "disk-1", "array-1")
-LINE = f"{TEMP.head}41.5 {NOW}".encode()
+LINE = f"{TEMP.head}41.5 {NOW}\n".encode()
 TAGS = {
     "source_device": "DiskUnit",
     "metric_type": "DiskTemp",

@@ -133,7 +133,7 @@ class World:
                 writer.core.take(one, good, mistakes, self.now)
         if singles:
             deliveries, points = zip(*singles, strict=True)
-            writer.core.take_each(deliveries, points, self.now)
+            writer.core.take_each(deliveries, list(points), self.now)
 
     def write(self, writer: Writer) -> None:
         """The writer begins what is due."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+from collections.abc import Sequence
 
 import pytest
 
@@ -32,7 +33,7 @@ def test_a_seed_replays_exactly() -> None:
 
 
 class AcknowledgesBeforeStored(Core[int]):
-    def take(self, delivery: Delivery, points: list[int], mistakes: object, now: float) -> None:
+    def take(self, delivery: Delivery, points: Sequence[int], mistakes: object, now: float) -> None:
         super().take(delivery, points, mistakes, now)  # type: ignore[arg-type]
         early: Batch[int] = Batch(now)
         early.deliveries.append(delivery)

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 
+import pytest
+
+from spindle.store.base import Point, Points, Series
 from writer.storing.batch import Answer, DeadLetter, Delivery, Limits, Mistake, Outcome, Write
 from writer.storing.core import Core
 
@@ -300,3 +304,24 @@ def test_of_messages_taken_together_the_refused_one_becomes_a_dead_letter() -> N
 
 def _fresh(_: int) -> Delivery:
     return delivery()
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (1, 0, 2), (1, 2, 0)])
+def test_readings_by_columns_and_one_by_one_share_a_batch_in_their_order(
+    order: tuple[int, ...],
+) -> None:
+    """Plain messages come by columns, others as the models take them."""
+    series = Series("DiskUnit", "DiskTemp", "sda", "")
+    given: list[Sequence[Point]] = [
+        Points([series, series], [1, 2], [10.0, 20.0]),
+        [(series, 3, 30.0)],
+        Points([series], [4], [40.0]),
+    ]
+    subject: Core[Point] = Core(Limits(linger=0.0), random.Random(1))
+    for place in order:
+        subject.take(delivery(), given[place], [], 0.0)
+    (write,) = iter(lambda: subject.next_write(0.0), None)
+    assert list(write.points) == [point for place in order for point in given[place]]
+    assert list(write.points[1:3]) == list(write.points)[1:3]
+    assert write.points[0] == next(iter(write.points))
+    assert len(given[0]) == 2, "what was given is not changed"

@@ -123,7 +123,7 @@ class Batch(Generic[P]):
     )  # fmt: skip
 
     def __init__(self, now: float) -> None:
-        self.points: list[P] = []
+        self.points: Sequence[P] = []
         self.deliveries: list[Delivery] = []
         self.starts: list[int] = []  #: of each delivery's first point in ``points``
         self.count = 0  #: points of its deliveries, good and bad together

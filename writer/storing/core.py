@@ -65,7 +65,7 @@ class Core(Generic[P]):
         return max(0, self.limits.held_points - self._held_points)
 
     def take(
-        self, delivery: Delivery, points: list[P], mistakes: Sequence[Mistake], now: float
+        self, delivery: Delivery, points: Sequence[P], mistakes: Sequence[Mistake], now: float
     ) -> None:
         """Add a delivery with its good points and what is wrong with the others."""
         batch = self._filling(now)
@@ -105,7 +105,10 @@ class Core(Generic[P]):
         return self._open
 
     def _add(self, batch: Batch[P], points: Sequence[P], count: int, size: int) -> None:
-        batch.points += points
+        if not batch.points:
+            batch.points = points[:]  # of the kind that the first ones come in: columns, usually
+        else:
+            batch.points += points  # type: ignore[operator]  # lists do grow, and columns
         batch.count += count
         batch.size += size
         self._received += count

@@ -13,7 +13,7 @@ import orjson
 
 from spindle import models
 from spindle.errors import InvalidInput
-from spindle.store.base import NO_ARRAY, EventRow, Point
+from spindle.store.base import NO_ARRAY, EventRow, Point, Points
 from spindle.wire_metric import NOT_PLAIN, MetricReader
 from writer.storing.batch import Mistake
 
@@ -21,7 +21,7 @@ from writer.storing.batch import Mistake
 class MetricDecoder(MetricReader):
     """Payloads of ``events.metrics``."""
 
-    def decode(self, payload: bytes, latest_ns: int) -> tuple[list[Point], list[Mistake]]:
+    def decode(self, payload: bytes, latest_ns: int) -> tuple[Sequence[Point], list[Mistake]]:
         """The good points in order, and what is wrong with the rest.
 
         :param latest_ns: timestamps after this lie in the future.
@@ -33,7 +33,7 @@ class MetricDecoder(MetricReader):
                 pass  # the models say what, if anything, is wrong with it
         return decode_objects(payload, self.max_payload, lambda data: self.point(data, latest_ns))
 
-    def decode_each(self, payloads: Sequence[bytes], latest_ns: int) -> list[Point] | None:
+    def decode_each(self, payloads: Sequence[bytes], latest_ns: int) -> Points | None:
         """The points of payloads that are one plain object each; else None."""
         if max(map(len, payloads)) > self.max_payload:
             return None

@@ -32,6 +32,7 @@ from writer.storing.journal import Journal
 log = logging.getLogger("writer.pipeline")
 
 P = TypeVar("P")
+P_co = TypeVar("P_co", covariant=True)
 
 # Decoded before others get their turn on the loop: a few milliseconds of work.
 MOST_POINTS_AT_ONCE = 4_000
@@ -49,10 +50,10 @@ _OUTCOMES: dict[type[StoreError], Outcome] = {
 }
 
 
-class Decoder(Protocol[P]):
+class Decoder(Protocol[P_co]):
     """Payload -> good points and mistakes."""
 
-    def decode(self, payload: bytes, latest_ns: int) -> tuple[list[P], list[Mistake]]:
+    def decode(self, payload: bytes, latest_ns: int) -> tuple[Sequence[P_co], list[Mistake]]:
         """:param latest_ns: timestamps after this lie in the future."""
 
 
@@ -70,7 +71,7 @@ class Pipeline(Generic[P]):
         limits: Limits,
         health: Health,
         latest_ns: Callable[[], int],
-        decode_each: Callable[[Sequence[bytes], int], list[P] | None] | None = None,
+        decode_each: Callable[[Sequence[bytes], int], Sequence[P] | None] | None = None,
     ) -> None:
         """:param decode_each: the points of payloads that hold one good point each, at once and
         quicker than one by one; None where one may not.

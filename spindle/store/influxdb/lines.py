@@ -13,7 +13,7 @@ from operator import attrgetter
 import orjson
 
 from spindle.errors import BatchRefused
-from spindle.store.base import EventRow, Point
+from spindle.store.base import EventRow, Point, Points
 from spindle.subjects import ARRAY_ID, DEVICE_ID, EVENT_TYPE, EVENTS_MEASUREMENT, SOURCE_DEVICE
 
 _TAG_SPECIALS = re.compile(r"([,= ])")
@@ -29,11 +29,14 @@ def points_body(points: Sequence[Point]) -> bytes:
     Python. The heads were made once, and the times of a tick are few. A million lines take a third
     of a second; one by one they take one, with ``influxdb_client.Point`` twenty.
     """
-    series, times_ns, values = zip(*points, strict=True)
-    texts = orjson.dumps(values, option=orjson.OPT_SERIALIZE_NUMPY)[1:-1].decode().split(",")
-    tails = {time_ns: f" {time_ns}\n" for time_ns in set(times_ns)}
-    columns = zip(map(_HEAD, series), texts, map(tails.__getitem__, times_ns), strict=True)
-    return "".join(chain.from_iterable(columns)).encode()
+    columns = Points.of(points)
+    texts = (
+        orjson.dumps(columns.values, option=orjson.OPT_SERIALIZE_NUMPY)[1:-1].decode().split(",")
+    )
+    tails = {time_ns: f" {time_ns}\n" for time_ns in set(columns.times_ns)}
+    ends = map(tails.__getitem__, columns.times_ns)
+    lines = zip(map(_HEAD, columns.series), texts, ends, strict=True)
+    return "".join(chain.from_iterable(lines)).encode()
 
 
 def event_line(event: EventRow, time_ns: int) -> str:

@@ -14,7 +14,6 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from operator import itemgetter
 from typing import Any, TypeVar
 
 from spindle import timestamps
@@ -27,6 +26,7 @@ from spindle.store.base import (
     EventRow,
     Latest,
     Point,
+    Points,
     Selection,
     VisitRow,
     VisitSelection,
@@ -101,12 +101,13 @@ class InfluxStore:
     async def write_points(self, points: Sequence[Point]) -> Written:
         if not points:
             return NOTHING_WRITTEN
-        new = _certainly_new(points)  # here, in the order in which they are written
-        times_ns = set(map(itemgetter(1), points))  # of one tick most share theirs
+        columns = Points.of(points)
+        new = _certainly_new(columns)  # here, in the order in which they are written
+        times_ns = set(columns.times_ns)  # of one tick most share theirs
         await self._run(
             self._writers,
             self._with_database,
-            lambda server: self._write_points(server, points, times_ns),
+            lambda server: self._write_points(server, columns, times_ns),
         )
         return Written(new, min(times_ns), max(times_ns))
 
@@ -315,7 +316,7 @@ class InfluxStore:
                 ) from None
             raise
 
-    def _write_points(self, server: Server, points: Sequence[Point], times_ns: set[int]) -> None:
+    def _write_points(self, server: Server, points: Points, times_ns: set[int]) -> None:
         body = lines.points_body(points)
         with self._first_writes.passing(times_ns):
             self._write(server, body)
@@ -350,13 +351,13 @@ class InfluxStore:
         return Written(len(new), min(times), max(times))
 
 
-def _certainly_new(points: Sequence[Point]) -> int:
+def _certainly_new(points: Points) -> int:
     """Points later than every one of their series that was written before.
 
     InfluxDB does not tell what a write replaced. The first one of a series may be a repeat.
     """
     late = 0
-    for series, time_ns, _ in points:
+    for series, time_ns in zip(points.series, points.times_ns, strict=True):
         if time_ns > series.newest_ns:
             series.newest_ns = time_ns
         else:

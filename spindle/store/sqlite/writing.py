@@ -13,7 +13,7 @@ from typing import IO
 
 from spindle import timestamps
 from spindle.errors import StoreUnavailable
-from spindle.store.base import EventRow, Point, Series, VisitRow, Written
+from spindle.store.base import EventRow, Point, Points, Series, VisitRow, Written
 from spindle.store.sqlite import file, schema, visits
 from spindle.store.sqlite.retention import expired, safe_cutoff
 
@@ -152,19 +152,20 @@ class Writing:
 
     def write_points(self, points: Sequence[Point]) -> Written:
         ids = self._by_object
-        times_ns = list(map(itemgetter(1), points))
-        span = min(times_ns), max(times_ns)
+        columns = Points.of(points)
+        span = min(columns.times_ns), max(columns.times_ns)
         with self._transaction(*span) as db:
             try:
-                rows = [(ids[series], time_ns, value) for series, time_ns, value in points]
+                numbers = list(map(ids.__getitem__, columns.series))
             except KeyError:
-                for series, _, _ in points:
-                    if series not in ids:
-                        self._learn(db, series)
-                rows = [(ids[series], time_ns, value) for series, time_ns, value in points]
+                for series in set(columns.series).difference(ids):
+                    self._learn(db, series)
+                numbers = list(map(ids.__getitem__, columns.series))
             # By series, so that each page of the tree is touched once: a fifth faster. The sort
             # is stable: of two readings of one instant the later stays the later.
-            rows.sort(key=itemgetter(0))
+            rows = sorted(
+                zip(numbers, columns.times_ns, columns.values, strict=True), key=itemgetter(0)
+            )
             new = insert_points(db, rows)
         if len(ids) > _KNOWN_OBJECTS:
             self._forget_series()
