@@ -26,7 +26,10 @@ def facts_of(output: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     yield "capacity_bytes", _whole(capacity)
     rotation = number(output.get("rotation_rate"))
     protocol = text(at(output, "device", "protocol"))
-    yield "rotation_rpm", 0 if rotation is None and protocol == "NVMe" else _whole(rotation)
+    model = text(output.get("model_name")) or ""
+    # A bridge may leave that out. Shingled disks take TRIM too, but say how fast they turn.
+    solid = protocol == "NVMe" or "SSD" in model or at(output, "trim", "supported") is True
+    yield "rotation_rpm", 0 if rotation is None and solid else _whole(rotation)
     yield "protocol", protocol
     yield "interface_speed", speed_of(output)
     yield "path", text(at(output, "device", "name"))

@@ -82,6 +82,8 @@ def begin(settings: SmartSettings, kind: str, name: str) -> str:
     lasts = "it does not say how long it takes"
     if takes:
         lasts = f"it takes about {duration(60 * takes)}"
+    if read(output).asleep:
+        lasts += ", and it was asleep: the test has woken it"
     return (
         f"{own}: a {kind} self-test has begun; {lasts}. The drive goes on working; the result is "
         "in its next SMART readings (SelfTestFailed, SelfTestAge)."

@@ -52,6 +52,8 @@ def running(output: Any) -> str | None:
     if number(at(output, "nvme_self_test_log", "current_self_test_operation", "value")):
         done = number(at(output, "nvme_self_test_log", "current_self_test_completion_percent"))
         return "it has just begun" if done is None else f"{100 - done:.0f} % of it is left"
+    if number(at(output, "scsi_self_test_0", "result", "value")) == 15:
+        return "it has begun"
     return None
 
 

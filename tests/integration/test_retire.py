@@ -102,6 +102,23 @@ async def test_one_that_goes_on_publishing_stays_retired_and_leaves_the_metrics(
         await until(lambda: is_scraped("disk-2") and not is_scraped(DRIVE))
 
 
+async def test_a_retired_drive_that_is_pulled_is_gone_without_an_alarm(
+    nats_server: Server, store: Store, client: Client
+) -> None:
+    await says(store, 30.0)
+    await says(store, 30.0, "disk-2")
+    async with reading(nats_server, store):
+        await ask(client, "retire", device_id=DRIVE)
+        for device in DRIVE, "disk-2":
+            now, array = time.time_ns(), "md0"
+            gone = EventRow(now, f"gone-{device}", "DiskUnit", "DriveGone", device, array, 8, "")
+            await store.write_events([gone])
+        alerts = (await ask(client, "alerts_critical"))["data"]
+        assert [row["device_id"] for row in alerts] == ["disk-2"]
+        fleet = (await ask(client, "fleet_health"))["data"]
+        assert [row["device"] for row in fleet["devices"]] == ["disk-2"]
+
+
 async def test_one_that_was_silent_comes_back_with_a_note_and_without_its_past(
     nats_server: Server, store: Store, client: Client
 ) -> None:

@@ -342,6 +342,15 @@ def test_an_nvme_drive(output: Output, health: str, first: str) -> None:
     assert (named[0].split()[0] if named else "") == first
 
 
+@pytest.mark.parametrize("more", [{"model_name": "ACME SSD 1T"}, {"trim": {"supported": True}}])
+def test_flash_behind_a_bridge_that_hides_its_rotation_is_judged_as_flash(more: Output) -> None:
+    output = without(ata(attribute(5, 20), **more), "rotation_rate")
+    assert states(output) == ("ok", ["ReallocatedSectors ok"])
+    assert said(output)["annual_failure_probability"] is None
+    shingled = ata(attribute(5, 20), rotation_rate=5400, trim={"supported": True})
+    assert said(shingled)["health"] == "warning"
+
+
 def test_a_virtual_disk_whose_health_log_is_all_zeros_is_not_known_to_be_well() -> None:
     log = beside("nvme-well", "smartctl.json")["nvme_smart_health_information_log"]
     zeros: dict[str, Any] = dict.fromkeys(log, 0)

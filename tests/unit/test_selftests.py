@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from daemon.smart import selftests
 from daemon.smart.selftest_cli import app
+from daemon.smart.smartctl import Smartctl
 from daemon.smart.source import SmartSettings
 from spindle.errors import InvalidSettings
 from spindle.settings import load
@@ -121,6 +122,27 @@ def test_the_daemon_begins_what_is_due_and_nothing_by_default(
     for source in (plain, scheduled):
         source.read(now[0])
     assert begun(fake) == ["--json -t short -d sat /dev/sda"]
+
+
+def test_a_person_may_wake_a_drive_for_a_test_and_is_told(
+    fake: FakeSmartctl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake.says("/dev/sda", "sat", json.dumps(output("asleep")))
+    # The fake would answer as a sleeping drive does where it is read.
+    monkeypatch.setattr(Smartctl, "start_test", lambda *_: {"smartctl": {"exit_status": 0}})
+    code, said = typed(fake, monkeypatch, "short", "/dev/sda")
+    assert code == 0
+    assert "and it was asleep: the test has woken it." in said
+
+
+def test_a_sas_drive_that_tests_already_is_left_alone(
+    fake: FakeSmartctl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tests = output("sas_grown_defects") | {"scsi_self_test_0": {"result": {"value": 15}}}
+    fake.says("/dev/sdb", "scsi", json.dumps(tests))
+    code, said = typed(fake, monkeypatch, "long", "/dev/sdb")
+    assert (code, begun(fake)) == (1, [])
+    assert "is doing a self-test already" in said
 
 
 def test_a_sleeping_drive_is_not_woken_for_a_test(
