@@ -150,6 +150,7 @@ async def test_a_guest_is_given_more_than_nats_sends_unasked(broker: Broker, gue
     assert got == 600
 
 
+@pytest.mark.fault("h12")
 async def test_no_answer_of_the_servers_goes_where_the_guest_may_not_publish(
     broker: Broker, guest: Client
 ) -> None:

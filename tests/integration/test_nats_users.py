@@ -44,9 +44,10 @@ PLAIN = [
 OPERATORS_OWN = ("STREAM.DELETE", "STREAM.PURGE", "STREAM.MSG", "STREAM.SNAPSHOT", "STREAM.RESTORE")
 
 
-@pytest.fixture
-def broker(tmp_path: Path) -> Iterator[Broker]:
-    with guarded(tmp_path) as running:
+@pytest.fixture(scope="module")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    """Without any stream: what is refused is refused before JetStream is asked."""
+    with guarded(tmp_path_factory.mktemp("guarded")) as running:
         yield running
 
 
