@@ -78,22 +78,23 @@ def writer(
 def telegraf(
     as_json: Json = False,
     url: Annotated[
-        str,
+        list[str] | None,
         typer.Option(
-            help="A database server that runs, such as influxdb://:TOKEN@127.0.0.1:8086; "
-            "else an influxd of our own.",
+            help="A database server that runs, such as influxdb://:TOKEN@127.0.0.1:8086; more than "
+            "once: each; else an influxd of our own.",
             show_default=False,
         ),
-    ] = "",
+    ] = None,
     repeats: Annotated[int, typer.Option(min=1, help="Medians of so many runs.")] = 3,
     points: Annotated[int, typer.Option(min=1000, help="Points of each run.")] = 400_000,
 ) -> None:
     """The writer beside Telegraf's JetStream consumer, where `telegraf` is on PATH."""
-    if not telegraf_bench.address_is_plain(url):
-        print(f"--url {url}: expected a server without a database's name", file=sys.stderr)
-        raise typer.Exit(2)
+    for one in url or ():
+        if not telegraf_bench.address_is_plain(one):
+            print(f"--url {one}: expected a server without a database's name", file=sys.stderr)
+            raise typer.Exit(2)
     with progress_bar() as progress:
-        pairs = _measure(telegraf_bench.run(points, repeats, url, progress))
+        pairs = _measure(telegraf_bench.run(points, repeats, url or (), progress))
     _print(pairs, telegraf_bench.table(pairs), as_json)
 
 

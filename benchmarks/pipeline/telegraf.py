@@ -9,7 +9,8 @@ import subprocess
 import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -92,10 +93,12 @@ class Taken:
     """What one of the two made of the same messages.
 
     :ivar cpu_s: seconds of CPU time per million points.
+    :ivar stored: points that the database held afterwards, each of which was published.
     """
 
     points_per_s: float
     cpu_s: float
+    stored: int
 
 
 @dataclass(frozen=True)
@@ -156,8 +159,8 @@ class Versus:
         url = f"{self.url}/{name}"
         run = await bench.writer(messages, len(self.points), store_url=url)
         async with self._database(name) as store:
-            await self._require_all(store, "Spindle")
-        return Taken(run.points_per_s, run.cpu_us["writer"])
+            stored = await self._require_all(store, "Spindle")
+        return Taken(run.points_per_s, run.cpu_us["writer"], stored)
 
     async def _telegraf(self, messages: list[bytes], name: str) -> tuple[Taken, str]:
         nats_server = servers.nats_server(self.folder / name)
@@ -172,8 +175,8 @@ class Versus:
                         taken = await _until_taken(client, len(self.points), processes)
                 finally:
                     await client.close()
-            await self._require_all(store, "Telegraf")
-            return taken, store.name
+            stored = await self._require_all(store, "Telegraf")
+            return replace(taken, stored=stored), store.name
 
     @contextlib.contextmanager
     def _running(
@@ -205,12 +208,16 @@ class Versus:
         finally:
             await store.close()
 
-    async def _require_all(self, store: InfluxStore, who: str) -> None:
-        """:raises RuntimeError: the database does not hold every point, or holds others."""
+    async def _require_all(self, store: InfluxStore, who: str) -> int:
+        """The points that the database holds.
+
+        :raises RuntimeError: they are fewer or more than were published.
+        """
         rows = await store._query("SELECT count(value) FROM device_metrics")
         found = sum(int(row["count"]) for row in rows)
         if found != len(self.points):
             raise RuntimeError(f"{who} stored {found} of {len(self.points)} points")
+        return found
 
 
 def configuration(store: InfluxStore, nats_url: str, undelivered: int, log: Path) -> str:
@@ -258,7 +265,7 @@ async def _until_taken(client: Client, points: int, processes: list[psutil.Proce
                 before = _cpu_seconds(processes)
         elif not (await js.stream_info(STREAM)).state.messages:
             seconds = time.perf_counter() - began
-            return Taken(points / seconds, 1e6 * (_cpu_seconds(processes) - before) / points)
+            return Taken(points / seconds, 1e6 * (_cpu_seconds(processes) - before) / points, 0)
         if dead := [process.pid for process in processes if not process.is_running()]:
             raise RuntimeError(f"telegraf ended (pid {dead})")
         await asyncio.sleep(POLL_SECONDS)
@@ -273,13 +280,14 @@ def _median(taken: Sequence[Taken]) -> Taken:
     return Taken(
         statistics.median(one.points_per_s for one in taken),
         statistics.median(one.cpu_s for one in taken),
+        min(one.stored for one in taken),
     )
 
 
-async def run(points: int, repeats: int, url: str, progress: Progress) -> list[Pair]:
-    """Both loads.
+async def run(points: int, repeats: int, urls: Sequence[str], progress: Progress) -> list[Pair]:
+    """Both loads on each database.
 
-    :param url: of a database server that runs, such as influxdb://:TOKEN@127.0.0.1:8086; empty for
+    :param urls: of database servers that run, such as influxdb://:TOKEN@127.0.0.1:8086; none for
         an influxd of our own.
     :raises FileNotFoundError: there is no telegraf, or no influxd.
     """
@@ -288,21 +296,35 @@ async def run(points: int, repeats: int, url: str, progress: Progress) -> list[P
         raise FileNotFoundError(HOW_TO_GET_IT)
     start_ns = time.time_ns() - (points // 4000 + 10) * writer.STEP_NS
     made = [point for tick in ticks(points, start_ns, writer.STEP_NS) for point in tick]
-    with tempfile.TemporaryDirectory(prefix="spindle-bench-") as scratch:
+    pairs: list[Pair] = []
+    with tempfile.TemporaryDirectory(prefix="spindle-bench-") as scratch, ExitStack() as stack:
         folder = Path(scratch)
-        with contextlib.ExitStack() as stack:
-            influxd = None
-            if not url:
-                influxd = stack.enter_context(servers.running(servers.influxd(folder / "influxd")))
-                url = f"influxdb://127.0.0.1:{influxd.port}"
+        influxd = None
+        if not urls:
+            influxd = stack.enter_context(servers.running(servers.influxd(folder / "influxd")))
+            urls = [f"influxdb://127.0.0.1:{influxd.port}"]
+        for url in urls:
             versus = Versus(program, url.rstrip("/"), influxd, folder, made)
-            return [await versus.pair(load, repeats, progress) for load in ("envelopes", "single")]
+            pairs += [
+                await versus.pair(load, repeats, progress) for load in ("envelopes", "single")
+            ]
+    return pairs
 
 
 def table(pairs: list[Pair]) -> Table:
     """For people."""
     view = Table(title="Points per second, all of them counted; seconds of CPU per million points")
-    for column in ("", "Spindle", "Telegraf", "ratio", "goal", "Spindle, CPU", "Telegraf, CPU"):
+    columns = (
+        "",
+        "Spindle",
+        "Telegraf",
+        "ratio",
+        "goal",
+        "Spindle, CPU",
+        "Telegraf, CPU",
+        "stored",
+    )
+    for column in columns:
         view.add_column(column, justify="right" if column else "left")
     for pair in pairs:
         load = f"envelopes of {ENVELOPE}" if pair.load == "envelopes" else "single messages"
@@ -314,6 +336,7 @@ def table(pairs: list[Pair]) -> Table:
             f">= {pair.goal}" if pair.goal else "",
             f"{pair.spindle.cpu_s:.1f}",
             f"{pair.telegraf.cpu_s:.1f}",
+            f"{pair.spindle.stored:,} and {pair.telegraf.stored:,}",
         )
     return view
 

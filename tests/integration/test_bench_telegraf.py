@@ -102,6 +102,7 @@ def test_both_take_the_same_points_and_all_are_counted(tmp_path: Path) -> None:
     assert envelopes["goal"] == 3.0
     for pair in (envelopes, single):
         assert pair["database"].startswith("InfluxDB 1.")
+        assert pair["spindle"]["stored"] == pair["telegraf"]["stored"] == 2000
         assert pair["ratio"] == pytest.approx(
             pair["spindle"]["points_per_s"] / pair["telegraf"]["points_per_s"]
         )
