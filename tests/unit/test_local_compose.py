@@ -19,6 +19,7 @@ from pydantic import SecretStr
 
 from local.layout import ROOT
 from local.nats import server as nats
+from local.nats.accounts import hand_over_streams
 from local.nats.users import USERS
 from local.processes.pipeline import Pipeline
 from local.services import SERVICES
@@ -313,3 +314,35 @@ def test_compose_itself_accepts_the_file() -> None:
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("before", "auth", "after"),
+    [
+        ([], "guest", []),
+        (["$G"], "guest", ["SPINDLE"]),
+        (["$G"], "users", ["SPINDLE"]),
+        (["SPINDLE"], "guest", ["SPINDLE"]),
+        (["SPINDLE"], "none", ["$G"]),
+        (["$G"], "none", ["$G"]),
+        (["$G", "SPINDLE"], "guest", ["$G", "SPINDLE"]),
+    ],
+)
+def test_nats_hands_streams_over_before_it_starts(
+    tmp_path: Path, before: list[str], auth: str, after: list[str]
+) -> None:
+    """Its entrypoint, run here: as ``hand_over_streams`` does without Docker."""
+    *shell, script = CONTAINERS["nats"]["entrypoint"]
+    (tmp_path / "data").mkdir()
+    for account in before:
+        (tmp_path / "data" / "jetstream" / account / "streams").mkdir(parents=True)
+    shutil.copytree(tmp_path / "data", tmp_path / "local")
+    shutil.copy(ROOT / "deploy" / "nats" / f"auth-{auth}.conf", tmp_path / "auth.conf")
+    here = script.replace("$$", "$").replace("/data", f"{tmp_path}/data")
+    here = here.replace("/etc/nats", str(tmp_path)).replace("nats-server -c", "echo")
+    done = subprocess.run([*shell, here], capture_output=True, text=True, check=True)
+    assert done.stdout == f"{tmp_path}/nats-server.conf\n"
+    hand_over_streams(tmp_path / "local", to_account=auth != "none")
+    for folder in ("data", "local"):
+        left = (tmp_path / folder / "jetstream").glob("*")
+        assert sorted(each.name for each in left) == after
