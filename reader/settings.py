@@ -57,7 +57,7 @@ class ReaderSettings(Settings):
     )
     reader_thresholds: str = Field(
         "",
-        description="TOML file with thresholds of metrics, classes of devices and devices, over "
+        description="TOML file with thresholds of metrics, classes, arrays and devices, over "
         "those of the catalogue; see docs/health.md. Empty for none.",
     )
     reader_simulated: bool = Field(

@@ -46,7 +46,7 @@ class Rules:
         kind = ""
         if metric_type in _BY_DRIVE and (drive := self.drive_of(key)) is not None:
             kind = drive.kind
-        return self.thresholds.limits_of(metric_type, *key[:2], kind)
+        return self.thresholds.limits_of(metric_type, *key, kind)
 
     def is_recent(self, event: EventRow, now_ns: int) -> bool:
         """Whether the event still makes its device critical, unless it is resolved."""

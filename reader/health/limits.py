@@ -1,7 +1,8 @@
 """From which value on a metric is bad, when that begins and when it is over.
 
 The catalogue's thresholds, and over them what ``READER_THRESHOLDS`` says (``limits_file``): of a
-metric, of a metric of a class of devices, of a metric of one device; the most exact word counts.
+metric, of a metric of a class of devices, of an array's or host's, of one device; the most exact
+word counts.
 """
 
 from __future__ import annotations
@@ -70,15 +71,15 @@ class Limits:
 class Thresholds:
     """Every device's limits; nothing of it changes.
 
-    :ivar words: what the file says: ``("metrics", metric)``, ``("classes", class, metric)`` or
-        ``("devices", device, metric)`` -> key -> value; the metric is empty for what is said of a
-        class or device itself.
+    :ivar words: what the file says: ``("metrics", metric)``, ``("classes", class, metric)``,
+        ``("arrays", array, metric)`` or ``("devices", device, metric)`` -> key -> value; the metric
+        is empty for what is said of a class, an array or a device itself.
     :ivar unlimited: metric types of which nothing is bad for any device.
     """
 
     def __init__(self, words: Mapping[tuple[str, ...], Mapping[str, Any]] | None = None) -> None:
         self.words = words or {}
-        self._named = frozenset(place[1] for place in self.words if place[0] == "devices")
+        self._named = frozenset(place[:2] for place in self.words)
         told = {place[-1] for place in self.words}
         self.unlimited = frozenset(
             name
@@ -88,32 +89,41 @@ class Thresholds:
         self._cached = lru_cache(maxsize=_CACHED)(self._limits)
 
     def limits_of(
-        self, metric_type: str, source_device: str, device_id: str, kind: str = ""
+        self,
+        metric_type: str,
+        source_device: str,
+        device_id: str,
+        array_id: str = "",
+        kind: str = "",
     ) -> Limits | None:
         """Limits of one metric of one device.
 
+        :param array_id: the array or host that it belongs to.
         :param kind: ``disk`` or ``solid`` where it is known what drive it is.
         :returns: None where nothing is known to be bad: load is no illness.
         """
-        # A device without a word of its own has the limits of its class.
-        device = device_id if device_id in self._named else ""
-        return self._cached(metric_type, source_device, device, kind)
+        # A device without a word of its own has the limits of its array, or of its class.
+        device = device_id if ("devices", device_id) in self._named else ""
+        array = array_id if ("arrays", array_id) in self._named else ""
+        return self._cached(metric_type, source_device, device, array, kind)
 
-    def interval(self, source_device: str, device_id: str) -> float | None:
+    def interval(self, source_device: str, device_id: str, array_id: str = "") -> float | None:
         """Seconds between two readings, where the file says so."""
         words = {
             **self.words.get(("classes", source_device, ""), {}),
+            **self.words.get(("arrays", array_id, ""), {}),
             **self.words.get(("devices", device_id, ""), {}),
         }
         return words.get("interval_seconds")
 
     def _limits(
-        self, metric_type: str, source_device: str, device_id: str, kind: str
+        self, metric_type: str, source_device: str, device_id: str, array_id: str, kind: str
     ) -> Limits | None:
         said = {
             **DRIVE_LIMITS.get((metric_type, kind), {}),
             **self.words.get(("metrics", metric_type), {}),
             **self.words.get(("classes", source_device, metric_type), {}),
+            **self.words.get(("arrays", array_id, metric_type), {}),
             **self.words.get(("devices", device_id, metric_type), {}),
         }
         return limits(metric_type, said)

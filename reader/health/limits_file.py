@@ -13,6 +13,9 @@
     warning = 200
     critical = 1000
 
+    [arrays.nas.DiskTemp]          # of the devices of an array or host
+    warning = 45
+
     [devices."array1-disk3"]       # of one device
     interval_seconds = 60          # between its readings; learnt where nobody says
 """
@@ -54,7 +57,7 @@ class MetricTable(_Table):
 
 
 class DeviceTable(_Table):
-    """What may be said of a device or a class of devices, beside the tables of its metrics."""
+    """What may be said of a device, an array or a class, beside the tables of its metrics."""
 
     model_config = ConfigDict(extra="allow")
     __pydantic_extra__: dict[Name, MetricTable] = Field(init=False)
@@ -68,9 +71,11 @@ class ThresholdsFile(_Table):
 
     metrics: dict[Name, MetricTable] = {}
     classes: dict[Name, DeviceTable] = {}
+    arrays: dict[Name, DeviceTable] = {}
     devices: dict[Name, DeviceTable] = {}
 
 
+_NARROWER = ("classes", "arrays", "devices")
 _FIELDS = {**MetricTable.model_fields, **DeviceTable.model_fields}
 
 
@@ -117,7 +122,7 @@ def _mistake(item: ErrorDetails) -> tuple[_Place, str]:
     """The place of a mistake in the file, and its sentence."""
     kind, *inside = map(str, item["loc"])
     if not inside:
-        return (kind,), f"{shown(kind)}: expected tables metrics, classes or devices"
+        return (kind,), f"{shown(kind)}: expected tables metrics, classes, arrays or devices"
     # What pydantic adds to the place, such as which type of a union did not fit, is left out.
     depth = 2 if kind == "metrics" or inside[1:2] == ["interval_seconds"] else 3
     place = (kind, *(part for part in inside[:depth] if part != "[key]"))
@@ -156,8 +161,8 @@ def _by_place(file: ThresholdsFile) -> dict[_Place, dict[str, Any]]:
 def _as_meant(thresholds: Thresholds, place: _Place) -> Limits | None:
     """The limits where the file's words apply, to see whether they make sense together."""
     kind, name, metric_type = place if len(place) == 3 else (place[0], "", place[1])
-    class_, device = (name, "") if kind == "classes" else ("", name)
-    return thresholds.limits_of(metric_type, class_, device)
+    class_, array, device = (name if kind == each else "" for each in _NARROWER)
+    return thresholds.limits_of(metric_type, class_, device, array)
 
 
 def what_is_wrong(limits: Limits | None) -> list[str]:

@@ -147,7 +147,7 @@ class _Judgement:
         self.before = last_state(evidence.previous_state, heard.key)
         self.last_read = max((reading.time_ns for reading in self.readings), default=0)
         self.resolved: tuple[EventRow, ...] = ()
-        interval = rules.thresholds.interval(*self.key[:2]) or self._usual_interval()
+        interval = rules.thresholds.interval(*self.key) or self._usual_interval()
         self.interval = interval or 0.0
         self.unknown_ns = max(rules.stale_ns, int(UNKNOWN_INTERVALS * self.interval * NS))
         self.warn_ns = int(max(rules.stale_ns * WARN_SHARE, WARN_INTERVALS * self.interval * NS))

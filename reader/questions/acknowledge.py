@@ -110,7 +110,7 @@ def _bad(context: QueryContext, reason: Reason) -> Direction:
     """Which side of a reason's values is worse."""
     if reason.metric_type is None:
         return "neither"
-    device = reason.source_device, reason.device
+    device = reason.source_device, reason.device, reason.array_id or ""
     limits = context.examiner.thresholds.limits_of(reason.metric_type, *device)
     metric = catalog.metric(reason.metric_type)
     return limits.bad if limits is not None else metric.bad if metric is not None else "neither"

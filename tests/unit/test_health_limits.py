@@ -6,11 +6,17 @@ from pathlib import Path
 
 import pytest
 
+from reader.health import verdict
+from reader.health.evidence import Evidence, Rules
 from reader.health.limits import Thresholds
 from reader.health.limits_file import load
 from reader.settings import ReaderSettings
 from spindle.errors import InvalidSettings
 from spindle.settings import load as load_settings
+from spindle.store.base import Latest
+from spindle.timestamps import NS
+
+NOW = 1_800_000_000 * NS
 
 GOOD = """
 [metrics.DiskTemp]
@@ -87,6 +93,41 @@ def test_an_interval_may_be_set_for_a_class_and_a_device(tmp_path: Path) -> None
     assert thresholds.interval("DiskUnit", "disk-1") is None
 
 
+def test_an_array_may_have_limits_of_its_own_between_its_class_and_its_devices(
+    tmp_path: Path,
+) -> None:
+    text = """
+[classes.DiskUnit]
+interval_seconds = 600
+[classes.DiskUnit.DiskTemp]
+warning = 50
+[arrays.nas]
+interval_seconds = 60
+[arrays.nas.DiskTemp]
+warning = 45
+[devices.sda.DiskTemp]
+critical = 58
+"""
+    thresholds = load(written(tmp_path, text))
+
+    def warning(device: str, array: str) -> tuple[float, float]:
+        found = thresholds.limits_of("DiskTemp", "DiskUnit", device, array)
+        assert found is not None and found.warning is not None and found.critical is not None
+        return found.warning.enter, found.critical.enter
+
+    assert warning("sda", "nas") == (45, 58)
+    assert warning("sdb", "nas") == (45, 60)
+    assert warning("sda", "web") == (50, 58)  # another host's of that name
+    assert warning("sdb", "web") == (50, 60)
+    assert thresholds.interval("DiskUnit", "sda", "nas") == 60
+    assert thresholds.interval("DiskUnit", "sda", "web") == 600
+    with pytest.raises(InvalidSettings, match=r"arrays.nas.DiskTemp: critical 60 must not lie"):
+        load(written(tmp_path, "[arrays.nas.DiskTemp]\nwarning = 70\n"))
+    hot = [Latest("DiskUnit", "DiskTemp", "sdb", host, NOW, 47.0) for host in ("nas", "web")]
+    units = verdict.judge(Evidence(hot), Rules(thresholds, 120 * NS, 900 * NS), NOW)
+    assert {unit.array_id: unit.state for unit in units} == {"nas": "warning", "web": "ok"}
+
+
 BAD = """
 top = 1
 [metrics.DiskTemp]
@@ -116,7 +157,7 @@ def test_every_mistake_in_the_file_is_told_at_once_with_its_place(tmp_path: Path
         load(written(tmp_path, BAD))
     told = "\n".join(refused.value.mistakes)
     for sentence in (
-        "'top': expected tables metrics, classes or devices",
+        "'top': expected tables metrics, classes, arrays or devices",
         "metrics.DiskTemp.warning: given 'hot', expected a number, or false for none",
         "metrics.DiskTemp.critcal: there is no such key, expected warning, critical",
         "metrics.Latency: critical 100 must not lie below warning 500",
