@@ -7,14 +7,15 @@ installed then, reads it; therefore SPINDLE_VENV is a variable of the environmen
 
 from __future__ import annotations
 
+import _signal  # type: ignore[import-not-found] # quick to load, where signal is not
 import os
-import signal
 
 if __name__ == "__main__":  # before anything slow: Ctrl-C ends without a traceback
-    signal.signal(signal.SIGINT, lambda *_: os._exit(130))
+    _signal.signal(_signal.SIGINT, lambda *_: os._exit(130))
 
 import difflib
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence

@@ -15,7 +15,7 @@ EXIT_INTERRUPTED = 130
 
 def run(module: str) -> None:
     """Import a module and call its ``main``; an interruption before that ends at once."""
-    signal.signal(signal.SIGINT, lambda *_: os._exit(EXIT_INTERRUPTED))
+    at_once()
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     main = importlib.import_module(module).main
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -23,3 +23,10 @@ def run(module: str) -> None:
         main()
     except KeyboardInterrupt:
         os._exit(EXIT_INTERRUPTED)
+    finally:  # the interpreter takes a while to end, and would answer with a traceback, too
+        at_once()
+
+
+def at_once() -> None:
+    """From now on Ctrl-C ends the process where it stands; nothing is raised in it."""
+    signal.signal(signal.SIGINT, lambda *_: os._exit(EXIT_INTERRUPTED))

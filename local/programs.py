@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 import typer
 
-from local import output
+from local import interrupt, output
 from local import settings as given
 from local.layout import called_from, home_of
 from local.nats import server as nats
@@ -106,6 +106,7 @@ def _ask_as_client(verb: str, words: Sequence[str]) -> None:
             f"nobody is there to answer at port {settings.nats_port}; ./run.sh start starts Spindle"
         )
         end(EXIT_AWAY)
+    interrupt.at_once()  # there is nothing to tidy up
     from client.__main__ import app as client  # noqa: PLC0415 - only where it is needed
 
     client([verb, *words], prog_name="./run.sh")
