@@ -54,8 +54,21 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
             store_url=store_url,
         )
         reader.start()
+        asyncio.run(_answering(guarded_broker))
         yield guarded_broker
         reader.stop()
+
+
+async def _answering(broker: Broker) -> None:
+    """Until the reader does, and creates consumers: it is healthy a moment before."""
+    left = ["reader.query", "$JS.API.CONSUMER.CREATE.KV_parking"]
+    async with broker.as_user("guest") as (guest, _), asyncio.timeout(20):
+        while left:
+            try:
+                await guest.request(left[-1], b"")
+                left.pop()
+            except nats.errors.NoRespondersError:
+                await asyncio.sleep(0.05)
 
 
 async def _make(store: Store) -> None:
