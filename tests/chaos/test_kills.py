@@ -6,13 +6,13 @@ import asyncio
 import random
 
 from tests.chaos.side_by_side import scenario
-from tests.chaos.world import World, long_or_short, rounds
+from tests.chaos.world import SOON_AGAIN, World, long_or_short, rounds
 
 
 @scenario("sqlite", "influxdb", slow=True)
 async def test_a_writer_killed_again_and_again_in_mid_batch_loses_nothing(world: World) -> None:
     rng = random.Random(1)
-    writer = await world.start_writer()
+    writer = await world.start_writer(SOON_AGAIN)
     async with world.publishing():
         for _ in range(int(long_or_short(20, 3))):
             await world.pause(rng.uniform(0.1, 0.6))
@@ -24,7 +24,7 @@ async def test_a_writer_killed_again_and_again_in_mid_batch_loses_nothing(world:
 
 @scenario("sqlite", "influxdb", slow=True)
 async def test_a_broker_killed_and_started_again_loses_nothing(world: World) -> None:
-    await world.start_writer()
+    await world.start_writer(SOON_AGAIN)
     async with world.publishing() as publisher:
         for _ in rounds(2):
             await world.pause(1.5)

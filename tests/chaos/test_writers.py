@@ -8,7 +8,7 @@ from functools import partial
 
 from tests.chaos.proxy import Proxy, Request, Say, first
 from tests.chaos.side_by_side import scenario
-from tests.chaos.world import World, long_or_short, rounds, until
+from tests.chaos.world import SOON_AGAIN, World, long_or_short, rounds, until
 
 #: Shorter than the 30 s after which the broker would give messages to another writer by itself.
 AT_ONCE_SECONDS = 20.0
@@ -21,11 +21,10 @@ ON_THEIR_WAY = 10
 async def test_of_two_writers_one_is_killed_and_the_other_stores_what_it_held(
     world: World,
 ) -> None:
-    await world.start_writer()
+    await world.start_writer(SOON_AGAIN)
     for _ in rounds():
-        doomed = await world.start_writer(
-            {"writer.main.LINGER_SECONDS": 5}
-        )  # so that it holds points
+        # So that it holds points.
+        doomed = await world.start_writer({**SOON_AGAIN, "writer.main.LINGER_SECONDS": 5})
         async with world.publishing():
             await world.kill(doomed)
             await world.pause(2.0)

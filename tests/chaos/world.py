@@ -33,6 +33,8 @@ from tests.services import ServiceProcess
 LONG = bool(os.environ.get("SPINDLE_TEST_LONG"))
 #: Longest wait for anything that must come to pass; the broker alone may take 30 s to redeliver.
 PATIENCE_SECONDS = 120.0
+#: For writers whose messages are delivered again after a kill: in the short form soon.
+SOON_AGAIN: Mapping[str, object] = {} if LONG else {"spindle.bus.streams.ACK_WAIT_SECONDS": 5.0}
 RATE = 150.0  # messages per second, about 1,500 points
 STREAMS = (subjects.METRICS_STREAM, subjects.EVENTS_STREAM)
 
