@@ -91,6 +91,11 @@ class Home:
         """Service -> address of its ``/healthz`` as JSON, of what was started."""
         return self.run / "pages.json"
 
+    @property
+    def store_file(self) -> Path:
+        """The store of what was started, without a password."""
+        return self.run / "store"
+
     def log_file(self, service: str) -> Path:
         """Where a service's standard output and error go."""
         return self.logs / f"{service}.log"

@@ -81,6 +81,9 @@ def _elsewhere(pipeline: Pipeline) -> str:
     port = nats.configured_port(home.nats_config)
     if port and pipeline.runs_nats and port != pipeline.settings.nats_port:
         moved.insert(0, f"NATS at {nats.nats_url(port)}")
+    with contextlib.suppress(OSError):
+        if (store := home.store_file.read_text()) != pipeline.shown_store:
+            moved.append(f"store {store}")
     return ", ".join(moved)
 
 

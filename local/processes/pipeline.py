@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from urllib.parse import urlsplit, urlunsplit
 
 from local import real_or_demo
 from local.layout import INSTANCE_VARIABLE, ROOT, Home, home_of
@@ -50,6 +51,11 @@ class Pipeline:
     def names(self) -> list[str]:
         """What is run, in the order of start."""
         return [*([NATS] if self.runs_nats else []), *self.own]
+
+    @property
+    def shown_store(self) -> str:
+        """Where readings are kept, as people may see it."""
+        return without_password(self.settings.store)
 
     def http_port(self, service: str) -> int:
         """Where a service answers ``/healthz``."""
@@ -199,6 +205,15 @@ def write_configuration(pipeline: Pipeline) -> None:
     home.supervisor_config.touch(mode=0o600)
     home.supervisor_config.write_text(supervisor.config(home, programs))
     write_pages(home, pipeline.pages())
+    home.store_file.write_text(pipeline.shown_store)
+
+
+def without_password(url: str) -> str:
+    """A URL without the user and password that it may have."""
+    parts = urlsplit(url)
+    if "@" not in parts.netloc:
+        return url
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
 
 
 def write_pages(home: Home, pages: Mapping[str, str]) -> None:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from urllib.parse import urlsplit, urlunsplit
 
 from rich.markup import escape
 from rich.table import Table
 
 from local import output
 from local.nats.server import Broker
-from local.processes.pipeline import Pipeline
+from local.processes.pipeline import Pipeline, without_password
 from local.processes.status import Row
 from local.services import GATEWAY, NATS
 
@@ -39,8 +38,8 @@ def started(pipeline: Pipeline, rows: Mapping[str, Row]) -> None:
     for name in pipeline.names:
         made.add_row(name, rows[name].health, _address(pipeline, name))
     if not pipeline.runs_nats:
-        made.add_row(NATS, "elsewhere", _without_password(pipeline.settings.nats_url))
-    made.add_row("store", "", _without_password(pipeline.settings.store))
+        made.add_row(NATS, "elsewhere", without_password(pipeline.settings.nats_url))
+    made.add_row("store", "", pipeline.shown_store)
     output.out.print(made)
     output.plain("")
     output.try_next()
@@ -51,10 +50,3 @@ def _address(pipeline: Pipeline, name: str) -> str:
     if name == NATS:
         return f"nats://127.0.0.1:{pipeline.settings.nats_port}, monitoring {page}"
     return f"{page}/{'docs, /' if name == GATEWAY else ''}healthz, /metrics"
-
-
-def _without_password(url: str) -> str:
-    parts = urlsplit(url)
-    if "@" not in parts.netloc:
-        return url
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))

@@ -189,6 +189,8 @@ def _starting_twice_changes_nothing(checkout: Checkout) -> None:
     assert first_line.startswith("Spindle runs already, where it was started: NATS at nats://")
     for name in ("NATS_PORT", "READER_HTTP_PORT"):
         assert f"127.0.0.1:{checkout.environment[name]}" in first_line
+    other = checkout.run("start", STORE_URL="influxdb://127.0.0.1:1/elsewhere")
+    assert "where it was started: store sqlite:///" in other.stdout.splitlines()[0]
     assert {process.pid for process in checkout.processes()} == before
 
 
