@@ -105,6 +105,7 @@ FAULTS = {
     "iops_collapse": 300,
     "capacity_leak": 600,
     "stuck_sensor": 600,
+    "fail_slow": 2400,
 }
 PAUSES = (300, 23 * 60)  # seconds from the end of a fault to the next
 DISK = "array1-disk3"
@@ -135,7 +136,7 @@ def _hour(seed: int) -> list[str]:
     return [f"{each.anomaly.severity}: {each.anomaly.episode.text}" for each in told]
 
 
-def live(seeds: int = 10, hours: int = 4) -> None:
+def live(seeds: int = 10, hours: int = 16) -> None:
     """Faults told each time, and a fleet of 77 that is silent, at a reading a second."""
     console, reported = Console(width=110), range(REPORTED, REPORTED + seeds)
     table = Table("fault", "told", "2nd", "3rd", "median seconds", "2nd", "3rd")

@@ -139,10 +139,15 @@ def long(seeds: int = 1) -> None:
     console.print(table)
 
 
-def _slow(seed: int) -> tuple[list[tuple[float, int]], int, float]:
+LASTS = {(1.0, 2.0): 7, (4.0, 4.0): 8}  # days for which a disk is slow, and of the whole
+Slow = tuple[list[tuple[float, int]], int, float]
+
+
+def _slow(task: tuple[tuple[float, float], int]) -> Slow:
     """Of each slow disk the share of minutes it is named in, and minutes until it is; false names;
     disk-days in health."""
-    array = arrays.with_slow_disks(np.random.default_rng([41, seed]))
+    lasts, seed = task
+    array = arrays.with_slow_disks(np.random.default_rng([41, seed]), LASTS[lasts], lasts)
     named, found = arrays.named(array), []
     for disk in np.flatnonzero(array.slow.any(axis=0)):
         hits = named[array.slow[:, disk], disk]
@@ -166,21 +171,26 @@ def _beginnings(named: np.typing.NDArray[np.bool_]) -> int:
 
 
 def peers(each: int = 20) -> None:
-    """Arrays of 12 disks: three of each slow for a day or two; 1,700 disk-days in health."""
+    """Arrays of 12 disks: three of each slow for days; 1,700 disk-days in health."""
     seeds = range(REPORTED, REPORTED + each)
     with ProcessPoolExecutor() as pool:
-        slow, well = list(pool.map(_slow, seeds)), list(pool.map(_well, seeds))
-        at_once = sum(pool.map(_at_once, seeds))
+        for lasts in LASTS:
+            _print_slow(lasts, list(pool.map(_slow, [(lasts, seed) for seed in seeds])))
+        well, at_once = list(pool.map(_well, seeds)), sum(pool.map(_at_once, seeds))
+    console.print(
+        f"healthy: {sum(n for n, _ in well)} false in {sum(d for _, d in well):.0f} disk-days"
+    )
+    console.print(f"{each} arrays slow as a whole: {at_once} disks blamed")
+
+
+def _print_slow(lasts: tuple[float, float], slow: list[Slow]) -> None:
     disks = [disk for found, _, _ in slow for disk in found]
     shares, delays = np.array([share for share, _ in disks]), [delay for _, delay in disks]
     console.print(
-        f"{len(disks)} slow disks: named in {shares.mean():.3f} of the minutes (least "
+        f"{len(disks)} disks slow for {lasts[0]:g} to {lasts[1]:g} days: named in "
+        f"{shares.mean():.3f} of the minutes (least "
         f"{shares.min():.3f}, {np.mean(shares >= 0.95):.2f} of them in 0.95 or more), after "
         f"{np.median(delays):.0f} min (90 % within {np.percentile(delays, 90):.0f}); beside them "
         f"{sum(false for _, false, _ in slow)} false names in "
         f"{sum(days for _, _, days in slow):.0f} disk-days"
     )
-    console.print(
-        f"healthy: {sum(n for n, _ in well)} false in {sum(d for _, d in well):.0f} disk-days"
-    )
-    console.print(f"{each} arrays slow as a whole: {at_once} disks blamed")

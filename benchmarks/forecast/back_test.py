@@ -26,6 +26,7 @@ from benchmarks.forecast.rows import DAY_PARTS, Days, Line, Result, Speed
 from benchmarks.series.storage_series import Floats
 from reader.forecasting.forecast import Forecast, forecasts
 from reader.forecasting.history import DAY
+from reader.forecasting.paths import QUANTILES
 
 SEED = 91_003  # not one of those looked at while the models were set
 _SERIES = 60  # of a process and length of past, in one call
@@ -39,6 +40,7 @@ class Outcome:
     horizon: float
     inside: bool
     width: float
+    pinball: float
     change: float
     error: float
     slope: float
@@ -161,12 +163,19 @@ def _values(case: Case, found: Forecast, times: Floats, values: Floats) -> Itera
             ahead.days,
             ahead.low <= actual <= ahead.high,
             ahead.high - ahead.low,
+            _pinball((ahead.low, ahead.value, ahead.high), actual),
             abs(actual - values[-1]),
             abs(actual - ahead.value),
             abs(actual - values[-1] - slope * (after - case.now)),
             abs(actual - float(np.polyval(line, after - case.now))),
             abs(actual - values[-1]),
         )
+
+
+def _pinball(foretold: Sequence[float], actual: float) -> float:
+    """The mean loss of the three quantiles: a wide interval costs as well as one that is missed."""
+    pairs = zip(QUANTILES, foretold, strict=True)
+    return float(np.mean([max(q * (actual - x), (q - 1.0) * (actual - x)) for q, x in pairs]))
 
 
 def _dates(case: Case, found: Forecast, far: float) -> Iterator[Dated]:
@@ -202,7 +211,7 @@ def _result(group: str, kind: str, past: str, horizon: str, those: Sequence[Outc
     inside = float(np.mean([each.inside for each in those]))
     return Result(
         group, kind, past, horizon, len(those), round(inside, 4),
-        part("width"), part("error"), part("slope"), part("line"), part("still"),
+        part("width"), part("pinball"), part("error"), part("slope"), part("line"), part("still"),
     )  # fmt: skip
 
 
@@ -235,7 +244,7 @@ def _mean_days(group: str, past: str, those: Sequence[Days]) -> Days:
 
 
 def _mean(group: str, rows: Sequence[Result], horizon: str) -> Result:
-    names = ("coverage", "width", "error", "last_week", "least_squares", "no_growth")
+    names = ("coverage", "width", "pinball", "error", "last_week", "least_squares", "no_growth")
     means = [round(float(np.mean([getattr(row, name) for row in rows])), 4) for name in names]
     return Result(group, "mean", "all", horizon, sum(row.cases for row in rows), *means)
 

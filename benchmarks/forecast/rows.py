@@ -23,6 +23,7 @@ class Result:
     cases: int
     coverage: float
     width: float
+    pinball: float
     error: float
     last_week: float
     least_squares: float
@@ -77,7 +78,7 @@ Line = Result | Days | Speed
 
 def tables(lines: Sequence[Line]) -> list[Table]:
     """For people: values foretold, days foretold, time."""
-    names = ("", "kind", "past", "ahead", "cases", "in 80 %", "width", "error")
+    names = ("", "kind", "past", "ahead", "cases", "in 80 %", "width", "pinball", "error")
     simple = ("last week", "least squares", "no growth")
     values = Table(*names, *simple, title="Values; errors in parts of the change")
     ends = ("before the earliest", "after the latest", "open", "in 90 %")
@@ -87,7 +88,7 @@ def tables(lines: Sequence[Line]) -> list[Table]:
         if isinstance(each, Result):
             values.add_row(
                 each.group, each.kind, each.past, each.horizon, str(each.cases),
-                f"{100 * each.coverage:.1f}", f"{each.width:.2f}", f"{each.error:.2f}",
+                f"{100 * each.coverage:.1f}", f"{each.width:.2f}", f"{each.pinball:.3f}", f"{each.error:.2f}",
                 f"{each.last_week:.2f}", f"{each.least_squares:.2f}", f"{each.no_growth:.2f}",
             )  # fmt: skip
         elif isinstance(each, Days):

@@ -37,11 +37,11 @@ def healthy(rng: Random, days: int) -> Array:
     return Array(values, np.zeros(values.shape, dtype=np.bool_))
 
 
-def with_slow_disks(rng: Random, days: int = 7) -> Array:
-    """Three of the disks 1.5 to 3 times as slow for one or two days each, at any time."""
+def with_slow_disks(rng: Random, days: int = 7, lasts: tuple[float, float] = (1.0, 2.0)) -> Array:
+    """Three of the disks 1.5 to 3 times as slow for some days each, at any time."""
     array = healthy(rng, days)
     for disk in rng.choice(DISKS, 3, replace=False):
-        length = int(rng.uniform(1.0, 2.0) * DAY)
+        length = int(rng.uniform(*lasts) * DAY)
         start = int(rng.uniform(LEARNING, len(array.values) - length))
         array.values[start : start + length, disk] *= rng.uniform(1.5, 3.0)
         array.slow[start : start + length, disk] = True
