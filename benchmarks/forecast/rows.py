@@ -88,8 +88,9 @@ def tables(lines: Sequence[Line]) -> list[Table]:
         if isinstance(each, Result):
             values.add_row(
                 each.group, each.kind, each.past, each.horizon, str(each.cases),
-                f"{100 * each.coverage:.1f}", f"{each.width:.2f}", f"{each.pinball:.3f}", f"{each.error:.2f}",
-                f"{each.last_week:.2f}", f"{each.least_squares:.2f}", f"{each.no_growth:.2f}",
+                f"{100 * each.coverage:.1f}", f"{each.width:.2f}", f"{each.pinball:.3f}",
+                f"{each.error:.2f}", f"{each.last_week:.2f}", f"{each.least_squares:.2f}",
+                f"{each.no_growth:.2f}",
             )  # fmt: skip
         elif isinstance(each, Days):
             parts = [f"{100 * getattr(each, name):.1f}" for name in DAY_PARTS]
