@@ -46,6 +46,10 @@ NOVELTY = 0.5
 LATELY = "lately"
 """Of the departure's look at the last few points: told as a surge, for it may be as short."""
 
+RESET = 0.75
+"""Alarm of a counter's reset, which is no matter of degree. A counter that rises evenly raises no
+other: its level is as far behind it as ever, and no step of it is like another."""
+
 HUGE = 1e150
 """Values beyond are treated as missing: their squares are no numbers."""
 
@@ -137,6 +141,8 @@ class Detector:
             score, kind = unusual, "surge"
         alarm = score
         surge, stuck = self.surge.alarm, self.stuck.alarm
+        if self.stuck.began_anew:
+            surge = max(surge, RESET)
         if surge or stuck or departure.alarm or departure.brief_alarm:
             told = (
                 (score, kind),
@@ -212,7 +218,11 @@ class Detector:
             return Explanation(0.0, None, None, None, f"{metric} was no number")
         head = f"{metric} {wording.quantity(value, unit)}"
         expected = self.expected if self.points > 1 else None
-        if kind == "surge":
+        if kind == "surge" and self.stuck.began_anew and unit != "%":  # a share is no counter
+            before = max(self.departure.recent)
+            text = wording.reset(metric, unit, before, value)
+            return Explanation(score, kind, value, None, text)
+        elif kind == "surge":
             text = self._surge(metric, unit)
         elif kind == "departure":
             found = self.departure.found(self.step)
@@ -240,11 +250,9 @@ class Detector:
 
     def _surge(self, metric: str, unit: str) -> str:
         value, usual = self.value, self.expected
-        if self.stuck.began_anew and unit != "%":  # a share that fell is no counter
-            return wording.reset(metric, unit, self.departure.recent[-2], value)
         head, span = f"{metric} {wording.quantity(value, unit)}", duration(self.span)
         text = wording.surge(head, unit, value, self.recent, span, usual)
-        suspected = wording.other_unit(unit, usual, value)
+        suspected = wording.other_unit(unit, usual, value, wording.scatter(self.recent))
         if suspected is not None:
             return f"{text}; {suspected}"
         return text + self._climb(metric, unit)

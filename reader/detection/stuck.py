@@ -32,8 +32,8 @@ class Stuck:
     def __init__(self) -> None:
         self.last: float | None = None
         self.lowest, self.highest = inf, -inf  # values so far
-        self.rises = self.falls = 0  # steps up and down
-        self.fell = False  # the last step was down
+        self.rises = self.falls = 0  # steps up, and steps down that no other one precedes
+        self.fell = 0  # the last steps that were down, in a row
         self.stop = True  # the present run is at a limit: zero, or an extreme that was there before
         self.run = 1  # length of the present run
         self.longest = 1  # of the runs before that nobody was told of
@@ -45,8 +45,10 @@ class Stuck:
 
     @property
     def began_anew(self) -> bool:
-        """Whether what only ever rose has just fallen for the first time: a counter's reset."""
-        return self.falls == 1 and self.run == 1 and self.rises >= COUNTER and self.fell
+        """Whether what only ever rose has just fallen for the first time, to below where it began:
+        a counter's reset. (A mean over the moment lies between: it falls twice in a row.)"""
+        fell = self.run == 1 and 1 <= self.fell <= 2
+        return fell and self.falls == 1 and self.rises >= COUNTER and self.last == self.lowest
 
     def update(self, value: float, warm: bool) -> float:
         """Take the next value; 0, or 0.5..1 when the evidence has (again) doubled and is new."""
@@ -75,11 +77,12 @@ class Stuck:
         """The run is over; another value begins one."""
         last = self.last
         if last is not None:
-            self.fell = value < last
-            if self.fell:
-                self.falls += 1
+            if value < last:
+                self.falls += not self.fell
+                self.fell += 1
             else:
                 self.rises += 1
+                self.fell = 0
         self.last = value
         self.stop = value in (0.0, self.lowest, self.highest) or last is None
         run = self.run

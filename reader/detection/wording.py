@@ -14,8 +14,11 @@ DAY_SECONDS = 86_400.0
 SHARES = (99.9, 99.5, 99.0, 98.0, 95.0, 90.0)
 
 
-UNITS = (1000.0, 1024.0, 1024.0**2, 1e6)
+UNITS = (1000.0, 1024.0, 1e6, 1024.0**2)
 """Factors by which a value changes when somebody has changed its unit."""
+
+EXACTLY, MOST_SCATTERED = 0.01, 0.5
+"""How far the logarithm of a change may be from such a factor's, in an even series and at most."""
 
 
 def number(value: float, towards: float = 0.0) -> str:
@@ -110,18 +113,33 @@ def reset(metric: str, unit: str, before: float, value: float) -> str:
     )
 
 
-def other_unit(unit: str, usual: float, value: float) -> str | None:
-    """What to suspect where a value is what the usual one would be in another unit, else None."""
+def scatter(recent: Sequence[float]) -> float:
+    """How far all but the rarest recent values lie from their middle, as a logarithm."""
+    ordered = sorted(recent)
+    low, high = ordered[len(ordered) // 100], ordered[len(ordered) * 99 // 100]
+    return (log(high) - log(low)) / 2 if low > 0.0 else 0.0
+
+
+def other_unit(unit: str, usual: float, value: float, scattered: float = 0.0) -> str | None:
+    """What to suspect where a value is what the usual one would be in another unit, else None.
+
+    :param scattered: as ``scatter`` says: a value so far from the usual is usual.
+    """
     if unit == "degC" and abs(usual * 1.8 + 32.0 - value) <= 0.05 * abs(value) and value > usual:
         return "as if it were in degF now"
     if usual <= 0.0 or value <= 0.0:
         return None
     apart = log(value) - log(usual)  # a quotient of extremes would be 0 or infinite
-    for factor in UNITS:
-        if abs(abs(apart) - log(factor)) <= 0.01:
-            said = f"{factor:.0f} times" if apart > 0.0 else f"a {factor:.0f}th of"
-            return f"{said} the usual, as if in another unit now"
-    return None
+    even = scattered <= EXACTLY
+    factors = UNITS if even else UNITS[::2]  # else nobody can tell 1000 from 1024
+    off, factor = min((abs(abs(apart) - log(factor)), factor) for factor in factors)
+    if off > max(EXACTLY, min(scattered, MOST_SCATTERED)):
+        return None
+    if even:
+        said = f"{factor:.0f} times" if apart > 0.0 else f"a {factor:.0f}th of"
+    else:
+        said = f"some {factor:.0f} times" if apart > 0.0 else f"some {factor:.0f}th of"
+    return f"{said} the usual, as if in another unit now"
 
 
 def climb(unit: str, value: float, a_second: float) -> str:

@@ -191,10 +191,37 @@ def test_a_counter_that_begins_anew_is_said_to() -> None:
     assert told.endswith(" B to 0 B and never fell before: a counter that began anew?")
 
 
+@pytest.mark.parametrize("metric", ["BytesWritten", "PowerOnHours", "LifetimeWritten"])
+def test_a_counter_that_rises_evenly_is_said_to_begin_anew_too(metric: str) -> None:
+    detector, episodes = Detector(), Episodes(metric)
+    begun = []
+    for n, value in enumerate([1e6 + 5.0 * n for n in range(400)] + [5e5, 0.0, 5.0, 10.0]):
+        detector.update(STEP * n, value)
+        began, _ = episodes.take(STEP * n, value, detector)
+        begun += [began.text] if began is not None else []
+    (told,) = begun
+    assert "fell from 1001995" in told
+    assert told.endswith("and never fell before: a counter that began anew?")
+
+
+def test_what_rises_and_then_falls_a_little_is_no_counter_that_began_anew() -> None:
+    values = [40 + 0.01 * min(n, 700 - n) for n in range(600)]
+    assert "began anew" not in alarm_text(values, "V", "")
+
+
 def test_a_unit_that_changed_is_suspected_aloud() -> None:
     times, of = wording.other_unit("ms", 2.0, 2001.0), wording.other_unit("B/s", 5e6, 5e3)
     assert times == "1000 times the usual, as if in another unit now"
     assert of == "a 1000th of the usual, as if in another unit now"
+    assert wording.other_unit("ms", 2.0, 2301.0, 0.2) == (
+        "some 1000 times the usual, as if in another unit now"
+    )
+    assert wording.other_unit("ms", 2.0, 1.8e-6, 0.2) == (
+        "some 1000000th of the usual, as if in another unit now"
+    )
+    assert (
+        wording.other_unit("ms", 2.0, 2301.0) is wording.other_unit("ms", 2.0, 400.0, 9.0) is None
+    )
     assert wording.other_unit("degC", 40.0, 104.5) == "as if it were in degF now"
     assert wording.other_unit("ms", 2.0, 8.0) is None
     assert wording.other_unit("ms", 0.0, 8.0) is None
