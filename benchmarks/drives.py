@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from io import TextIOWrapper
-from math import exp
 from pathlib import Path
+from typing import Literal
 
 import orjson
 from rich.table import Table
@@ -29,7 +29,7 @@ from spindle.timestamps import NS
 YEAR = 365  #: days of what is made up
 HORIZONS = (0, 7, 30)  #: days before the failure
 SHARES = (0.001, 0.01)  #: of the drives that did not fail, called all the same
-LEVELS = {"critical": 3.0, "warning or worse": 2.0}  #: the least score of each
+LEVELS = {"critical": RANK["critical"], "warning or worse": RANK["warning"]}
 _HISTORY_DAYS = HISTORY_NS // (86_400 * NS)
 _REPORT_ROWS = 5_000
 #: Attributes whose raw value changes every day, and what of it says something of health.
@@ -49,8 +49,8 @@ class Record:
     :ivar seen: the cells of its last row that can change a verdict.
     :ivar values: its metrics as of then.
     :ivar past: of each counter above zero the days on which it changed, with the value from then.
-    :ivar score: its worst so far: the rank of its state, plus the probability of failing.
-    :ivar worse: the days on which that rose, with the score from then on.
+    :ivar states: the days on which its verdict became worse than ever, with the state's rank.
+    :ivar hazards: the same of the hazard.
     """
 
     first: int
@@ -58,19 +58,19 @@ class Record:
     seen: tuple[object, ...] = ()
     values: Mapping[str, float] = field(default_factory=dict)
     past: dict[str, list[tuple[int, float]]] = field(default_factory=dict)
-    score: float = -1.0
-    worse: list[tuple[int, float]] = field(default_factory=list)
+    states: list[tuple[int, float]] = field(default_factory=list)
+    hazards: list[tuple[int, float]] = field(default_factory=list)
     failed: bool = False
 
-    def score_by(self, day: int) -> float:
-        """Its worst up to a day."""
-        return max((score for at, score in self.worse if at <= day), default=-1.0)
+
+def worst(history: Sequence[tuple[int, float]], day: int) -> float:
+    """Its worst up to a day."""
+    return max((value for at, value in history if at <= day), default=-1.0)
 
 
-def score(verdict: Verdict) -> float:
-    """By what drives are ranked: the state, and within it by value and growth."""
-    rank = 0 if verdict.health == "unknown" else RANK[verdict.health]
-    return rank + 1 - exp(-verdict.hazard)
+def judged(verdict: Verdict) -> tuple[float, float]:
+    """The state's rank, and the hazard."""
+    return 0 if verdict.health == "unknown" else RANK[verdict.health], verdict.hazard
 
 
 class Fleet:
@@ -79,7 +79,7 @@ class Fleet:
     def __init__(self) -> None:
         self.drives: dict[tuple[str, str], Record] = {}
         self.rows = self.skipped = 0
-        self._judged: dict[tuple[object, ...], float] = {}
+        self._judged: dict[tuple[object, ...], tuple[float, float]] = {}
 
     def take(self, day: Day, header: Header, row: Sequence[str]) -> None:
         """One row; one that is no drive's day is counted as skipped."""
@@ -109,10 +109,9 @@ class Fleet:
             return
         if not changed and not drive.past:
             return  # no counter above zero: nothing that time alone would change
-        now = self._score(drive, at)
-        if now > drive.score:
-            drive.score = now
-            drive.worse.append((at, now))
+        for history, now in zip((drive.states, drive.hazards), self._judge(drive, at), strict=True):
+            if not history or now > history[-1][1]:
+                history.append((at, now))
 
     def _note(self, drive: Record, at: int) -> None:
         for name, value in drive.values.items():
@@ -126,7 +125,7 @@ class Fleet:
                 while len(past) > 1 and past[1][0] <= at - _HISTORY_DAYS:
                     past.pop(0)
 
-    def _score(self, drive: Record, at: int) -> float:
+    def _judge(self, drive: Record, at: int) -> tuple[float, float]:
         growth = {
             name: grown(past, drive.first, at)
             for name, past in drive.past.items()
@@ -144,7 +143,7 @@ class Fleet:
             if len(self._judged) > 200_000:
                 self._judged.clear()
             verdict = judge(drive.values, Drive("ATA"), growth)
-            known = self._judged[key] = score(verdict)
+            known = self._judged[key] = judged(verdict)
         return known
 
 
@@ -275,34 +274,38 @@ class Result:
 
 def results(drives: Sequence[Record]) -> list[Result]:
     """Of each state, then of each share of false alarms, at each horizon."""
-    well = sorted((each.score for each in drives if not each.failed), reverse=True)
-    failed = [each for each in drives if each.failed]
     found = []
+    least: float
     for called, least in LEVELS.items():
-        found += [_result(called, least, days, failed, well) for days in HORIZONS]
+        found += [_result(called, "states", least, days, drives) for days in HORIZONS]
+    well = sorted(worst(each.hazards, each.last) for each in drives if not each.failed)
     for share in SHARES:
         allowed = int(share * len(well))
         # Above every drive that would be one too many, also of those that are as bad as it.
-        least = well[allowed] + 1e-12 if allowed < len(well) else 0.0
+        least = well[-1 - allowed] + 1e-12 if allowed < len(well) else 0.0
         called = f"{100 * share:g} % false alarms"
-        found += [_result(called, least, days, failed, well) for days in HORIZONS]
+        found += [_result(called, "hazards", least, days, drives) for days in HORIZONS]
     return found
 
 
 def _result(
-    called: str, least: float, days: int, failed: Sequence[Record], well: Sequence[float]
+    called: str, by: Literal["states", "hazards"], least: float, days: int, drives: Sequence[Record]
 ) -> Result:
-    there = [each for each in failed if each.first <= each.last - days]
+    def calls(drive: Record, day: int) -> bool:
+        return worst(getattr(drive, by), day) >= least
+
+    well = [each for each in drives if not each.failed]
+    there = [each for each in drives if each.failed and each.first <= each.last - days]
     leads = sorted(
-        each.last - next(at for at, value in each.worse if value >= least)
+        each.last - next(at for at, value in getattr(each, by) if value >= least)
         for each in there
-        if each.score_by(each.last - days) >= least
+        if calls(each, each.last - days)
     )
     lead = None
     if leads:
         tenth, half, most = (leads[int(part * (len(leads) - 1))] for part in (0.1, 0.5, 0.9))
         lead = float(tenth), float(half), float(most)
-    false = sum(value >= least for value in well)
+    false = sum(calls(each, each.last) for each in well)
     return Result(called, days, len(there), len(leads), len(well), false, lead)
 
 

@@ -18,6 +18,9 @@ from typing import Any, Literal, NamedTuple
 from reader.detection.findings import RANK, State
 
 SETTLED_DAYS = 30.0  #: what has not grown for so long counts one step less
+#: Of its rate, for ranking: change counts more than level. One step less, as where it settles:
+#: critical is some 1.5 failures a year, warning some 0.4.
+LEVEL_SHARE = 0.25
 _STEPS: tuple[State, ...] = ("ok", "warning", "critical")
 #: Only solid-state drives say these.
 _OF_FLASH = frozenset(("PercentageUsed", "AvailableSpare", "ProgramFails", "EraseFails"))
@@ -75,6 +78,7 @@ class Rule:
     grew: float | None = None
     surged: float | None = None
     settles: bool = False
+    first: float = 0.0
     rates: tuple[Risk, ...] = ()
 
     def hazard(self, value: float) -> float:
@@ -146,8 +150,9 @@ class Verdict:
 
     :ivar risk: of failing within a year; None where nothing is published for such a drive.
     :ivar reasons: the worst first.
-    :ivar hazard: by what drives of one health are ranked, no forecast: the failures per year of
-        each value, and again of what it has grown by within a month, and within a day.
+    :ivar hazard: by what drives may be ranked, no forecast: the failures per year of what each
+        value has grown by within a month, and again within a day (at least those after a first
+        one), and a part of the value's own.
     """
 
     health: State
@@ -212,16 +217,17 @@ def judge(
             reasons.append(SmartReason("", "", None, None, "unknown", text, do))
     reasons.sort(key=_worst_first)
     hazard = sum(
-        rule.hazard(each)
+        _hazard(rule, values[rule.metric], (growth or {}).get(rule.metric))
         for rule in RULES
-        if rule.metric in values and _applies(rule, drive, solid)
-        for each in _levels(values[rule.metric], (growth or {}).get(rule.metric))
+        if rule.rates and rule.metric in values and _applies(rule, drive, solid)
     )
     return Verdict(state, _risk(state, reasons, values, drive, solid), tuple(reasons), hazard)
 
 
-def _levels(value: float, growth: Growth | None) -> tuple[float, ...]:
-    return (value,) if growth is None else (value, growth.month, growth.day)
+def _hazard(rule: Rule, value: float, growth: Growth | None) -> float:
+    grown = () if growth is None else (growth.month, growth.day)
+    new = (max(rule.hazard(each), rule.first * HEALTHY.rate) for each in grown if each > 0)
+    return LEVEL_SHARE * rule.hazard(value) + sum(new)
 
 
 def _worst_first(reason: SmartReason) -> tuple[float, bool, float]:

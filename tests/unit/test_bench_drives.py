@@ -25,8 +25,7 @@ DAY_NS = 86_400 * NS
 
 
 def record(last: int, failed: bool, *worse: tuple[int, float]) -> Record:
-    score = max((each for _, each in worse), default=0.0)
-    return Record(0, last, score=score, worse=list(worse), failed=failed)
+    return Record(0, last, states=list(worse), hazards=list(worse), failed=failed)
 
 
 def test_recall_and_precision_are_of_what_was_called_so_long_before() -> None:
@@ -114,7 +113,7 @@ def test_its_verdicts_are_those_of_the_pipeline_over_the_same_days() -> None:
     told = 0
     for drive in made:
         past: dict[str, list[Bucket]] = {}
-        worst = -1.0
+        worst = (-1.0, -1.0)
         for n in range(70):
             drive.live(n)
             row = drive.row((date(2025, 1, 1) + timedelta(days=n)).isoformat(), failed=False)
@@ -134,9 +133,11 @@ def test_its_verdicts_are_those_of_the_pipeline_over_the_same_days() -> None:
                 past.setdefault(name, []).append(
                     Bucket("DiskUnit", name, "d", "", n * DAY_NS, value, value, value, 1)
                 )
-            worst = max(worst, drives.score(judge(values, Drive("ATA"), growth)))
-            assert fleet.drives[drive.model, drive.serial].score == pytest.approx(worst), n
-        told += worst >= 2
+            now = drives.judged(judge(values, Drive("ATA"), growth))
+            worst = max(worst[0], now[0]), max(worst[1], now[1])
+            seen = fleet.drives[drive.model, drive.serial]
+            assert (seen.states[-1][1], seen.hazards[-1][1]) == pytest.approx(worst), n
+        told += worst[0] >= 2
     assert told >= 4
 
 

@@ -157,15 +157,21 @@ def test_drives_of_one_health_are_ranked_by_value_and_more_by_what_has_grown() -
 
     levels = [hazard(PendingSectors=float(value)) for value in (1, 2, 3, 5, 16, 30, 100, 250)]
     assert levels == sorted(set(levels)), "no two are equal"
-    assert hazard(PendingSectors=1.0) == pytest.approx(0.342)
+    assert hazard(PendingSectors=1.0) == pytest.approx(0.342 / 4)
     still, month = Growth(0, 0, 90), Growth(0, 8, 90)
     new = Growth(8, 8, 90)
     assert hazard(PendingSectors=8.0) == hazard(still, PendingSectors=8.0)
     assert hazard(still, PendingSectors=8.0) < hazard(month, PendingSectors=8.0)
     assert hazard(month, PendingSectors=8.0) < hazard(new, PendingSectors=8.0)
+    assert hazard(still, PendingSectors=30.0) < hazard(month, PendingSectors=8.0)
     both = hazard(PendingSectors=8.0, ReallocatedSectors=8.0)
     assert both > max(hazard(PendingSectors=8.0), hazard(ReallocatedSectors=8.0))
     assert hazard(CrcErrors=1e6) == 0
+    # After a first one drives fail 14 times as often as others (2.5 % a year), within a month and
+    # within a day: a first reallocation matters more than thousands that do not grow.
+    first = hazard(Growth(1, 1, 90), ReallocatedSectors=1.0)
+    assert first == pytest.approx(2 * 14 * 0.025 + 0.027 / 4)
+    assert hazard(still, ReallocatedSectors=5000.0) < first
 
 
 def test_a_reason_says_how_many_which_attribute_how_many_more_and_what_becomes_of_such_drives() -> (
