@@ -70,20 +70,30 @@ def _known() -> Iterator[str]:
     return _declared("STREAM.INFO", "CONSUMER.INFO")
 
 
-def _reads(bucket: str) -> Iterator[str]:
-    """One value of a bucket, all of them, and their changes by a consumer that goes by itself."""
+def _gets(bucket: str) -> Iterator[str]:
+    """One value of a bucket."""
     stream = subjects.bucket_stream(bucket)
     yield f"{_API}.STREAM.INFO.{stream}"
     yield f"{_API}.DIRECT.GET.{stream}.>"
+
+
+def _lists(bucket: str) -> Iterator[str]:
+    """All values of a bucket, and their changes, by a consumer that goes by itself."""
+    stream = subjects.bucket_stream(bucket)
     yield f"{_API}.CONSUMER.CREATE.{stream}"
     yield from (f"{_API}.CONSUMER.{verb}.{stream}.*" for verb in ("INFO", "MSG.NEXT", "DELETE"))
 
 
+def _reads(bucket: str) -> Iterator[str]:
+    yield from _gets(bucket)
+    yield from _lists(bucket)
+
+
 def _owns(bucket: str) -> Iterator[str]:
-    """A bucket that one service declares, reads and writes."""
+    """A bucket that one service declares and writes, and of which it reads single values."""
     stream = subjects.bucket_stream(bucket)
     yield from (f"{_API}.STREAM.{verb}.{stream}" for verb in ("CREATE", "UPDATE"))
-    yield from _reads(bucket)
+    yield from _gets(bucket)
     yield subjects.bucket_subject(bucket, ">")
 
 
@@ -126,6 +136,7 @@ USERS = (
             *_consumes(subjects.WRITER_CONSUMER),
             *_consumes(subjects.PARKING_CONSUMER),
             *_owns(subjects.PARKING_BUCKET),
+            *_lists(subjects.PARKING_BUCKET),
             *_owns(subjects.PARKING_TOTALS_BUCKET),
             *_owns(subjects.LEDGER_BUCKET),
             *(f"{_API}.CONSUMER.{verb}.{_HOLDER}" for verb in ("DURABLE.CREATE", "DELETE")),
@@ -139,7 +150,9 @@ USERS = (
             *("health.changed.>", "events.event.>", subjects.VERDICTS, subjects.WRITER_LEDGER),
             *_known(),
             *_owns(subjects.WATCH_BUCKET),
+            *_lists(subjects.WATCH_BUCKET),
             *_owns(subjects.DECISIONS_BUCKET),
+            *_lists(subjects.DECISIONS_BUCKET),
             *_reads(subjects.DEVICES_BUCKET),
             *_reads(subjects.LEDGER_BUCKET),
             *_reads(subjects.PARKING_BUCKET),
@@ -165,6 +178,7 @@ USERS = (
             *(*_ASKS, subjects.PARKING_SUMMARY),
             *_known(),
             _claims(),
+            *_gets(subjects.PARKING_TOTALS_BUCKET),
             *_owns(subjects.GATEWAY_KEYS_BUCKET),
             *_reads(subjects.DEVICES_BUCKET),
         ),
@@ -177,8 +191,7 @@ USERS = (
 def _shown(bucket: str) -> Iterator[str]:
     """One value of a bucket, and all of them and their changes by a consumer that is asked for."""
     stream = subjects.bucket_stream(bucket)
-    yield f"{_API}.STREAM.INFO.{stream}"
-    yield f"{_API}.DIRECT.GET.{stream}.>"
+    yield from _gets(bucket)
     yield from (f"{_API}.CONSUMER.{verb}.{stream}.*" for verb in ("INFO", "DELETE"))
     yield f"$JS.FC.{stream}.>"  # a consumer that has sent much waits for it
     yield from (f"{_API}.CONSUMER.CREATE.{stream}{end}" for end in ("", ".>"))
