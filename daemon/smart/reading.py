@@ -27,6 +27,7 @@ FAILING, AT_THRESHOLD, ONCE_AT_THRESHOLD, SELF_TEST_FAILED = 1 << 3, 1 << 4, 1 <
 #: A raw value beyond this is several counters in one, whatever its text says: no drive counts as
 #: far. Fujitsu's 196 is 484,442,112 when it is new.
 MOST_COUNT = 2**24
+NO_COUNT = 2**32 - 1  # or of more bits
 MOST_HOURS = 1_000_000  # 114 years
 FASTEST_DISK = 8 * 600e6  # bits per second, of one that turns, with two actuators
 COLDEST, HOTTEST = -60, 200  # degC; beyond them a sensor says that it has nothing to say
@@ -151,7 +152,8 @@ def _drop_impossible_traffic(said: dict[str, float], speed: float | None) -> Non
 
 
 def _take(said: dict[str, float], name: str, value: float | None, unit: float = 1) -> None:
-    if value is not None and value >= 0:
+    """Note a value; a counter of which every bit is set says that there is none."""
+    if value is not None and value >= 0 and not (unit == 1 and value >= NO_COUNT):
         said[name] = value * unit
 
 

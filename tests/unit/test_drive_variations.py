@@ -372,6 +372,8 @@ def test_a_virtual_disk_whose_health_log_is_all_zeros_is_not_known_to_be_well() 
         (sas(scsi_error_counter_log=errors(verify=4)), "warning", "UncorrectedVerifies"),
         (sas(scsi_error_counter_log=errors(write=200)), "critical", "UncorrectedWrites"),
         (sas(scsi_nonmedium_error_count=160_000), "ok", ""),
+        (sas(scsi_grown_defect_list=2**32 - 1), "ok", ""),  # every bit: there is no such count
+        (sas(scsi_error_counter_log=errors(read=2**64 - 1, write=0)), "ok", ""),
         (sas(scsi_pending_defects={"count": 2}), "warning", "PendingSectors"),
         (sas(temperature={"current": 60, "drive_trip": 65}), "warning", "DiskTemp"),
         (sas(scsi_percentage_used_endurance_indicator=95, rotation_rate=0), "warning",
