@@ -162,8 +162,11 @@ def attributes_of(output: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
     rows = at(output, "ata_smart_attributes", "table")
     maker = f"{text(output.get('model_family'))} {text(output.get('model_name'))}"
     sector = number(output.get("logical_block_size")) or 512
+    known = output.get("in_smartctl_database") is not False or output.get("rotation_rate") != 0
     for row in rows if isinstance(rows, list) else ():
         name, raw = text(at(row, "name")) or "", number(at(row, "raw", "value"))
+        if not known and _is_guessed(row):
+            continue
         if number(at(row, "id")) in table.TEMPERATURE_ATTRIBUTES:
             yield from _temperature(row, raw)
         for pattern, metric in ((table.WRITTEN, "LifetimeWritten"), (table.READ, "LifetimeRead")):
@@ -174,6 +177,11 @@ def attributes_of(output: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
         value = None if wanted is None else _value(row, raw, wanted)
         if wanted is not None and value is not None:
             yield wanted.metric, value
+
+
+def _is_guessed(row: Any) -> bool:
+    """Whether flash that smartctl does not know has this under a disk's name, and is well by it."""
+    return number(at(row, "id")) in table.OF_DISKS and (number(at(row, "value")) or 0) >= 100
 
 
 def _wanted(row: Any, name: str, maker: str) -> Attribute | None:
