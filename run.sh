@@ -25,7 +25,7 @@ if [ "${SPINDLE_MODE:-}" != local ] && docker compose version >/dev/null 2>&1 &&
       chmod -R a+rX deploy grafana prometheus # a clone made with umask 077
       if [ -z "${NATS_AUTH:-}${BIND_ADDRESS:-}" ] && ! grep -qsiE '^(NATS_|BIND_)' .env; then
         export NATS_AUTH=guest # with passwords that are new at each start, as local/nats/users.py makes
-        for user in DAEMON WRITER READER CLIENT GATEWAY OPERATOR; do
+        for user in DAEMON WRITER READER CLIENT GATEWAY HOMEASSISTANT OPERATOR; do
           export "NATS_PASSWORD_$user=p$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')"
         done
       fi

@@ -17,6 +17,7 @@ from client.files.critical_poller import CriticalPoller
 from client.files.ends import Ends
 from client.files.parking_csv import ParkingCsv
 from client.files.visit_csv_task import VisitCsvTask
+from client.home_assistant import HomeAssistant
 from client.notify.notifier import Notifier
 from client.settings import ClientSettings
 from spindle import bus
@@ -78,6 +79,8 @@ async def _connected(
         works: Works = {"poller": partial(_poll, service, poller), "visits": visit_task.run}
         works["ends"] = ends.run
         works |= _notifying(service, client)
+        if service.settings.home_assistant:
+            works["home assistant"] = HomeAssistant(service, client).run
         async with asyncio.TaskGroup() as tasks:
             for name, work in works.items():
                 tasks.create_task(service.supervise(name, work), name=name)

@@ -103,6 +103,12 @@ class Settings(BaseSettings):
     )
     nats_user: str = Field("", description="User name at NATS; empty for none.")
     nats_password: SecretStr = Field(SecretStr(""), description="Password of NATS_USER.")
+    home_assistant: bool = Field(
+        False,
+        description="Let NATS listen for MQTT on this machine, and tell Home Assistant of each "
+        "device's health.",
+    )
+    mqtt_port: int = Field(1883, ge=1, le=65535, description="Port of NATS's MQTT listener.")
     nats_creds: str = Field("", description="Path of a NATS credentials file (JWT and seed).")
     nats_tls_ca: str = Field(
         "", description="CA certificate (PEM) to verify NATS by; turns TLS on."

@@ -21,7 +21,8 @@ from tests.servers import Server, find, free_port
 class Broker:
     """A server that knows all users, and its passwords."""
 
-    def __init__(self, port: int, passwords: dict[str, str]) -> None:
+    def __init__(self, port: int, passwords: dict[str, str], mqtt_port: int) -> None:
+        self.mqtt_port = mqtt_port
         self.url = f"nats://127.0.0.1:{port}"
         self.passwords = passwords
 
@@ -51,10 +52,16 @@ class Broker:
 
 
 @contextmanager
-def guarded(folder: Path, *, guest: bool = True) -> Iterator[Broker]:
+def guarded(folder: Path, *, guest: bool = True, home_assistant: bool = False) -> Iterator[Broker]:
     """The server of ``./run.sh start``, configured in a folder, while this lasts."""
-    port, monitor = free_port(), free_port()
-    settings = load(LocalSettings, nats_port=port, nats_monitor_port=monitor)
+    port, monitor, mqtt = free_port(), free_port(), free_port()
+    settings = load(
+        LocalSettings,
+        nats_port=port,
+        nats_monitor_port=monitor,
+        home_assistant=home_assistant,
+        mqtt_port=mqtt,
+    )
     accounts.hand_over_streams(folder / "store", to_account=True)
     config = local_nats.config(
         settings, folder / "store", (2, 14, 0), accounts.accounts(guest=guest)
@@ -72,6 +79,6 @@ def guarded(folder: Path, *, guest: bool = True) -> Iterator[Broker]:
     )
     server.start()
     try:
-        yield Broker(port, passwords)
+        yield Broker(port, passwords, mqtt)
     finally:
         server.stop()

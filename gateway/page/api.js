@@ -19,6 +19,7 @@ function wantToken() {
       asking = null;
       resolve();
     }, { once: true });
+    document.getElementById("wrong").hidden = !sessionStorage.getItem("token");
     dialog().showModal();
   });
   return asking;

@@ -51,7 +51,8 @@ const row = (event) => [
   h("time", { datetime: event.time }, clock(event.time)),
   h("span", { class: `level ${event.criticality >= 8 ? "critical" : event.criticality >= 5 ? "warning" : "unknown"}` },
     String(event.criticality)),
-  h("a", { href: deviceLink(event) }, event.device_id),
+  h("span", {}, h("a", { href: deviceLink(event) }, event.device_id),
+    event.simulated ? h("span", { class: "sub" }, " simulated") : ""),
   h("span", {}, h("strong", {}, words(event.event_type)), event.event_message ? ` – ${event.event_message}` : ""),
 ];
 

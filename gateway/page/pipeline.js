@@ -1,10 +1,20 @@
 // What flows: rates, what waits, and whether every point is accounted for.
 
 import { ask, health } from "./api.js";
-import { badge, facts, h, human, put, table } from "./dom.js";
+import { ago, badge, facts, h, human, put, table } from "./dom.js";
 
 export const SECONDS = 3;
 export const WANTS = [];
+const SELDOM = 30000; // milliseconds between two looks at what costs the store something
+
+// Of the last hour: what was acknowledged, beside what the store holds.
+function auditLine(audit) {
+  if (!audit) return h("p", { class: "calm" }, badge("unknown"), " The audit of the last hour cannot be asked for now.");
+  if (audit.complete) return h("p", { class: "calm" }, badge("ok"), " Audit of the last hour: the store holds all that was acknowledged.");
+  return h("p", { class: "calm bad" }, badge("critical"),
+    ` Audit of the last hour: what was acknowledged is missing in ${human(audit.missing.length)} places; `,
+    h("code", {}, "./run.sh audit"), " names them.");
+}
 
 export function create(root) {
   const parts = h("section", { "aria-label": "Parts" });
@@ -13,11 +23,20 @@ export function create(root) {
   const dead = h("section", { "aria-label": "Dead letters" });
   root.append(h("div", { class: "head" }, h("h1", {}, "Pipeline")), parts, sums, streams, dead);
   let before = null;
+  let [audit, audited] = [null, -Infinity];
+  // Where the store is away there is still a ledger: what waits, grows.
+  const orNothing = (asked) => asked.then((answer) => answer.data, () => null);
   const load = async () => {
+    if (performance.now() - audited > SELDOM) {
+      audited = performance.now();
+      audit = await orNothing(ask("audit", { window_minutes: 60 }));
+    }
+    const devices = await orNothing(ask("devices", { limit: 200 }));
+    const newest = devices?.map((each) => each.last_seen).sort().at(-1);
     const asked = await health();
     put(parts, facts(Object.entries(asked).map(([part, state]) =>
       [part, h("span", {}, badge(state === "ok" ? "ok" : "critical"), state === "ok" ? "" : ` ${state}`)])));
-    return (await ask("ledger")).data;
+    return { ...(await ask("ledger")).data, newest, audit };
   };
 
   function update(ledger) {
@@ -31,11 +50,13 @@ export function create(root) {
       ["In", rate(ledger.received, then?.received)], ["Stored", rate(ledger.stored, then?.stored)],
       ["Waiting", human(ledger.pending)], ["In hand", human(ledger.in_flight)],
       ["Dead letters", human(ledger.dead_lettered)],
+      ["Newest reading", ledger.newest ? h("time", { datetime: ledger.newest, "data-since": ledger.newest }, ago(ledger.newest)) : "not known"],
       ["Writers", ledger.writers ? String(ledger.writers) : "none answers"]]),
     h("p", { class: ledger.adds_up ? "calm" : "calm bad" }, badge(ledger.adds_up ? "ok" : "critical"),
       ledger.adds_up ? " Every point is accounted for: " : " The sums do not agree: ",
       `${human(ledger.received)} received = ${human(ledger.stored)} stored + `
-      + `${human(ledger.dead_lettered)} dead letters + ${human(ledger.in_flight)} in hand.`));
+      + `${human(ledger.dead_lettered)} dead letters + ${human(ledger.in_flight)} in hand.`),
+    auditLine(ledger.audit));
     put(streams, h("h2", {}, "Streams"), table("Streams",
       ["Stream", "Received", "Rate", "Waiting", "Twice delivered", "Held"],
       ledger.streams.map((stream) => [h("strong", {}, stream.stream), human(stream.received),

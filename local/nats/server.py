@@ -107,8 +107,16 @@ def config(
         f"  max_file_store: {limit}\n"
         f"{sync}"
         "}\n"
+        f"{_mqtt(settings)}"
         f"{authorization}"
     )
+
+
+def _mqtt(settings: LocalSettings) -> str:
+    """The MQTT listener, which keeps its sessions in JetStream by the server's name."""
+    if not settings.home_assistant:
+        return ""
+    return f"server_name: spindle\nmqtt {{\n  host: 127.0.0.1\n  port: {settings.mqtt_port}\n}}\n"
 
 
 def configured_port(file: Path) -> int:

@@ -110,6 +110,8 @@ def _claims() -> str:
     return subjects.bucket_subject(subjects.LEDGER_BUCKET, f"{subjects.LEDGER_CLAIMS}.>")
 
 
+#: MQTT's topics ``homeassistant/#`` and ``spindle/#``, which are the level above, too.
+_HOME_ASSISTANT = ("homeassistant", "homeassistant.>", "spindle", "spindle.>")
 OPERATOR = "operator"  #: a person, who may do everything
 _ASKS = ("reader.>", "$SRV.>")
 USERS = (
@@ -170,8 +172,10 @@ USERS = (
             *_known(),
             *_consumes(subjects.CLIENT_CONSUMER),
             *_consumes(subjects.NOTIFIER_CONSUMER),
+            *_HOME_ASSISTANT,
         ),
     ),
+    User("homeassistant", publish=("homeassistant.status",), subscribe=_HOME_ASSISTANT),
     User(
         "gateway",
         publish=(

@@ -86,6 +86,8 @@ class Pipeline:
                 ports.Port("NATS_PORT", "127.0.0.1", self.settings.nats_port),
                 ports.Port("NATS_MONITOR_PORT", "127.0.0.1", self.settings.nats_monitor_port),
             ]
+            if self.settings.home_assistant:
+                found.append(ports.Port("MQTT_PORT", "127.0.0.1", self.settings.mqtt_port))
         for service in SERVICES:
             setting = service.port_setting.upper()
             host = self.host(service.name)

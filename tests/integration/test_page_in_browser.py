@@ -14,6 +14,7 @@ from spindle.timestamps import format_ns
 from tests.integration.gateway_world import World, world
 
 webdriver: Any = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
+axe: Any = pytest.importorskip("axe_core_python", reason="axe-core-python is not installed")
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 pytestmark = pytest.mark.skipif(
     not (CHROMIUM and DRIVER), reason="needs Debian's packages chromium and chromium-driver"
@@ -91,6 +92,15 @@ def classes(browser: Any, device: str) -> str:
     return str(browser.execute_script(script, device))
 
 
+def serious(browser: Any) -> list[str]:
+    """What axe-core calls a serious or critical fault of the page as it stands."""
+    browser.set_script_timeout(60)
+    browser.execute_script((Path(axe.__file__).parent / "axe.min.js").read_text())
+    found = browser.execute_async_script("axe.run().then((all) => arguments[0](all.violations))")
+    bad = [each for each in found if each["impact"] in ("serious", "critical")]
+    return [f"{each['id']}: {node['html'][:200]}" for each in bad for node in each["nodes"]]
+
+
 def test_an_empty_system_says_what_to_do_next(gateway: str, browser: Any) -> None:
     browser.get(gateway)
     assert until(10, lambda: "No device has reported yet" in text(browser), lambda: None)
@@ -121,34 +131,58 @@ def test_a_fault_turns_its_tile_within_10_seconds_and_says_why(
         ("pipeline", "Every point is accounted for"),
     ],
 )
-def test_each_view_shows_its_data_without_an_error_and_fits_a_phone(
+def test_each_view_shows_its_data_without_an_error_in_the_dark_on_a_phone(
     pipeline: World, gateway: str, browser: Any, view: str, says: str
 ) -> None:
     size = {"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": True}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    browser.get(gateway)
+    browser.execute_script("localStorage.setItem('theme', 'dark')")
+    browser.get("about:blank")
     browser.get(f"{gateway}#/{view}")
     assert until(15, lambda: says in text(browser), lambda: report(pipeline)), text(browser)
     assert ("in Grafana" in text(browser)) == view.startswith("device")
     assert browser.execute_script("return document.documentElement.scrollWidth") <= 390
+    assert serious(browser) == []
     assert browser.get_log("browser") == []
 
 
-def test_a_reader_that_is_away_is_named_and_the_page_goes_on_when_it_is_back(
-    pipeline: World, gateway: str, browser: Any
+@pytest.mark.parametrize("part", ["reader", "nats", "gateway"])
+def test_what_is_away_is_named_the_picture_stays_with_its_age_and_the_page_recovers(
+    pipeline: World, gateway: str, browser: Any, part: str
 ) -> None:
-    reader = next(service for service in pipeline._started if service.name == "reader")
+    services = {service.name: service for service in pipeline._started}
+    away: Any = pipeline.nats if part == "nats" else services[part]
     browser.get(gateway)
     shown = lambda: "array1-disk1" in text(browser)  # noqa: E731 - one expression
     assert until(15, shown, lambda: report(pipeline))
-    reader.stop()
+    away.stop()
 
     def stale() -> bool:
         look = "return document.querySelector('main').classList.contains('stale')"
         return bool(browser.execute_script(look))
 
     assert until(20, stale, lambda: None)
-    assert "reader" in text(browser)
-    assert "old" in text(browser)
+    assert until(5, lambda: part in text(browser).lower(), lambda: None)
+    assert "The picture is" in text(browser)
     assert "array1-disk1" in text(browser)  # the last picture stays
-    reader.start()
-    assert until(20, lambda: not stale(), lambda: report(pipeline))
+    away.start()
+    assert until(30, lambda: not stale(), lambda: None)
+
+
+def test_a_wrong_token_is_told_and_the_right_one_opens_the_page(
+    pipeline: World, browser: Any
+) -> None:
+    guarded = pipeline.start("gateway", gateway_token="right-token-of-16+")
+    browser.get(f"http://127.0.0.1:{guarded.port}/")
+    refused = lambda: "not the token" in text(browser)  # noqa: E731 - one expression
+    opened = "return document.getElementById('token').open"
+    for token in ("wrong", "right-token-of-16+"):
+        assert until(10, lambda: bool(browser.execute_script(opened)), lambda: None)
+        assert refused() == (token != "wrong")
+        field = browser.find_element("css selector", "#token input")
+        field.send_keys(token)
+        browser.find_element("css selector", "#token button").click()
+        assert until(10, refused if token == "wrong" else lambda: not refused(), lambda: None)
+    assert until(15, lambda: "array1-disk1" in text(browser), lambda: report(pipeline))
+    guarded.stop()

@@ -109,7 +109,7 @@ def test_without_python_too_nats_asks_who_one_is(environment: dict[str, str]) ->
     assert run(without_python(environment, 127), "start").returncode == 0
     said = seen.read_text()
     passwords = re.findall(r"^NATS_PASSWORD_\w+='?(p[0-9a-f]{32})'?$", said, re.MULTILINE)
-    assert len(set(passwords)) == 6
+    assert len(set(passwords)) == 7
     assert re.search("^NATS_AUTH='?guest'?$", said, re.MULTILINE)
     given = {**without_python(environment, 127), "NATS_AUTH": "none"}
     assert run(given, "start").returncode == 0
