@@ -25,8 +25,9 @@ ROUNDS = 10
 #: Folders whose tests can also run against containers.
 WITH_CONTAINERS = ("contract", "integration")
 CONTAINERS = "--containers"
-#: Processes that share the tests, by whole files: the slow ones mostly wait for servers.
-WORKERS = ("--numprocesses", "2", "--no-loadscope-reorder")
+#: Processes that share the tests, by whole files. More than cores: a test of services takes a third
+#: of one, and waits the rest of its time for servers.
+WORKERS = ("--numprocesses", "3", "--no-loadscope-reorder")
 #: Arguments of pytest's that want one process: one's own number, a debugger, output as it comes.
 ONE_PROCESS = ("-n", "--numprocesses", "--pdb", "-s", "--capture=no", CONTAINERS)
 
@@ -59,7 +60,7 @@ def plan(words: Sequence[str]) -> Plan:
 def strangers(words: Sequence[str]) -> list[str]:
     """Words that are no folder of tests, no file, no option and not what stands behind one.
 
-    Two processes that share the tests would say nothing of them, and run none.
+    Processes that share the tests would say nothing of them, and run none.
     """
     before = ("", *words)
     return [

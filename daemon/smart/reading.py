@@ -27,6 +27,7 @@ FAILING, AT_THRESHOLD, ONCE_AT_THRESHOLD, SELF_TEST_FAILED = 1 << 3, 1 << 4, 1 <
 #: A raw value beyond this is several counters in one, whatever its text says: no drive counts as
 #: far. Fujitsu's 196 is 484,442,112 when it is new.
 MOST_COUNT = 2**24
+NO_COUNT = 2**32 - 1  # or of more bits
 MOST_HOURS = 1_000_000  # 114 years
 FASTEST_DISK = 8 * 600e6  # bits per second, of one that turns, with two actuators
 COLDEST, HOTTEST = -60, 200  # degC; beyond them a sensor says that it has nothing to say
@@ -151,7 +152,8 @@ def _drop_impossible_traffic(said: dict[str, float], speed: float | None) -> Non
 
 
 def _take(said: dict[str, float], name: str, value: float | None, unit: float = 1) -> None:
-    if value is not None and value >= 0:
+    """Note a value; a counter of which every bit is set says that there is none."""
+    if value is not None and value >= 0 and not (unit == 1 and value >= NO_COUNT):
         said[name] = value * unit
 
 
@@ -160,8 +162,11 @@ def attributes_of(output: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
     rows = at(output, "ata_smart_attributes", "table")
     maker = f"{text(output.get('model_family'))} {text(output.get('model_name'))}"
     sector = number(output.get("logical_block_size")) or 512
+    known = output.get("in_smartctl_database") is not False or output.get("rotation_rate") != 0
     for row in rows if isinstance(rows, list) else ():
         name, raw = text(at(row, "name")) or "", number(at(row, "raw", "value"))
+        if not known and _is_guessed(row):
+            continue
         if number(at(row, "id")) in table.TEMPERATURE_ATTRIBUTES:
             yield from _temperature(row, raw)
         for pattern, metric in ((table.WRITTEN, "LifetimeWritten"), (table.READ, "LifetimeRead")):
@@ -172,6 +177,11 @@ def attributes_of(output: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
         value = None if wanted is None else _value(row, raw, wanted)
         if wanted is not None and value is not None:
             yield wanted.metric, value
+
+
+def _is_guessed(row: Any) -> bool:
+    """Whether flash that smartctl does not know has this under a disk's name, and is well by it."""
+    return number(at(row, "id")) in table.OF_DISKS and (number(at(row, "value")) or 0) >= 100
 
 
 def _wanted(row: Any, name: str, maker: str) -> Attribute | None:

@@ -140,6 +140,8 @@ COMMON = (
 )
 #: ATA attributes that are temperatures: at their threshold they are no damage.
 TEMPERATURE_ATTRIBUTES = (190, 194)
+#: On flash makers use them as they like: 198 may be anything.
+OF_DISKS = (197, 198)
 #: Those that count starts, hours and load cycles.
 USE_ATTRIBUTES = (4, 9, 12, 192, 193, 222, 225, 240)
 #: Temperatures, in degC.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import platform
 import re
+from functools import lru_cache
 from uuid import uuid4
 
 import orjson
@@ -31,14 +32,20 @@ def read(header: bytes) -> tuple[str, int, int] | None:
     begin = header.find(_LINE)
     if begin < 0:
         return None
-    line = header[begin + len(_LINE) : header.find(b"\r\n", begin + 2)]
+    words = header[begin + len(_LINE) : header.find(b"\r\n", begin + 2)].split()
     try:
-        name, first_text, count_text = line.decode("ascii").split()
-        first, count = int(first_text), int(count_text)
-    except ValueError:
+        name, first, count = _name(words[0]), int(words[1]), int(words[2])
+    except (ValueError, IndexError):
         return None
-    good = len(name) <= 100 and not _NOT_IN_A_KEY.search(name)
-    return (name, first, count) if good and first >= 0 and 0 < count <= _MOST_POINTS else None
+    good = name and len(words) == 3 and first >= 0 and 0 < count <= _MOST_POINTS
+    return (name, first, count) if good else None
+
+
+@lru_cache(maxsize=1_000)
+def _name(word: bytes) -> str:
+    """A publisher's name; empty where it is none."""
+    name = word.decode("ascii", "replace")
+    return name if len(name) <= 100 and not _NOT_IN_A_KEY.search(name) else ""
 
 
 class Claims:

@@ -294,6 +294,7 @@ def test_a_failed_self_test_that_stands_in_no_log() -> None:
         ([attribute(187, 1)], "warning", ["ReportedUncorrectable warning"]),
         ([attribute(197, 1)], "warning", ["PendingSectors warning"]),
         ([attribute(197, 9, name="Current_Pending_ECC_Cnt")], "ok", []),  # scrutiny#757
+        ([attribute(198, 3)], "warning", ["OfflineUncorrectable warning"]),
         ([attribute(171, 3), attribute(172, 2)], "ok", ["ProgramFails ok", "EraseFails ok"]),
         ([attribute(171, 150)], "warning", ["ProgramFails warning"]),
         ([attribute(10, 5)], "ok", []),  # it does not turn
@@ -351,6 +352,31 @@ def test_flash_behind_a_bridge_that_hides_its_rotation_is_judged_as_flash(more: 
     assert said(shingled)["health"] == "warning"
 
 
+def test_of_flash_that_smartctl_does_not_know_the_names_of_disks_are_guesses() -> None:
+    """beszel#2296: an attribute 198 above zero, well by its maker's own value."""
+    unknown = {"in_smartctl_database": False}
+    assert states(ssd(attribute(198, 60), **unknown)) == ("ok", [])
+    assert states(ssd(attribute(198, 60, 98), **unknown))[0] == "warning"
+    assert states(ssd(attribute(198, 60), in_smartctl_database=True))[0] == "warning"
+    assert states(ata(attribute(198, 60), **unknown))[0] == "critical"  # it turns
+
+
+@pytest.mark.parametrize(
+    ("output", "health"),
+    [
+        # PASSED, and 624 sectors cannot be read (olafkfreund/nixos_config#1259).
+        (ata(attribute(5, 2872), attribute(197, 624), attribute(198, 624)), "critical"),
+        (nvme(media_errors=3, available_spare=53, percentage_used=2), "warning"),  # scrutiny#729
+        (ata(attribute(188, 4_295_032_833)), "ok"),  # scrutiny#1072: 1 1 1
+        (ata(attribute(188, 8_590_065_668)), "ok"),  # smartmontools#452: 2 2 4
+        (ata(attribute(1, 113_191_894, 71, thresh=44)), "ok"),  # snapraid-daemon#72
+        (ssd(temperature={"current": 0}), "ok"),  # Starosdev/scrutiny#587
+    ],
+)  # fmt: skip
+def test_what_others_were_told_wrongly(output: Output, health: str) -> None:
+    assert said(output)["health"] == health
+
+
 def test_a_virtual_disk_whose_health_log_is_all_zeros_is_not_known_to_be_well() -> None:
     log = beside("nvme-well", "smartctl.json")["nvme_smart_health_information_log"]
     zeros: dict[str, Any] = dict.fromkeys(log, 0)
@@ -372,6 +398,8 @@ def test_a_virtual_disk_whose_health_log_is_all_zeros_is_not_known_to_be_well() 
         (sas(scsi_error_counter_log=errors(verify=4)), "warning", "UncorrectedVerifies"),
         (sas(scsi_error_counter_log=errors(write=200)), "critical", "UncorrectedWrites"),
         (sas(scsi_nonmedium_error_count=160_000), "ok", ""),
+        (sas(scsi_grown_defect_list=2**32 - 1), "ok", ""),  # every bit: there is no such count
+        (sas(scsi_error_counter_log=errors(read=2**64 - 1, write=0)), "ok", ""),
         (sas(scsi_pending_defects={"count": 2}), "warning", "PendingSectors"),
         (sas(temperature={"current": 60, "drive_trip": 65}), "warning", "DiskTemp"),
         (sas(scsi_percentage_used_endurance_indicator=95, rotation_rate=0), "warning",

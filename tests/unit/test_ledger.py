@@ -27,7 +27,8 @@ from spindle.service.health import Health
 from spindle.store.base import Written
 from spindle.timestamps import NS
 from writer.storing.batch import Batch, Delivery
-from writer.storing.journal import Journal, new_points, sequences
+from writer.storing.intake import place
+from writer.storing.journal import Journal, new_points, numbered_runs, sequences
 
 BORN = 1_000 * NS
 ALWAYS = Window(0, 2**62)
@@ -204,6 +205,32 @@ def test_the_sequences_of_a_batch_whether_in_order_or_not() -> None:
         Span(4, 5, 10, 11),
         Span(9, 9, 20, 20),
     ]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_numbers_of_a_batch_are_those_of_its_headers_whatever_their_order(seed: int) -> None:
+    rng, known, next_ = random.Random(seed), set[tuple[str, int]](), Counter[str]()
+    deliveries = []
+    for at in range(1, 60):
+        name, count = rng.choice(("a", "b")), rng.randint(1, 3)
+        first = next_[name] if rng.random() < 0.8 else rng.randint(0, 200)
+        next_[name] = first + count
+        said = b"" if rng.random() < 0.1 else header(f"{name} {first} {count}")
+        if said:
+            known |= {(name, number) for number in range(first, first + count)}
+        reply = f"$JS.ACK.METRICS.writer.1.{at}.{at}.{at * NS}.0"
+        deliveries.append(Delivery("events.metrics", reply, b"", False, said))
+    noted: dict[str, Spans] = {}
+    for name, low, end, first_reply, last_reply in numbered_runs(deliveries):
+        first_ns, last_ns = place(first_reply)[1], place(last_reply)[1]
+        assert first_ns <= last_ns
+        noted.setdefault(name, Spans()).add(Span(low, end - 1, first_ns, last_ns))
+    assert known == {
+        (name, number)
+        for name, spans_ in noted.items()
+        for run in spans_.runs
+        for number in range(run.low, run.high + 1)
+    }
 
 
 def test_what_replaced_others_is_not_counted_as_new_in_any_step() -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Generic, TypeVar
 
@@ -64,9 +64,7 @@ class Journal(Generic[P]):
         # Not the deliveries: until they are noted their payloads would take up memory for nothing.
         self._done += [delivery.reply for delivery in batch.deliveries]
         self._news.sequences += sequences(batch)
-        for delivery in batch.deliveries:
-            if delivery.header:
-                self._add_number(delivery)
+        self._add_numbers(batch.deliveries)
         if self._time_of is not None and batch.written:
             self._news.stored.update(new_points(batch, self._time_of))
 
@@ -75,14 +73,12 @@ class Journal(Generic[P]):
         self._done.append(delivery.reply)
         at, time_ns = place(delivery.reply)
         self._news.sequences.append(Span(at, at, time_ns, time_ns))
-        self._add_number(delivery)
+        self._add_numbers([delivery])
 
-    def _add_number(self, delivery: Delivery) -> None:
-        if numbered := numbering.read(delivery.header):
-            name, first, count = numbered
-            time_ns = place(delivery.reply)[1]
+    def _add_numbers(self, deliveries: Iterable[Delivery]) -> None:
+        for name, low, end, first, last in numbered_runs(deliveries):
             spans = self._news.numbers.setdefault(name, Spans())
-            spans.add(Span(first, first + count - 1, time_ns, time_ns))
+            spans.add(Span(low, end - 1, place(first)[1], place(last)[1]))
 
     def seen(self, state: StreamState) -> None:
         """What the stream is now; noted where it is news."""
@@ -183,6 +179,27 @@ def sequences(batch: Batch[Any]) -> list[Span]:
     if not batch.redelivered and high - low + 1 == len(deliveries):
         return [Span(low, high, first_ns, last_ns)]
     return _compact(Span(*(2 * (at,)), *(2 * (ns,))) for at, ns in map(_place, deliveries))
+
+
+def numbered_runs(deliveries: Iterable[Delivery]) -> Iterator[tuple[str, int, int, str, str]]:
+    """``(publisher, low, end, first reply, last reply)`` of the points that publishers numbered.
+
+    What a publisher sends comes in its order, so that usually there is one run of each. Pure.
+    """
+    runs: dict[str, tuple[str, int, int, str, str]] = {}
+    for delivery in deliveries:
+        header = delivery.header
+        if not header or (numbered := numbering.read(header)) is None:
+            continue
+        name, low, count = numbered
+        run = runs.get(name)
+        if run is not None and run[2] == low:
+            runs[name] = (name, run[1], low + count, run[3], delivery.reply)
+            continue
+        if run is not None:
+            yield run
+        runs[name] = (name, low, low + count, delivery.reply, delivery.reply)
+    yield from runs.values()
 
 
 def _place(delivery: Delivery) -> tuple[int, int]:
