@@ -8,6 +8,7 @@ in WAL mode hinders no writer. Every copy is checked before it counts.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import sqlite3
 import time
 from pathlib import Path
@@ -128,7 +129,9 @@ def _set_aside(store: Path) -> Path | None:
     with contextlib.closing(sqlite3.connect(store)) as database:
         database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         database.execute("PRAGMA journal_mode = DELETE")
-    kept = store.with_name(f"{store.name}.before-{time.strftime('%Y%m%d-%H%M%S')}")
+    name = f"{store.name}.before-{time.strftime('%Y%m%d-%H%M%S')}"
+    names = (name if n == 1 else f"{name}-{n}" for n in itertools.count(1))
+    kept = next(path for path in map(store.with_name, names) if not path.exists())
     try:
         store.rename(kept)
     except OSError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 import threading
 from pathlib import Path
@@ -69,6 +70,31 @@ def test_a_restore_brings_the_copy_back_and_keeps_what_was_there(
     assert count(store) == 100
     (kept,) = tmp_path.glob("spindle.db.before-*")
     assert count(kept) == 107
+
+
+@pytest.mark.parametrize("step", [0, 1, 2])
+def test_a_restore_that_was_killed_can_be_run_again_and_loses_nothing(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int
+) -> None:
+    """Before the store is set aside, before the copy takes its place, and after it."""
+    copy, steps, rename = tmp_path / "copy.db", iter(range(3)), Path.rename
+    backup.backup(store, copy)
+    database = file.open_for_writing(store, 5.0)
+    add(database, range(1000, 1007))
+    database.close()
+
+    def killed(self: Path, target: Path) -> Path:
+        if next(steps) == step:
+            raise KeyboardInterrupt
+        return rename(self, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "rename", killed)
+        with contextlib.suppress(KeyboardInterrupt):
+            backup.restore(copy, store)
+    backup.restore(copy, store)
+    assert count(store) == 100
+    assert 107 in map(count, tmp_path.glob("spindle.db.before-*"))
 
 
 def test_a_restore_is_refused_while_a_writer_runs(store: Path, tmp_path: Path) -> None:
