@@ -146,7 +146,7 @@ def _options(settings: Settings, name: str, state: _ConnectionState) -> dict[str
 
 
 #: Users of Spindle's own configuration; a server with others lets them have ``_INBOX``.
-SERVICE_USERS = frozenset({"daemon", "writer", "reader", "client", "gateway"})
+SERVICE_USERS = frozenset({"daemon", "writer", "reader", "client", "gateway", "homeassistant"})
 
 
 def inbox_prefix(user: str) -> str:
