@@ -6,7 +6,7 @@
 * cost: microseconds a point, and a day of 1,000 devices with 4 metrics each
 * repeats, long, peers: see ``states``; live: ``simulated_watch``
 
-Results and their reading: docs/detection.md.
+Results and their reading: docs/detection-measured.md.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@
   values rounded, on other scales
 * odd: months of made series with a daily and weekly rhythm and a few odd days in them
 
-Results and their reading: docs/detection.md.
+Results and their reading: docs/detection-measured.md.
 """
 
 from __future__ import annotations

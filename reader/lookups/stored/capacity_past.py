@@ -82,7 +82,7 @@ async def read_past(store: Store, which: Selection, now_ns: int, retention_hours
     """Readings of all selected series: one query for the newest, and at most one a stretch.
 
     Capacity changes slowly: a reading of each step says as much as their mean, and is had without
-    looking at all of them (``docs/forecast.md`` has both measured).
+    looking at all of them (``docs/forecast-measured.md`` has both measured).
 
     :param retention_hours: how far back there is anything; 0 for ever.
     """
