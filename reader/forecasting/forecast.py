@@ -3,7 +3,8 @@
 A level is followed as a trend under every noise model that may hold (``forecasting.trend``), paths
 are drawn into the future, and what is said is read off them: the day by which half of them have
 reached 90 %, and the days by which a tenth and nine tenths have. A past that is too short, or too
-long ago, gets a reason instead of a guess. How well the intervals hold: ``docs/forecast-measured.md``.
+long ago, gets a reason instead of a guess. How well the intervals hold:
+``docs/forecast-measured.md``.
 """
 
 from __future__ import annotations
