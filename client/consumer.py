@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
 from typing import Any
 
 from nats.aio.client import Client
@@ -15,7 +16,7 @@ from spindle.service.run import Service
 
 #: What a consumer that cannot be taken from raises: wait, and begin anew.
 TROUBLE = (NatsError, JetStreamError, TimeoutError)
-FETCH_SECONDS = 5.0
+FETCH_SECONDS, PAUSE_SECONDS = 5.0, 1.0
 
 
 class Consumer:
@@ -30,12 +31,36 @@ class Consumer:
         self._service, self._js = service, client.jetstream()
         self._stream, self._name, self._most = stream, name, most
 
-    async def batches(self, settle_seconds: float = 0.0) -> AsyncGenerator[list[Msg], None]:
-        """Batches; an empty one now and then says that it works, and there is nothing.
+    async def run(
+        self,
+        take: Callable[[list[Msg]], Awaitable[None]],
+        part: str,
+        trouble: str,
+        *,
+        settle_seconds: float = 0.0,
+        first: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
+        """Hand on batches until the service stops.
 
+        :param take: gets each; an empty one now and then says that it works, and there is nothing.
+        :param part: of the service, which fails while nothing can be taken.
+        :param trouble: what is said then, before the error.
         :param settle_seconds: after the first message of a batch, how long to wait for more.
-        :raises NatsError, JetStreamError, TimeoutError: it cannot be taken from now.
+        :param first: done before each beginning.
         """
+        while not self._service.stopping.is_set():
+            try:
+                if first is not None:
+                    await first()
+                async with aclosing(self._batches(settle_seconds)) as batches:
+                    async for taken in batches:
+                        await take(taken)
+            except TROUBLE as error:
+                self._service.health.failing(part, f"{trouble}: {error or 'timed out'}")
+                await self._service.pause(PAUSE_SECONDS)
+
+    async def _batches(self, settle_seconds: float) -> AsyncGenerator[list[Msg], None]:
+        """:raises NatsError, JetStreamError, TimeoutError: it cannot be taken from now."""
         pull = await self._js.pull_subscribe_bind(self._name, stream=self._stream)
         first = 1 if settle_seconds else self._most
         try:

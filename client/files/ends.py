@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable
-from contextlib import aclosing
 
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 
-from client.consumer import TROUBLE, Consumer
+from client.consumer import Consumer
 from client.files import critical_lines as summary
 from client.files.critical_lines import CriticalEvent, Key
 from client.notify import message as messages
@@ -26,7 +25,6 @@ from spindle.service.run import Service
 
 PART = "ends"
 AT_ONCE = 500
-PAUSE_SECONDS = 1.0
 #: Of the events that tell of a state; a silence, which leaves a device unknown, may be its death.
 _CRITICALITY = {"ok": summary.OVER, "warning": 6, "unknown": 8, "critical": 8}
 
@@ -52,26 +50,19 @@ class Ends:
 
     async def run(self) -> None:
         """Take what comes until the service stops."""
-        service = self._service
-        while not service.stopping.is_set():
-            try:
-                await self._take()  # the task of visits declares the consumer
-            except TROUBLE as error:
-                service.health.failing(PART, f"no changes come from NATS: {error or 'timed out'}")
-                await service.pause(PAUSE_SECONDS)
+        # The task of visits declares the consumer.
+        await self._consumer.run(self._take, PART, "no changes come from NATS")
 
-    async def _take(self) -> None:
-        async with aclosing(self._consumer.batches()) as batches:
-            async for taken in batches:
-                self._service.health.ok(PART)
-                of_none = []
-                for each in taken:
-                    end = end_of(messages.read(each.data), _id(each), self._least)
-                    if end is None:
-                        of_none.append(each)
-                    else:
-                        self._heard[end] = each
-                await self._acknowledge(of_none)
+    async def _take(self, taken: list[Msg]) -> None:
+        self._service.health.ok(PART)
+        of_none = []
+        for each in taken:
+            end = end_of(messages.read(each.data), _id(each), self._least)
+            if end is None:
+                of_none.append(each)
+            else:
+                self._heard[end] = each
+        await self._acknowledge(of_none)
 
     async def _acknowledge(self, taken: Iterable[Msg]) -> None:
         for each in taken:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from contextlib import aclosing
 
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from prometheus_client import Counter
 
-from client.consumer import TROUBLE, Consumer
+from client.consumer import PAUSE_SECONDS, Consumer
 from client.files.parking_csv import ParkingCsv
 from client.settings import ClientSettings
 from spindle import bus, models, subjects
@@ -24,7 +23,6 @@ log = logging.getLogger("client")
 
 PART = "parking"
 AT_ONCE = 500
-PAUSE_SECONDS = 1.0
 
 
 class VisitCsvTask:
@@ -36,6 +34,8 @@ class VisitCsvTask:
         self._service = service
         self._client = client
         self._output = output
+        stream, name = subjects.PARKING_SUMMARIES_STREAM, subjects.CLIENT_CONSUMER
+        self._consumer = Consumer(service, client, stream, name, AT_ONCE)
         self._written = Counter(
             "client_visits_written_total",
             "Parking visits written down",
@@ -44,30 +44,17 @@ class VisitCsvTask:
 
     async def run(self) -> None:
         """Take and write until the service stops."""
-        service = self._service
-        while not service.stopping.is_set():
-            try:
-                declaring = bus.declare(self._client, service.settings, service.health)
-                await service.unless_stopped(declaring)
-                await self._take()
-            except TROUBLE as error:
-                service.health.failing(PART, f"NATS does not answer: {error or 'timed out'}")
-                await service.pause(PAUSE_SECONDS)
+        await self._consumer.run(self._take, PART, "NATS does not answer", first=self._declare)
 
-    async def _take(self) -> None:
-        consumer = Consumer(
-            self._service,
-            self._client,
-            subjects.PARKING_SUMMARIES_STREAM,
-            subjects.CLIENT_CONSUMER,
-            AT_ONCE,
-        )
-        async with aclosing(consumer.batches()) as batches:
-            async for messages in batches:
-                if messages:
-                    await self._write(messages)
-                else:
-                    self._service.health.ok(PART)
+    async def _declare(self) -> None:
+        service = self._service
+        await service.unless_stopped(bus.declare(self._client, service.settings, service.health))
+
+    async def _take(self, messages: list[Msg]) -> None:
+        if messages:
+            await self._write(messages)
+        else:
+            self._service.health.ok(PART)
 
     async def _write(self, messages: list[Msg]) -> None:
         """Write and acknowledge; a file that cannot be written to is tried again and again."""

@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import aclosing
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +18,7 @@ from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 from prometheus_client import Counter
 
-from client.consumer import TROUBLE, Consumer
+from client.consumer import Consumer
 from client.notify import message as messages
 from client.notify import quiet_hours
 from client.notify.message import Change
@@ -38,7 +37,6 @@ PART = "notify"
 GROUP_SECONDS = 1.0  #: after the first change: what comes within is one message
 AT_ONCE = 500
 EXTEND_SECONDS = 10.0  # a third of the consumer's patience
-PAUSE_SECONDS = 1.0
 LOOK_AT_THE_CLOCK_SECONDS = 20.0
 
 
@@ -80,13 +78,11 @@ class Notifier:
 
     async def run(self) -> None:
         """Take changes and tell them, until the service stops."""
-        service = self._service
-        while not service.stopping.is_set():
-            try:
-                await self._take()  # the task of visits declares the consumer
-            except TROUBLE as error:
-                service.health.failing(PART, f"no changes come from NATS: {error or 'timed out'}")
-                await service.pause(PAUSE_SECONDS)
+        # What comes soon after the first is told with it: a shelf that loses power rings once.
+        # The task of visits declares the consumer.
+        await self._consumer.run(
+            self._take, PART, "no changes come from NATS", settle_seconds=GROUP_SECONDS
+        )
 
     async def send(self, outbox: Outbox) -> None:
         """Empty one outbox, until the service stops."""
@@ -94,14 +90,11 @@ class Notifier:
         sending = outbox.run(lambda changes: messages.of_changes(changes, page))
         await self._service.unless_stopped(sending)
 
-    async def _take(self) -> None:
-        """What comes soon after the first is told with it: a shelf that loses power rings once."""
-        async with aclosing(self._consumer.batches(GROUP_SECONDS)) as batches:
-            async for messages_taken in batches:
-                if messages_taken:
-                    self._begin(messages_taken)
-                else:
-                    self._say()
+    async def _take(self, taken: list[Msg]) -> None:
+        if taken:
+            self._begin(taken)
+        else:
+            self._say()
 
     def _begin(self, taken: Sequence[Msg]) -> None:
         """Tell in a task of its own: an address that is down, or the night, delays no other."""
