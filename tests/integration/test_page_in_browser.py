@@ -175,7 +175,10 @@ def test_a_wrong_token_is_told_and_the_right_one_opens_the_page(
 ) -> None:
     guarded = pipeline.start("gateway", gateway_token="right-token-of-16+")
     browser.get(f"http://127.0.0.1:{guarded.port}/")
-    refused = lambda: "not the token" in text(browser)  # noqa: E731 - one expression
+
+    def refused() -> bool:
+        return "not the token" in text(browser)
+
     opened = "return document.getElementById('token').open"
     for token in ("wrong", "right-token-of-16+"):
         assert until(10, lambda: bool(browser.execute_script(opened)), lambda: None)
