@@ -86,6 +86,9 @@ export function create(root, [sourceDevice, deviceId, arrayId], refresh) {
 }
 
 function judged(place, health) {
+  // Which buttons there are: style.css has the rule.
+  document.body.dataset.known = health.reasons.some((reason) => reason.acknowledged);
+  document.body.dataset.ill = health.health !== "ok";
   put(place, h("div", { class: `verdict ${health.health}` }, badge(health.health),
     h("span", {}, health.health === "ok" ? "Nothing is wrong with it." : "", health.since ? since(health.since) : ""),
     h("span", { class: "score" }, `score ${health.score ?? "–"}`)),
@@ -192,7 +195,7 @@ function listed(place, events) {
 async function offer(place, who, refresh) {
   const said = h("p", { class: "sub", role: "status" });
   const act = (question, label, sure) => h("button", {
-    type: "button",
+    type: "button", class: question,
     onclick: async () => {
       if (sure && !confirm(sure)) return;
       try {

@@ -57,13 +57,15 @@ export function create(root, _args, refresh) {
     const by = Object.fromEntries(STATES.map((state) => [state, (real[state] ?? 0) + (simulated[state] ?? 0)]));
     const sum = (of) => Object.values(of).reduce((total, each) => total + each, 0);
     const [total, invented] = [sum(by), sum(simulated)];
+    const words = (of) => STATES.filter((state) => of[state]).map((state) => `${of[state]} ${state}`).join(", ");
     const one = (state, label, count) =>
       h("button", {
         type: "button", class: `count ${state}`, "aria-pressed": String(look.state === state),
         "data-state": state,
       }, state ? sign(state) : "", h("strong", {}, String(count)), ` ${label}`);
     put(counts, one("", "devices", total), STATES.map((state) => one(state, state, by[state])),
-      invented ? h("p", { class: "sub note" }, `${invented === total ? "All" : invented} of them simulated`) : "");
+      invented ? h("p", { class: "sub note" }, invented === total ? "All of them simulated"
+        : `real: ${words(real)} · simulated: ${words(simulated)}`) : "");
   }
   counts.addEventListener("click", (event) => {
     const button = event.target.closest("button");
@@ -104,8 +106,10 @@ export function create(root, _args, refresh) {
   function drawArrays(devices, ill, wanted) {
     const groups = Map.groupBy(devices.filter(wanted), (each) => each.array_id || "");
     const rank = (group) => Math.min(...group.map((each) => STATES.indexOf(ill.get(key(each))?.health ?? "ok")));
+    // This machine's own drives first: what is simulated must not hide them.
+    const invented = (group) => Number(group.every((each) => each.simulated));
     const sorted = [...groups].sort((a, b) =>
-      rank(a[1]) - rank(b[1]) || (a[0] === "") - (b[0] === "") || a[0].localeCompare(b[0], "en", { numeric: true }));
+      invented(a[1]) - invented(b[1]) || rank(a[1]) - rank(b[1]) || (a[0] === "") - (b[0] === "") || a[0].localeCompare(b[0], "en", { numeric: true }));
     const dense = devices.length > DENSE;
     arrays.classList.toggle("dense", dense);
     if (!sorted.length) return arrays.replaceChildren(h("p", { class: "calm" }, "No device matches."));
