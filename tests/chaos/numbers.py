@@ -12,6 +12,7 @@ from enum import IntEnum
 import orjson
 
 from spindle import subjects, timestamps
+from spindle.catalog import VERDICTS
 
 METRIC_TYPES = ("DiskTemp", "IOPs", "Latency", "CapacityUsed")
 DEVICES = 40
@@ -239,6 +240,8 @@ class Comparison:
             self._event(row)
 
     def _metric(self, row: Metric) -> None:
+        if row.metric_type in VERDICTS:
+            return  # the reader's, of the devices that the numbers are of
         number = int(row.value)
         if self._is(number, Fate.METRIC) and row == self._numbers.metric(number):
             self._see(number)

@@ -93,7 +93,8 @@ def stored(disk: Path) -> int:
     """Readings of one device: as many as envelopes."""
     file = f"file:{disk}/home/spindle.db?mode=ro"
     with contextlib.closing(sqlite3.connect(file, uri=True)) as database:
-        query = "SELECT count(*) FROM device_metrics WHERE device_id = 'f7'"
+        of = "device_id = 'f7' AND metric_type = 'Latency'"
+        query = f"SELECT count(*) FROM device_metrics WHERE {of}"
         return int(database.execute(query).fetchone()[0])
 
 

@@ -23,6 +23,8 @@ from writer.parking.bucket import PlateStates
 from writer.parking.matcher import Matcher
 from writer.settings import WriterSettings
 
+PLATES = "$KV.parking."
+
 
 class Crash(BaseException):
     """The process ends here; nothing of ours may catch it."""
@@ -53,17 +55,22 @@ class Broker:
             raise NotFoundError
         return self.values[subject]
 
+    async def stream_info(self, _: str) -> Any:
+        state = SimpleNamespace(first_seq=1, last_seq=1)
+        return SimpleNamespace(created=datetime.fromtimestamp(NOON / 1e9, UTC), state=state)
+
     async def publish(
         self, subject: str, payload: bytes, headers: dict[str, str], msg_ttl: float | None = None
     ) -> Any:
         if self.lives == 0 and not self.kept:
             raise Crash
+        duplicate = headers.get("Nats-Msg-Id") in self.visits
         self._keep(subject, payload, headers)
         if self.lives == 0:
             raise Crash
         if self.lives is not None:
             self.lives -= 1
-        return SimpleNamespace(seq=self.sequence)
+        return SimpleNamespace(seq=self.sequence, duplicate=duplicate)
 
     def _keep(self, subject: str, payload: bytes, headers: dict[str, str]) -> None:
         self.sequence += 1
@@ -87,6 +94,7 @@ class Message:
     """One event as NATS delivers it."""
 
     reply = "$JS.ACK.PARKING.parking.1.1.1.1.0"
+    headers = None
 
     def __init__(self, event: Event) -> None:
         self.subject, self.data = event.subject, event.payload
@@ -109,7 +117,9 @@ async def matched(events: list[Event], broker: Broker) -> None:
             except Crash:
                 broker.lives = None
     for subject in list(broker.values):  # what a matcher sees in the bucket when it starts
-        key = subject.removeprefix("$KV.parking.")
+        if not subject.startswith(PLATES):
+            continue  # the ledger's record
+        key = subject.removeprefix(PLATES)
         matcher = matcher_on(broker)
         await matcher._publish(key)
         cell = await PlateStates(broker, 3600).read(key)  # type: ignore[arg-type]
@@ -158,9 +168,9 @@ async def test_killed_before_or_after_any_publication_the_visits_are_the_same(na
 def inside(broker: Broker) -> set[str]:
     """Keys that are listed."""
     return {
-        subject.removeprefix("$KV.parking.")
+        subject.removeprefix(PLATES)
         for subject, message in broker.values.items()
-        if (message.headers or {}).get("KV-Operation") != "DEL"
+        if subject.startswith(PLATES) and (message.headers or {}).get("KV-Operation") != "DEL"
     }
 
 
@@ -176,4 +186,5 @@ async def test_two_matchers_that_change_one_plate_at_once_lose_nothing() -> None
     await asyncio.gather(*map(take, messages))
     assert sorted(visit["entry_date_time"][-2:] for visit in broker.visits.values()) == ["1Z", "3Z"]
     assert inside(broker) == set()
-    assert set(broker.values) == {f"$KV.parking.{key_of('B-1')}"}
+    plates = {subject for subject in broker.values if subject.startswith(PLATES)}
+    assert plates == {f"$KV.parking.{key_of('B-1')}"}
