@@ -419,3 +419,17 @@ async def test_a_time_that_does_not_fit_is_refused_whole(file: Path) -> None:
     await writer.write_points([(TEMP, NOW, 1.0)])  # the series id of the refused batch is void
     assert len(await writer.latest(Selection(), 0)) == 1
     await writer.close()
+
+
+@pytest.mark.parametrize(("made", "becomes"), [(0o644, 0o600), (0o666, 0o600), (0o640, 0o640)])
+async def test_a_file_that_everybody_may_read_becomes_its_users_alone(
+    file: Path, made: int, becomes: int
+) -> None:
+    """An older Spindle made it so; who shares it with a group did that on purpose."""
+    file.touch()
+    file.chmod(made)
+    opened = store(file)
+    await opened.prepare()
+    beside = [each for each in file.parent.glob("spindle.db-*")]
+    assert {each.stat().st_mode & 0o777 for each in (file, *beside)} == {becomes}
+    await opened.close()

@@ -82,10 +82,14 @@ def lock(path: Path) -> IO[str]:
 def open_for_writing(path: Path, busy_seconds: float) -> sqlite3.Connection:
     """The one writing connection, with tables in place; the caller holds the lock.
 
-    A new file, and with it those that SQLite puts beside it, are for this user only.
+    A new file, and with it those that SQLite puts beside it, are for this user only; so becomes one
+    that everybody may read, as an older Spindle made it. One shared with a group stays so.
     """
     with contextlib.suppress(OSError):  # it is there already, or connecting says why not
         os.close(os.open(path, os.O_CREAT | os.O_EXCL, 0o600))
+    with contextlib.suppress(OSError):  # somebody else's, who sees to it
+        if path.stat().st_mode & 0o007:
+            path.chmod(0o600)
     db = sqlite3.connect(path, timeout=busy_seconds, isolation_level=None, check_same_thread=False)
     try:
         _refuse_newer(db, path)
