@@ -430,6 +430,6 @@ async def test_a_file_that_everybody_may_read_becomes_its_users_alone(
     file.chmod(made)
     opened = store(file)
     await opened.prepare()
-    beside = [each for each in file.parent.glob("spindle.db-*")]
+    beside = list(file.parent.glob("spindle.db-*"))
     assert {each.stat().st_mode & 0o777 for each in (file, *beside)} == {becomes}
     await opened.close()
