@@ -74,6 +74,8 @@ def gaps_of(output: Mapping[str, Any], metrics: Mapping[str, float]) -> list[str
         found.append("no exit status of smartctl")
     if at(output, "device", "protocol") == "NVMe" and "SpareBelowThreshold" not in metrics:
         found.append("no critical warnings")
+    if at(output, "device", "protocol") == "NVMe" and "MediaErrors" not in metrics:
+        found.append("no count of media errors")
     if "MediaErrors" in metrics and not any(metrics.get(name) for name in _NEVER_ZERO):
         found.append("a health log of zeros")
     rows = at(output, "ata_smart_attributes", "table")

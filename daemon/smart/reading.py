@@ -106,7 +106,8 @@ def _asleep(output: Mapping[str, Any]) -> str:
 def _metrics(output: Mapping[str, Any]) -> dict[str, float]:
     """Every value that has a meaning; later ones win over earlier ones of the same name."""
     said: dict[str, float] = dict(attributes_of(output))
-    said = dict(_statistics(output, table.STATISTICS_ELSE)) | said
+    for name, count in _said_elsewhere(output):
+        said[name] = said.get(name) or count
     said.update(_statistics(output, table.STATISTICS))
     said.update(_traffic(output))
     for where, name in table.COMMON:
@@ -128,6 +129,13 @@ def _metrics(output: Mapping[str, Any]) -> dict[str, float]:
     said.update(_logs(output, said.get("PowerOnHours")))
     said.update(_warnings(output))
     return said
+
+
+def _said_elsewhere(output: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
+    """What the statistics and the log of pending defects say beside the attributes."""
+    pending = number(at(output, "ata_pending_defects_log", "count"))
+    found = [*_statistics(output, table.STATISTICS_ELSE), ("PendingSectors", pending)]
+    yield from ((name, each) for name, each in found if each is not None and 0 <= each < MOST_COUNT)
 
 
 def _drop_reserved(said: dict[str, float]) -> None:

@@ -58,15 +58,17 @@ ATTRIBUTES = (
     Attribute(181, "ProgramFails", names=_named("Program_Fail")),
     Attribute(182, "EraseFails", names=_named("Erase_Fail")),
     Attribute(184, "EndToEndErrors", names=_named("End-to-End|Error_Correction")),
-    Attribute(187, "ReportedUncorrectable"),
+    Attribute(187, "ReportedUncorrectable", names=_named("^(?!Unknown_JMF)")),
     Attribute(188, "CommandTimeouts", "low16", names=_named("Timeout")),
     Attribute(192, "UnsafeShutdowns", names=_named("Unsafe_Shutdown")),
     Attribute(193, "LoadCycles", names=_named("Load_Cycle")),
     Attribute(196, "ReallocationEvents", names=_named("Realloc")),
     # Crucial and Micron count pending corrections as ECC: they come and go, and nothing is lost.
-    Attribute(197, "PendingSectors", names=_named("^(?!.*ECC)")),
-    Attribute(198, "OfflineUncorrectable", names=_named("Uncorrect")),
-    Attribute(199, "CrcErrors"),
+    # The MX500's flips between 0 and 1 without a reason: smartctl calls it Bogus_Current_Pend_Sect.
+    Attribute(197, "PendingSectors", names=_named("^(?!.*ECC|Bogus|Not_In_Use)")),
+    Attribute(198, "OfflineUncorrectable", names=_named("Unc")),
+    # Some solid-state drives count under this number what was written.
+    Attribute(199, "CrcErrors", names=_named("^(?!Host_|Write_|Not_In_Use)")),
     Attribute(202, "PercentageUsed", "used", names=_named("Percent_Lifetime_Remain")),
     Attribute(230, "PercentageUsed", "used", names=_named("Life_Curve|Drive_Life")),
     Attribute(231, "PercentageUsed", "used", names=_named("SSD_Life_Left|Remaining_Life")),
@@ -81,14 +83,14 @@ READ = _named(r"(?:Total|Lifetime|Host)_(?:Host_)?(?:Reads|LBAs_Read)(?:_(.*))?"
 SIZES = {"": 0, "32MiB": 32 * 2**20, "MiB": 2**20, "GiB": 2**30, "GB": 10**9}
 
 #: ATA device statistics by page and offset: more exact than the attributes, and win over them.
-STATISTICS = {
-    (1, 16): "PowerOnHours",
+STATISTICS = {(1, 16): "PowerOnHours", (6, 24): "CrcErrors", (7, 8): "PercentageUsed"}
+#: The same where no attribute says it, or says 0: the first two are in logical sectors, of which a
+#: physical one may have eight; and the statistics can be set back to zero.
+STATISTICS_ELSE = {
+    (3, 32): "ReallocatedSectors",
+    (3, 56): "PendingSectors",
     (4, 8): "ReportedUncorrectable",
-    (6, 24): "CrcErrors",
-    (7, 8): "PercentageUsed",
 }
-#: The same where no attribute says it: in logical sectors, of which a physical one may have eight.
-STATISTICS_ELSE = {(3, 32): "ReallocatedSectors", (3, 56): "PendingSectors"}
 STATISTICS_SECTORS = {(1, 24): "LifetimeWritten", (1, 40): "LifetimeRead"}
 
 #: Keys of ``nvme_smart_health_information_log`` and what one unit of each is.

@@ -266,6 +266,35 @@ def test_self_tests(log: list[tuple[str, int]], health: str) -> None:
     assert said(sas(**of_sas))["health"] == health
 
 
+def statistic(page: int, offset: int, value: int) -> Output:
+    row = {"offset": offset, "value": value, "flags": {"valid": True}}
+    return {"ata_device_statistics": {"pages": [{"number": page, "table": [row]}]}}
+
+
+@pytest.mark.parametrize(
+    ("output", "named"),
+    [
+        (ata(ata_pending_defects_log={"size": 65_535, "count": 7}), ["PendingSectors warning"]),
+        (ata(ata_pending_defects_log={"size": 65_535, "count": 0}), []),
+        (ata(attribute(197, 12), ata_pending_defects_log={"count": 0}), ["PendingSectors warning"]),
+        (ata(ata_pending_defects_log={"count": 2**32 - 1}), []),  # no drive counts as far
+        (ata(attribute(187, 3), **statistic(4, 8, 0)), ["ReportedUncorrectable warning"]),
+        (ata(**statistic(4, 8, 3)), ["ReportedUncorrectable warning"]),
+        (ata(**statistic(3, 32, 5_000)), ["ReallocatedSectors critical"]),
+        (ata(attribute(5, 5), **statistic(3, 32, 40)), ["ReallocatedSectors warning"]),
+        (ata(**statistic(3, 32, 2**32 - 1)), []),
+    ],
+)
+def test_one_count_of_errors_that_says_zero_hides_no_other(
+    output: Output, named: list[str]
+) -> None:
+    assert states(output)[1] == named
+
+
+def test_an_nvme_drive_without_a_count_of_media_errors_is_not_called_ok() -> None:
+    assert said(nvme(media_errors=2**100))["health"] == "unknown"
+
+
 def test_a_failed_self_test_that_stands_in_no_log() -> None:
     status = {"value": 121, "string": "completed having the read element failed", "passed": False}
     assert states(ata(ata_smart_data={"self_test": {"status": status}})) == (
@@ -295,6 +324,10 @@ def test_a_failed_self_test_that_stands_in_no_log() -> None:
         ([attribute(197, 1)], "warning", ["PendingSectors warning"]),
         ([attribute(197, 9, name="Current_Pending_ECC_Cnt")], "ok", []),  # scrutiny#757
         ([attribute(198, 3)], "warning", ["OfflineUncorrectable warning"]),
+        ([attribute(197, 1, name="Bogus_Current_Pend_Sect")], "ok", []),  # flips
+        ([attribute(199, 25_000, name="Host_Writes_GiB")], "ok", []),
+        ([attribute(198, 2, name="Uncor_Read_Error_Ct")], "warning",
+         ["OfflineUncorrectable warning"]),
         ([attribute(171, 3), attribute(172, 2)], "ok", ["ProgramFails ok", "EraseFails ok"]),
         ([attribute(171, 150)], "warning", ["ProgramFails warning"]),
         ([attribute(10, 5)], "ok", []),  # it does not turn
