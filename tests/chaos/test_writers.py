@@ -24,7 +24,7 @@ async def test_of_two_writers_one_is_killed_and_the_other_stores_what_it_held(
     await world.start_writer(SOON_AGAIN)
     for _ in rounds():
         # So that it holds points.
-        doomed = await world.start_writer({**SOON_AGAIN, "writer.main.LINGER_SECONDS": 5})
+        doomed = await world.start_writer({**SOON_AGAIN, "writer.main.LINGER_SECONDS": 20})
         async with world.publishing():
             await world.kill(doomed)
             await world.pause(2.0)
