@@ -62,7 +62,9 @@ def export(
         counted = _export(settings, _selection(given), (start_ns, end_ns), output)
     except InvalidInput as error:  # all mistakes of the settings, too
         _end(EXIT_USAGE, str(error))
-    except (StoreError, OSError) as error:
+    except OSError as error:
+        _end(EXIT_FAILED, f"{output} could not be written: {error.strerror or error}")
+    except StoreError as error:
         _end(EXIT_FAILED, f"nothing more could be written: {error}")
     print(f"{counted[0]:,} readings and {counted[1]:,} events", file=sys.stderr)
 

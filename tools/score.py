@@ -22,6 +22,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from daemon.replay.files import bounded
 from reader.detection.detector import Detector
 from spindle.errors import InvalidInput
 
@@ -61,7 +62,7 @@ def read(path: Path) -> Table:
     """
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
-            return _parse(str(path), csv.reader(file))
+            return _parse(str(path), csv.reader(bounded(file)))
     except OSError as error:
         raise InvalidInput(f"{path} cannot be read: {error.strerror}.") from error
     except UnicodeDecodeError as error:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TextIO
 
 import orjson
 
@@ -72,12 +72,23 @@ def records(path: Path, source: Source) -> Iterator[Record]:
     number = 0
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            for number, records_of_line in form(file, source):  # noqa: B007 - a mistake names it
+            for number, records_of_line in form(bounded(file), source):  # noqa: B007 - a mistake names it
                 yield from records_of_line()
     except InvalidInput as error:
         raise InvalidInput(f"{path}, line {number}: {error}") from None
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InvalidInput(f"{path} cannot be read: {error}") from None
+
+
+def bounded(file: TextIO) -> Iterator[str]:
+    """The lines of a file, none of which may have no end, as those of /dev/zero.
+
+    :raises csv.Error: a line is longer than ``LONGEST_LINE``.
+    """
+    while line := file.readline(LONGEST_LINE + 1):
+        if len(line) > LONGEST_LINE:
+            raise csv.Error(f"a line is longer than {LONGEST_LINE:,} characters")
+        yield line
 
 
 #: A line's number, and what it says once that is asked for: a mistake then has its line.

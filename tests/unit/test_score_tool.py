@@ -94,6 +94,7 @@ def test_binary_and_absent_files_are_refused_in_one_sentence(tmp_path: Path) -> 
     (tmp_path / "bad.csv").write_bytes(b"\xff\xfe\x00\x81")
     assert "is not UTF-8 text." in run(tmp_path / "bad.csv").stderr
     assert "There is no file" in run(tmp_path / "none.csv").stderr
+    assert "a line is longer than 900,000 characters." in run(Path("/dev/zero")).stderr
 
 
 def test_an_empty_value_is_a_missing_reading_and_scores_0(tmp_path: Path) -> None:
