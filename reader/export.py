@@ -49,6 +49,8 @@ def export(
 ) -> None:
     """Write what is stored as JSON lines: metrics and events as publishers send them.
 
+    Example: ./run.sh export device_id=disk-7 -o disk-7.jsonl
+
     Exit codes: 0 written, 1 the store or the file cannot be used, 2 wrong usage or settings.
     """
     try:
@@ -202,4 +204,4 @@ def _end(code: int, sentence: str) -> None:
 
 
 if __name__ == "__main__":
-    app(prog_name="export")
+    app(prog_name="./run.sh export")

@@ -17,7 +17,8 @@ from pathlib import Path
 USAGE = 'usage: ./run.sh replace "<SEARCH>" "<REPLACE>" [EXT] [--dry-run]'
 HELP = f"""{USAGE}
 
-Both strings are taken as they are. Files: those of the checkout, or only those named *.EXT.
+Both strings are taken as they are. Files: those of the checkout, or only those
+named *.EXT.
 --dry-run tells what would be replaced, and changes nothing.
 Example: ./run.sh replace "old name" "new name" md --dry-run
 """

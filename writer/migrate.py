@@ -55,6 +55,8 @@ def migrate(
 ) -> None:
     """Copy events of S3's platform (criticality_level as a tag) into the form of ours.
 
+    Example: ./run.sh migrate --dry-run
+
     Exit codes: 0 done, 1 the store cannot be used, 2 wrong usage or settings.
     """
     logs.configure("migrate", "error")
@@ -152,4 +154,4 @@ def _end(code: int, sentence: str) -> None:
 
 
 if __name__ == "__main__":
-    app(prog_name="migrate")
+    app(prog_name="./run.sh migrate")

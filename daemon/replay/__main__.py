@@ -67,6 +67,8 @@ def replay(
 ) -> None:
     """Publish the past: what ./run.sh export wrote, Backblaze's drive statistics, timestamp,value.
 
+    Example: ./run.sh replay temperature.csv device_id=disk-7 metric_type=DiskTemp
+
     Exit codes: 0 published, 2 wrong usage, files or settings (nothing is sent), 69 no NATS.
     """
     logging.getLogger("spindle").setLevel(logging.CRITICAL)  # what matters is told here
@@ -191,4 +193,4 @@ def _end(code: int, sentence: str) -> None:
 
 
 if __name__ == "__main__":
-    app(prog_name="replay")
+    app(prog_name="./run.sh replay")

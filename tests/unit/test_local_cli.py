@@ -70,3 +70,21 @@ def test_a_question_loads_nothing_of_what_the_other_commands_need() -> None:
     command = [sys.executable, "-c", ASKED]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.split() == []
+
+
+@pytest.mark.parametrize(
+    ("module", "verb"),
+    [
+        ("reader.export", "export"),
+        ("writer.migrate", "migrate"),
+        ("daemon.replay", "replay"),
+        ("daemon.smart.selftest_cli", "selftest"),
+    ],
+)
+def test_a_program_that_a_verb_goes_on_as_explains_itself_under_the_name_that_was_typed(
+    module: str, verb: str
+) -> None:
+    command = [sys.executable, "-m", module, "--help"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert f"Usage: ./run.sh {verb} " in done.stdout
+    assert f"./run.sh {verb} " in done.stdout.split("\n", 1)[1]  # an example
