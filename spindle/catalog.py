@@ -151,6 +151,7 @@ METRICS = {
         Metric("HeliumLevel", "%", 0.0, 100.0, "low", smart=True),
         Metric("MediaErrors", "", 0.0, 1000000.0, "high", smart=True),
         Metric("ErrorLogEntries", "", 0.0, 1000000.0, "high", smart=True),
+        Metric("RecentReadFailures", "", 0.0, 100.0, "high", smart=True),
         Metric("AvailableSpare", "%", 0.0, 100.0, "low", smart=True),
         Metric("AvailableSpareThreshold", "%", 0.0, 100.0, smart=True),
         Metric("WarningTempTime", "min", 0.0, 10000000.0, "high", smart=True),

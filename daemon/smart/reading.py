@@ -29,12 +29,15 @@ FAILING, AT_THRESHOLD, ONCE_AT_THRESHOLD, SELF_TEST_FAILED = 1 << 3, 1 << 4, 1 <
 MOST_COUNT = 2**24
 NO_COUNT = 2**32 - 1  # or of more bits
 MOST_HOURS = 1_000_000  # 114 years
+LOG_HOURS = 65_536  # from where on hours in ATA logs begin anew
+RECENT_HOURS = 720  # 30 days of power
 FASTEST_DISK = 8 * 600e6  # bits per second, of one that turns, with two actuators
 COLDEST, HOTTEST = -60, 200  # degC; beyond them a sensor says that it has nothing to say
 SCSI_SELF_TESTS = 20  # in the log of SPC-5
 MAY_BE_ZERO = ("TempLifetimeMin", "TempLifetimeMax")
 _ASLEEP = re.compile(r"in (\w+(?: \w+)?) mode", re.IGNORECASE)
 _LEADING = re.compile(r"\s*(\d+) ?\(")  # "3 (0 1)" is 3: what follows are other counters
+_UNREADABLE = re.compile(r"\bUNC\b")
 _MIN_MAX = re.compile(r"Min/Max (-?\d+)/(-?\d+)")
 
 
@@ -255,13 +258,29 @@ def _logs(output: Mapping[str, Any], hours: float | None) -> Iterator[tuple[str,
         count = number(at(output, "ata_smart_error_log", kind, "count"))
         if count is not None and count >= 0:
             yield "ErrorLogEntries", count
+            if hours is not None:
+                rows = at(output, "ata_smart_error_log", kind, "table")
+                yield "RecentReadFailures", float(_recent(rows, hours) if count else 0)
             break
     failed, tested_at = _self_test(output)
     if failed is not None:
         yield "SelfTestFailed", float(failed)
         if hours is not None and tested_at is not None and 0 <= tested_at <= hours:
-            wraps = 65_536 if "ata_smart_self_test_log" in output else MOST_HOURS
+            wraps = LOG_HOURS if "ata_smart_self_test_log" in output else MOST_HOURS
             yield "SelfTestAge", (hours - tested_at) % wraps
+
+
+def _recent(rows: Any, hours: float) -> int:
+    """Reads of the last ``RECENT_HOURS`` in the error log that no correction saved.
+
+    Not sectors that were not found (IDNF): a host that asks beyond the end is told that, too.
+    """
+    return sum(
+        at_hours is not None and (hours - at_hours) % LOG_HOURS <= RECENT_HOURS
+        for row in (rows if isinstance(rows, list) else ())
+        if _UNREADABLE.search(text(at(row, "error_description")) or "")
+        for at_hours in (number(at(row, "lifetime_hours")),)
+    )
 
 
 def _self_test(output: Mapping[str, Any]) -> tuple[bool | None, float | None]:

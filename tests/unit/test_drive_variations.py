@@ -291,6 +291,25 @@ def test_one_count_of_errors_that_says_zero_hides_no_other(
     assert states(output)[1] == named
 
 
+@pytest.mark.parametrize(
+    ("hours", "of", "why", "health"),
+    [
+        (20_000, 19_900, "UNC at LBA = 0x0f = 15", "warning"),
+        (20_000, 19_279, "UNC at LBA = 0x0f = 15", "ok"),  # 721 hours ago
+        (20_000, 19_900, "IDNF at LBA = 0x0f = 15", "ok"),  # the host may have asked beyond the end
+        (20_000, 19_900, "ICRC, ABRT 8 sectors at LBA = 0x0f = 15", "ok"),  # a cable
+        (66_000, 400, "UNC 8 sectors at LBA = 0x0f = 15", "warning"),  # begun anew at 65,536
+        (100_161, 7_042, "UNC at LBA = 0x0f = 15", "ok"),
+    ],
+)
+def test_reads_that_failed_lately_are_a_warning(hours: int, of: int, why: str, health: str) -> None:
+    row = {"error_number": 98, "lifetime_hours": of, "error_description": f"Error: {why}"}
+    log = {"extended": {"count": 98, "table": [row, {"lifetime_hours": None}, None]}}
+    found = said(ata(ata_smart_error_log=log, power_on_time={"hours": hours}, status=64))
+    named = {each["metric_type"]: each["severity"] for each in found["reasons"]}
+    assert named.get("RecentReadFailures", "ok") == health
+
+
 def test_an_nvme_drive_without_a_count_of_media_errors_is_not_called_ok() -> None:
     assert said(nvme(media_errors=2**100))["health"] == "unknown"
 
