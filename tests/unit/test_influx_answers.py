@@ -83,6 +83,25 @@ def test_an_answer_carries_the_decision_to_take(
     assert "\n" not in str(error)
 
 
+@pytest.mark.parametrize(
+    ("location", "said"),
+    [
+        (
+            "https://db.example:8443/query?u=me&p=secret",
+            " and leads to https://db.example:8443; is",
+        ),
+        ("https://me:secret@db.example/", " and leads to https://db.example; is STORE_URL"),
+        ("/login", "answered 301"),
+        ("https://[oops", "answered 301"),
+    ],
+)
+def test_a_redirect_says_where_to_and_nothing_that_is_secret(location: str, said: str) -> None:
+    error = meaning(301, {"Location": location}, b"", NOW)
+    assert type(error) is StoreDenied
+    assert said in str(error)
+    assert "secret" not in str(error)
+
+
 def test_the_databases_sentence_is_repeated() -> None:
     body = b'{"error":"partial write of line protocol occurred","data":[{"line_number":2,'
     body += b'"original_line":"m v=hi","error_message":"no such\\ncolumn"}]}'

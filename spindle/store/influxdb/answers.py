@@ -13,6 +13,7 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from urllib.parse import urlsplit
 
 import orjson
 
@@ -55,6 +56,8 @@ def meaning(status: int, headers: Mapping[str, str], body: bytes, now: datetime)
     """The error that an answer other than 2xx stands for."""
     said = sentence(body)
     shown = f"InfluxDB answered {status}" + (f": {said}" if said else "")
+    if 300 <= status < 400 and (where := _leads_to(headers.get("Location", ""))):
+        shown += f" and leads to {where}; is STORE_URL, or INFLUXDB_HOST, right?"
     if status in (400, 422) or (status == 500 and _OUTSIDE.match(said)):
         return _refusal(said, shown, headers.get("Date"))
     if status in (408, 429) or status >= 500:
@@ -66,6 +69,17 @@ def meaning(status: int, headers: Mapping[str, str], body: bytes, now: datetime)
             "the token of its first start, whatever INFLUXDB_TOKEN is now)"
         )
     return _OTHERS.get(status, StoreDenied)(shown)
+
+
+def _leads_to(location: str) -> str:
+    """The server that a redirect names; its path and query may hold what is secret."""
+    try:
+        parts = urlsplit(location)
+        port = f":{parts.port}" if parts.port else ""
+    except ValueError:
+        return ""
+    named = parts.scheme in ("http", "https") and parts.hostname
+    return f"{parts.scheme}://{parts.hostname}{port}"[:300] if named else ""
 
 
 _OTHERS: dict[int, type[StoreError]] = {404: NotThere, 413: BatchTooLarge}

@@ -177,7 +177,8 @@ def connection_errors(base: str, timeout_seconds: float) -> Iterator[None]:
         ) from None
     except (SSLError, ssl.SSLError) as error:
         reason = tls.fault(_innermost(error)) or f"TLS failed ({_reason(error)})"
-        raise StoreDenied(f"InfluxDB at {base}: {reason}") from None
+        hint = "; INFLUXDB_TLS_CA may name it" if "no authority" in reason else ""
+        raise StoreDenied(f"InfluxDB at {base}: {reason}{hint}") from None
     except (HTTPError, OSError) as error:
         raise StoreUnavailable(f"InfluxDB at {base} is away: {_reason(error)}") from None
 
