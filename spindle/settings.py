@@ -57,9 +57,13 @@ class SecretFiles(PydanticBaseSettingsSource):
         }
 
 
+_LONGEST_SECRET = 65_536  # bytes
+
+
 def _secret(setting: str, path: str) -> str:
     try:
-        return Path(path).read_bytes().decode(errors="replace").rstrip("\r\n")
+        with Path(path).open("rb") as file:  # which may have no end, as /dev/zero
+            return file.read(_LONGEST_SECRET).decode(errors="replace").rstrip("\r\n")
     except OSError as error:
         raise OSError(error.errno, error.strerror, f"{setting.upper()}: {path}") from None
 
@@ -335,7 +339,9 @@ def _public(value: object) -> object:
 
 
 def _mistake(kind: type[Settings], item: dict[str, Any]) -> str:
-    name = str(item["loc"][0]) if item["loc"] else ""
+    if not item["loc"]:  # of several at once, which the sentence names; the input is all of them
+        return sentence_of(item)
+    name = str(item["loc"][0])
     field = kind.model_fields.get(name.lower())
     secret = field is not None and field.annotation is SecretStr
     given = "" if secret or "input" not in item else f"given {shown(_public(item['input']))}, "

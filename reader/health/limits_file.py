@@ -75,6 +75,7 @@ class ThresholdsFile(_Table):
     devices: dict[Name, DeviceTable] = {}
 
 
+_LARGEST_FILE = 16 * 2**20  # bytes: some 100,000 devices with limits of their own
 _NARROWER = ("classes", "arrays", "devices")
 _FIELDS = {**MetricTable.model_fields, **DeviceTable.model_fields}
 
@@ -87,7 +88,8 @@ def load(path: str) -> Thresholds:
     if not path:
         return Thresholds()
     try:
-        table = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        with Path(path).open("rb") as content:  # which may have no end, as /dev/zero
+            table = tomllib.loads(content.read(_LARGEST_FILE).decode())
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         raise InvalidSettings([f"it cannot be read: {reason}"]) from None

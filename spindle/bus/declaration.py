@@ -152,6 +152,8 @@ async def declare_stream(js: JetStreamContext, wanted: StreamConfig) -> tuple[li
         return [], []
     kept, mended = [], []
     for key, value in drift(wanted, there, _STREAM_DEFAULTS).items():
+        if key not in drift(wanted, there, _STREAM_DEFAULTS):
+            continue  # another task has put it back meanwhile
         was = f"stream {name}: {key} is {_said(getattr(there, key))} and should be {_said(value)}"
         try:
             there = (await js.update_stream(there.evolve(**{key: value}))).config

@@ -74,4 +74,5 @@ def test_a_certificate_wants_its_own_key(tmp_path: Path) -> None:
     for pair in ((cert, wrong), (key, cert), (__file__, key)):
         sentence = refused(gateway_tls_cert=pair[0], gateway_tls_key=pair[1])
         assert "expected a certificate and its own key, both PEM" in sentence
-    assert "set both or neither" in refused(gateway_tls_cert=cert)
+    both = "GATEWAY_TLS_CERT and GATEWAY_TLS_KEY: set both or neither"
+    assert refused(gateway_tls_cert=cert, nats_url="nats://me:secret@127.0.0.1") == both

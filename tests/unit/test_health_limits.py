@@ -172,6 +172,11 @@ def test_every_mistake_in_the_file_is_told_at_once_with_its_place(tmp_path: Path
         assert sentence in told
 
 
+def test_a_file_without_an_end_is_refused() -> None:
+    with pytest.raises(InvalidSettings, match="it is not TOML"):
+        load("/dev/zero")
+
+
 @pytest.mark.parametrize("text", ["no toml", "[metrics.DiskTemp]\nwarning = 70\n"])
 def test_the_reader_does_not_start_with_a_file_that_makes_no_sense(
     tmp_path: Path, text: str
