@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from secrets import token_hex
 from time import monotonic, time_ns
 
 import orjson
@@ -71,7 +72,10 @@ class Publisher:
         self._answers = answers or {}
         self._lanes = {name: Lane(name, ack_timeout) for name in STREAMS}
         self._wake = {name: asyncio.Event() for name in STREAMS}  # a lane may have work
-        self._claims = Claims("daemon")  # its name makes message ids unique to this process
+        self._claims = Claims("daemon")
+        # Begins message ids, and not the publisher's name, which `audit` tells: who knows the next
+        # id may publish under it first, and the stream would drop ours as a repeat.
+        self._secret = token_hex(16)
         self._connected = False
         self._undeclared = asyncio.Event()  # streams have to be declared before more is sent
         self._undeclared.set()
@@ -169,7 +173,7 @@ class Publisher:
 
     async def _publish(self, client: Client, lane: Lane, entry: Entry, reply: str) -> None:
         message = entry.message
-        message_id = message.message_id or f"{self._claims.publisher}-{entry.number}"
+        message_id = message.message_id or f"{self._secret}-{entry.number}"
         headers = {subjects.MESSAGE_ID_HEADER: message_id}
         if message.stream in NUMBERED:
             headers[subjects.NUMBER_HEADER] = self._claims.header(entry.first, message.points)
