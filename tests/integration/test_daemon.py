@@ -137,7 +137,7 @@ async def test_what_is_put_in_is_in_the_stream_once_and_in_order(
         assert numbers(messages) == list(range(1, 2001))
         ids = Counter((message.headers or {})["Nats-Msg-Id"] for message in messages)
         assert set(ids.values()) == {1}
-        # Who may ask for the audit learns the publisher's name, and could publish under the next id.
+        # The audit tells the publisher's name: who asks could publish under the next id.
         said = (messages[0].headers or {})["Spindle-Number"].split()[0]
         assert not any(said in each for each in ids)
         assert daemon.total("daemon_points_published_total") == 2000
