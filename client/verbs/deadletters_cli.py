@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Awaitable, Callable
-from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
@@ -16,8 +15,9 @@ from rich.table import Table
 from rich.text import Text
 
 from client.settings import ClientSettings
-from client.verbs import deadletters, outcome, query
-from client.verbs.deadletters import DeadLetter
+from client.verbs import outcome, query
+from spindle.bus import deadletters
+from spindle.bus.deadletters import DeadLetter
 from spindle.errors import InvalidInput
 from spindle.ledger.numbering import Claims
 from spindle.models import printable
@@ -28,7 +28,6 @@ app = typer.Typer(
 )
 
 CONNECT_SECONDS = 10.0
-LISTED_CHARACTERS = 200  # of a payload, in a list
 
 Numbers = Annotated[
     list[str] | None, typer.Argument(help="Such as 3 or 10-12", metavar="NUMBER...")
@@ -54,7 +53,7 @@ def list_(
 
     total, found = _run(work)
     if as_json or not sys.stdout.isatty():
-        outcome.print_json({"total": total, "letters": [_listed(letter) for letter in found]})
+        outcome.print_json({"total": total, "letters": [letter.listed() for letter in found]})
         return
     table = Table("number", "time", "subject", "kind", "reason", title=f"{total} dead letters")
     for letter in found:
@@ -68,10 +67,10 @@ def show(number: Annotated[int, typer.Argument(min=1)], as_json: outcome.AsJson 
     """One dead letter, whole."""
     letter = _run(lambda js: deadletters.one(js, number))
     if as_json or not sys.stdout.isatty():
-        outcome.print_json(_plain(letter))
+        outcome.print_json(letter.plain())
         return
     table = Table(show_header=False)
-    for name, value in _plain(letter).items():
+    for name, value in letter.plain().items():
         table.add_row(name, Text("" if value is None else printable(str(value))))
     Console().print(table)
 
@@ -139,20 +138,3 @@ def _run(work: Callable[[JetStreamContext], Awaitable[Any]]) -> Any:
 async def _connected(work: Callable[[JetStreamContext], Awaitable[Any]]) -> Any:
     async with query.connected(load(ClientSettings), CONNECT_SECONDS) as client:
         return await work(deadletters.js_of(client))
-
-
-def _plain(letter: DeadLetter) -> dict[str, Any]:
-    return {**asdict(letter), "payload": letter.payload.decode("utf-8", "backslashreplace")}
-
-
-def _listed(letter: DeadLetter) -> dict[str, Any]:
-    """As in ``_plain``, with at most the beginning of its payload; ``shortened`` says so."""
-    plain = _plain(letter)
-    payload, shortened = plain["payload"], None
-    if len(payload) > LISTED_CHARACTERS:
-        plain["payload"] = payload[:LISTED_CHARACTERS]
-        shortened = (
-            f"the first {LISTED_CHARACTERS} of {len(payload)} characters; "
-            f"all of it: ./run.sh deadletters show {letter.number}"
-        )
-    return {**plain, "shortened": shortened}

@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from gateway.failures import Failed
-from gateway.routes import live, openapi, routes
+from gateway.routes import dead_letters, live, openapi, routes
 from spindle import __version__
 from spindle.models import shown
 
@@ -39,6 +39,7 @@ def build(deps: routes.RouteDeps) -> FastAPI:
     routes.add_operations(app, deps)
     routes.add_visits(app, deps)
     live.add_live(app, deps.hub)
+    dead_letters.add_dead_letters(app, deps)
     routes.add_questions(app, deps)
     routes.add_page(app, deps)
     _describe(app, deps)

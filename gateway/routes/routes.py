@@ -60,7 +60,7 @@ class HealthReport(BaseModel):
     parts: dict[str, str]
 
 
-async def _body(request: Request) -> bytes:
+async def request_body(request: Request) -> bytes:
     """The request's body.
 
     :raises Failed: 413 too large, 408 it does not come.
@@ -156,7 +156,7 @@ def add_visits(app: FastAPI, deps: RouteDeps) -> None:
         openapi_extra=key | openapi.body(openapi.VISIT_BODY, visit=openapi.VISIT_EXAMPLE),
     )
     async def save_summary(request: Request) -> Response:
-        body = await _body(request)
+        body = await request_body(request)
         saved = await deps.visits.save(body, request.headers.get("idempotency-key"))
         reply = {
             "status": "accepted",
@@ -191,7 +191,7 @@ def add_questions(app: FastAPI, deps: RouteDeps) -> None:
         openapi_extra=openapi.body(openapi.QUESTION_BODY),
     )
     async def query(request: Request) -> Response:
-        return await deps.questions.ask(await _body(request) or b"{}")
+        return await deps.questions.ask(await request_body(request) or b"{}")
 
     @app.get(
         "/api/v1/{query_type}",
@@ -216,5 +216,5 @@ def add_questions(app: FastAPI, deps: RouteDeps) -> None:
     )
     async def question_of_body(request: Request) -> Response:
         query_type = request.path_params["query_type"]
-        asked = from_body(query_type, await _body(request))
+        asked = from_body(query_type, await request_body(request))
         return await deps.questions.ask(asked, query_type)

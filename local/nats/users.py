@@ -110,6 +110,18 @@ def _claims() -> str:
     return subjects.bucket_subject(subjects.LEDGER_BUCKET, f"{subjects.LEDGER_CLAIMS}.>")
 
 
+def _replays() -> Iterator[str]:
+    """Taking dead letters out of their stream, and publishing each where it came from."""
+    stream = subjects.DEAD_LETTER_STREAM
+    yield from (f"{_API}.STREAM.MSG.{verb}.{stream}" for verb in ("GET", "DELETE"))
+    yield from (subjects.PARKING_SUMMARY, subjects.VERDICTS)
+    for subject in (
+        *(subjects.METRICS, subjects.EVENTS),
+        *(subjects.PARKING_ENTRY, subjects.PARKING_EXIT),
+    ):
+        yield from (subject, f"{subject}.>")
+
+
 #: MQTT's topics ``homeassistant/#`` and ``spindle/#``, which are the level above, too.
 _HOME_ASSISTANT = ("homeassistant", "homeassistant.>", "spindle", "spindle.>")
 OPERATOR = "operator"  #: a person, who may do everything
@@ -179,9 +191,11 @@ USERS = (
     User(
         "gateway",
         publish=(
-            *(*_ASKS, subjects.PARKING_SUMMARY),
+            *_ASKS,
             *_known(),
             _claims(),
+            subjects.PARKING_SUMMARY,
+            *_replays(),
             *_gets(subjects.PARKING_TOTALS_BUCKET),
             *_owns(subjects.GATEWAY_KEYS_BUCKET),
             *_reads(subjects.DEVICES_BUCKET),

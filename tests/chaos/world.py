@@ -16,10 +16,10 @@ from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
 from nats.js.errors import Error as JetStreamError
 
-from client.verbs import deadletters
 from reader.lookups.buckets.ledger_evidence import gather
 from reader.questions.audit import compare
 from spindle import bus, subjects
+from spindle.bus import deadletters
 from spindle.ledger.comparison import Window
 from spindle.settings import Settings, load
 from spindle.store.registry import open_store

@@ -11,8 +11,9 @@ import pytest
 from local.layout import ROOT
 from local.nats import users as nats_users
 from spindle import bus, subjects
-from spindle.bus import streams
+from spindle.bus import deadletters, streams
 from spindle.bus.connection import inbox_prefix
+from spindle.ledger.numbering import Claims
 from spindle.settings import Settings, load
 from tests.guarded_nats import Broker, guarded
 
@@ -39,6 +40,11 @@ PLAIN = [
     *(f"$KV.{name}.k" for name in ("parking", "parking_totals", "devices", "reader_watch")),
     *(f"$JS.ACK.{stream}.{each.durable_name}.1.1.1.1.0" for stream, each in streams.consumers()),
 ]
+#: Beside the operator the gateway alone takes dead letters out, to replay them.
+REPLAYED = {
+    ("gateway", f"$JS.API.STREAM.MSG.{verb}.{subjects.DEAD_LETTER_STREAM}")
+    for verb in ("GET", "DELETE")
+}
 #: Said here a second time on purpose: the table is wrong when it grants any of it to somebody else.
 OPERATORS_OWN = ("STREAM.DELETE", "STREAM.PURGE", "STREAM.MSG", "STREAM.SNAPSHOT", "STREAM.RESTORE")
 
@@ -119,7 +125,8 @@ def test_purge_delete_and_reading_a_stream_raw_are_the_operators(name: str) -> N
     for verb in OPERATORS_OWN:
         for stream in STREAMS:
             for end in ("", ".GET.", ".DELETE."):
-                assert not allowed(name, f"$JS.API.{verb}{end or '.'}{stream}"), (name, verb)
+                subject = f"$JS.API.{verb}{end or '.'}{stream}"
+                assert allowed(name, subject) == ((name, subject) in REPLAYED), (name, subject)
     for stream in ("METRICS", "EVENTS", "PARKING"):
         assert allowed(name, f"$JS.API.STREAM.UPDATE.{stream}") == (name == "writer")
 
@@ -143,6 +150,31 @@ async def test_the_others_wait_for_the_writer_to_declare(broker: Broker) -> None
         await asyncio.gather(*waiting)
     for client in (writer, *waiting.values()):
         await client.close()
+
+
+async def test_the_gateway_may_replay_a_dead_letter_of_every_stream(broker: Broker) -> None:
+    origins = [
+        *(subjects.METRICS, f"{subjects.METRICS}.DiskUnit.d1", subjects.VERDICTS),
+        *(subjects.EVENTS, subjects.PARKING_ENTRY, f"{subjects.PARKING_EXIT}.north"),
+        subjects.PARKING_SUMMARY,
+    ]
+    writer = await bus.connect(broker.settings("writer"), "writer")
+    await bus.declare(writer, broker.settings("writer"))
+    for origin in origins:
+        headers = {subjects.SUBJECT_HEADER: origin, subjects.STREAM_HEADER: "X"}
+        subject = subjects.dead_letter_subject(origin)
+        await writer.jetstream().publish(subject, b"{}", headers=headers)
+    await writer.close()
+    async with broker.as_user("gateway") as (client, refused):
+        js = deadletters.js_of(client)
+        letters = [letter async for letter in deadletters.letters(js)]
+        assert [letter.subject for letter in letters] == origins
+        claims = Claims("gateway-replay")
+        for letter in letters:
+            await deadletters.replay(js, letter, claims)
+        await deadletters.claim(js, claims)
+        assert await deadletters.count(js) == 0
+    assert refused == []
 
 
 def test_the_documented_table_is_that_of_the_code() -> None:

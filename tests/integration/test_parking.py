@@ -12,11 +12,10 @@ import pytest
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
-from client.verbs import deadletters
 from reader.answering import params
 from reader.questions import parking as parking_questions
 from spindle import subjects
-from spindle.bus import parking_buckets
+from spindle.bus import deadletters, parking_buckets
 from spindle.bus.buckets import Bucket
 from spindle.settings import Settings
 from spindle.store.base import VisitSelection

@@ -12,8 +12,8 @@ import orjson
 import pytest
 from nats.aio.client import Client
 
-from client.verbs import deadletters
 from spindle import bus, subjects
+from spindle.bus import deadletters
 from spindle.settings import Settings
 from tests.integration.test_writer import metric
 from tests.servers import Server

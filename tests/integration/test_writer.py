@@ -18,11 +18,10 @@ from nats.aio.client import Client
 from nats.js.api import AckPolicy
 from nats.js.errors import BadRequestError
 
-from client.verbs import deadletters
 from reader.lookups.buckets.ledger_evidence import gather
 from reader.questions.audit import AuditParams, compare
 from spindle import bus, subjects
-from spindle.bus import streams
+from spindle.bus import deadletters, streams
 from spindle.ledger.numbering import Claims
 from spindle.settings import Settings
 from spindle.store.registry import open_store

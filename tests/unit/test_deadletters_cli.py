@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from client.verbs import deadletters_cli
-from client.verbs.deadletters import DeadLetter
+from spindle.bus.deadletters import DeadLetter
 
 
 def _letter(number: int, payload: bytes) -> DeadLetter:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
@@ -20,6 +22,7 @@ from spindle.models import shown
 STREAM = subjects.DEAD_LETTER_STREAM
 EVERYTHING = f"{subjects.DEAD_LETTER}.>"
 TIMEOUT_SECONDS = 5.0
+LISTED_CHARACTERS = 200  # of a payload, in a list
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,22 @@ class DeadLetter:
     origin: str
     payload: bytes
     cut_from: int | None
+
+    def plain(self) -> dict[str, Any]:
+        """As JSON has it."""
+        return {**asdict(self), "payload": self.payload.decode("utf-8", "backslashreplace")}
+
+    def listed(self) -> dict[str, Any]:
+        """As ``plain``, with at most the beginning of the payload; ``shortened`` says so."""
+        plain = self.plain()
+        payload, shortened = plain["payload"], None
+        if len(payload) > LISTED_CHARACTERS:
+            plain["payload"] = payload[:LISTED_CHARACTERS]
+            shortened = (
+                f"the first {LISTED_CHARACTERS} of {len(payload)} characters; "
+                f"all of it: ./run.sh deadletters show {self.number}"
+            )
+        return {**plain, "shortened": shortened}
 
 
 def js_of(client: Client) -> JetStreamContext:
@@ -133,7 +152,8 @@ async def replay(js: JetStreamContext, letter: DeadLetter, claims: Claims) -> No
         answer = await js.publish(letter.subject, letter.payload, headers=headers)
         if not answer.duplicate:
             claims.acknowledged(stream, first, 1, time.time_ns())
-        await js.delete_msg(STREAM, letter.number)
+        with contextlib.suppress(NotFoundError):  # somebody else replays it at the same time
+            await js.delete_msg(STREAM, letter.number)
     except (NatsError, JetStreamError, TimeoutError) as error:
         raise _away(error) from None
 
