@@ -207,6 +207,17 @@ def test_the_sequences_of_a_batch_whether_in_order_or_not() -> None:
     ]
 
 
+def test_a_message_that_numbers_more_points_than_it_holds_numbers_none() -> None:
+    """Who may publish at all could hide another's losses so, as a guest did with ``[]``."""
+    reply = f"$JS.ACK.METRICS.writer.1.1.1.{NS}.0"
+    message = Delivery("events.metrics", reply, b"[]", False, header("daemon-x 46408 100000"))
+    assert list(numbered_runs([message])) == []
+    message.points = 99_999
+    assert list(numbered_runs([message])) == []
+    message.points = 100_000
+    assert list(numbered_runs([message])) == [("daemon-x", 46_408, 146_408, reply, reply)]
+
+
 @pytest.mark.parametrize("seed", range(20))
 def test_the_numbers_of_a_batch_are_those_of_its_headers_whatever_their_order(seed: int) -> None:
     rng, known, next_ = random.Random(seed), set[tuple[str, int]](), Counter[str]()
@@ -220,6 +231,7 @@ def test_the_numbers_of_a_batch_are_those_of_its_headers_whatever_their_order(se
             known |= {(name, number) for number in range(first, first + count)}
         reply = f"$JS.ACK.METRICS.writer.1.{at}.{at}.{at * NS}.0"
         deliveries.append(Delivery("events.metrics", reply, b"", False, said))
+        deliveries[-1].points = count
     noted: dict[str, Spans] = {}
     for name, low, end, first_reply, last_reply in numbered_runs(deliveries):
         first_ns, last_ns = place(first_reply)[1], place(last_reply)[1]

@@ -35,6 +35,11 @@ class Told:
     passages: dict[str, list[Passage]] = field(default_factory=dict)
     mistakes: list[Mistake] = field(default_factory=list)
 
+    @property
+    def count(self) -> int:
+        """Entries and exits, good and bad together."""
+        return sum(map(len, self.passages.values())) + sum(each.count for each in self.mistakes)
+
 
 def read(subject: str, payload: bytes, times: Times, most_bytes: int) -> Told:
     """One object or an envelope of them; the subject says whether they are entries or exits."""

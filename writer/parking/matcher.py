@@ -165,7 +165,7 @@ class Matcher:
             if cell is not None and cell.state.outbox:
                 owing.append((key, cell))
         async with self._noting:
-            self._journal.add_one(delivery(message))
+            self._journal.add_one(delivery(message), told.count)
             await self._journal.note(self._client)
         await message.ack()
         return owing

@@ -68,8 +68,9 @@ class Journal(Generic[P]):
         if self._time_of is not None and batch.written:
             self._news.stored.update(new_points(batch, self._time_of))
 
-    def add_one(self, delivery: Delivery) -> None:
-        """A message that was dealt with by itself."""
+    def add_one(self, delivery: Delivery, points: int) -> None:
+        """A message that was dealt with by itself, and how many points it held."""
+        delivery.points = points
         self._done.append(delivery.reply)
         at, time_ns = place(delivery.reply)
         self._news.sequences.append(Span(at, at, time_ns, time_ns))
@@ -184,7 +185,8 @@ def sequences(batch: Batch[Any]) -> list[Span]:
 def numbered_runs(deliveries: Iterable[Delivery]) -> Iterator[tuple[str, int, int, str, str]]:
     """``(publisher, low, end, first reply, last reply)`` of the points that publishers numbered.
 
-    What a publisher sends comes in its order, so that usually there is one run of each. Pure.
+    What a publisher sends comes in its order, so that usually there is one run of each. A message
+    that numbers more than it holds numbers nothing. Pure.
     """
     runs: dict[str, tuple[str, int, int, str, str]] = {}
     for delivery in deliveries:
@@ -192,6 +194,8 @@ def numbered_runs(deliveries: Iterable[Delivery]) -> Iterator[tuple[str, int, in
         if not header or (numbered := numbering.read(header)) is None:
             continue
         name, low, count = numbered
+        if count > max(1, delivery.points):  # else whoever numbers what is not there hides a loss
+            continue
         run = runs.get(name)
         if run is not None and run[2] == low:
             runs[name] = (name, run[1], low + count, run[3], delivery.reply)
