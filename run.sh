@@ -14,7 +14,12 @@ for python in "${SPINDLE_VENV:-$root/.venv}/bin/python" python3.14 python3.13 py
   [ -z "${SPINDLE_WITHOUT_PYTHON:-}" ] || break # says local/bootstrap.py
   code=0
   "$python" -I -S -c 'import sys; sys.version_info < (3, 11) and sys.exit(3); from importlib.util import find_spec as f; sys.exit(None in (f("ensurepip"), f("venv")))' >/dev/null 2>&1 || code=$?
-  [ "$code" != 0 ] || exec "$python" -I -S "$root/local/bootstrap.py" "$@"
+  if [ "$code" = 0 ]; then # an interpreter that starts answers Ctrl-C with a traceback: it waits until
+    hand_over=("$python" -I -S "$root/local/bootstrap.py" "$@") # that file takes it
+    env --block-signal=INT true 2>/dev/null && exec env --block-signal=INT "${hand_over[@]}"
+    trap '' INT # not GNU's env: Ctrl-C is not heard for some 20 ms
+    exec "${hand_over[@]}"
+  fi
   [ "$code" != 1 ] || without_venv=${without_venv:-$python}
 done
 

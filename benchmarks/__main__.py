@@ -25,8 +25,8 @@ from benchmarks.pipeline import telegraf as telegraf_bench
 from benchmarks.pipeline import writer as writer_bench
 from benchmarks.reader import questions as reader_bench
 from benchmarks.series import drive_years
-from local.layout import called_from
 from spindle.errors import InvalidInput
+from spindle.files import called_from
 from spindle.service import logs
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)

@@ -12,6 +12,7 @@ import os
 
 if __name__ == "__main__":  # before anything slow: Ctrl-C ends without a traceback
     _signal.signal(_signal.SIGINT, lambda *_: os._exit(130))
+    _signal.pthread_sigmask(_signal.SIG_UNBLOCK, {_signal.SIGINT})  # run.sh blocked it
 
 import difflib
 import re
@@ -221,8 +222,6 @@ def _become(python: Path, arguments: Sequence[str]) -> NoReturn:
     environment = {CALLED_FROM: str(Path.cwd()), **os.environ}
     os.chdir(ROOT)
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    if "-I" in arguments:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     os.execve(python, [str(python), *arguments], environment)  # noqa: S606 - our own interpreter
 
 

@@ -16,13 +16,14 @@ import typer
 from local import output, programs, real_or_demo, services
 from local import settings as given
 from local.docker import backup as container_backup
-from local.layout import ROOT, Home, called_from
+from local.layout import ROOT, Home
 from local.nats import server as nats
 from local.processes import backup as copies
 from local.processes import lenient_settings, lifecycle, logs, pipeline
 from local.processes.supervisor import Control
 from local.where import end, environment, in_containers, warn
 from spindle.errors import InvalidInput, InvalidSettings, SpindleError
+from spindle.files import called_from
 
 EXIT_USAGE = 2
 
@@ -53,8 +54,11 @@ def main() -> None:
     except InvalidInput as error:
         output.complain(str(error))
         sys.exit(EXIT_USAGE)
-    except (SpindleError, OSError) as error:
+    except SpindleError as error:
         output.complain(str(error))
+        sys.exit(lifecycle.EXIT_FAILED)
+    except OSError as error:
+        output.complain(f"{error.filename}: {error.strerror}" if error.filename else str(error))
         sys.exit(lifecycle.EXIT_FAILED)
 
 
@@ -162,7 +166,7 @@ def status(as_json: AsJson = False) -> None:
 def show_logs(
     service: ServiceName = None,
     lines: Annotated[int, typer.Option("-n", "--lines", min=0, help="Last lines to show.")] = 50,
-    follow: Annotated[bool, typer.Option("--follow/--no-follow")] = True,
+    follow: Annotated[bool, typer.Option("-f", "--follow/--no-follow")] = True,
 ) -> None:
     """The logs of every service or of one."""
     if docker := in_containers(lenient=True):

@@ -57,7 +57,7 @@ class Venv:
 
         :param wanted: keys of REQUIREMENTS.
         """
-        if not self.lacks(wanted):
+        if not (lacks := self.lacks(wanted)):
             return
         if self.folder.exists() and not (self.folder / "pyvenv.cfg").is_file():
             die(
@@ -75,7 +75,11 @@ class Venv:
                     for name in lacks:
                         self._add(name, self.folder)
         except OSError as error:
-            die(EXIT_FAILED, f"{error.filename or self.folder}: {error.strerror}")
+            die(
+                EXIT_FAILED,
+                f"{', '.join(lacks)} cannot be installed: {error.filename or self.folder}: "
+                f"{error.strerror}; SPINDLE_VENV names another folder, such as ~/.spindle-venv",
+            )
 
     def _stamp(self, name: str) -> Path:
         return self.folder / f".spindle-{name}"

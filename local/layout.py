@@ -22,11 +22,6 @@ LONGEST_SOCKET_PATH = 90
 INSTANCE_VARIABLE = "SPINDLE_INSTANCE"
 
 
-def called_from() -> Path:
-    """The folder of whoever called run.sh, where the files that they name lie."""
-    return Path(os.environ.get("SPINDLE_CALLED_FROM") or Path.cwd())
-
-
 class UnsafeFolder(SpindleError):
     """A folder that must be ours alone belongs to somebody else."""
 

@@ -12,11 +12,12 @@ import typer
 
 from local import interrupt, output
 from local import settings as given
-from local.layout import called_from, home_of
+from local.layout import home_of
 from local.nats import server as nats
 from local.nats import users as nats_users
 from local.processes import lifecycle, pipeline
 from local.where import end, in_containers
+from spindle.files import called_from
 
 EXIT_AWAY = 69
 
@@ -83,11 +84,9 @@ def replay(context: typer.Context) -> None:
 
 def _go_on_as(service: str, module: str, words: Sequence[str]) -> None:
     """Run a program of a service's that reads or writes files of the user's."""
-    folder = called_from()
     if docker := in_containers():
-        end(docker.beside(service, module, folder, words))
+        end(docker.beside(service, module, called_from(), words))
     _sign_in_as(service)
-    os.chdir(folder)  # the files are named from there
     sys.argv = ["./run.sh", *words]
     runpy.run_module(module, run_name="__main__", alter_sys=True)
 

@@ -10,7 +10,6 @@ import os
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Annotated, BinaryIO, TypeVar
 
 import orjson
@@ -19,6 +18,7 @@ import typer
 from reader.lookups.stored.shown_store import readings_of
 from spindle import timestamps
 from spindle.errors import InvalidInput, StoreError
+from spindle.files import called_from
 from spindle.models import shown
 from spindle.settings import Settings, load
 from spindle.store.base import Bucket, EventRow, Selection, Store
@@ -104,13 +104,14 @@ def _export(
     """How many readings and events were written; a file is there once it is whole."""
     if output == "-":
         return asyncio.run(_write(settings, which, span, sys.stdout.buffer))
-    part = Path(f"{output}.part")
+    path = called_from() / output
+    part = path.with_name(f"{path.name}.part")
     try:
         with part.open("wb") as file:
             counted = asyncio.run(_write(settings, which, span, file))
             file.flush()
             os.fsync(file.fileno())
-        part.replace(output)
+        part.replace(path)
     finally:
         part.unlink(missing_ok=True)
     return counted

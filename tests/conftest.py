@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from spindle.settings import Settings, load
 from tests import containers, servers
 from tests.containers import store_containers
 
+os.environ.pop("SPINDLE_CALLED_FROM", None)  # which ./run.sh test sets
 of_properties.register_profile("spindle", deadline=None)  # a busy machine is no fault of the code
 of_properties.load_profile("spindle")
 

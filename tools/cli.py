@@ -12,7 +12,8 @@ from typer.completion import get_completion_script  # type: ignore[attr-defined]
 
 from local import output
 from local.bootstrap import COMPLETING
-from local.layout import ROOT, called_from
+from local.layout import ROOT
+from spindle.files import called_from
 from tools import replace as replacing
 from tools import testing
 from tools.audit import audit

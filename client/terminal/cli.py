@@ -26,6 +26,7 @@ from client.verbs import outcome
 from client.verbs import query as question
 from spindle import durations
 from spindle.errors import InvalidInput, SpindleError
+from spindle.files import called_from
 from spindle.settings import load
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
@@ -169,7 +170,7 @@ def plot(
     plotted = _run(work())
     if out:
         with outcome.ends_in_a_sentence():
-            drawing.as_file(plotted, out)
+            drawing.as_file(plotted, called_from() / out)
         print(out)
         return
     console = Console()

@@ -23,6 +23,7 @@ from daemon.messages import Message
 from daemon.replay import files, sending
 from spindle import bus, timestamps
 from spindle.errors import InvalidInput
+from spindle.files import called_from
 from spindle.models import shown
 from spindle.settings import Settings, load
 
@@ -91,8 +92,9 @@ def _sorted_out(words: Sequence[str]) -> tuple[list[Path], dict[str, str]]:
     paths, given = [], {}
     for word in words:
         key, equals, value = word.partition("=")
-        if not equals or Path(word).exists():
-            paths.append(Path(word))
+        path = called_from() / word
+        if not equals or path.exists():
+            paths.append(path)
         elif key in files.KEYS and value:
             given[key] = value
         else:

@@ -115,6 +115,11 @@ def test_what_was_exported_is_replayed_elsewhere_and_again_changes_nothing(world
     assert [line["value"] for line in lines[:100]] == [n + 0.5 for n in range(100)]
     assert {line["arrayId"] for line in lines[:100]} == {"a1"}
     assert world.run("reader.export", "device_id=d2").stdout == ""
+    elsewhere = world.folder / "elsewhere"  # whence run.sh was called, which works where .env is
+    elsewhere.mkdir()
+    done = world.run("reader.export", "-o", "it.jsonl", spindle_called_from=str(elsewhere))
+    assert done.returncode == 0, done.stderr
+    assert (elsewhere / "it.jsonl").stat().st_size
 
     done = world.replay("out.jsonl")  # the same content in other messages: the store has it
     assert done.returncode == 0, done.stderr

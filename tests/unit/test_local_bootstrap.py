@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -182,3 +183,23 @@ def test_the_next_program_takes_ctrl_c_when_it_can(monkeypatch: pytest.MonkeyPat
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
         os.chdir(cwd)
     assert seen == [True, str(cwd), ROOT]
+
+
+def test_ctrl_c_while_the_interpreter_starts_ends_without_a_word(installed: Path) -> None:
+    """Sent here before it runs its first line, which is when it would show a traceback."""
+    python = installed / "bin" / "python"
+    python.unlink()
+    python.write_text(
+        '#!/bin/sh\ncase "$*" in *bootstrap.py*) kill -INT $$ ;; esac\n'
+        f'exec {sys.executable} "$@"\n'
+    )
+    python.chmod(0o755)
+    done = subprocess.run(
+        [ROOT / "run.sh", "help"],
+        env={"PATH": os.environ["PATH"], "SPINDLE_VENV": str(installed)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")

@@ -106,6 +106,19 @@ def test_a_new_environment_has_what_the_old_one_had(pip: Pip, venv: Venv, tmp_pa
     assert (venv.folder / "debian").is_dir()
 
 
+def test_a_folder_that_cannot_be_written_to_is_named_with_the_setting_for_another(
+    pip: Pip, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As a checkout that belongs to somebody else; no file is a folder even to root."""
+    (tmp_path / "file").touch()
+    with pytest.raises(SystemExit):
+        Venv(tmp_path / "file" / ".venv").ensure(RUNTIME)
+    assert capsys.readouterr().err == (
+        f"run.sh: local, nats cannot be installed: {tmp_path}/file: File exists; "
+        "SPINDLE_VENV names another folder, such as ~/.spindle-venv\n"
+    )
+
+
 @pytest.mark.parametrize("how", ["interrupted", "failed"])
 @pytest.mark.parametrize("what", ["local", "dev"])
 @pytest.mark.fault("h15")
