@@ -50,11 +50,12 @@ export async function ask(question, params = {}) {
 }
 
 // What changes something is a POST with JSON, which another site's page cannot send.
-export async function change(question, params) {
-  const body = JSON.stringify({ query_type: question, params });
+export async function post(path, given) {
   const asJson = { "Content-Type": "application/json" };
-  return answered(await get("api/v1/query", { method: "POST", headers: asJson, body }));
+  return answered(await get(path, { method: "POST", headers: asJson, body: JSON.stringify(given) }));
 }
+
+export const change = (question, params) => post("api/v1/query", { query_type: question, params });
 
 export async function health() {
   const reply = await get("healthz");

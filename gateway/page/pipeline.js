@@ -1,7 +1,7 @@
 // What flows: rates, what waits, and whether every point is accounted for.
 
-import { ask, health } from "./api.js";
-import { ago, badge, facts, h, human, put, table } from "./dom.js";
+import { ask, health, post } from "./api.js";
+import { ago, badge, facts, h, human, put, since, table } from "./dom.js";
 
 export const SECONDS = 3;
 export const WANTS = [];
@@ -16,14 +16,20 @@ function auditLine(audit) {
     h("code", {}, "./run.sh audit"), " names them.");
 }
 
-export function create(root) {
+const LISTED = 20; // dead letters that are shown, the oldest
+
+export function create(root, _args, refresh) {
   const parts = h("section", { "aria-label": "Parts" });
   const sums = h("section", { "aria-label": "Ledger" });
   const streams = h("section", { "aria-label": "Streams" });
   const dead = h("section", { "aria-label": "Dead letters" });
+  const said = h("p", { role: "status" });
+  const [reasoned, kept] = [h("div"), h("div")];
+  dead.append(reasoned, kept, said);
   root.append(h("div", { class: "head" }, h("h1", {}, "Pipeline")), parts, sums, streams, dead);
   let before = null;
   let [audit, audited] = [null, -Infinity];
+  let [letters, listed, counted] = [null, -Infinity, null];
   // Where the store is away there is still a ledger: what waits, grows.
   const orNothing = (asked) => asked.then((answer) => answer.data, () => null);
   const load = async () => {
@@ -31,13 +37,53 @@ export function create(root) {
       audited = performance.now();
       audit = await orNothing(ask("audit", { window_minutes: 60 }));
     }
-    const devices = await orNothing(ask("devices", { limit: 200 }));
+    let why = "";
+    const devices = await ask("devices", { limit: 200 }).then((answer) => answer.data, (error) => { why = error.message; });
     const newest = devices?.map((each) => each.last_seen).sort().at(-1);
     const asked = await health();
+    // Where all who are asked are there, what still fails is the store, and the reader says how.
+    if (Object.values(asked).every((state) => state === "ok")) asked.store = why || "ok";
     put(parts, facts(Object.entries(asked).map(([part, state]) =>
       [part, h("span", {}, badge(state === "ok" ? "ok" : "critical"), state === "ok" ? "" : ` ${state}`)])));
-    return { ...(await ask("ledger")).data, newest, audit };
+    const ledger = (await ask("ledger")).data;
+    if (ledger.dead_lettered !== counted || performance.now() - listed > SELDOM) {
+      letters = await orNothing(ask("deadletters", { limit: LISTED }));
+      [counted, listed] = [ledger.dead_lettered, performance.now()];
+    }
+    return { ...ledger, newest, audit };
   };
+
+  const again = (chosen, label, name) => h("button", { type: "button", "aria-label": name,
+    onclick: async ({ target }) => {
+      target.disabled = true;
+      said.textContent = "Sending …";
+      try {
+        const { replayed, refused, left } = await post("api/v1/deadletters/replay", chosen);
+        said.textContent = [`${human(replayed)} sent again, ${human(left)} left.`, ...refused.slice(0, 3)].join(" ");
+      } catch (error) {
+        said.textContent = error.message;
+      }
+      target.disabled = false;
+      listed = -Infinity;
+      refresh();
+    } }, label);
+
+  function lettersTable() {
+    if (!letters) return [h("p", { class: "sub" }, "The dead letters cannot be asked for now.")];
+    if (!letters.total) return [h("p", { class: "sub" }, "No dead letter is kept.")];
+    const kinds = [...new Set(letters.letters.map((letter) => letter.kind))].filter(Boolean);
+    return [
+      h("div", { class: "tools" }, kinds.map((kind) => again({ kind }, `Replay all ${kind.replaceAll("_", " ")}`))),
+      table("Dead letters", ["Number", "Replay", "Reason", "Kind", "Subject", "When"],
+        letters.letters.map((letter) => [letter.number,
+          again({ numbers: [letter.number] }, "Replay", `Replay dead letter ${letter.number}`),
+          letter.reason, letter.kind, letter.subject, since(letter.time)])),
+      h("p", { class: "sub" }, letters.total > letters.letters.length
+        ? `The oldest ${letters.letters.length} of ${human(letters.total)}. ` : "",
+      "Replay sends a letter again where it came from: what is still wrong comes back. ",
+      h("code", {}, "./run.sh deadletters show NUMBER"), " shows one whole."),
+    ];
+  }
 
   function update(ledger) {
     const at = performance.now();
@@ -64,11 +110,10 @@ export function create(root) {
         human(stream.pending), human(stream.duplicates), human(stream.stream_bytes, "B")])));
     const reasons = ledger.streams.flatMap((stream) =>
       Object.entries(stream.dead_lettered_by_reason).map(([reason, count]) => [stream.stream, reason, human(count)]));
-    put(dead, h("h2", {}, "Dead letters"), reasons.length
-      ? h("div", {}, table("Dead letters by reason", ["Stream", "Reason", "Points"], reasons),
-        h("p", {}, h("code", {}, "./run.sh deadletters list"), " shows each; ",
-          h("code", {}, "./run.sh deadletters replay"), " sends them again once the cause is gone."))
+    put(reasoned, h("h2", {}, "Dead letters"), reasons.length
+      ? table("Dead letters by reason", ["Stream", "Reason", "Points"], reasons)
       : h("p", { class: "sub" }, "None since the writers started."));
+    put(kept, ...lettersTable());
     before = { at, ledger };
   }
   return { load, update };

@@ -12,6 +12,7 @@ import pytest
 
 from spindle.timestamps import format_ns
 from tests.integration.gateway_world import World, world
+from tests.servers import Server, find, influxd, running
 
 webdriver: Any = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
 axe: Any = pytest.importorskip("axe_core_python", reason="axe-core-python is not installed")
@@ -40,10 +41,20 @@ def reading(device: str, temperature: float, ns: int | None = None) -> dict[str,
 
 
 @pytest.fixture(scope="module")
-def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """An influxd of this module alone, which stops it."""
+    if find("influxd") is None:
+        pytest.skip("influxd is not installed: on Debian ./run.sh test unpacks package influxdb")
+    with running(influxd(tmp_path_factory.mktemp("influxd"))) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def pipeline(tmp_path_factory: pytest.TempPathFactory, store: Server) -> Iterator[World]:
+    url = f"influxdb://{store.url}/page"
     with world(tmp_path_factory.mktemp("page")) as made:
-        made.start("writer", wait=False)
-        made.start("reader")
+        made.start("writer", wait=False, store_url=url)
+        made.start("reader", store_url=url)
         yield made
 
 
@@ -101,6 +112,11 @@ def serious(browser: Any) -> list[str]:
     return [f"{each['id']}: {node['html'][:200]}" for each in bad for node in each["nodes"]]
 
 
+def resize(browser: Any, width: int, height: int) -> None:
+    size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 800}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+
+
 def test_an_empty_system_says_what_to_do_next(gateway: str, browser: Any) -> None:
     browser.get(gateway)
     assert until(10, lambda: "No device has reported yet" in text(browser), lambda: None)
@@ -131,11 +147,10 @@ def test_a_fault_turns_its_tile_within_10_seconds_and_says_why(
         ("pipeline", "Every point is accounted for"),
     ],
 )
-def test_each_view_shows_its_data_without_an_error_in_the_dark_on_a_phone(
+def test_each_view_shows_its_data_without_an_error_in_the_dark_and_in_the_light(
     pipeline: World, gateway: str, browser: Any, view: str, says: str
 ) -> None:
-    size = {"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": True}
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    resize(browser, 390, 844)
     browser.get(gateway)
     browser.execute_script("localStorage.setItem('theme', 'dark')")
     browser.get("about:blank")
@@ -144,15 +159,41 @@ def test_each_view_shows_its_data_without_an_error_in_the_dark_on_a_phone(
     assert ("in Grafana" in text(browser)) == view.startswith("device")
     assert browser.execute_script("return document.documentElement.scrollWidth") <= 390
     assert serious(browser) == []
+    for _ in ("auto", "light"):
+        browser.execute_script("document.getElementById('theme').click()")
+    for width, height in ((390, 844), (1280, 800)):
+        resize(browser, width, height)
+        assert browser.execute_script("return document.documentElement.scrollWidth") <= width
+        assert serious(browser) == [], width
+    assert browser.execute_script("return document.documentElement.dataset.theme") == "light"
     assert browser.get_log("browser") == []
 
 
-@pytest.mark.parametrize("part", ["reader", "nats", "gateway"])
+def test_a_dead_letter_is_shown_with_its_reason_and_replayed_by_a_press(
+    pipeline: World, gateway: str, browser: Any
+) -> None:
+    pipeline.publish("events.metrics", {"value": "hot"})
+    browser.get(f"{gateway}#/pipeline")
+    assert until(15, lambda: "Replay all invalid" in text(browser), lambda: None), text(browser)
+    assert "sourceDevice" in text(browser)  # the reason
+    browser.find_element("css selector", "button[aria-label='Replay dead letter 1']").click()
+    # Its cause is not gone: it comes back, as another letter.
+    assert until(10, lambda: "1 sent again" in text(browser), lambda: None), text(browser)
+    comes_back = "return !!document.querySelector(`[aria-label='Replay dead letter 2']`)"
+    assert until(10, lambda: bool(browser.execute_script(comes_back)), lambda: None)
+    assert "Replay dead letter 1" not in browser.page_source
+    assert serious(browser) == []
+    assert browser.get_log("browser") == []
+
+
+@pytest.mark.parametrize("part", ["reader", "nats", "gateway", "store"])
 def test_what_is_away_is_named_the_picture_stays_with_its_age_and_the_page_recovers(
-    pipeline: World, gateway: str, browser: Any, part: str
+    pipeline: World, gateway: str, browser: Any, store: Server, part: str
 ) -> None:
     services = {service.name: service for service in pipeline._started}
-    away: Any = pipeline.nats if part == "nats" else services[part]
+    servers = {"nats": pipeline.nats, "store": store}
+    away: Any = servers.get(part) or services[part]
+    name = "influxdb at" if part == "store" else part
     browser.get(gateway)
     shown = lambda: "array1-disk1" in text(browser)  # noqa: E731 - one expression
     assert until(15, shown, lambda: report(pipeline))
@@ -163,9 +204,16 @@ def test_what_is_away_is_named_the_picture_stays_with_its_age_and_the_page_recov
         return bool(browser.execute_script(look))
 
     assert until(20, stale, lambda: None)
-    assert until(5, lambda: part in text(browser).lower(), lambda: None)
+    assert until(5, lambda: name in text(browser).lower(), lambda: None)
     assert "The picture is" in text(browser)
     assert "array1-disk1" in text(browser)  # the last picture stays
+    if part == "store":  # what needs no store goes on, and says so
+        browser.execute_script("location.hash = '#/pipeline'")
+        assert until(10, lambda: "Every point is accounted for" in text(browser), lambda: None)
+        assert name in text(browser).lower()
+        assert not stale()
+        browser.execute_script("location.hash = '#/fleet'")
+        assert until(5, stale, lambda: None)
     away.start()
     assert until(30, lambda: not stale(), lambda: None)
 
