@@ -12,6 +12,7 @@ from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 from nats.js.errors import Error as JetStreamError
 
+from spindle import bus
 from spindle.service.run import Service
 
 #: What a consumer that cannot be taken from raises: wait, and begin anew.
@@ -28,7 +29,7 @@ class Consumer:
     def __init__(
         self, service: Service[Any], client: Client, stream: str, name: str, most: int
     ) -> None:
-        self._service, self._js = service, client.jetstream()
+        self._service, self._client, self._js = service, client, client.jetstream()
         self._stream, self._name, self._most = stream, name, most
 
     async def run(
@@ -38,26 +39,26 @@ class Consumer:
         trouble: str,
         *,
         settle_seconds: float = 0.0,
-        first: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
-        """Hand on batches until the service stops.
+        """Hand on batches until the service stops, once the streams have been declared.
 
         :param take: gets each; an empty one now and then says that it works, and there is nothing.
         :param part: of the service, which fails while nothing can be taken.
         :param trouble: what is said then, before the error.
         :param settle_seconds: after the first message of a batch, how long to wait for more.
-        :param first: done before each beginning.
         """
         while not self._service.stopping.is_set():
             try:
-                if first is not None:
-                    await first()
+                await self._service.unless_stopped(self._declared())
                 async with aclosing(self._batches(settle_seconds)) as batches:
                     async for taken in batches:
                         await take(taken)
             except TROUBLE as error:
                 self._service.health.failing(part, f"{trouble}: {error or 'timed out'}")
                 await self._service.pause(PAUSE_SECONDS)
+
+    async def _declared(self) -> None:
+        await bus.declare(self._client, self._service.settings, self._service.health)
 
     async def _batches(self, settle_seconds: float) -> AsyncGenerator[list[Msg], None]:
         """:raises NatsError, JetStreamError, TimeoutError: it cannot be taken from now."""

@@ -50,7 +50,6 @@ class Ends:
 
     async def run(self) -> None:
         """Take what comes until the service stops."""
-        # The task of visits declares the consumer.
         await self._consumer.run(self._take, PART, "no changes come from NATS")
 
     async def _take(self, taken: list[Msg]) -> None:

@@ -13,7 +13,7 @@ from prometheus_client import Counter
 from client.consumer import PAUSE_SECONDS, Consumer
 from client.files.parking_csv import ParkingCsv
 from client.settings import ClientSettings
-from spindle import bus, models, subjects
+from spindle import models, subjects
 from spindle.errors import InvalidInput
 from spindle.models import MAX_PAYLOAD_BYTES, ParkingSummary
 from spindle.service.run import Service
@@ -32,7 +32,6 @@ class VisitCsvTask:
         self, service: Service[ClientSettings], client: Client, output: ParkingCsv
     ) -> None:
         self._service = service
-        self._client = client
         self._output = output
         stream, name = subjects.PARKING_SUMMARIES_STREAM, subjects.CLIENT_CONSUMER
         self._consumer = Consumer(service, client, stream, name, AT_ONCE)
@@ -44,11 +43,7 @@ class VisitCsvTask:
 
     async def run(self) -> None:
         """Take and write until the service stops."""
-        await self._consumer.run(self._take, PART, "NATS does not answer", first=self._declare)
-
-    async def _declare(self) -> None:
-        service = self._service
-        await service.unless_stopped(bus.declare(self._client, service.settings, service.health))
+        await self._consumer.run(self._take, PART, "NATS does not answer")
 
     async def _take(self, messages: list[Msg]) -> None:
         if messages:

@@ -79,7 +79,6 @@ class Notifier:
     async def run(self) -> None:
         """Take changes and tell them, until the service stops."""
         # What comes soon after the first is told with it: a shelf that loses power rings once.
-        # The task of visits declares the consumer.
         await self._consumer.run(
             self._take, PART, "no changes come from NATS", settle_seconds=GROUP_SECONDS
         )

@@ -34,6 +34,7 @@ _LEFT_OUT = (
     "score",
     "since",
     "model",
+    *("stream_bytes", "stream_messages", "unacknowledged", "pending"),
 )
 _FOLDED_AT = 32  # a longer cell takes more lines
 _SENTENCE_FOLDED_AT = 24
@@ -143,6 +144,9 @@ def _is_rows(value: object) -> bool:
 
 def _object(title: str, value: Mapping[str, Any]) -> Iterator[RenderableType]:
     """Plain values as a table of keys and values, lists of objects as tables after it."""
+    if value.get("matching") == value.get("listed"):  # those of so many; of all of them it is clear
+        yield from _all_well(value)
+        value = {name: item for name, item in value.items() if name not in ("matching", "listed")}
     table = _new_table(title, show_header=False)
     table.add_column(style="bold")
     table.add_column(overflow="fold")
@@ -153,6 +157,18 @@ def _object(title: str, value: Mapping[str, Any]) -> Iterator[RenderableType]:
     yield table
     for name, item in nested.items():
         yield from _rows(name, item)
+
+
+def _all_well(fleet: Mapping[str, Any]) -> Iterator[RenderableType]:
+    """A sentence about a fleet of which every device is ok."""
+    real, simulated = fleet.get("devices_known", 0), 0
+    ok = fleet.get("counts", {}).get("ok", 0)
+    if isinstance(invented := fleet.get("simulated"), Mapping):
+        simulated = invented["devices_known"]
+        ok += invented["counts"]["ok"]
+    if 0 < ok == real + simulated:
+        what = "The one device is well" if ok == 1 else f"All {ok} devices are well"
+        yield Text(f"{what}{f', {simulated} of them simulated' if simulated else ''}.", "green")
 
 
 def _rows(title: str, rows: Sequence[Mapping[str, Any]]) -> Iterator[RenderableType]:
@@ -193,7 +209,12 @@ class _Fitted:
             return
         for name in columns:
             numbers = all(_is_number(row.get(name)) for row in self._rows)
-            table.add_column(_label(name), justify="right" if numbers else "left", overflow="fold")
+            table.add_column(
+                _label(name),
+                justify="right" if numbers else "left",
+                overflow="fold",
+                min_width=self._width(name),  # a heading breaks rather than a name
+            )
         for row in self._rows:
             table.add_row(*(cell(name, row.get(name)) for name in columns))
         yield table

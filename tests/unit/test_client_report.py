@@ -250,3 +250,48 @@ def test_two_hosts_sda_are_told_apart_in_a_table() -> None:
     assert "host-b" in shown({"data": rows})
     alone = shown({"data": rows[:1]})
     assert "host-a" not in alone
+
+
+@pytest.mark.parametrize(
+    ("real", "simulated", "sentence"),
+    [
+        (2, 0, "All 2 devices are well."),
+        (1, 0, "The one device is well."),
+        (1, 14, "All 15 devices are well, 14 of them simulated."),
+        (0, 0, ""),
+    ],
+)
+def test_a_fleet_that_is_well_is_a_sentence(real: int, simulated: int, sentence: str) -> None:
+    """Not a list of which 0 match; which of its devices are listed is said where not all are."""
+
+    def counted(known: int) -> dict[str, Any]:
+        return {"health": "ok", "devices_known": known, "counts": {"ok": known, "critical": 0}}
+
+    fleet = {**counted(real), "listed": 0, "matching": 0, "devices": []}
+    if simulated:
+        fleet["simulated"] = counted(simulated)
+    text = shown({"data": fleet})
+    assert text.splitlines()[0].strip() == sentence or not sentence
+    assert "matching" not in text
+    fleet["counts"]["ok"] -= 1
+    assert "well" not in shown({"data": fleet})
+    assert "matching" in shown({"data": {**fleet, "listed": 1, "matching": 3}})
+
+
+def test_the_ledgers_streams_are_a_table_at_80_columns() -> None:
+    row = {
+        "stream": "PARKING_SUMMARIES",
+        "received": 28531,
+        "stored": 28531,
+        "duplicates": 0,
+        "in_flight": 0,
+        "dead_lettered": 0,
+        "adds_up": True,
+        "pending": 0,
+        "unacknowledged": 0,
+        "stream_messages": 0,
+        "stream_bytes": 0,
+    }
+    lines = shown({"data": {"streams": [row, row | {"stream": "EVENTS"}]}}, width=80).splitlines()
+    assert max(map(len, lines)) <= 80
+    assert [line.split()[0] for line in lines[-2:]] == ["PARKING_SUMMARIES", "EVENTS"]
