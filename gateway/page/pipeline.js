@@ -101,7 +101,7 @@ export function create(root, _args, refresh) {
     h("p", { class: ledger.adds_up ? "calm" : "calm bad" }, badge(ledger.adds_up ? "ok" : "critical"),
       ledger.adds_up ? " Every point is accounted for: " : " The sums do not agree: ",
       `${human(ledger.received)} received = ${human(ledger.stored)} stored + `
-      + `${human(ledger.dead_lettered)} dead letters + ${human(ledger.in_flight)} in hand.`),
+      + `${human(ledger.dead_lettered)} dead letter${ledger.dead_lettered === 1 ? "" : "s"} + ${human(ledger.in_flight)} in hand.`),
     auditLine(ledger.audit));
     put(streams, h("h2", {}, "Streams"), table("Streams",
       ["Stream", "Received", "Rate", "Waiting", "Twice delivered", "Held"],
