@@ -17,6 +17,7 @@ from local import output, programs, real_or_demo, services
 from local import settings as given
 from local.docker import backup as container_backup
 from local.layout import ROOT, Home
+from local.misspelt import misspelt
 from local.nats import server as nats
 from local.processes import backup as copies
 from local.processes import lenient_settings, lifecycle, logs, pipeline
@@ -104,6 +105,7 @@ def start(
     ] = False,
 ) -> None:
     """Start what does not run yet, and wait until all of it is healthy."""
+    _warn_of_what_is_misspelt()
     if real and demo:
         raise InvalidInput("--real and --demo: one of the two")
     other = (real or demo) and _choose(real=real)
@@ -112,6 +114,11 @@ def start(
         end(docker.start())  # compose makes anew what has other settings
     found = pipeline.load_all()
     end(lifecycle.restart(found, None) if other and _runs(found.home) else lifecycle.start(found))
+
+
+def _warn_of_what_is_misspelt() -> None:
+    if found := misspelt(ROOT / ".env"):
+        output.complain(f"warning: {found}")
 
 
 def _runs(home: Home) -> bool:
@@ -145,6 +152,7 @@ def stop() -> None:
 @app.command()
 def restart(service: ServiceName = None) -> None:
     """Stop and start again, everything or one service."""
+    _warn_of_what_is_misspelt()
     if docker := in_containers():
         end(docker.restart(service))
     name = services.resolve(service) if service else None
