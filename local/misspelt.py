@@ -15,6 +15,7 @@ from pydantic import SecretStr
 from local.layout import ROOT
 from local.services import SERVICES
 from local.settings import ComposeSettings, LocalSettings
+from spindle.settings import Settings
 
 #: How like a setting a name must be, of 1: in the environment only a letter may differ.
 _LIKE, _ALMOST_THE_SAME = 0.8, 0.96
@@ -54,7 +55,9 @@ def _like(name: str, known: set[str], likeness: float) -> str:
 
 def _known() -> Iterator[str]:
     """Settings, also those that are gone, of which is told elsewhere, and compose's variables."""
-    for kind in (LocalSettings, ComposeSettings, *(each.settings_type() for each in SERVICES)):
+    services = (each.settings_type() for each in SERVICES)
+    kinds: list[type[Settings]] = [LocalSettings, ComposeSettings, *services]
+    for kind in kinds:
         for name, field in kind.model_fields.items():
             yield name.upper()
             if field.annotation is SecretStr:
