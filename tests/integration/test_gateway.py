@@ -250,21 +250,33 @@ def test_what_changes_something_takes_a_post_from_the_same_origin(gateway: str) 
     assert call(f"{gateway}/api/v1/devices", {"limit": 1}).status == 200
 
 
+@pytest.fixture
+def letter_world(tmp_path: Path) -> Iterator[tuple[World, str]]:
+    """A pipeline of its own: the writer's ledger tells of letters ever after."""
+    with world(tmp_path) as made:
+        made.start("writer")
+        started = made.start("gateway", wait=False)
+        while not started.health() or call(f"{address(started)}/readyz").status != 200:
+            time.sleep(0.05)
+        yield made, address(started)
+
+
 def kept_letters(gateway: str, total: int) -> list[dict[str, Any]]:
-    """The dead letters once there are so many of this test's: those about ``events.event.dead``."""
+    """The dead letters once there are so many."""
     deadline = time.monotonic() + 20
     while True:
         found = call(f"{gateway}/api/v1/deadletters?limit=200").json["data"]["letters"]
-        mine = [each for each in found if each["subject"] == "events.event.dead"]
-        if len(mine) == total or time.monotonic() > deadline:
-            assert len(mine) == total, found
-            return mine
+        if len(found) == total or time.monotonic() > deadline:
+            assert len(found) == total, found
+            return list(found)
         time.sleep(0.05)
 
 
 def test_a_dead_letter_is_replayed_once_even_where_an_earlier_replay_was_killed(
-    pipeline: World, gateway: str
+    letter_world: tuple[World, str],
 ) -> None:
+    pipeline, gateway = letter_world
+
     async def prepare(client: Client) -> int:
         """Two letters, of which one was published again by somebody who was then killed."""
         js = client.jetstream()
@@ -295,7 +307,7 @@ def test_a_dead_letter_is_replayed_once_even_where_an_earlier_replay_was_killed(
         "status": "success",
         "replayed": 1,
         "refused": [],
-        "left": call(f"{gateway}/api/v1/deadletters").json["data"]["total"],
+        "left": 2,
     }
     assert pipeline.over_nats(last) == before  # the stream has it from the first time
     assert [each["number"] for each in kept_letters(gateway, 2)] == [
@@ -305,7 +317,7 @@ def test_a_dead_letter_is_replayed_once_even_where_an_earlier_replay_was_killed(
     assert call(url, chosen).json["refused"] == [
         f"there is no dead letter {first['number']}; `list` shows those that there are"
     ]
-    assert call(url, {"kind": "invalid"}).json["replayed"] >= 2
+    assert call(url, {"kind": "invalid"}).json["replayed"] == 2
     fresh = kept_letters(gateway, 2)
     assert min(each["number"] for each in fresh) > again["number"]
     assert pipeline.over_nats(last) >= before + 2
