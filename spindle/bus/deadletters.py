@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
 from collections.abc import AsyncIterator
 from dataclasses import asdict, dataclass
@@ -11,8 +10,8 @@ from typing import Any
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
+from nats.js.errors import APIError, NotFoundError
 from nats.js.errors import Error as JetStreamError
-from nats.js.errors import NotFoundError
 
 from spindle import subjects
 from spindle.errors import BusUnavailable, InvalidInput
@@ -22,6 +21,7 @@ from spindle.models import shown
 STREAM = subjects.DEAD_LETTER_STREAM
 EVERYTHING = f"{subjects.DEAD_LETTER}.>"
 TIMEOUT_SECONDS = 5.0
+NO_MESSAGE = 10057  # JetStream's code where there is none of that number
 LISTED_CHARACTERS = 200  # of a payload, in a list
 
 
@@ -152,8 +152,7 @@ async def replay(js: JetStreamContext, letter: DeadLetter, claims: Claims) -> No
         answer = await js.publish(letter.subject, letter.payload, headers=headers)
         if not answer.duplicate:
             claims.acknowledged(stream, first, 1, time.time_ns())
-        with contextlib.suppress(NotFoundError):  # somebody else replays it at the same time
-            await js.delete_msg(STREAM, letter.number)
+        await _delete(js, letter.number)
     except (NatsError, JetStreamError, TimeoutError) as error:
         raise _away(error) from None
 
@@ -180,9 +179,18 @@ async def purge(js: JetStreamContext, number: int | None) -> None:
             await js.purge_stream(STREAM)
         else:
             await one(js, number)
-            await js.delete_msg(STREAM, number)
+            await _delete(js, number)
     except (NatsError, JetStreamError, TimeoutError) as error:
         raise _away(error) from None
+
+
+async def _delete(js: JetStreamContext, number: int) -> None:
+    """Delete a letter, unless somebody else has at the same time."""
+    try:
+        await js.delete_msg(STREAM, number)
+    except APIError as error:
+        if error.err_code != NO_MESSAGE:
+            raise
 
 
 def parse_numbers(words: list[str]) -> list[int]:
