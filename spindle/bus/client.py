@@ -19,6 +19,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
+from urllib.parse import ParseResult, unquote
 
 from nats.aio.client import Client
 from nats.aio.msg import Msg
@@ -66,6 +67,13 @@ class SafeClient(Client):
         if subjects:
             await self._send_command(protocol.publish(subjects, payload))
             await self._flush_pending()
+
+    @staticmethod
+    def _parse_server_uri(connect_url: str) -> ParseResult:
+        """With name and password as they are meant: nats-py sends ``p%40ss`` as it stands."""
+        address = Client._parse_server_uri(connect_url)
+        who, at, where = address.netloc.rpartition("@")
+        return address._replace(netloc=f"{unquote(who)}{at}{where}")
 
     def _connect_command(self) -> bytes:
         """What signs in. nats-py would do so in the clear where the server offers no TLS.

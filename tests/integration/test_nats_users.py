@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -16,6 +17,7 @@ from spindle.bus.connection import inbox_prefix
 from spindle.ledger.numbering import Claims
 from spindle.settings import Settings, load
 from tests.guarded_nats import Broker, guarded
+from tests.servers import nats_server, running
 
 NAMES = [user.name for user in nats_users.USERS if user.name != "operator"]
 EVERYONE = [*NAMES, "guest"]
@@ -175,6 +177,16 @@ async def test_the_gateway_may_replay_a_dead_letter_of_every_stream(broker: Brok
         await deadletters.claim(js, claims)
         assert await deadletters.count(js) == 0
     assert refused == []
+
+
+async def test_a_percent_encoded_name_and_password_in_the_address_sign_in(tmp_path: Path) -> None:
+    extra = 'authorization { users: [ { user: "us er", password: "p@ss:w/rd%" } ] }'
+    with running(nats_server(tmp_path, extra=extra)) as server:
+        url = f"nats://us%20er:p%40ss%3Aw%2Frd%25@127.0.0.1:{server.port}"
+        async with asyncio.timeout(10):
+            client = await bus.connect(Settings(nats_url=url), "test")
+        assert client.is_connected
+        await bus.close(client)
 
 
 def test_the_documented_table_is_that_of_the_code() -> None:
