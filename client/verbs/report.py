@@ -306,7 +306,7 @@ def _object_words(value: Mapping[str, Any]) -> str:
     if "value" in value and "unit" in value:  # a reading
         return measured(value["value"], printable(str(value["unit"])))
     known = ((name, item) for name, item in value.items() if item is not None)
-    return ", ".join(f"{printable(name)} {_words(item)}" for name, item in known)
+    return ", ".join(f"{_label(name)} {_words(item)}" for name, item in known)
 
 
 def _number(value: float) -> str:
