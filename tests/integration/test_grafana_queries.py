@@ -132,7 +132,8 @@ def filled(lit: Lit) -> Lit:
     for _ in range(3):
         urllib.request.urlopen(url)
     until(lambda: _influx(lit.influxd, "SELECT * FROM parking_visits"))
-    for metric in ("gateway_request_seconds_count", "reader_request_seconds_count"):
+    asked = 'gateway_requests_total{route!~"/healthz|/readyz|/metrics"}'
+    for metric in (asked, "gateway_request_seconds_count", "reader_request_seconds_count"):
         rate = f"rate({metric}[10s])"
         until(lambda rate=rate: _prometheus(lit.prometheus, "query", query=rate)["result"])
     return lit
