@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import product
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import GaugeMetricFamily, Metric
@@ -53,12 +54,12 @@ class FleetGauges(Collector):
             return
         states = GaugeMetricFamily(
             "reader_health_devices",
-            "Devices by state, from the reader that judges the fleet",
-            labels=["state"],
+            "Devices by state, real and simulated apart, from the reader that judges the fleet",
+            labels=["state", "simulated"],
         )
-        counts = Counter(unit.state for unit in units)
-        for state in RANK:
-            states.add_metric([state], counts[state])
+        counts = Counter((unit.state, self._labels(unit)[-1]) for unit in units)
+        for state, simulated in product(RANK, ("false", "true")):
+            states.add_metric([state, simulated], counts[state, simulated])
         yield states
         yield from self._of_devices(sorted(units, key=summary.worst_first))
         yield self._of_arrays(units)

@@ -104,7 +104,8 @@ def test_each_device_has_its_health_score_and_reasons_by_few_names() -> None:
     }
     assert list(found["reader_device_days_until_full"]) == [("DiskUnit", "disk-0", *own[2:])]
     assert found["reader_array_health"] == {("array-1", "false"): 3}
-    assert found["reader_health_devices"]["critical",] == 1
+    assert found["reader_health_devices"]["critical", "false"] == 1
+    assert found["reader_health_devices"]["critical", "true"] == 0
 
 
 def test_of_too_many_devices_the_worst_have_metrics() -> None:
