@@ -92,7 +92,7 @@ def _sorted_out(words: Sequence[str]) -> tuple[list[Path], dict[str, str]]:
     paths, given = [], {}
     for word in words:
         key, equals, value = word.partition("=")
-        path = called_from() / word
+        path = Path(word) if called_from() == Path.cwd() else called_from() / word  # as typed
         if not equals or path.exists():
             paths.append(path)
         elif key in files.KEYS and value:

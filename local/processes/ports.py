@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import psutil
+
+_ENDING_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +38,20 @@ def mistakes(ports: Sequence[Port]) -> list[str]:
 
 def taken(ports: Iterable[Port]) -> list[str]:
     """One sentence for each port that something else listens on."""
-    return [_sentence(port) for port in ports if not _is_free(port)]
+    return [_sentence(port) for port in ports if not (_is_free(port) or _becomes_free(port))]
+
+
+def _becomes_free(port: Port) -> bool:
+    """Whether a port that nobody is seen to hold is free within a second.
+
+    A process counts as ended when its first thread has; its sockets close with the last.
+    """
+    deadline = time.monotonic() + _ENDING_SECONDS
+    while time.monotonic() < deadline and not _holder(port.number):
+        time.sleep(0.05)
+        if _is_free(port):
+            return True
+    return False
 
 
 def _is_free(port: Port) -> bool:
