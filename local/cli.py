@@ -174,7 +174,12 @@ def status(as_json: AsJson = False) -> None:
 def show_logs(
     service: ServiceName = None,
     lines: Annotated[int, typer.Option("-n", "--lines", min=0, help="Last lines to show.")] = 50,
-    follow: Annotated[bool, typer.Option("-f", "--follow/--no-follow")] = True,
+    follow: Annotated[
+        bool,
+        typer.Option(
+            "-f", "--follow/--no-follow", help="Go on with what comes.", show_default="follow"
+        ),
+    ] = True,
 ) -> None:
     """The logs of every service or of one."""
     if docker := in_containers(lenient=True):

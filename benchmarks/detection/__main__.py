@@ -11,9 +11,8 @@ Results and their reading: docs/detection-measured.md.
 
 from __future__ import annotations
 
-import sys
-
-from benchmarks.detection.nab import console, public
+from benchmarks.detection.nab import public
+from benchmarks.detection.parts import run
 from benchmarks.detection.seeded import cost, faults, healthy_fleet
 from benchmarks.detection.simulated_watch import live
 from benchmarks.detection.states import long, peers, repeats
@@ -30,8 +29,4 @@ PARTS = {
 }
 
 if __name__ == "__main__":
-    for part in sys.argv[1:] or PARTS:
-        if part not in PARTS:
-            sys.exit(f"There is no part {part}; there are {', '.join(PARTS)}.")
-        console.rule(part)
-        PARTS[part]()
+    run(PARTS)

@@ -12,9 +12,9 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
-from rich.console import Console
 from rich.table import Table
 
+from benchmarks.detection.parts import console
 from benchmarks.series.storage_series import Floats
 from reader.detection.detector import ALARM, NOVELTY, WARM_UP
 from reader.detection.novelty import Novelty
@@ -28,7 +28,6 @@ SPLITS = 100
 VIEWS = ("novelty", "rhythm", "surge", "stuck")
 
 Scores = dict[str, Floats]
-console = Console(width=110)
 
 
 def scorer() -> ModuleType:

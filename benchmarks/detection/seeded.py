@@ -9,9 +9,9 @@ from concurrent.futures import ProcessPoolExecutor
 from itertools import pairwise
 
 import numpy as np
-from rich.console import Console
 from rich.table import Table
 
+from benchmarks.detection.parts import console
 from benchmarks.series.storage_series import DAY, FAULTS, METRICS, Floats, healthy
 from reader.detection.detector import Detector
 from reader.detection.episodes import Episodes
@@ -20,8 +20,6 @@ from tools.score import scores
 MIDNIGHT = 1_750_032_000.0
 QUIET = 60  # minutes after which an alarm is a new one
 GRACE = 30  # minutes after a fault in which an alarm still belongs to it
-
-console = Console(width=110)
 
 
 def told(metric: str, values: Floats) -> list[int]:

@@ -16,9 +16,9 @@ from functools import lru_cache
 from itertools import product
 
 import numpy as np
-from rich.console import Console
 from rich.table import Table
 
+from benchmarks.detection.parts import console
 from benchmarks.series import fault_series, rivals
 from benchmarks.series import peers as arrays
 from benchmarks.series.departures import FORMS, Labelled, corpus
@@ -35,8 +35,6 @@ GAPS = (30, 60, 120, 360, DAY, 2 * DAY, 4 * DAY, 7 * DAY)  # minutes between the
 LENGTHS = (10, 60)  # minutes of each
 GRACE = 30  # minutes after a fault in which it is still told of
 Cell = tuple[bool, int, int, int, int]
-
-console = Console(width=110)
 
 
 def ours(values: Floats) -> Floats:

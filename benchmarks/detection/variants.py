@@ -11,7 +11,6 @@ Results and their reading: docs/detection-measured.md.
 from __future__ import annotations
 
 import csv
-import sys
 from collections.abc import Callable, Mapping
 from types import ModuleType
 from typing import Any
@@ -20,7 +19,8 @@ import numpy as np
 import numpy.typing as npt
 from rich.table import Table
 
-from benchmarks.detection.nab import NAB, console, scorer
+from benchmarks.detection.nab import NAB, scorer
+from benchmarks.detection.parts import console, run
 from benchmarks.series.storage_series import Floats, Random, correlated
 from reader.detection.detector import ALARM
 from reader.detection.rhythm import BINS, DAY, Rhythm
@@ -204,8 +204,4 @@ def _heard(values: Floats, labels: list[int], least: float) -> tuple[int, int]:
 PARTS = {"variants": variants, "odd": odd}
 
 if __name__ == "__main__":
-    for part in sys.argv[1:] or PARTS:
-        if part not in PARTS:
-            sys.exit(f"There is no part {part}; there are {', '.join(PARTS)}.")
-        console.rule(part)
-        PARTS[part]()
+    run(PARTS)

@@ -227,7 +227,9 @@ def test_the_page_at_the_root_links_what_else_answers_and_needs_nobody_else(gate
     assert "unsafe" not in policy
 
 
-@pytest.mark.skipif(shutil.which("openssl") is None, reason="needs openssl to make a certificate")
+@pytest.mark.skipif(
+    shutil.which("openssl") is None, reason="openssl is missing: on Debian apt install openssl"
+)
 def test_with_a_certificate_it_speaks_https_alone(pipeline: World, tmp_path: Path) -> None:
     cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
     subprocess.run(
