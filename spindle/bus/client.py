@@ -21,7 +21,7 @@ import logging
 from collections.abc import Callable, Sequence
 from urllib.parse import ParseResult, unquote
 
-from nats.aio.client import Client
+from nats.aio.client import PING_PROTO, Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 from nats.errors import ConnectionClosedError, ProtocolError
@@ -85,6 +85,12 @@ class SafeClient(Client):
         if wanted and not self._server_info.get("tls_required"):
             raise NotSecured("it speaks no TLS, which NATS_TLS_CA or tls:// asks for")
         return super()._connect_command()
+
+    async def _send_ping(self, future: asyncio.Future[bool] | None = None) -> None:
+        """Behind what waits to be sent, so that ``flush`` waits for it: nats-py sends it ahead."""
+        self._pongs.append(asyncio.Future() if future is None else future)
+        await self._send_command(PING_PROTO)
+        await self._flush_pending()
 
     async def _read_loop(self) -> None:
         await super()._read_loop()

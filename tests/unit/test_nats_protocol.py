@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from itertools import pairwise
 
@@ -167,3 +168,25 @@ def test_nats_py_has_what_is_built_upon() -> None:
     client = Client()
     for name in ("_send_command", "_flush_pending", "_process_msg", "_remove_sub", "_ps"):
         assert hasattr(client, name)
+
+
+async def test_a_flush_waits_for_what_was_asked_before_it() -> None:
+    """nats-py sends its PING ahead of the SUB that still waits to be sent."""
+    lines: list[bytes] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b'INFO {"max_payload":1048576,"headers":true}\r\n')
+        async for line in reader:
+            lines.append(line.strip().partition(b" ")[0])
+            if lines[-1] == b"PING":
+                writer.write(b"PONG\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        client = SafeClient()
+        await client.connect(f"nats://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+        await client.subscribe("a")
+        await client.publish("b", b"")
+        await client.flush()
+        await client.close()
+    assert [line for line in lines if line] == [b"CONNECT", b"PING", b"SUB", b"PUB", b"PING"]
