@@ -18,15 +18,16 @@ class Span(NamedTuple):
     bucket: int
 
 
-#: The first tells of whoever reports every quarter of an hour or oftener, the second of a drive
-#: that is asked for its SMART values once a day.
-SPANS = (Span(3600 * NS, 60 * NS), Span(5 * 86_400 * NS, 1800 * NS))
+#: The first tells of whoever reports every quarter of a minute or oftener, though it lived for some
+#: seconds only, of which minutes say nothing; the second every quarter of an hour, the third of a
+#: drive that is asked for its SMART values once a day.
+SPANS = (Span(60 * NS, NS), Span(3600 * NS, 60 * NS), Span(5 * 86_400 * NS, 1800 * NS))
 LEAST_GAPS = 3  # between readings; fewer say nothing of what is usual
 LATEST = 5  # gaps looked at: a device that reports less often from now on is known after so many
 _MOST = 100_000  # devices remembered
 
 
-def interval_of(buckets: Sequence[Bucket], bucket_ns: int = SPANS[0].bucket) -> float:
+def interval_of(buckets: Sequence[Bucket], bucket_ns: int) -> float:
     """Usual seconds between two readings; 0 where there are too few to tell.
 
     :param buckets: of one device, of ``bucket_ns`` each, none of them empty.

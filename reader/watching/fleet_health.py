@@ -37,19 +37,26 @@ class FleetHealth:
     """The states of all devices that are not ok, as the bucket holds them under ``health``.
 
     :param leads: whether this reader is the one that judges now.
+    :param hears: whether any reading came since it follows the stream. Until then it waits, as long
+        as a silence takes to be one: what was stored before it began says little of now.
     :param gauges: show each verdict.
     """
 
     def __init__(
-        self, deps: WatchDeps, bucket: WatchBucket, leads: Callable[[], bool], gauges: FleetGauges
+        self,
+        deps: WatchDeps,
+        bucket: WatchBucket,
+        leads: Callable[[], bool],
+        hears: Callable[[], bool],
+        gauges: FleetGauges,
     ) -> None:
-        self._deps, self._bucket, self._leads = deps, bucket, leads
+        self._deps, self._bucket, self._leads, self._hears = deps, bucket, leads, hears
         self._decisions = DecisionUpkeep(deps.findings.decisions, deps.client)
         self._states: dict[DeviceKey, PreviousState] = {}  # as last written by any reader
         self._owed: list[Announcement] = []  # events written down that may not be published yet
         self._checked_ns = 0
         self._revision = 0
-        self._since_ns = 0  # from when on this reader judges
+        self._began = time.monotonic()
         self._gauges, self._verdicts = gauges, Verdicts()
 
     async def run(self) -> None:
@@ -57,7 +64,7 @@ class FleetHealth:
         interval = HEALTH_SECONDS
         while await self._deps.service.pause(interval):
             await self._read()
-            if not self._leads():
+            if not self._leads() or not (self._hears() or self._has_listened()):
                 self._gauges.show(())
                 continue
             started = time.monotonic()
@@ -85,7 +92,7 @@ class FleetHealth:
         self._gauges.show(units)
         await self._publish_verdicts(units, now_ns)
         events, told = health_events.of_units(
-            units, self._states, self._anomalies(), now_ns, silences=self._has_heard(now_ns)
+            units, self._states, self._anomalies(), now_ns, silences=self._has_listened()
         )
         states = announcements.states(units, self._states, now_ns, told)
         invented = deps.findings.facts.simulated
@@ -102,10 +109,9 @@ class FleetHealth:
         except Overtaken:
             return  # another reader tells it
 
-    def _has_heard(self, now_ns: int) -> bool:
-        """Whether devices have had the time to be heard since this reader judges."""
-        self._since_ns = self._since_ns or now_ns
-        return now_ns - self._since_ns > 1.25 * self._deps.examiner.rules.stale_ns
+    def _has_listened(self) -> bool:
+        """Whether devices have had the time to be heard since this reader follows the stream."""
+        return time.monotonic() - self._began > 1.25 * self._deps.examiner.rules.stale_ns / NS
 
     def _anomalies(self) -> set[health_events.Since]:
         return {

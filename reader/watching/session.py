@@ -105,7 +105,7 @@ class _Session:
         self._store = ShareStore(self._deps, self._bucket, self._followed)
         followed = self._followed
         health = FleetHealth(
-            deps, self._bucket, lambda: followed.leads and self._heard, self._metrics.fleet
+            deps, self._bucket, lambda: followed.leads, lambda: self._heard, self._metrics.fleet
         )
         forecasts = FleetForecasts(deps, self._bucket, followed)
         subscriptions = [

@@ -24,7 +24,7 @@ from tests.prometheus_server import RULES, prometheus, query
 from tests.servers import Server, running
 from tests.services import ServiceProcess
 
-WAIT_SECONDS = 60.0
+WAIT_SECONDS = 120.0  # more than a busy machine takes for any of it
 WAITING = 2000  # messages, more than the writer takes and the alert puts up with
 
 
@@ -82,7 +82,7 @@ def scene(tmp_path: Path) -> Iterator[Scene]:
             yield found
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(600)
 def test_alerts_fire_on_what_they_are_for(scene: Scene) -> None:
     assert scene.firing() == set()
 

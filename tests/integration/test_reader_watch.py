@@ -316,6 +316,20 @@ async def test_verdicts_are_published_once_and_are_no_readings_of_the_device(
         assert "reader_device_health" not in generate_latest(service.registry).decode()
 
 
+async def test_where_nothing_is_heard_any_more_the_devices_silence_is_told_all_the_same(
+    nats_server: Server, store: Store, world: World
+) -> None:
+    """As when whatever publishes ended while the reader, or NATS, was away."""
+    silent, now = Series("DiskUnit", "DiskTemp", "silent-1", "array-1"), time.time_ns()
+    await store.write_points([(silent, now - n * NS, 30.0) for n in range(3600, 3700)])
+    async with reading(nats_server, store, **WATCHING, reader_stale_seconds=1) as service:
+        await until(lambda: world.health and world.changes)
+        page = generate_latest(service.registry).decode()
+    assert world.changes[0]["new_state"] == "unknown"
+    assert world.health[0]["eventMessage"].startswith("no reading for")
+    assert 'kind="silence"' in page
+
+
 @pytest.mark.fault("h16")
 async def test_an_answer_of_the_watch_says_how_many_series_it_leaves_alone(
     nats_server: Server, store: Store, world: World

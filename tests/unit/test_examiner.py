@@ -101,3 +101,17 @@ async def test_a_drive_that_says_smart_values_alone_is_silent_by_its_own_interva
     if state != "ok":
         usual = "15 min" if every == 900 else "6 h"
         assert unit.reasons[0].message.endswith(f"usually every {usual}")
+
+
+@pytest.mark.parametrize("beyond", [0, 5, 9])
+async def test_a_device_that_lived_for_seconds_is_silent_by_these_wherever_a_minute_ended(
+    beyond: int,
+) -> None:
+    """Ten readings, a second apart, so many of them after the turn of a minute."""
+    store, last = MemoryStore(), NOW - 5 * MINUTE + beyond * NS
+    series = Series("DiskUnit", "DiskTemp", "brief", "")
+    await store.write_points([(series, last - n * NS, 30.0) for n in range(10)])
+    examiner = Examiner(load(ReaderSettings, reader_stale_seconds=3))
+    (unit,) = await examiner.examine(store, Selection(), last + 11 * NS)
+    assert unit.state == "unknown"
+    assert unit.reasons[0].message.endswith("usually every 1 s")

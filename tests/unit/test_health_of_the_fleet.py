@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from reader.health import summary, verdict
 from reader.health.evidence import Evidence, Rules, Unit
-from reader.health.intervals import SPANS, Intervals, interval_of
+from reader.health.intervals import Intervals, interval_of
 from reader.health.limits import Thresholds
 from spindle.store.base import Bucket, DeviceKey, EventRow, Latest
 from spindle.timestamps import NS
 
 NOW = 1_800_000_000 * NS
+MINUTE_NS = 60 * NS
 RULES = Rules(Thresholds(), stale_ns=120 * NS, event_ns=900 * NS)
 
 
@@ -58,27 +59,31 @@ def test_a_state_and_a_limit_narrow_what_is_listed_and_not_what_is_counted() -> 
 
 def steps(metric: str, *counts: int) -> list[Bucket]:
     return [
-        Bucket("DiskUnit", metric, "d1", "", n * SPANS[0].bucket, 1.0, 1.0, 1.0, count)
+        Bucket("DiskUnit", metric, "d1", "", n * MINUTE_NS, 1.0, 1.0, 1.0, count)
         for n, count in enumerate(counts)
         if count
     ]
 
 
+def usual(minutes: list[Bucket]) -> float:
+    return interval_of(minutes, MINUTE_NS)
+
+
 def test_how_often_a_device_reports_is_learnt_from_its_readings() -> None:
-    assert interval_of(steps("IOPs", 7, 60, 60, 60, 20)) == 1.0
-    assert interval_of(steps("IOPs", *[1, 0, 0, 0, 0] * 3, 1)) == 300.0
-    assert interval_of(steps("IOPs", 1, 1, 1, 1) + steps("Wear", *[1, 0, 0] * 3, 1)) == 60.0
+    assert usual(steps("IOPs", 7, 60, 60, 60, 20)) == 1.0
+    assert usual(steps("IOPs", *[1, 0, 0, 0, 0] * 3, 1)) == 300.0
+    assert usual(steps("IOPs", 1, 1, 1, 1) + steps("Wear", *[1, 0, 0] * 3, 1)) == 60.0
 
 
 def test_fewer_than_three_gaps_do_not_tell_how_often_a_device_reports() -> None:
     for counts in ([1], [1, 1], [1, 0, 0, 1, 0, 0, 1], [3]):
-        assert interval_of(steps("IOPs", *counts)) == 0.0
+        assert usual(steps("IOPs", *counts)) == 0.0
 
 
 def test_a_change_of_the_interval_is_learnt_within_five_readings() -> None:
     often, seldom = [12] * 40, [0, 0, 1] * 5
-    assert interval_of(steps("IOPs", *often, *seldom)) == 180.0
-    assert interval_of(steps("IOPs", *[0, 0, 1] * 15, *[12] * 6)) == 5.0
+    assert usual(steps("IOPs", *often, *seldom)) == 180.0
+    assert usual(steps("IOPs", *[0, 0, 1] * 15, *[12] * 6)) == 5.0
     known, key = Intervals(), DeviceKey("DiskUnit", "d1", "")
     known.learn(key, 5.0, 100)
     assert known.to_learn({key: 100}, 8) == []  # it has not reported since
