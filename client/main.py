@@ -12,9 +12,9 @@ from nats.aio.client import Client
 
 from client.ask import TIMEOUT_SECONDS, ask
 from client.files import parking_csv
+from client.files.critical_ends import Ends
 from client.files.critical_log import CriticalLog
 from client.files.critical_poller import CriticalPoller
-from client.files.ends import Ends
 from client.files.parking_csv import ParkingCsv
 from client.files.visit_csv_task import VisitCsvTask
 from client.home_assistant import HomeAssistant

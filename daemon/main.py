@@ -1,21 +1,28 @@
-"""The daemon, put together: sources are read, the publisher publishes, a stop drains."""
+"""The daemon, put together: sources are read and asked, the publisher publishes, a stop drains."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
+import time
+from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
+from typing import Any
+
+import orjson
+from nats.aio.msg import Msg
+from nats.errors import Error as NatsError
 
 from daemon.backlog import Backlog
-from daemon.facts import FactsBook
-from daemon.messages import Message
+from daemon.messages import FactsBook, Message
 from daemon.meters import Meters
 from daemon.publisher import Publisher
 from daemon.registry import SOURCES
-from daemon.requests import answers
 from daemon.settings import DaemonSettings
-from daemon.source import DriveSettings
+from daemon.source import DriveSettings, Source
 from daemon.ticker import PART, SourceHealth, tick
+from spindle.errors import InvalidInput
 from spindle.service import tasks
 from spindle.service.run import Service
 
@@ -56,3 +63,45 @@ async def main(service: Service[DaemonSettings]) -> None:
         await tasks.end(publishing)
     if left:
         log.warning("stopped with %s points that NATS has not acknowledged", f"{left:,}")
+
+
+Answer = Callable[[Msg], Awaitable[None]]
+
+
+def answers(chosen: Iterable[Source]) -> dict[str, Answer]:
+    """The handler of each subject on which a source answers requests.
+
+    The answer is ``{"status": "success", "data": ...}`` or ``{"status": "error", "message": ...}``;
+    that of a source which is not chosen says so.
+    """
+    by_name = {source.name: source for source in chosen}
+    return {
+        subject: _answer(name, by_name.get(name))
+        for name, kind in SOURCES.items()
+        for subject in kind.answers
+    }
+
+
+def _answer(name: str, source: Source | None) -> Answer:
+    async def answer(request: Msg) -> None:
+        # In a thread: a reading of a large fleet may hold what this needs.
+        reply = await asyncio.to_thread(reply_to, name, source, request.data, time.time_ns())
+        if request.reply:
+            with contextlib.suppress(NatsError):  # whoever asked asks again
+                await request.respond(orjson.dumps(reply))
+
+    return answer
+
+
+def reply_to(name: str, source: Source | None, payload: bytes, now_ns: int) -> dict[str, Any]:
+    """The answer of the source called ``name``; None where it is not among the chosen."""
+    if source is None:
+        return _error(f"nothing is done here: {name} is not among DAEMON_SOURCES")
+    try:
+        return {"status": "success", "data": source.answer(payload, now_ns)}
+    except InvalidInput as error:
+        return _error(str(error))
+
+
+def _error(message: str) -> dict[str, Any]:
+    return {"status": "error", "message": message}

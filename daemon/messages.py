@@ -1,9 +1,12 @@
-"""What a source hands to the publisher: finished NATS messages."""
+"""Finished NATS messages, as a source hands them on, and facts of one device merged. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import orjson
 
 from spindle import subjects
 from spindle.models import DeviceFacts, DeviceMetric, Event
@@ -60,3 +63,37 @@ def facts_message(facts: DeviceFacts) -> Message:
     subject = subjects.device_subject(subjects.FACTS, facts.source_device, facts.device_id)
     stream = subjects.bucket_stream(subjects.DEVICES_BUCKET)
     return Message(stream, subject, facts.to_json(), 1)
+
+
+_BUCKET = subjects.bucket_stream(subjects.DEVICES_BUCKET)
+
+
+class FactsBook:
+    """The newest facts of each device from each source. Mutable.
+
+    A bucket keeps one message of each device. sysfs knows the slot, smartctl the firmware: what is
+    published has both, and where two say the same thing, the source named last is believed.
+
+    :param sources: their names, the best informed last.
+    """
+
+    def __init__(self, sources: Sequence[str]) -> None:
+        self._sources = sources
+        self._said: dict[str, dict[str, dict[str, Any]]] = {}  # by subject, by source
+
+    def merged(self, source: str, messages: Iterable[Message]) -> list[Message]:
+        """The messages of a source, those with facts completed by what the others know."""
+        if source not in self._sources:
+            return list(messages)
+        return [self._merged(source, each) if each.stream == _BUCKET else each for each in messages]
+
+    def _merged(self, source: str, message: Message) -> Message:
+        said = self._said.setdefault(message.subject, {})
+        said[source] = orjson.loads(message.payload)
+        if len(said) == 1:
+            return message
+        whole: dict[str, Any] = {}
+        for name in self._sources:
+            whole |= said.get(name, {})
+        whole["timestamp"] = said[source]["timestamp"]
+        return replace(message, payload=orjson.dumps(whole))

@@ -26,7 +26,16 @@ from typing import NoReturn
 if __name__ == "__main__":  # run.sh calls this file with none of our folders on the path
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from local.installation import EXIT_FAILED, EXIT_USAGE, ROOT, RUNTIME, Venv, debian_package, say
+from local.installation import (
+    EXIT_FAILED,
+    EXIT_USAGE,
+    ROOT,
+    RUNTIME,
+    Venv,
+    debian_package,
+    docker_answers,
+    say,
+)
 
 #: The caller's folder, for commands that take files: they work in the checkout's.
 CALLED_FROM = "SPINDLE_CALLED_FROM"
@@ -113,7 +122,7 @@ of this machine.
 SPINDLE_MODE=local or docker forces one. Settings: .env.example
 """
 
-#: Set by a shell that completes a command: what tools/completion.py made asks so.
+#: Set by a shell that completes a command: what ./run.sh completion printed asks so.
 COMPLETING = "_RUN_SH_COMPLETE"
 
 #: Verbs by the program that has them.
@@ -233,20 +242,12 @@ def _python_to_look_with(venv: Venv, verb: str, words: Sequence[str]) -> Path:
         where = python.parent.parent
         say(f"warning: there is nothing installed in {venv.folder}; what runs uses {where}")
         return python
-    if os.environ.get("SPINDLE_MODE") != "local" and _docker_answers():
+    if os.environ.get("SPINDLE_MODE") != "local" and docker_answers():
         os.environ["SPINDLE_WITHOUT_PYTHON"] = "1"  # what run.sh does alone is enough for this
         os.execv(ROOT / "run.sh", [str(ROOT / "run.sh"), *words])  # noqa: S606
     sentence = "nothing runs here, and nothing is installed; ./run.sh start does both"
     print(sentence, file=sys.stdout if verb in ("status", "stop") else sys.stderr)
     sys.exit(LOOKING[verb])
-
-
-def _docker_answers() -> bool:
-    try:
-        command = ["docker", "info"]
-        return not subprocess.run(command, capture_output=True, check=False).returncode  # noqa: S603
-    except FileNotFoundError:
-        return False
 
 
 def _all_processes() -> str:

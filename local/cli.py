@@ -17,11 +17,11 @@ from local import output, programs, real_or_demo, services
 from local import settings as given
 from local.docker import backup as container_backup
 from local.layout import ROOT, Home
-from local.misspelt import misspelt
 from local.nats import server as nats
 from local.processes import backup as copies
 from local.processes import lenient_settings, lifecycle, logs, pipeline
 from local.processes.supervisor import Control
+from local.settings import misspelt
 from local.where import end, environment, in_containers, warn
 from spindle.errors import InvalidInput, InvalidSettings, SpindleError
 from spindle.files import called_from

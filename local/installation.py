@@ -257,6 +257,15 @@ def _download(package: str, folder: Path) -> Path | None:
     return next(folder.glob("*.deb"), None)
 
 
+def docker_answers() -> bool:
+    """Whether there is a Docker engine here."""
+    try:
+        command = ["docker", "info"]
+        return not subprocess.run(command, capture_output=True, check=False).returncode  # noqa: S603
+    except FileNotFoundError:
+        return False
+
+
 def say(text: str) -> None:
     """A line on standard error."""
     print(f"run.sh: {text}", file=sys.stderr)

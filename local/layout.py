@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 
 from spindle.errors import SpindleError
@@ -30,66 +29,23 @@ class UnusableFolder(SpindleError):
     """A folder that cannot be made."""
 
 
-@dataclass(frozen=True, slots=True)
 class Home:
     """Paths under one ``.spindle`` folder."""
 
-    folder: Path
-
-    @property
-    def logs(self) -> Path:
-        """One file per service, with rotated ones beside it."""
-        return self.folder / "logs"
-
-    @property
-    def run(self) -> Path:
-        """Pid files, generated configurations, the lock."""
-        return self.folder / "run"
-
-    @property
-    def nats_store(self) -> Path:
-        """JetStream's files."""
-        return self.folder / "nats"
-
-    @property
-    def nats_config(self) -> Path:
-        """The generated configuration of nats-server."""
-        return self.run / "nats-server.conf"
-
-    @property
-    def nats_passwords(self) -> Path:
-        """User -> password as JSON, made once."""
-        return self.folder / "nats-users.json"
-
-    @property
-    def nats_room(self) -> Path:
-        """What METRICS and EVENTS may take, where the disk is small: see ``local.nats.disk``."""
-        return self.run / "nats-room"
-
-    @property
-    def kept_aside(self) -> Path:
-        """Room on the disk that is given up once that is full."""
-        return self.folder / "kept-aside"
-
-    @property
-    def supervisor_config(self) -> Path:
-        """The generated configuration of supervisord."""
-        return self.run / "supervisord.conf"
-
-    @property
-    def pid_file(self) -> Path:
-        """Supervisord's pid; run.sh looks at it, too."""
-        return self.run / "supervisord.pid"
-
-    @property
-    def pages_file(self) -> Path:
-        """Service -> address of its ``/healthz`` as JSON, of what was started."""
-        return self.run / "pages.json"
-
-    @property
-    def store_file(self) -> Path:
-        """The store of what was started, without a password."""
-        return self.run / "store"
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.logs = folder / "logs"  #: one file per service, with rotated ones beside it
+        self.run = run = folder / "run"  #: pid files, generated configurations, the lock
+        self.nats_store = folder / "nats"  #: JetStream's files
+        self.nats_config = run / "nats-server.conf"  #: made for nats-server
+        self.nats_passwords = folder / "nats-users.json"  #: user -> password, made once
+        #: What METRICS and EVENTS may take, where the disk is small: see ``local.nats.disk``.
+        self.nats_room = run / "nats-room"
+        self.kept_aside = folder / "kept-aside"  #: room on the disk, given up once that is full
+        self.supervisor_config = run / "supervisord.conf"  #: made for supervisord
+        self.pid_file = run / "supervisord.pid"  #: supervisord's; run.sh looks at it, too
+        self.pages_file = run / "pages.json"  #: service -> its ``/healthz``, of what was started
+        self.store_file = run / "store"  #: the store of what was started, without a password
 
     def log_file(self, service: str) -> Path:
         """Where a service's standard output and error go."""

@@ -10,8 +10,8 @@ import typer
 
 from local import output, real_or_demo
 from local import settings as given
-from local.docker import containers
 from local.docker.containers import Containers
+from local.installation import docker_answers
 from local.layout import ROOT
 from local.processes import lenient_settings
 from local.processes.supervisor import Control
@@ -40,7 +40,7 @@ def in_containers(*, lenient: bool = False) -> Containers | None:
     _, home, _ = lenient_settings.load_local()
     # What was started without Docker is also stopped so, though an engine runs by now.
     if mode not in MODES:
-        local = Control(home).pid() is not None or not containers.answers()
+        local = Control(home).pid() is not None or not docker_answers()
         if mode and not local:
             output.complain(f"run.sh: warning: {mistake}")
         mode = "local" if local else "docker"

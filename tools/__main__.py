@@ -1,9 +1,6 @@
 """``python -m tools``."""
 
-import os
-
-from local.bootstrap import COMPLETING
 from local.interrupt import run
 
 if __name__ == "__main__":
-    run("tools.completion" if COMPLETING in os.environ else "tools.cli")
+    run("tools.cli")

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import subprocess
 import sys
-from typing import Annotated
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 from typer.completion import get_completion_script  # type: ignore[attr-defined]
@@ -16,7 +20,6 @@ from local.layout import ROOT
 from spindle.files import called_from
 from tools import replace as replacing
 from tools import testing
-from tools.audit import audit
 from tools.env_example import env_example
 from tools.reference import reference
 
@@ -29,13 +32,30 @@ SHELLS = ("bash", "zsh", "fish")
 COMPLETED = "run.sh"  #: shells complete ./run.sh, and a path to it, by the name alone
 #: Checked by shellcheck where there is one.
 _SHELL_SCRIPTS = ("run.sh", ".ci/run")
+#: An index that cannot be reached is tried for so long.
+_INDEX_SECONDS = 120
 _IMPORT_LINTER = 'from importlinter.cli import lint_imports_command as c; c(["--no-logo"])'
 
 
 def main() -> None:
-    """Run a command from the checkout's folder."""
+    """Run a command from the checkout's folder, or answer a shell that completes one."""
     os.chdir(ROOT)
-    app(prog_name="./run.sh")
+    if COMPLETING in os.environ:
+        _complete()
+    else:
+        app(prog_name="./run.sh")
+
+
+def _complete() -> None:
+    """Print verbs, options, and the questions of a reader; the environment holds the line."""
+    from client.__main__ import app as client  # noqa: PLC0415 - slow to import
+    from local.cli import app as local  # noqa: PLC0415
+
+    whole = typer.Typer(no_args_is_help=True)
+    for part in (local, app, client):  # the client explains its verbs itself, so it comes last
+        whole.registered_commands += part.registered_commands
+        whole.registered_groups += part.registered_groups
+    whole(prog_name=COMPLETED, complete_var=COMPLETING)
 
 
 @app.command(context_settings={**_HANDED_ON, "help_option_names": ["--help"]})
@@ -84,6 +104,52 @@ def check() -> None:
     if failed:
         output.complain(f"check found faults: {', '.join(failed)}; see above")
         raise typer.Exit(1)
+
+
+def audit(pinned: Sequence[Path]) -> int:
+    """Known vulnerabilities of the pins, by pip-audit, where it is there and an index answers.
+
+    It is no dependency of ours: it would bring seventeen packages and a pip of its own into every
+    developer's environment.
+
+    :returns: 1 where one is known, else 0.
+    :param pinned: requirements files with hashes, as pip-compile makes them.
+    """
+    program = shutil.which("pip-audit", path=str(Path(sys.executable).parent)) or shutil.which(
+        "pip-audit"
+    )
+    if program is None:
+        output.plain("pip-audit is not installed (pip install pip-audit): nothing was looked up")
+        return 0
+    files = [word for file in pinned for word in ("-r", str(file))]
+    command = [program, *files, "--require-hashes", "--disable-pip", "--format", "json"]
+    try:
+        done = subprocess.run(  # noqa: S603 - the program found above
+            [*command, "--progress-spinner", "off"],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=_INDEX_SECONDS,
+        )
+        found = json.loads(done.stdout)["dependencies"]
+    except (ValueError, KeyError, subprocess.TimeoutExpired):
+        output.plain("no index answered: nothing was looked up")
+        return 0
+    return _told(found)
+
+
+def _told(found: Sequence[dict[str, Any]]) -> int:
+    known = [each for each in found if "skip_reason" not in each]
+    for each in known:
+        for fault in each["vulns"]:
+            fixed = ", ".join(fault["fix_versions"]) or "none yet"
+            output.complain(f"{each['name']} {each['version']}: {fault['id']}; fixed in: {fixed}")
+    if not known:
+        output.plain("no index knew any of the packages: nothing was looked up")
+        return 0
+    faulty = sum(bool(each["vulns"]) for each in known)
+    output.plain(f"{len(known)} of {len(found)} packages looked up, {faulty} with known faults")
+    return 1 if faulty else 0
 
 
 @app.command(context_settings=_HANDED_ON)

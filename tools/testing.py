@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from local import output
-from local.docker import containers
+from local.installation import docker_answers
 
 #: In this order: what waits longest begins first.
 FOLDERS = ("e2e", "chaos", "integration", "contract", "unit", "simulation")
@@ -81,7 +81,7 @@ def run(words: Sequence[str]) -> int:
         )
         return 2
     made = plan(words)
-    if CONTAINERS in words and not containers.answers():
+    if CONTAINERS in words and not docker_answers():
         output.complain("--containers needs a Docker engine, and none answers `docker info`")
         return 2
     command = [sys.executable, "-m", "pytest", *made.arguments]

@@ -12,9 +12,9 @@ from nats.aio.client import Client
 from prometheus_client import CollectorRegistry, Counter
 
 from client.ask import TIMEOUT_SECONDS, ReaderAway, Refused, ask
+from client.files.critical_ends import Ends
 from client.files.critical_lines import CriticalEvent, from_row
 from client.files.critical_log import CriticalLog
-from client.files.ends import Ends
 from client.settings import ClientSettings
 from spindle import timestamps
 from spindle.service.run import Service

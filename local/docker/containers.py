@@ -15,7 +15,7 @@ from typing import Any
 
 from local import output
 from local.docker import settings as container_settings
-from local.docker.files import shown
+from local.docker.settings import shown
 from local.layout import ROOT
 from local.nats import server as nats
 from local.nats import users as nats_users
@@ -34,14 +34,6 @@ _PORTS = (
     *("DAEMON_HTTP_PORT", "WRITER_HTTP_PORT", "READER_HTTP_PORT", "CLIENT_HTTP_PORT"),
     "GATEWAY_HTTP_PORT",
 )
-
-
-def answers() -> bool:
-    """Whether there is a Docker engine here."""
-    try:
-        return not subprocess.run(["docker", "info"], capture_output=True, check=False).returncode  # noqa: S607
-    except FileNotFoundError:
-        return False
 
 
 class Failed(SpindleError):

@@ -1,11 +1,12 @@
-"""Settings on their way into containers: what is refused first, and what services are given."""
+"""What containers are given: settings, of which some are refused first, and the user's files."""
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from pathlib import Path
 
 from local.layout import home_of
 from local.nats import users as nats_users
@@ -119,3 +120,27 @@ def keeps_so_long(hours: str) -> bool:
         return False
     exact = Decimal(hours)
     return exact == 0 or (1 <= exact <= 2562047 and exact * 3600 % 1 == 0)
+
+
+def shown(folder: Path, words: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Docker's options for what a command may see, and its words as they are then.
+
+    The folder that it is called from is mounted with all below it, and so is the folder of each
+    word that names a file elsewhere: ``/mnt/past.jsonl``, ``../past.jsonl``, ``--output=/mnt/x``.
+    The container's user is who owns the last of these folders, and so may write there.
+    """
+    places = {folder: "/past"}
+    told = []
+    for word in words:
+        option, equals, path = word.rpartition("=") if word.startswith("--") else ("", "", word)
+        if path.startswith(("/", "../")):
+            file = (folder / path).resolve()
+            if file.parent.is_dir():  # else the command says that there is none
+                place = places.setdefault(file.parent, f"/past-{len(places)}")
+                path = f"{place}/{file.name}"
+        told.append(f"{option}{equals}{path}")
+    owner = next(reversed(places)).stat()
+    options = ["--user", f"{owner.st_uid}:{owner.st_gid}"]
+    for each, place in places.items():
+        options += ["--volume", f"{each}:{place}"]
+    return [*options, "--workdir", "/past", "--env", "PYTHONPATH=/app"], told

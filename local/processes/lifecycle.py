@@ -14,7 +14,7 @@ from local import output
 from local.layout import Home
 from local.nats import disk
 from local.nats import server as nats
-from local.processes import logs, ports, running, status, supervisor, tables
+from local.processes import logs, ports, progress, running, status, supervisor
 from local.processes.pipeline import (
     Pipeline,
     of_process,
@@ -22,8 +22,8 @@ from local.processes.pipeline import (
     write_configuration,
     write_pages,
 )
+from local.processes.progress import until_healthy
 from local.processes.supervisor import Control, SupervisorFailed
-from local.processes.wait_healthy import until_healthy
 from local.services import DRAIN_ORDER, NATS
 from local.settings import LocalSettings
 from spindle import locks
@@ -109,7 +109,7 @@ def _wait_and_tell(pipeline: Pipeline, control: Control, names: Sequence[str]) -
     failing = [rows[name] for name in names if name not in rows or not rows[name].healthy]
     if not failing:
         disk.keep_aside(pipeline.home.kept_aside)
-        tables.started(pipeline, rows)
+        progress.started(pipeline, rows)
         _warn_of_broker(pipeline)
         return 0
     output.complain(f"not healthy after {START_TIMEOUT_SECONDS:g} s:")
@@ -259,7 +259,7 @@ def show_status(home: Home, pages: Mapping[str, str], *, as_json: bool) -> int:
         }
         print(json.dumps(report))
         return 0 if healthy else EXIT_NOT_HEALTHY
-    output.out.print(tables.status_table(rows, time.time()))
+    output.out.print(progress.status_table(rows, time.time()))
     if not states and (left := running.ours(home)):
         pids = ", ".join(str(process.pid) for process in left)
         output.complain(
@@ -268,7 +268,7 @@ def show_status(home: Home, pages: Mapping[str, str], *, as_json: bool) -> int:
     elif not states:
         output.plain("nothing runs here; ./run.sh start starts it")
     elif NATS in known:
-        output.plain(tables.broker_line(broker))
+        output.plain(progress.broker_line(broker))
         if broker.warning:
             output.complain(f"warning: {broker.warning}")
     return 0 if healthy else EXIT_NOT_HEALTHY

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from client.files import critical_lines as summary
+from client.files.critical_ends import end_of
 from client.files.critical_lines import CriticalEvent, Key
 from client.files.critical_log import CriticalLog
-from client.files.ends import end_of
 from client.notify.message import Change
 from spindle import timestamps
 from spindle.errors import InUse

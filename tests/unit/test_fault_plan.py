@@ -11,8 +11,8 @@ from typing import Any
 import orjson
 import pytest
 
+from daemon.main import reply_to
 from daemon.messages import Message
-from daemon.requests import reply_to
 from daemon.simulator.fault_requests import KINDS
 from daemon.simulator.fleet import METRICS, units
 from daemon.simulator.plan import FaultPlan, Incident, Timeline

@@ -8,11 +8,10 @@ import orjson
 import pytest
 
 from daemon.drives import Drives
-from daemon.facts import FactsBook
 from daemon.host.drive_facts import facts_of, is_removable
 from daemon.host.rates import Counters
 from daemon.host.source import HostSource
-from daemon.messages import Message, facts_message
+from daemon.messages import FactsBook, Message, facts_message
 from daemon.source import DriveSettings
 from reader.health import verdict
 from reader.health.evidence import Evidence, Rules

@@ -33,7 +33,7 @@ def ensured(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     monkeypatch.setattr(bootstrap, "_become", become)
     monkeypatch.setattr(Venv, "ensure", lambda _, wanted: found.append(list(wanted)))
     monkeypatch.setattr(bootstrap, "debian_package", lambda *_: None)
-    monkeypatch.setattr(bootstrap, "_docker_answers", lambda: False)
+    monkeypatch.setattr(bootstrap, "docker_answers", lambda: False)
     monkeypatch.setattr(bootstrap, "_all_processes", lambda: "")
     return found
 

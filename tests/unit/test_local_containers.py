@@ -17,8 +17,7 @@ from local import cli, layout, where
 from local.docker import backup as container_backup
 from local.docker import containers
 from local.docker.containers import Containers
-from local.docker.files import shown
-from local.docker.settings import handed_on
+from local.docker.settings import handed_on, shown
 from local.layout import ROOT
 from spindle.errors import InvalidInput, InvalidSettings
 

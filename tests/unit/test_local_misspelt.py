@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from local.misspelt import misspelt
-from local.settings import LocalSettings
+from local.settings import LocalSettings, misspelt
 from tests.servers import ROOT
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tools.audit import audit
+from tools.cli import audit
 
 GOOD = {"name": "a", "version": "1.0", "vulns": []}
 FAULTY = {

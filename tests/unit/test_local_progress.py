@@ -7,7 +7,7 @@ from typing import cast
 
 import pytest
 
-from local.processes import wait_healthy
+from local.processes import progress
 from local.processes.pipeline import Pipeline
 from local.processes.supervisor import Control, ProcessState
 
@@ -30,7 +30,7 @@ class Running:
 def wait(state: str, since: int) -> str:
     """The health of the service at the end."""
     running = Running({"writer": ProcessState("writer", state, 0, since)} if state else {})
-    rows = wait_healthy.until_healthy(
+    rows = progress.until_healthy(
         cast(Pipeline, running), cast(Control, running), ["writer"], seconds=0.0
     )
     return rows["writer"].health
@@ -38,7 +38,7 @@ def wait(state: str, since: int) -> str:
 
 @pytest.mark.parametrize(("state", "since"), [("STOPPING", 7), ("STOPPED", 7), ("", 0)])
 def test_what_another_command_stops_is_not_waited_for(state: str, since: int) -> None:
-    with pytest.raises(wait_healthy.Stopped, match="stopped it meanwhile"):
+    with pytest.raises(progress.Stopped, match="stopped it meanwhile"):
         wait(state, since)
 
 
