@@ -74,8 +74,8 @@ async def answer_from(store: Store, service: Service[ReaderSettings]) -> None:
             examiner = Examiner(settings, settings.thresholds(), findings, snapshot)
 
             def context() -> QueryContext:
-                now_ns = service.clock.now_ns()
-                return QueryContext(store, client, settings, now_ns, examiner, findings)
+                now_ns, doubt = service.clock.now_ns(), service.clock.doubt
+                return QueryContext(store, client, settings, now_ns, examiner, findings, doubt)
 
             runner = QuestionRunner(QUERIES, context, store_ready, service.registry)
             deps = WatchDeps(store, store_ready, client, service, examiner, findings, snapshot)

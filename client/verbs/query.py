@@ -15,7 +15,7 @@ import typer
 from nats.aio.client import Client
 
 from client import csv_text
-from client.ask import TIMEOUT_SECONDS, ReaderAway, ReaderSilent, ask, questions
+from client.ask import TIMEOUT_SECONDS, ReaderAway, ReaderSilent, ask, notes, questions
 from client.settings import ClientSettings
 from client.verbs import outcome
 from spindle import bus
@@ -71,6 +71,8 @@ def run(
         reply = asyncio.run(_ask(settings, query_type, params, wait_seconds, outcome.tell))
     if form == "csv":
         sys.stdout.write(csv_text.csv_of(reply["data"]))
+        for note in notes(reply):
+            outcome.tell(note)
     elif form == "json" or not sys.stdout.isatty():
         outcome.print_json(reply)
     else:

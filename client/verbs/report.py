@@ -11,6 +11,7 @@ from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderR
 from rich.table import Table
 from rich.text import Text
 
+from client.ask import notes
 from spindle.models import printable
 
 _STATES = {
@@ -61,10 +62,9 @@ def render(reply: Mapping[str, Any], *, wide: bool = False) -> RenderableType:
         data = _in_a_sentence(data)
     parts: list[RenderableType] = [] if not data and "learning" in reply else [*_parts("", data)]
     for name, value in reply.items():
-        if name not in ("status", "data", "truncated"):
+        if name not in ("status", "data", "truncated", "ignored", "note"):
             parts += _parts(name, value)
-    if reply.get("truncated"):
-        parts.append(Text("There is more than this: ask for less, or for the next page.", "yellow"))
+    parts += [Text(printable(note), "yellow") for note in notes(reply)]
     return Group(*parts)
 
 

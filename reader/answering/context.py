@@ -28,6 +28,7 @@ class QueryContext:
     :ivar now_ns: that moment, in nanoseconds since the epoch.
     :ivar examiner: judges the health of devices.
     :ivar watch_findings: the anomalies that the watch knows of.
+    :ivar clock_doubt: why ``now_ns`` is not this machine's time, in a sentence; mostly empty.
     """
 
     store: Store
@@ -36,6 +37,7 @@ class QueryContext:
     now_ns: int
     examiner: Examiner
     watch_findings: WatchFindings
+    clock_doubt: str = ""
 
     def ago(self, seconds: float) -> int:
         """The time so many seconds ago, in nanoseconds since the epoch."""

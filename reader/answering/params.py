@@ -135,6 +135,25 @@ def ignored(model: type[Params], given: object) -> list[str]:
     return [str(name)[:_LONGEST_NAME] for name in names if name not in model.model_fields][:_NAMES]
 
 
+def note(asked: Params, given: object, extra: Iterable[str]) -> str:
+    """What was taken otherwise than it was written, in words for a person; mostly empty.
+
+    :param asked: the parameters as they were understood.
+    :param extra: keys that stood beside the parameters.
+    """
+    model, sentences = type(asked), []
+    beside = [f"{shown(name)} belongs in params" for name in extra if name in model.model_fields]
+    unknown = [*(name for name in extra if name not in model.model_fields), *ignored(model, given)]
+    left_out = [*beside, *(_unknown(model, name) for name in unknown)]
+    if left_out:
+        sentences.append(f"ignored: {', '.join(left_out)}")
+    for name, value in (given if isinstance(given, dict) else {}).items():
+        meant = getattr(asked, name, None) if name in model.model_fields else None
+        if isinstance(meant, int | float) and meant != float(value):
+            sentences.append(f"{name} {value} is taken as {meant}")
+    return "; ".join(sentences)
+
+
 def parse(query_type: str, model: type[P], given: object) -> P:
     """The parameters of one question.
 

@@ -79,7 +79,7 @@ class QuestionRunner:
         self._context = context
         self._store_ready = store_ready
         self._metrics = Metrics(registry)
-        self._shared = SingleFlight[tuple[str, params.Params, tuple[str, ...]], bytes](
+        self._shared = SingleFlight[tuple[str, params.Params, tuple[str, ...], str], bytes](
             SHARED_SECONDS, _SHARED_ANSWERS, _SHARED_BYTES
         )
         self._in_progress = 0  # questions being answered now
@@ -108,20 +108,21 @@ class QuestionRunner:
     async def _within_budget(self, query: Query[Any], given: object, extra: Iterable[str]) -> bytes:
         asked = params.parse(query.name, query.params, given)
         ignored = (*extra, *params.ignored(query.params, given))
+        note = params.note(asked, given, extra)
         if query.needs_store:
             self._store_ready.require()
         if query.changes:
             try:
-                return await self._reply(query, asked, ignored)
+                return await self._reply(query, asked, ignored, note)
             finally:
                 self._shared.clear()  # what was answered before may be otherwise now
-        same = query.name, asked, ignored
+        same = query.name, asked, ignored, note
         if self._shared.has(same):
             self._metrics.cached.inc()
-        return await self._shared.get(same, lambda: self._reply(query, asked, ignored))
+        return await self._shared.get(same, lambda: self._reply(query, asked, ignored, note))
 
     async def _reply(
-        self, query: Query[Any], asked: params.Params, ignored: tuple[str, ...]
+        self, query: Query[Any], asked: params.Params, ignored: tuple[str, ...], note: str
     ) -> bytes:
         if self._in_progress >= MOST_AT_ONCE:
             self._metrics.busy.inc()
@@ -135,9 +136,10 @@ class QuestionRunner:
             self._in_progress -= 1
             self._metrics.in_progress.set(self._in_progress)
         marked = context.watch_findings.facts.marked(answer.data)
-        answer = replace(answer, data=marked)
-        if ignored:
-            answer = replace(answer, beside={**answer.beside, "ignored": ignored})
+        note = "; ".join(filter(None, (answer.beside.get("note"), note, context.clock_doubt)))
+        beside = dict(answer.beside) | ({"ignored": ignored} if ignored else {})
+        beside |= {"note": note} if note else {}
+        answer = replace(answer, data=marked, beside=beside)
         return replies.success(answer, context.nats.max_payload - _HEADROOM)
 
 

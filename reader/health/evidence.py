@@ -13,7 +13,7 @@ from reader.health.limits import Limits, Thresholds
 from reader.health.reasons import Reason
 from reader.health.retired import Retired
 from reader.health.smart import DRIVE_LIMITS, Drive, Growth
-from spindle.store.base import Bucket, DeviceKey, EventRow, Latest
+from spindle.store.base import Bucket, DeviceKey, EventRow, Latest, SeriesKey
 
 _BY_DRIVE = frozenset(metric for metric, _ in DRIVE_LIMITS)
 EventKey = tuple[str, str, str]  # source_device, device_id, event_id
@@ -80,6 +80,7 @@ class Evidence:
     :ivar readings: the newest of each series.
     :ivar ahead: readings dated after now, one of each device whose clock is or was ahead, by what
         its series say.
+    :ivar came: of series with such a reading its time, and when it came, where that is known.
     :ivar events: those of criticality ``CRITICAL_EVENT`` or more, newest first.
     :ivar buckets: the last minutes, by device and metric type, of devices that were looked at
         closely.
@@ -100,6 +101,7 @@ class Evidence:
     findings: Mapping[DeviceKey, Sequence[Finding]] = field(default_factory=dict)
     intervals: Mapping[DeviceKey, float] = field(default_factory=dict)
     ahead: Mapping[DeviceKey, Latest] = field(default_factory=dict)
+    came: Mapping[SeriesKey, tuple[int, int]] = field(default_factory=dict)
     silences: Mapping[DeviceKey, tuple[int, int]] = field(default_factory=dict)
     previous_state: Mapping[DeviceKey, PreviousState] = field(default_factory=dict)
     resolved_events: Container[EventKey] = frozenset()

@@ -158,13 +158,19 @@ def impossible(reading: Latest, metric: Metric, severity: State) -> Reason:
     )
 
 
-def clock_ahead(reading: Latest, now_ns: int, severity: State) -> Reason:
-    """The reason for a reading dated after now; ``ok`` where other readings are right."""
+def clock_ahead(reading: Latest, came_ns: int | None, now_ns: int, severity: State) -> Reason:
+    """The reason for a reading dated after now; ``ok`` where other readings are right.
+
+    :param came_ns: when it came; None where that is not known, so that it lay as far ahead as it
+        does now, or further.
+    """
     dated = timestamps.format_ns(reading.time_ns)
-    by = duration((reading.time_ns - now_ns) / NS)
-    message = f"its clock is {by} ahead: its newest reading is dated {dated[:19]}Z"
+    by = duration((reading.time_ns - (now_ns if came_ns is None else came_ns)) / NS)
+    or_more = " or more" if came_ns is None else ""
+    came = "" if came_ns is None else f"came at {timestamps.format_ns(came_ns)[:19]}Z and "
+    message = f"its clock is {by} ahead{or_more}: its newest reading {came}is dated {dated[:19]}Z"
     if severity == "ok":
-        message = f"its clock was ahead: a reading is dated {dated[:19]}Z, in {by}"
+        message = f"its clock was ahead: a reading {came}is dated {dated[:19]}Z"
     return Reason(*reading.device, None, None, None, "", None, severity, dated, None, message)
 
 

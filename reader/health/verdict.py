@@ -196,7 +196,9 @@ class _Judgement:
             reasons.append(why.silent_lately(self.key, *silence, self.now_ns))
         for late in self.heard.ahead[-1:]:
             right = self.readings and silent <= self.warn_ns
-            reasons.append(why.clock_ahead(late, self.now_ns, "ok" if right else "warning"))
+            dated_ns, came_ns = self.evidence.came.get(late.key, (0, 0))
+            came = came_ns if dated_ns == late.time_ns else None
+            reasons.append(why.clock_ahead(late, came, self.now_ns, "ok" if right else "warning"))
         reasons += self._from_events()
         for each in self.evidence.retired.get(self.key[:2], ()):
             if each.is_of(self.key):

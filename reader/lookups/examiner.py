@@ -107,6 +107,7 @@ class Examiner:
         evidence = Evidence(
             readings=readings,
             ahead=ahead,
+            came=self.snapshot.came,
             events=events,
             findings=self.watch_findings.lasting,
             previous_state=self.watch_findings.previous_states,

@@ -49,9 +49,14 @@ class CheckedClock:
         return self._clock.nats_ns(self._read()[1])
 
     @property
+    def doubt(self) -> str:
+        """How the clocks disagree, in a sentence with both times; empty where they do not."""
+        return self._clock.doubt(*self._read())
+
+    @property
     def in_doubt(self) -> bool:
         """Whether the clocks disagree, so that nothing may end because time has passed."""
-        return bool(self._clock.doubt(*self._read()))
+        return bool(self.doubt)
 
     def compare(self, nats_ns: int | None) -> None:
         """Compare the clocks, and tell.

@@ -157,7 +157,8 @@ async def test_a_plot_is_written_as_a_picture(shell: Shell) -> None:
 
 
 async def test_csv_has_a_line_for_each_row(shell: Shell) -> None:
-    code, out, _ = await shell.query("query", "devices", "--csv")
+    code, out, err = await shell.query("query", "devices", "--csv", "limt=1")
+    assert err == "ignored: there is no 'limt' (did you mean limit?)\n"
     rows = list(csv.DictReader(io.StringIO(out)))
     assert code == 0
     assert [(row["device_id"], row["metrics.DiskTemp.value"]) for row in rows] == [

@@ -232,6 +232,8 @@ def test_a_wrong_question_is_one_sentence(gateway: str, path: str, status: int, 
 
 def test_what_a_question_does_not_know_is_ignored_with_a_note(gateway: str) -> None:
     assert call(f"{gateway}/api/v1/alerts_critical?minutes=1").json["ignored"] == ["minutes"]
+    clamped = call(f"{gateway}/api/v1/alerts_critical?min_criticality=11").json
+    assert clamped["note"] == "min_criticality 11 is taken as 10"
     asked = {"query_type": "devices", "params": {"wanted": 1}, "version": 2}
     assert call(f"{gateway}/api/v1/query", asked).json["ignored"] == ["version", "wanted"]
     assert "ignored" not in call(f"{gateway}/api/v1/devices").json

@@ -47,6 +47,12 @@ def test_what_stands_beside_the_data_is_shown_too() -> None:
     assert "There is more than this" in text
 
 
+def test_what_was_ignored_is_said_in_one_line_below_the_table() -> None:
+    note = "ignored: there is no 'limt' (did you mean limit?)"
+    text = shown({"data": [{"device_id": "d1"}], "ignored": ["limt"], "note": note})
+    assert text.splitlines()[-1].strip() == note
+
+
 def test_what_is_the_same_in_every_row_is_said_once() -> None:
     text = shown({"data": [{"unit": "degC", "mean": n} for n in range(5)]})
     assert text.count("degC") == 1

@@ -42,7 +42,23 @@ async def test_a_device_with_readings_from_the_future_alone_is_not_well() -> Non
     unit = await judged([(AHEAD + n * NS, 35.0) for n in range(5)])
     assert unit.state == "warning"
     assert [each.message for each in unit.reasons] == [
-        "its clock is 50 min ahead: its newest reading is dated 2027-01-15T08:50:04Z"
+        "its clock is 50 min ahead or more: its newest reading is dated 2027-01-15T08:50:04Z"
+    ]
+
+
+@pytest.mark.parametrize("silent_seconds", [0, 600, 2_900])
+def test_how_far_ahead_a_clock_is_does_not_shrink_while_its_device_is_silent(
+    silent_seconds: int,
+) -> None:
+    snapshot = NewestSnapshot()
+    snapshot.set_now(NOW)
+    snapshot.take(KEY, AHEAD, 35.0)
+    later = NOW + silent_seconds * NS
+    ahead = snapshot.present(Selection(), 0, later).ahead
+    (unit,) = verdict.judge(Evidence(readings=[], ahead=ahead, came=snapshot.came), RULES, later)
+    assert [each.message for each in unit.reasons] == [
+        "its clock is 50 min ahead: its newest reading came at 2027-01-15T08:00:00Z and is dated "
+        "2027-01-15T08:50:00Z"
     ]
 
 

@@ -113,6 +113,25 @@ def test_names_that_a_question_does_not_know_are_left_out_and_told() -> None:
     assert params.ignored(AlertsParams, None) == []
 
 
+@pytest.mark.parametrize(
+    ("given_params", "extra", "note"),
+    [
+        ({"limt": "3"}, [], "ignored: there is no 'limt' (did you mean limit?)"),
+        ({}, ["limit", "version"], "ignored: 'limit' belongs in params, there is no 'version'"),
+        ({"min_criticality": 11}, [], "min_criticality 11 is taken as 10"),
+        ({"min_criticality": "8.9", "x": 1}, [],
+         "ignored: there is no 'x'; min_criticality 8.9 is taken as 9"),
+        ({"min_criticality": "8.0", "since_minutes": "15", "device_id": "sda"}, [], ""),
+        (None, [], ""),
+    ],
+)  # fmt: skip
+def test_what_is_taken_otherwise_than_it_was_written_is_told_in_words(
+    given_params: object, extra: list[str], note: str
+) -> None:
+    asked = params.parse("alerts_critical", AlertsParams, given_params)
+    assert params.note(asked, given_params, extra) == note
+
+
 def test_every_mistake_is_told_at_once() -> None:
     with pytest.raises(InvalidQuery, match=r"since_minutes: .*; min_criticality: "):
         params.parse("q", AlertsParams, {"since_minutes": 0, "min_criticality": "x"})

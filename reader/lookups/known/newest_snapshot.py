@@ -19,6 +19,8 @@ class NewestSnapshot:
     """The newest reading of each series. Mutable.
 
     :ivar complete: the store was asked for all of them, and the stream followed since.
+    :ivar came: of series whose last reading by the stream was dated after now: its time, and when
+        it came, in nanoseconds.
     """
 
     def __init__(self) -> None:
@@ -26,6 +28,7 @@ class NewestSnapshot:
         self._ahead: dict[SeriesKey, tuple[int, float]] = {}  # dated after now when they came
         self._horizon_ns = 0
         self.complete = False
+        self.came: dict[SeriesKey, tuple[int, int]] = {}
 
     def set_now(self, now_ns: int) -> None:
         """Set the present; readings dated later count as from the future until then."""
@@ -33,6 +36,11 @@ class NewestSnapshot:
 
     def take(self, key: SeriesKey, time_ns: int, value: float) -> None:
         """Take a reading from the stream; they may come in any order."""
+        if time_ns > self._horizon_ns and (key in self.came or len(self.came) < MOST):
+            self.came[key] = time_ns, self._horizon_ns - AHEAD_NS
+        self._put(key, time_ns, value)
+
+    def _put(self, key: SeriesKey, time_ns: int, value: float) -> None:
         if time_ns > self._horizon_ns:
             if key in self._ahead or len(self._ahead) < MOST:
                 self._ahead[key] = time_ns, value
@@ -62,7 +70,7 @@ class NewestSnapshot:
         }
         self.complete = len(known) <= MOST
         for key, each in stored:
-            self.take(key, each.time_ns, each.value)
+            self._put(key, each.time_ns, each.value)
 
     def mark_incomplete(self) -> None:
         """The stream is no longer followed: the snapshot may miss readings from now on."""
@@ -72,7 +80,9 @@ class NewestSnapshot:
         """Selected readings up to now, in no order, and those of clocks that run ahead."""
         self.set_now(now_ns)
         for key in [key for key, late in self._ahead.items() if late[0] <= self._horizon_ns]:
-            self.take(key, *self._ahead.pop(key))
+            self._put(key, *self._ahead.pop(key))
+        for key in [key for key, (late, _) in self.came.items() if late <= self._horizon_ns]:
+            del self.came[key]
         return Present(
             self._selected(self._newest, which, since_ns),
             furthest_ahead(self._selected(self._ahead, which, now_ns)),
