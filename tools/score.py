@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import csv
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from enum import StrEnum
 from io import StringIO
 from math import nan
 from pathlib import Path
@@ -23,22 +22,14 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from daemon.replay.files import bounded
-from reader.detection.detector import Detector
+from reader.detection.scoring import View, scores
 from spindle.errors import InvalidInput
 
 HEADER = ("timestamp", "value", "anomaly_score")
 LATEST = 253_402_300_800.0  # the year 10000, in seconds since 1970
 SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}  # that people use for commas
-STRIDE = 1000  # rows between two looks at the progress bar
 
 app = typer.Typer(add_completion=False)
-
-
-class View(StrEnum):
-    """What the score of each point means: what begins with it, or how unusual the last hour is."""
-
-    SCORE = "score"
-    STATE = "state"
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,38 +110,6 @@ def _seconds(text: str) -> float:
             raise
         return seconds
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
-
-
-def scores(
-    times: Sequence[float],
-    values: Sequence[float],
-    advance: Callable[[int], None] | None = None,
-    view: View = View.SCORE,
-) -> list[float]:
-    """The score, or the state, of each point of a series from a fresh detector.
-
-    :param times: seconds since the epoch; in any order, for points are scored by their time.
-    :param advance: called now and then with the number of points done since the last call.
-    """
-    order = sorted(range(len(times)), key=times.__getitem__)
-    if order != list(range(len(times))):
-        in_time = scores([times[n] for n in order], [values[n] for n in order], advance, view)
-        by_place = dict(zip(order, in_time, strict=True))
-        return [by_place[n] for n in range(len(times))]
-    detector, done = Detector(), list[float]()
-    update = detector.update
-    for start in range(0, len(times), STRIDE):
-        part = slice(start, start + STRIDE)
-        points = zip(times[part], values[part], strict=True)
-        if view is View.SCORE:
-            done += [update(t, v) for t, v in points]
-        else:
-            for t, v in points:
-                update(t, v)
-                done.append(detector.state)
-        if advance is not None:
-            advance(len(done) - start)
-    return done
 
 
 def render(table: Table, found: list[float]) -> str:

@@ -19,9 +19,9 @@ from benchmarks.series.storage_series import Floats
 from reader.detection.detector import ALARM, NOVELTY, WARM_UP
 from reader.detection.novelty import Novelty
 from reader.detection.rhythm import Rhythm
+from reader.detection.scoring import scores
 from reader.detection.stuck import Stuck
 from reader.detection.surge import Surge
-from tools.score import scores
 
 NAB = Path(__file__).resolve().parents[3] / "shared" / "nab"
 SPLITS = 100

@@ -15,7 +15,7 @@ from benchmarks.detection.parts import console
 from benchmarks.series.storage_series import DAY, FAULTS, METRICS, Floats, healthy
 from reader.detection.detector import Detector
 from reader.detection.episodes import Episodes
-from tools.score import scores
+from reader.detection.scoring import scores
 
 MIDNIGHT = 1_750_032_000.0
 QUIET = 60  # minutes after which an alarm is a new one

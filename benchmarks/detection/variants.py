@@ -24,7 +24,7 @@ from benchmarks.detection.parts import console, run
 from benchmarks.series.storage_series import Floats, Random, correlated
 from reader.detection.detector import ALARM
 from reader.detection.rhythm import BINS, DAY, Rhythm
-from tools.score import scores
+from reader.detection.scoring import scores
 
 Ints = npt.NDArray[np.int64]
 Rows = Callable[[int], Ints]

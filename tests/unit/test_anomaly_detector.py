@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reader.detection.detector import ALARM, WARM_UP, Detector
+from reader.detection.scoring import scores
 from spindle.errors import InvalidInput
-from tools.score import scores
 
 MINUTE, DAY = 60.0, 1440
 ANY = st.floats(allow_nan=True, allow_infinity=True)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from benchmarks.detection import nab as detection
-from tools.score import scores
+from reader.detection.scoring import scores
 
 FILES = ("realTraffic/speed_7578.csv", "realAdExchange/exchange-3_cpc_results.csv")
 
