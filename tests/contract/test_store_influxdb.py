@@ -299,6 +299,28 @@ def url(request: pytest.FixtureRequest, influxd: servers.Server, database: str) 
         yield f"influxdb://127.0.0.1:{port}/{database}"
 
 
+@pytest.mark.parametrize("org", [influx2.ORG_NAME, influx2.ORG, influx2.ORG.upper()])
+@pytest.mark.parametrize("hours", [24, None])
+async def test_2x_makes_finds_and_changes_its_bucket_by_the_organisations_name_or_id(
+    influxd: servers.Server, database: str, org: str, hours: int | None
+) -> None:
+    with influx2.in_front_of(influxd, database, hours) as second:
+        url = f"influxdb://127.0.0.1:{second.port}/{database}"
+        given = {"store_url": url, "influxdb_token": "t", "influxdb_org": org}
+        settings = load(Settings, **given, retention_hours=48)
+        store = InfluxStore(settings)
+        await store.prepare()
+        event = EventRow(NOW, "ours", "DiskUnit", "DriveFailure", "d", "", 9, "")
+        await store.write_events([event])
+        assert await store.events(Selection(), 0) == [event]
+        assert await migrate._migrate(settings, dry_run=False) == migrate.Count(found=0)
+        path = "/api/v2/buckets/b1" if hours else "/api/v2/buckets"
+        [bucket] = second.asked("PATCH" if hours else "POST", path)
+        [rule] = bucket.json["retentionRules"]
+        assert rule["everySeconds"] == 48 * 3600
+        await store.close()
+
+
 async def test_migrate_copies_old_events_once_and_answers_show_each_once(
     url: str,
     influxd: servers.Server,

@@ -20,7 +20,7 @@ from spindle.store.influxdb.versions.server import Retention, Server, shown_hour
 log = logging.getLogger("spindle.store")
 
 _DEFAULT_POLICY = "autogen"
-_ID = re.compile(r"[0-9a-f]{16}")
+_ID = re.compile(r"[0-9a-fA-F]{16}")
 
 _Json = dict[str, Any]
 
