@@ -168,7 +168,9 @@ class Settings(BaseSettings):
     influxdb_tls_ca: str = Field(
         "", description="CA certificate (PEM) to verify InfluxDB by, instead of the system's."
     )
-    influxdb_org: str = Field("spindle", description="Organisation in InfluxDB 2.x: its name, or its id.")
+    influxdb_org: str = Field(
+        "spindle", description="Organisation in InfluxDB 2.x: its name, or its id."
+    )
     influxdb_bucket: str = Field(
         "spindle", description="Bucket (2.x) or database (1.x, 3.x); a STORE_URL with a path wins."
     )
