@@ -175,5 +175,34 @@ async def test_letters_of_a_stream_made_anew_are_all_kept(
     assert state.messages == 10
 
 
+async def test_a_bad_message_that_is_sent_again_because_nats_was_killed_is_one_letter(
+    client: Client, writer: ServiceProcess, nats_server: Server
+) -> None:
+    """A killed NATS forgets the ids of what was acknowledged, and takes a message a second time."""
+    writer.start()
+    js = client.jetstream()
+
+    async def all_done() -> bool:
+        return (await js.stream_info(subjects.METRICS_STREAM)).state.messages == 0
+
+    async def sent(payload: bytes, name: str | None = "1") -> None:
+        headers = {subjects.MESSAGE_ID_HEADER: name} if name else None
+        answer = await js.publish("events.metrics", payload, headers=headers)
+        assert not answer.duplicate
+        await until(all_done)
+
+    for payload in (b"bad", b"bad", b"another", b"bad"):
+        await sent(payload)
+        await asyncio.to_thread(nats_server.kill)
+        await asyncio.to_thread(nats_server.start)
+        await until(lambda: client.is_connected)
+    for name in (None, None, "2"):
+        await sent(b"bad", name)
+    letters = [one.payload async for one in deadletters.letters(js)]
+    assert letters == [b"bad", b"another", b"bad", b"bad", b"bad"]
+    assert writer.total("writer_dead_lettered_points_total") == 5
+    assert writer.total("writer_received_points") == 5
+
+
 async def _lettered(writer: ServiceProcess, points: int) -> None:
     await until(lambda: writer.total("writer_dead_lettered_points_total") == points)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from hashlib import blake2b
+
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
 from nats.js.errors import Error as JetStreamError
 
 from spindle import subjects
+from spindle.bus import protocol
 from spindle.errors import BusUnavailable
 from writer.storing.batch import Delivery, Mistake
 from writer.storing.decode import letter_payload
@@ -23,8 +26,8 @@ async def publish_dead_letter(
 ) -> bool:
     """Publish what is wrong with a delivery; return when the broker has it on its stream.
 
-    The message id names the delivery, which no other shares, and the place in it, so that a repeat
-    within the duplicate window is not kept twice.
+    The message id names the message, and the place in it, so that a repeat within the duplicate
+    window is not kept twice.
 
     :return: the broker had it already.
     :raises BusUnavailable: it may or may not have been kept; try again.
@@ -34,7 +37,7 @@ async def publish_dead_letter(
     if mistake.count > 1:
         place = f"{mistake.count} objects"
     headers = {
-        subjects.MESSAGE_ID_HEADER: f"{stream}-{identity(delivery.reply)}-{place}",
+        subjects.MESSAGE_ID_HEADER: f"{stream}-{_origin(delivery)}-{place}",
         subjects.KIND_HEADER: mistake.kind,
         subjects.REASON_HEADER: header_text(mistake.reason),
         subjects.SUBJECT_HEADER: header_text(_escaped(delivery.subject)),
@@ -66,6 +69,20 @@ async def publish(client: Client, original: str, payload: bytes, headers: dict[s
             f"dead letter not acknowledged: {error or type(error).__name__}"
         ) from None
     return bool(answer.duplicate)
+
+
+def _origin(delivery: Delivery) -> str:
+    """What a message shares with its repeats and with no other.
+
+    A stream's place is not enough: a broker that is killed forgets the ids of what was acknowledged
+    and is gone. A publisher that it owes an answer then sends a message again, to a new place.
+    """
+    _, fields = protocol.status(delivery.header)
+    given = fields.get(subjects.MESSAGE_ID_HEADER)
+    if not given:
+        return identity(delivery.reply)
+    whole = f"{given}\0{delivery.subject}\0".encode() + delivery.payload
+    return blake2b(whole, digest_size=16).hexdigest()
 
 
 def _escaped(subject: str) -> str:

@@ -137,10 +137,10 @@ class Intake:
 
 
 def delivery(message: Msg) -> Delivery:
-    """A NATS message as the delivery that the core works with; of its header only the number."""
-    number = (message.headers or {}).get(subjects.NUMBER_HEADER)
-    header = f"NATS/1.0\r\n{subjects.NUMBER_HEADER}: {number}\r\n\r\n" if number else ""
-    return _delivery(message.subject, message.reply, message.data, header.encode())
+    """A NATS message as the delivery that the core works with."""
+    fields = "".join(f"{name}: {said}\r\n" for name, said in (message.headers or {}).items())
+    header = f"NATS/1.0\r\n{fields}\r\n".encode() if fields else b""
+    return _delivery(message.subject, message.reply, message.data, header)
 
 
 def _delivery(subject: str, reply: str, payload: bytes, header: bytes = b"") -> Delivery:
