@@ -3,17 +3,20 @@
 # Python it can start and stop the containers itself. Works with bash 3.2 (macOS) and later.
 set -euo pipefail
 trap 'exit 130' INT
-root=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
+here=${BASH_SOURCE[0]}
+[[ $here == */* ]] || here=./$here
+root=$(cd "${here%/*}/" && pwd -P)
 
 # The containers of this checkout, apart from those of another one; COMPOSE_PROJECT_NAME wins.
-SPINDLE_PROJECT=spindle-$(printf %s "$root" | cksum | cut -d ' ' -f 1)
-export SPINDLE_PROJECT
+sum=$(printf %s "$root" | cksum)
+export SPINDLE_PROJECT=spindle-${sum%% *}
 
 without_venv=""
 for python in "${SPINDLE_VENV:-$root/.venv}/bin/python" python3.14 python3.13 python3.12 python3.11 python3 python; do
   [ -z "${SPINDLE_WITHOUT_PYTHON:-}" ] || break # says local/bootstrap.py
   code=0
-  "$python" -I -S -c 'import sys; sys.version_info < (3, 11) and sys.exit(3); from importlib.util import find_spec as f; sys.exit(None in (f("ensurepip"), f("venv")))' >/dev/null 2>&1 || code=$?
+  [[ -x $python && -f ${python%/bin/python}/.spindle-local ]] || # what run.sh made needs no look
+    "$python" -I -S -c 'import sys; sys.version_info < (3, 11) and sys.exit(3); from importlib.util import find_spec as f; sys.exit(None in (f("ensurepip"), f("venv")))' >/dev/null 2>&1 || code=$?
   if [ "$code" = 0 ]; then # an interpreter that starts answers Ctrl-C with a traceback: it waits until
     hand_over=("$python" -I -S "$root/local/bootstrap.py" "$@") # that file takes it
     env --block-signal=INT true 2>/dev/null && exec env --block-signal=INT "${hand_over[@]}"

@@ -9,25 +9,26 @@ from __future__ import annotations
 
 import _signal  # type: ignore[import-not-found] # quick to load, where signal is not
 import os
+import sys
 
 if __name__ == "__main__":  # before anything slow: Ctrl-C ends without a traceback
     _signal.signal(_signal.SIGINT, lambda *_: os._exit(130))
     _signal.pthread_sigmask(_signal.SIG_UNBLOCK, {_signal.SIGINT})  # run.sh blocked it
+    # run.sh calls this file with none of our folders on the path
+    sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.realpath(__file__))))  # noqa: PTH120
+    from local.straight import go_on
+
+    go_on(sys.argv[1:], os.environ)
 
 import difflib
 import re
 import signal
 import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
 
-if __name__ == "__main__":  # run.sh calls this file with none of our folders on the path
-    sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
 from local.installation import (
-    EXIT_FAILED,
     EXIT_USAGE,
     ROOT,
     RUNTIME,
@@ -36,11 +37,10 @@ from local.installation import (
     docker_answers,
     say,
 )
+from local.straight import LOOKING
+from local.straight import become as _become
 
-#: The caller's folder, for commands that take files: they work in the checkout's.
-CALLED_FROM = "SPINDLE_CALLED_FROM"
-EXIT_NOT_RUNNING, EXIT_AWAY, EXIT_INTERRUPTED = 3, 69, 130
-EXIT_UNKNOWN = 3  # of a monitoring plug-in
+EXIT_INTERRUPTED = 130
 
 USAGE = """\
 usage: ./run.sh [command]
@@ -136,21 +136,6 @@ TOOLS = (
     *("test", "check", "check-drive", "bench", "score", "replace"),
     *("completion", "env-example", "reference"),
 )
-#: What only looks, or ends what runs: it never installs or changes anything.
-LOOKING = {
-    "status": EXIT_NOT_RUNNING,
-    "stop": 0,
-    "logs": EXIT_FAILED,
-    "query": EXIT_AWAY,
-    "deadletters": EXIT_AWAY,
-    "acknowledge": EXIT_AWAY,
-    "devices": EXIT_AWAY,
-    "health": EXIT_UNKNOWN,
-    "top": EXIT_AWAY,
-    "tap": EXIT_AWAY,
-    "completion": EXIT_FAILED,
-}
-
 #: Debian packages, and the program of each, that a verb uses where it can have them.
 DEBIAN = {
     "test": (("influxdb", "influxd"), ("prometheus", "prometheus")),
@@ -221,17 +206,6 @@ def _wanted(verb: str, rest: Sequence[str]) -> list[str]:
     if verb == "plot" and any(word.startswith(("-o", "--out")) for word in rest):
         wanted.append("plot")
     return wanted
-
-
-def _become(python: Path, arguments: Sequence[str]) -> NoReturn:
-    """Go on as another program of ours, in the checkout's folder.
-
-    SIGINT waits until it can be taken there: an interpreter that starts answers with a traceback.
-    """
-    environment = {CALLED_FROM: str(Path.cwd()), **os.environ}
-    os.chdir(ROOT)
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    os.execve(python, [str(python), *arguments], environment)  # noqa: S606 - our own interpreter
 
 
 def _python_to_look_with(venv: Venv, verb: str, words: Sequence[str]) -> Path:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from local import bootstrap
+from local import bootstrap, straight
 from local.installation import ROOT, Venv
 
 
@@ -166,6 +166,33 @@ def test_help_of_a_verb_installs_nothing(
     assert ensured == []
 
 
+@pytest.mark.parametrize(("verb", "program"), [("query", "local"), ("completion", "tools")])
+def test_what_only_looks_goes_straight_on_where_all_is_installed(
+    verb: str, program: str, installed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def become(python: str, arguments: list[str]) -> None:
+        raise Become(Path(python), arguments)
+
+    monkeypatch.setattr(straight, "become", become)
+    known = {"SPINDLE_VENV": str(installed)}
+    with pytest.raises(Become) as became:
+        straight.go_on([verb, "x"], known)
+    assert became.value.python == installed / "bin" / "python"
+    assert became.value.arguments == ["-m", program, verb, "x"]
+    straight.go_on(["start"], known)  # may have to install something
+    straight.go_on([], known)
+    (installed / ".spindle-local").unlink()
+    straight.go_on([verb], known)
+
+
+def test_it_loads_nothing_for_that() -> None:
+    asked = f"import sys; sys.path.append({str(ROOT)!r}); import local.straight\n"
+    asked += "print(*{'pathlib', 're', 'signal', 'subprocess', 'typing'} & set(sys.modules))"
+    command = [sys.executable, "-I", "-S", "-c", asked]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
+
+
 def test_the_next_program_takes_ctrl_c_when_it_can(monkeypatch: pytest.MonkeyPatch) -> None:
     """Until then it is blocked: an interpreter that starts would answer with a traceback."""
     seen: list[object] = []
@@ -173,12 +200,12 @@ def test_the_next_program_takes_ctrl_c_when_it_can(monkeypatch: pytest.MonkeyPat
 
     def execve(path: Path, arguments: list[str], environment: dict[str, str]) -> None:
         seen.append(signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, ()))
-        seen.extend([environment[bootstrap.CALLED_FROM], Path.cwd()])
+        seen.extend([environment[straight.CALLED_FROM], Path.cwd()])
 
     monkeypatch.setattr(os, "execve", execve)
-    monkeypatch.delenv(bootstrap.CALLED_FROM, raising=False)  # run.sh has set it for the tests
+    monkeypatch.delenv(straight.CALLED_FROM, raising=False)  # run.sh has set it for the tests
     try:
-        bootstrap._become(Path(sys.executable), ["-m", "local"])
+        straight.become(Path(sys.executable), ["-m", "local"])
     finally:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
         os.chdir(cwd)
