@@ -15,10 +15,10 @@ from reader.answering.context import QueryContext
 from reader.answering.micro import ConcurrentService, Handler
 from reader.answering.replies import Failure
 from reader.answering.runner import QuestionRunner
+from reader.gauges import AuditGauges, DeviceGauges, StreamGauges
 from reader.guests import GuestConsumers
-from reader.lookups.buckets.followed import followers
-from reader.lookups.device_gauges import DeviceGauges
 from reader.lookups.examiner import Examiner
+from reader.lookups.followed_buckets import followers
 from reader.lookups.known.facts import KnownFacts
 from reader.lookups.known.newest_snapshot import NewestSnapshot
 from reader.lookups.known.watch_findings import WatchFindings
@@ -27,10 +27,8 @@ from reader.lookups.stored.store_ready import StoreReady
 from reader.questions import manual
 from reader.questions.registry import QUERIES
 from reader.settings import ReaderSettings
-from reader.watching.audit_gauges import AuditGauges
 from reader.watching.session import Watch
 from reader.watching.share_store import AWAY, WatchDeps
-from reader.watching.stream_gauges import StreamGauges
 from spindle import __version__, bus, subjects
 from spindle.bus import nats_time
 from spindle.service.run import Service

@@ -8,10 +8,9 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from reader.detection.findings import Finding, State
-from reader.health.acknowledged import Acknowledgement
+from reader.health.decisions import Acknowledgement, Retired
 from reader.health.limits import Limits, Thresholds
 from reader.health.reasons import Reason
-from reader.health.retired import Retired
 from reader.health.smart import DRIVE_LIMITS, Drive, Growth
 from spindle.store.base import Bucket, DeviceKey, EventRow, Latest, SeriesKey
 

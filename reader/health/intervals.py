@@ -1,4 +1,4 @@
-"""How often a device reports: the usual time between two of its readings, learnt and kept."""
+"""How often devices report, learnt and kept; and which were silent and are back. Pure."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from itertools import pairwise
 from statistics import median
 from typing import NamedTuple
 
+from reader.health.evidence import Unit
 from spindle.store.base import Bucket, DeviceKey
 from spindle.timestamps import NS
 
@@ -92,3 +93,39 @@ class Intervals:
                 usual[key[0]] = median(own) if own else 0.0
             found[key] = usual[key[0]]
         return found
+
+
+REMEMBERED_NS = 4 * 3600 * NS  # half a shift, as critical events that are over
+_MOST_SILENT = 10_000  # devices
+
+
+class Silence(NamedTuple):
+    """The readings before and after a silence, in nanoseconds since the epoch."""
+
+    from_ns: int
+    to_ns: int
+
+
+class Silences:
+    """Which devices are silent, and which were lately: the mutable state of one reader.
+
+    :ivar over: the last silence of each device that is back.
+    """
+
+    def __init__(self) -> None:
+        self.over: dict[DeviceKey, Silence] = {}
+        self._silent: dict[DeviceKey, int] = {}  # last reading of those that are silent
+
+    def note(self, units: Iterable[Unit], now_ns: int) -> None:
+        """Take in the newest judgement of some devices."""
+        for unit in units:
+            key = unit.key
+            last = self._silent.get(key)
+            if last is not None and unit.last_read_ns > last:
+                del self._silent[key]
+                self.over[key] = Silence(last, unit.last_read_ns)
+            if unit.silent and len(self._silent) < _MOST_SILENT:
+                self._silent[key] = unit.last_read_ns
+        oldest = now_ns - REMEMBERED_NS
+        if any(silence.to_ns < oldest for silence in self.over.values()):
+            self.over = {key: each for key, each in self.over.items() if each.to_ns >= oldest}

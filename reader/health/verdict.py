@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from reader.detection.findings import RANK, State
-from reader.health import acknowledged, recovery, smart_evidence
+from reader.health import decisions, recovery, smart_evidence
 from reader.health import reasons as why
 from reader.health.evidence import Evidence, Rules, Unit, event_key, last_state
 from reader.health.hosts import Heard, apart, is_own
@@ -204,7 +204,7 @@ class _Judgement:
             if each.is_of(self.key):
                 reasons.append(why.back_again(self.key, each.time_ns, each.note))
         if self.known:
-            reasons = [acknowledged.applied(each, self.known, self.now_ns) for each in reasons]
+            reasons = [decisions.applied(each, self.known, self.now_ns) for each in reasons]
         reasons.sort(key=worst_first)
         state = reasons[0].severity if reasons else "ok"
         return self._as_unit(state, tuple(reasons))

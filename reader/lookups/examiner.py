@@ -19,16 +19,13 @@ from reader.health import intervals, verdict
 from reader.health.close_looks import CloseLooks
 from reader.health.evidence import Evidence, Rules, Unit
 from reader.health.hysteresis import BUCKET_NS
-from reader.health.intervals import Intervals
+from reader.health.intervals import Intervals, Silences
 from reader.health.limits import Thresholds
-from reader.health.silences import Silences
 from reader.lookups.known.newest_readings import AHEAD_NS, Present, until_now
 from reader.lookups.known.newest_snapshot import NewestSnapshot
 from reader.lookups.known.watch_findings import WatchFindings
 from reader.lookups.single_flight import SingleFlight
-from reader.lookups.stored.batched_latest import BatchedLatest
-from reader.lookups.stored.critical_events import CriticalEvents
-from reader.lookups.stored.smart_history import SmartHistory
+from reader.lookups.stored.shared_queries import BatchedLatest, CriticalEvents, SmartHistory
 from reader.settings import ReaderSettings
 from spindle.store.base import Bucket, DeviceKey, Latest, Selection, Store
 from spindle.timestamps import NS

@@ -10,11 +10,11 @@ from pydantic import Field
 
 from reader.answering.context import Answer, Query, QueryContext
 from reader.answering.params import DeviceParams, Note, Time
-from reader.health import acknowledged as known
-from reader.health.acknowledged import Acknowledgement
+from reader.health import decisions as known
+from reader.health.decisions import Acknowledgement
 from reader.health.evidence import Unit
 from reader.health.reasons import Reason
-from reader.lookups.buckets import decisions as decision_bucket
+from reader.lookups import followed_buckets
 from reader.lookups.known.decisions import MOST
 from spindle import catalog, timestamps
 from spindle.catalog import Direction
@@ -68,7 +68,7 @@ async def _acknowledge(context: QueryContext, asked: AcknowledgeParams) -> Answe
     decisions = context.watch_findings.decisions
     if sum(map(len, decisions.acknowledged.values())) + len(made) > MOST:
         raise Busy(f"{MOST} reasons are acknowledged already; revoke some")
-    await decision_bucket.keep(context.nats, decisions, made)
+    await followed_buckets.keep(context.nats, decisions, made)
     return Answer(rows(made, context.now_ns))
 
 
@@ -121,7 +121,7 @@ async def _revoke(context: QueryContext, asked: RevokeParams) -> Answer:
     if not found:
         what = asked.reason or "nothing"
         raise InvalidQuery(f"{what} is acknowledged of {asked.device_id}; see acknowledged")
-    await decision_bucket.forget(context.nats, context.watch_findings.decisions, found)
+    await followed_buckets.forget(context.nats, context.watch_findings.decisions, found)
     return Answer(rows(found, context.now_ns))
 
 

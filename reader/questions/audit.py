@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from reader.answering.context import Answer, Query, QueryContext
 from reader.answering.params import Minutes, Params, Time
-from reader.lookups.buckets.ledger_evidence import STREAMS, Evidence, gather
+from reader.lookups.ledger_evidence import STREAMS, Evidence, gather
 from spindle import subjects, timestamps
 from spindle.ledger import comparison
 from spindle.ledger.comparison import Claim, StreamNow, Window

@@ -9,9 +9,9 @@ from pydantic import Field
 
 from reader.answering.context import Answer, Query, QueryContext
 from reader.answering.params import DeviceParams, Note
+from reader.health.decisions import Retired
 from reader.health.hosts import is_own
-from reader.health.retired import Retired
-from reader.lookups.buckets import decisions as decision_bucket
+from reader.lookups import followed_buckets
 from reader.lookups.known.decisions import MOST
 from spindle import timestamps
 from spindle.errors import Busy, InvalidQuery
@@ -48,7 +48,7 @@ async def _retire(context: QueryContext, asked: RetireParams) -> Answer:
         0 if silent else context.now_ns,
         note=asked.note or "",
     )
-    await decision_bucket.keep(context.nats, known.decisions, [made])
+    await followed_buckets.keep(context.nats, known.decisions, [made])
     return Answer(_row(made))
 
 
@@ -90,7 +90,7 @@ async def _unretire(context: QueryContext, asked: UnretireParams) -> Answer:
     found = _known(context, asked)
     if not found:
         raise InvalidQuery(f"{asked.device_id} is not retired; retired lists those that are")
-    await decision_bucket.forget(context.nats, context.watch_findings.decisions, found)
+    await followed_buckets.forget(context.nats, context.watch_findings.decisions, found)
     return Answer(_rows(found))
 
 

@@ -11,13 +11,12 @@ import orjson
 
 from reader.detection.findings import RANK
 from reader.health.evidence import ANY_ARRAY, PreviousState, Unit
-from reader.watching import announcements, health_events, verdicts
-from reader.watching.announcements import Announcement
+from reader.lookups.followed_buckets import DecisionUpkeep
+from reader.watching import announcements, health_events
+from reader.watching.announcements import Announcement, Verdicts
 from reader.watching.bucket import HEALTH, WatchBucket
-from reader.watching.decision_upkeep import DecisionUpkeep
 from reader.watching.fleet_gauges import FleetGauges
 from reader.watching.share_store import AWAY, WatchDeps
-from reader.watching.verdicts import Verdicts
 from spindle import subjects, timestamps
 from spindle.bus.buckets import Overtaken
 from spindle.errors import StoreError
@@ -139,7 +138,7 @@ class FleetHealth:
         """What is due is published, acknowledged by its stream, or due again."""
         due = self._verdicts.due(units, now_ns)
         try:
-            await self._publish(verdicts.messages(due, now_ns))
+            await self._publish(announcements.messages(due, now_ns))
         except AWAY as error:  # a full stream is no reason to leave off the watch
             log.debug("verdicts are not published: %s", error)
         else:

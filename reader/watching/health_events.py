@@ -12,8 +12,8 @@ from uuid import UUID, uuid5
 from reader.detection.findings import State
 from reader.health.evidence import PreviousState, Unit, last_state
 from reader.health.reasons import HEALTH, SILENCE, Reason
-from reader.watching.announcements import Announcement
-from spindle import subjects, timestamps
+from reader.watching.announcements import Announcement, of_event
+from spindle import timestamps
 from spindle.catalog import DRIVE_GONE
 from spindle.models import MAX_MESSAGE, Event
 from spindle.store.base import DeviceKey
@@ -102,8 +102,7 @@ def _event(
         array_id=unit.array_id or None,
         event_message=text[:MAX_MESSAGE],
     )
-    subject = subjects.device_subject(subjects.EVENTS, said.source_device, said.device_id)
-    return Announcement(subject, said.to_json(), said.id)
+    return of_event(said)
 
 
 def _criticality(name: str, state: State) -> int:

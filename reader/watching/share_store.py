@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import groupby
+from operator import attrgetter
 
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
 from nats.js.errors import ServiceUnavailableError
 
-from reader.detection.anomaly import Anomaly
+from reader.detection.anomaly import LEARNT, Anomaly
 from reader.lookups.examiner import Examiner
 from reader.lookups.known.newest_snapshot import NewestSnapshot
 from reader.lookups.known.watch_findings import WatchFindings
@@ -20,15 +23,15 @@ from reader.lookups.stored.store_ready import StoreReady
 from reader.settings import ReaderSettings
 from reader.watching import announcements, ownership
 from reader.watching.bucket import WatchBucket, record_key
-from reader.watching.catch_up import catch_up
 from reader.watching.followed_shares import FollowedShares
+from reader.watching.ownership import share_of
 from reader.watching.series import FollowedSeries
 from reader.watching.share import PEERS, Share, series_name
 from spindle import subjects
 from spindle.bus.buckets import Overtaken
 from spindle.errors import BusUnavailable, InvalidInput, StoreError
 from spindle.service.run import Service
-from spindle.store.base import Store
+from spindle.store.base import Selection, Store
 from spindle.timestamps import NS
 
 log = logging.getLogger("reader.watch")
@@ -157,3 +160,33 @@ class ShareStore:
         await self._bucket.save(number, parts)
         for each in kept:
             each.saved = time.monotonic()
+
+
+_MOST_ROWS = 100_000
+_LAST_STEPS = 2  # not read: they may not be stored yet, and the stream brings them
+
+
+async def catch_up(
+    store: Store, shares: FollowedShares, taken: frozenset[int], now_ns: int
+) -> None:
+    """Score the last minutes of the shares just taken, as far as their states do not know them.
+
+    So a restart is no gap, and a new series is warm from its first reading on. Of a fleet too large
+    for one answer of the store fewer minutes are read.
+    """
+    step_ns = int(shares.step * NS)
+    try:
+        start = now_ns - LEARNT * step_ns
+        series = len(await store.latest(Selection(), start))
+        steps = min(LEARNT, _MOST_ROWS // max(1, series))
+        end = (now_ns // step_ns - _LAST_STEPS) * step_ns
+        start = max(0, end - steps * step_ns)
+        rows = await store.series(Selection(), start, end, step_ns, _MOST_ROWS) if steps else []
+    except StoreError as error:
+        log.info("the watch begins without the last minutes: %s", error)
+        return
+    for key, own in groupby(rows, key=attrgetter("key")):
+        if share_of(key) in taken:
+            for each in own:
+                shares.take(key, each.time_ns, each.mean)
+            await asyncio.sleep(0)  # answers come first

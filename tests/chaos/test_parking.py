@@ -19,7 +19,7 @@ import nats
 import pytest
 from nats.aio.client import Client
 
-from reader.lookups.buckets.ledger_evidence import gather
+from reader.lookups.ledger_evidence import gather
 from reader.questions.audit import compare
 from spindle import bus, subjects
 from spindle.bus import parking_buckets

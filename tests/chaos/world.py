@@ -16,7 +16,7 @@ from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
 from nats.js.errors import Error as JetStreamError
 
-from reader.lookups.buckets.ledger_evidence import gather
+from reader.lookups.ledger_evidence import gather
 from reader.questions.audit import compare
 from spindle import bus, subjects
 from spindle.bus import deadletters

@@ -143,7 +143,7 @@ def lit_pipeline(folder: Path, influxd: Server) -> Iterator[Lit]:
             "reader_stale_seconds": 600,  # the ill ones speak once
             "constants": {
                 "reader.watching.forecasts.FIRST_FORECAST_SECONDS": 0.0,
-                "reader.watching.stream_gauges.EVERY_SECONDS": 1.0,
+                "reader.gauges.STREAM_SECONDS": 1.0,
             },
         },
         "gateway": {},

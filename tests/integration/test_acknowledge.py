@@ -10,7 +10,8 @@ import orjson
 import pytest
 from nats.aio.client import Client
 
-from reader.watching import decision_upkeep, fleet_health
+from reader.lookups import followed_buckets
+from reader.watching import fleet_health
 from spindle.store.base import Series, Store
 from spindle.timestamps import NS, format_ns
 from tests.asking import ask, reading
@@ -85,7 +86,7 @@ async def test_the_watch_writes_down_what_got_worse_and_forgets_what_is_over(
     nats_server: Server, store: Store, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(fleet_health, "HEALTH_SECONDS", 0.1)
-    monkeypatch.setattr(decision_upkeep, "LAPSES_NS", NS // 2)
+    monkeypatch.setattr(followed_buckets, "LAPSES_NS", NS // 2)
     await says(store, DiskTemp=56.0)
 
     async def states() -> list[str]:

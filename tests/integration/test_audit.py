@@ -25,7 +25,7 @@ from daemon.meters import Meters
 from daemon.parking.lot import Passage
 from daemon.parking.source import message
 from daemon.publisher import Publisher
-from reader.lookups.buckets.ledger_evidence import gather
+from reader.lookups.ledger_evidence import gather
 from reader.questions.audit import compare
 from spindle import bus, subjects
 from spindle.bus import streams

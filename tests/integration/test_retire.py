@@ -11,7 +11,7 @@ import pytest
 from nats.aio.client import Client
 from prometheus_client import generate_latest
 
-from reader.health import retired
+from reader.health import decisions
 from reader.watching import fleet_health
 from spindle.store.base import EventRow, Series, Store
 from spindle.timestamps import NS, format_ns
@@ -145,7 +145,7 @@ async def test_one_that_was_silent_comes_back_with_a_note_and_without_its_past(
 async def test_one_that_published_comes_back_after_a_long_silence(
     nats_server: Server, store: Store, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(retired, "GONE_NS", NS)
+    monkeypatch.setattr(decisions, "GONE_NS", NS)
     monkeypatch.setattr(fleet_health, "HEALTH_SECONDS", 0.1)
     await says(store, 30.0)
     async with reading(nats_server, store, reader_watch=True):

@@ -10,7 +10,7 @@ import pytest
 from nats.aio.client import Client
 
 from daemon.messages import facts_message
-from reader.lookups import device_gauges
+from reader import gauges
 from spindle import bus
 from spindle.models import DeviceFacts
 from spindle.settings import Settings
@@ -68,7 +68,7 @@ async def test_an_answer_says_which_devices_are_simulated_and_counts_them_apart(
 async def test_where_real_drives_alone_are_wanted_no_answer_knows_the_simulated(
     nats_server: Server, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(device_gauges, "MOST_SECONDS", 0.2)
+    monkeypatch.setattr(gauges, "MOST_SECONDS", 0.2)
     client = await _stored(nats_server, store)
     async with reading(nats_server, store, reader_simulated=False, reader_watch=True) as service:
         assert [row["device_id"] for row in (await ask(client, "devices"))["data"]] == ["real-1"]

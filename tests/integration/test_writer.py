@@ -18,7 +18,7 @@ from nats.aio.client import Client
 from nats.js.api import AckPolicy
 from nats.js.errors import BadRequestError
 
-from reader.lookups.buckets.ledger_evidence import gather
+from reader.lookups.ledger_evidence import gather
 from reader.questions.audit import AuditParams, compare
 from spindle import bus, subjects
 from spindle.bus import deadletters, streams

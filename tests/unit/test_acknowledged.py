@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from reader.health import acknowledged, verdict
-from reader.health.acknowledged import Acknowledgement
+from reader.health import decisions, verdict
+from reader.health.decisions import Acknowledgement
 from reader.health.evidence import Evidence, Rules, Unit
 from reader.health.limits import Thresholds
 from spindle import catalog
@@ -50,7 +50,7 @@ def known_of(unit: Unit, name: str, **more: Any) -> Acknowledgement:
     reasons = [each for each in unit.reasons if each.name == name]
     metric = catalog.metric(name)
     bad = metric.bad if metric is not None else "neither"
-    return acknowledged.of_reasons(reasons, unit.array_id, bad, NOW, **more)
+    return decisions.of_reasons(reasons, unit.array_id, bad, NOW, **more)
 
 
 def again(metric: str, then: float, now: float) -> Unit:

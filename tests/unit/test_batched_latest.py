@@ -7,8 +7,8 @@ from typing import cast
 
 import pytest
 
-from reader.lookups.stored import batched_latest as module
-from reader.lookups.stored.batched_latest import AT_ONCE, MOST, BatchedLatest
+from reader.lookups.stored import shared_queries as module
+from reader.lookups.stored.shared_queries import AT_ONCE, MOST_DEVICES, BatchedLatest
 from spindle.errors import StoreUnavailable
 from spindle.store.base import Latest, Selection, Store
 
@@ -66,13 +66,13 @@ async def test_one_alone_is_asked_for_at_once_and_later_ones_go_together() -> No
     tasks = asking(newest, store, "disk-0")
     await settle()
     assert store.asked == [(("disk-0",), 100)]
-    for n in range(MOST + 3):
+    for n in range(MOST_DEVICES + 3):
         tasks += asking(newest, store, f"disk-{100 + n}")
         await settle()
     assert len(store.asked) == 1, "they wait for the first"
     store.go.set()
     await asyncio.gather(*tasks)
-    assert [len(devices) for devices, _ in store.asked] == [1, MOST, 3]
+    assert [len(devices) for devices, _ in store.asked] == [1, MOST_DEVICES, 3]
 
 
 async def test_a_query_that_takes_long_does_not_hold_up_the_next_but_there_are_never_many(

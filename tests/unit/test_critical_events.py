@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
-from reader.lookups.stored import critical_events
-from reader.lookups.stored.critical_events import CriticalEvents
+from reader.lookups.stored import shared_queries
+from reader.lookups.stored.shared_queries import CriticalEvents
 from spindle.errors import StoreError
 from spindle.store.base import EventRow, Selection
 from tests.memory_store import MemoryStore, away
@@ -50,7 +50,7 @@ async def test_a_failure_is_told_to_all_and_the_next_one_asks_again() -> None:
 async def test_where_there_are_too_many_events_each_question_asks_for_its_own(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(critical_events, "MOST", 5)
+    monkeypatch.setattr(shared_queries, "MOST_EVENTS", 5)
     store, events = MemoryStore(), CriticalEvents()
     await store.write_events([event(n, "d1") for n in range(10)] + [event(0, "d2")])
     assert len(await events.select(store, Selection(device_id="d2"), 0)) == 1

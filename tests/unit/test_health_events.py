@@ -10,7 +10,7 @@ import orjson
 
 from reader.detection.findings import State
 from reader.health import verdict
-from reader.health.acknowledged import of_reasons
+from reader.health.decisions import of_reasons
 from reader.health.evidence import Evidence, PreviousState, Rules, Unit
 from reader.health.limits import Thresholds
 from reader.health.reasons import HEALTH, Reason

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from reader.gauges import count
 from reader.health import hosts, summary, verdict
 from reader.health.evidence import Evidence, Rules
 from reader.health.limits import Thresholds
-from reader.lookups.device_gauges import count
-from reader.lookups.stored.smart_history import SmartHistory
+from reader.lookups.stored.shared_queries import SmartHistory
 from reader.questions import devices
 from reader.settings import ReaderSettings
 from spindle.errors import InvalidSettings

@@ -11,8 +11,8 @@ from reader.health.evidence import Evidence, Rules, Unit
 from reader.health.limits import Thresholds
 from reader.lookups.known.watch_findings import WatchFindings
 from reader.watching import fleet_gauges
+from reader.watching.announcements import AGAIN_NS, Verdicts, messages
 from reader.watching.fleet_gauges import FleetGauges
-from reader.watching.verdicts import AGAIN_NS, Verdicts, messages
 from spindle.models import DeviceMetric, decode, parse
 from spindle.store.base import EventRow, Latest
 from spindle.timestamps import NS

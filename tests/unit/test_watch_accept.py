@@ -6,7 +6,7 @@ import random
 
 import msgspec
 
-from reader.health.acknowledged import Acknowledgement
+from reader.health.decisions import Acknowledgement
 from reader.lookups.known.decisions import Decisions, key_of
 from reader.watching.series import FollowedSeries
 from reader.watching.share import Share

@@ -12,8 +12,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from reader.health.acknowledged import Acknowledgement
-from reader.health.retired import Retired
+from reader.health.decisions import Acknowledgement, Retired
 from spindle.store.base import Bucket, DeviceKey, EventRow, Latest, SeriesKey
 
 ACKNOWLEDGED, RETIRED = "acknowledged.", "retired."  #: what keys in the bucket begin with

@@ -1,1 +1,0 @@
-"""What stands in buckets at NATS: followed, or read when it is asked for."""
