@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import orjson
 from nats.aio.client import Client
@@ -16,6 +18,8 @@ from spindle.ledger import numbering, record
 from spindle.ledger.comparison import Claim, StreamNow
 from spindle.ledger.record import Record, StreamState
 from spindle.ledger.spans import Spans
+
+T = TypeVar("T")
 
 STREAMS = (
     subjects.METRICS_STREAM,
@@ -45,19 +49,26 @@ async def gather(client: Client) -> Evidence:
     try:
         async for key, entry in bucket.last_values(f"{subjects.LEDGER_CLAIMS}."):
             _, stream, publisher = key.split(".", 2)
-            claim = Claim(publisher, Spans(orjson.loads(entry.value)), entry.time_ns)
+            claim = Claim(publisher, _read(key, Spans.load, entry.value), entry.time_ns)
             found.claims.setdefault(stream, []).append(claim)
         for stream in STREAMS:
             found.streams[stream] = await _look(client, stream)
         for stream in STREAMS:
-            noted = await bucket.get(numbering.record_key(stream))
+            noted = await bucket.get(key := numbering.record_key(stream))
             if noted.live:
-                found.records[stream] = record.load(noted.value)
+                found.records[stream] = _read(key, record.load, noted.value)
     except _TROUBLE as error:
         raise BusUnavailable(
             f"the ledger cannot be read: {error or type(error).__name__}"
         ) from None
     return found
+
+
+def _read(key: str, load: Callable[[bytes], T], value: bytes) -> T:
+    try:
+        return load(value)
+    except ValueError as error:
+        raise ValueError(f"somebody changed its key {key}: {error}") from None
 
 
 async def _look(client: Client, stream: str) -> StreamNow:

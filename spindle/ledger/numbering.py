@@ -19,6 +19,7 @@ from spindle.ledger.spans import MOST, Span, Spans
 _NOT_IN_A_KEY = re.compile(r"[^A-Za-z0-9_-]")
 _LINE = f"\r\n{subjects.NUMBER_HEADER}:".encode()
 _MOST_POINTS = 10**7  # of one message; no message that NATS takes has so many
+_MOST = 2**53  # what is noted of it is JSON; nobody publishes as much
 
 
 def publisher_name(program: str) -> str:
@@ -37,7 +38,7 @@ def read(header: bytes) -> tuple[str, int, int] | None:
         name, first, count = _name(words[0]), int(words[1]), int(words[2])
     except (ValueError, IndexError):
         return None
-    good = name and len(words) == 3 and first >= 0 and 0 < count <= _MOST_POINTS
+    good = name and len(words) == 3 and 0 <= first < _MOST and 0 < count <= _MOST_POINTS
     return (name, first, count) if good else None
 
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated
 
+import msgspec
 import orjson
 
-from spindle.ledger.spans import Span, Spans
+from spindle.ledger.spans import Runs, Span, Spans, Whole
 from spindle.timestamps import NS
 
 #: Points are counted by the ten minutes that their timestamps lie in.
@@ -136,21 +137,31 @@ class Record:
         )
 
 
+Step = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+
+
+class _Plain(msgspec.Struct):
+    """What ``Record.dump`` writes."""
+
+    since: Whole
+    lives: list[tuple[Whole, Whole, Whole, Runs]]
+    numbers: dict[str, Runs]
+    stored: list[tuple[Step, Whole]]
+
+
 def load(value: bytes) -> Record:
     """Of what the bucket holds.
 
     :raises ValueError: it is none.
     """
     try:
-        plain: Any = orjson.loads(value)
-        record = Record(plain["since"], None)
-        record.lives = [
-            Life(born, base, last, Spans(runs)) for born, base, last, runs in plain["lives"]
-        ]
-        record.numbers = {name: Spans(runs) for name, runs in plain["numbers"].items()}
-        record.stored = Counter(dict(plain["stored"]))
-    except (KeyError, TypeError) as error:
-        raise ValueError("not a record of the ledger") from error
+        plain = msgspec.json.decode(value, type=_Plain)
+    except msgspec.MsgspecError as error:
+        raise ValueError(f"not a record of the ledger: {error}") from None
+    record = Record(plain.since, None)
+    record.lives = [Life(born, base, last, Spans(runs)) for born, base, last, runs in plain.lives]
+    record.numbers = {name: Spans(runs) for name, runs in plain.numbers.items()}
+    record.stored = Counter(dict(plain.stored))
     return record
 
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
+
+import msgspec
 
 #: Runs remembered of one set. Beyond it the oldest gap is taken for filled.
 MOST = 500
@@ -28,6 +30,11 @@ class Span(NamedTuple):
         return self.high - self.low + 1
 
 
+Whole = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]  #: what is written again as JSON
+Runs = list[tuple[Whole, Whole, Whole, Whole]]  #: of ``Spans.plain``
+_RUNS = msgspec.json.Decoder(Runs)
+
+
 class Spans:
     """A set of numbers; runs that touch become one."""
 
@@ -35,6 +42,14 @@ class Spans:
 
     def __init__(self, runs: Iterable[Sequence[int]] = ()) -> None:
         self.runs = [Span(*run) for run in runs]  #: rising; between two there is a gap
+
+    @classmethod
+    def load(cls, value: bytes) -> Spans:
+        """Of the JSON of ``plain``.
+
+        :raises ValueError: it is not that.
+        """
+        return cls(_RUNS.decode(value))
 
     def add(self, span: Span) -> None:
         """Add a run, whatever of it is there already."""

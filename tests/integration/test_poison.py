@@ -135,12 +135,18 @@ def noise(rng: random.Random) -> bytes:
     """A message that the server takes, with any bytes in its subject, header and payload."""
     allowed = [byte for byte in range(1, 256) if byte not in b" \t\r\n.*>"]
     subject = b"events.metrics." + bytes(rng.choices(allowed, k=rng.randint(1, 20)))
-    header = rng.randbytes(rng.randint(1, 12)) if rng.random() < 0.5 else b""
+    header = rng.choice((b"", b"", rng.randbytes(rng.randint(1, 12)), numbered(rng)))
     payload = b"{]" + rng.randbytes(rng.randint(0, 40))
     if not header:
         return b"PUB %b %d\r\n%b\r\n" % (subject, len(payload), payload)
     sizes = (len(header), len(header) + len(payload))
     return b"HPUB %b %d %d\r\n%b%b\r\n" % (subject, *sizes, header, payload)
+
+
+def numbered(rng: random.Random) -> bytes:
+    """A header as publishers have it who number their points, with any numbers in it."""
+    words = (rng.choice((0, 1, 2**53, 2**63, 10**30, -1)) for _ in range(2))
+    return b"NATS/1.0\r\nSpindle-Number: p%d %d %d\r\n\r\n" % (rng.randrange(9), *words)
 
 
 @pytest.mark.fault("h8")

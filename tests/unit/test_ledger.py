@@ -89,7 +89,7 @@ def test_a_header_says_publisher_first_and_count() -> None:
 @pytest.mark.parametrize(
     "text",
     ["", "a", "a 1", "a 1 0", "a -1 5", "a 1 99999999999", "a b c", "a.b 1 1", "a> 1 1",
-     "\u00e9 1 1", "a 1 2 3", f"{'a' * 101} 1 1"],
+     "\u00e9 1 1", "a 1 2 3", f"a {2**53} 1", "a 99999999999999999999999999 1", f"{'a' * 101} 1 1"],
 )  # fmt: skip
 def test_a_header_that_is_none_numbers_nothing(text: str) -> None:
     assert numbering.read(header(text)) is None
@@ -123,8 +123,19 @@ def test_the_same_again_changes_nothing_and_survives_the_bucket() -> None:
     news.stored.clear()
     again.take(news)
     assert again.dump() == noted.dump()
-    with pytest.raises(ValueError, match="not a record"):
-        record.load(b"{}")
+
+
+WRONG = [b"", b"{", b"null", b"{}", b"[[]]", b'[["1",2,3,4]]', b"[[1,2,3]]", b"[[1,2,3,-4]]",
+         b"[[1,2,3,%d]]" % 2**63, b"[[1,2,3,4.5]]", b"[" * 5_000]  # fmt: skip
+
+
+@pytest.mark.parametrize("runs", WRONG)
+def test_what_somebody_wrote_into_the_ledger_is_read_whole_or_not_at_all(runs: bytes) -> None:
+    with pytest.raises(ValueError):
+        Spans.load(runs)
+    for plain in (runs, b'{"since":1,"lives":[],"numbers":{"p":%b},"stored":[]}' % runs):
+        with pytest.raises(ValueError, match="not a record"):
+            record.load(plain)
 
 
 def test_a_lower_sequence_at_a_later_time_is_of_a_stream_made_anew() -> None:
