@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from reader.detection.detector import Detector
+from reader.detection.scoring import scores
 from spindle.errors import InvalidInput
 from tools import score
 from tools.score import app
@@ -165,8 +166,8 @@ def test_the_state_stays_high_while_what_is_unusual_lasts(tmp_path: Path) -> Non
 def test_rows_in_any_order_are_scored_by_their_time_and_kept_in_theirs() -> None:
     times = [float(n) for n in range(500)]
     values = [50.0 if n == 400 else n % 7 for n in range(500)]
-    straight = score.scores(times, values)
-    backwards = score.scores(times[::-1], values[::-1])
+    straight = scores(times, values)
+    backwards = scores(times[::-1], values[::-1])
     assert max(straight) > 0
     assert backwards == straight[::-1]
 
