@@ -20,6 +20,7 @@ import orjson
 from rich.table import Table
 
 from daemon.replay.backblaze import MEANT, Day
+from daemon.smart.facts import rotation_of
 from reader.detection.findings import RANK
 from reader.health.smart import METRICS, SETTLED_DAYS, Drive, Growth, Verdict, judge
 from reader.health.smart_evidence import HISTORY_NS, is_counter
@@ -38,6 +39,7 @@ _OLD_HOURS = 61_320
 _DAILY = frozenset((4, 9, 12, 190, 192, 193, 194, 240, 241, 242))
 _HOT = (55, 70)  # degC, from which on a verdict may differ: of disks, of solid-state drives
 _TEMPERATURES = (190, 194)
+ATA = Drive("ATA")
 _TELLING = METRICS - {"DiskTemp", "PowerOnHours"}
 
 
@@ -46,6 +48,7 @@ class Record:
     """What is remembered of one drive.
 
     :ivar first: its first day, as an ordinal; ``last`` its last.
+    :ivar drive: what its model says of it.
     :ivar seen: the cells of its last row that can change a verdict.
     :ivar values: its metrics as of then.
     :ivar past: of each counter above zero the days on which it changed, with the value from then.
@@ -55,6 +58,7 @@ class Record:
 
     first: int
     last: int
+    drive: Drive = ATA
     seen: tuple[object, ...] = ()
     values: Mapping[str, float] = field(default_factory=dict)
     past: dict[str, list[tuple[int, float]]] = field(default_factory=dict)
@@ -85,14 +89,16 @@ class Fleet:
         """One row; one that is no drive's day is counted as skipped."""
         try:
             at = date.fromisoformat(row[header.date].strip()[:10]).toordinal()
-            key = row[header.model], row[header.serial]
+            key = row[header.model].strip(), row[header.serial].strip()
             failed = float(row[header.failure] or 0) == 1
         except (ValueError, IndexError):
             self.skipped += 1
             return
         drive = self.drives.get(key)
         if drive is None:
-            drive = self.drives[key] = Record(at, at)
+            drive = self.drives[key] = Record(
+                at, at, ATA._replace(rotation_rpm=rotation_of(key[0]))
+            )
         if drive.failed or at < drive.last or len(row) != header.columns:
             self.skipped += 1
             return
@@ -137,12 +143,13 @@ class Fleet:
             tuple(sorted((k, (g.day, g.month, g.days >= SETTLED_DAYS)) for k, g in growth.items())),
             [values.get("DiskTemp", 0.0) >= limit for limit in _HOT].count(True),
             values.get("PowerOnHours", 0.0) >= _OLD_HOURS,
+            drive.drive,
         )
         known = self._judged.get(key)
         if known is None:
             if len(self._judged) > 200_000:
                 self._judged.clear()
-            verdict = judge(drive.values, Drive("ATA"), growth)
+            verdict = judge(drive.values, drive.drive, growth)
             known = self._judged[key] = judged(verdict)
         return known
 
@@ -197,25 +204,44 @@ class Header:
         return tuple(found)
 
 
+def files_of(place: Path) -> list[Path]:
+    """The CSV files below a folder, or the one that is named, by the first day in each.
+
+    Backblaze's archives hold macOS's notes on files too (``__MACOSX/._2016-01-01.csv``).
+    """
+    below = [place] if place.is_file() else place.rglob("*.csv")
+    return sorted((each for each in below if not each.name.startswith("._")), key=_begin)
+
+
+def _begin(path: Path) -> tuple[str, Path]:
+    with path.open(encoding="utf-8-sig", errors="replace", newline="") as text:
+        first = next(csv.DictReader(text), {})
+    days = (day for name, day in first.items() if str(name).strip().lower() == "date")
+    return next(days, None) or "", path
+
+
 def rows(folder: Path, advance: Callable[[int], None]) -> Iterator[tuple[Day, Header, list[str]]]:
-    """Every row of the CSV files below a folder, the files in the order of their names.
+    """Every row of the CSV files below a folder, in the order of their days.
 
     :param advance: is told of bytes that were read.
     :raises InvalidInput: there is none, or one is not Backblaze's.
     """
-    files = sorted(folder.rglob("*.csv")) if folder.is_dir() else []
+    files = files_of(folder)
     if not files:
-        raise InvalidInput(f"{folder}: no folder with CSV files in it")
+        raise InvalidInput(f"{folder}: no CSV files in it; archives (.zip) have to be unpacked")
     for path in files:
         with (
             path.open("rb") as file,
-            TextIOWrapper(file, "utf-8", errors="replace", newline="") as text,
+            TextIOWrapper(file, "utf-8-sig", errors="replace", newline="") as text,
         ):
             lines = csv.reader(text)
             names = next(lines, None)
             if names is None:
                 continue
-            header, day, read = Header(names), Day([n.strip().lower() for n in names]), 0
+            try:
+                header, day, read = Header(names), Day([n.strip().lower() for n in names]), 0
+            except InvalidInput as error:
+                raise InvalidInput(f"{path}: {error}") from None
             for number, row in enumerate(lines):
                 yield day, header, row
                 if number % _REPORT_ROWS == 0:
@@ -322,7 +348,7 @@ def run(folder: Path, advance: Callable[[int], None]) -> tuple[list[Result], Fle
 
 def size(folder: Path) -> int:
     """Bytes that ``run`` reads."""
-    return sum(path.stat().st_size for path in folder.rglob("*.csv"))
+    return sum(path.stat().st_size for path in files_of(folder))
 
 
 def table(found: Sequence[Result], fleet: Fleet) -> Table:

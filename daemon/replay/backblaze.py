@@ -14,7 +14,7 @@ from uuid import UUID, uuid5
 
 from daemon.drive_ids import drive_id, valid_name
 from daemon.messages import DISK
-from daemon.smart.facts import facts_of
+from daemon.smart.facts import facts_of, rotation_of
 from daemon.smart.reading import MOST_HOURS, attributes_of
 from daemon.smart.table import BY_ID, TEMPERATURE_ATTRIBUTES
 from spindle import timestamps
@@ -107,6 +107,8 @@ class Day:
         return {
             "model_name": model,
             "serial_number": serial,
+            "rotation_rate": rotation_of(model),
+            "in_smartctl_database": False,  # the names of what flash says are not told
             "user_capacity": {"bytes": "" if capacity is None else row[capacity].strip()},
             "power_on_time": {"hours": hours},
             "ata_smart_attributes": {"table": table},

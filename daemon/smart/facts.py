@@ -10,6 +10,8 @@ from daemon.smart import table
 from daemon.smart.fields import at, number, text
 
 _SPEED = {"Gb/s": 1e9, "Mb/s": 1e6}
+#: Models of flash: by that word (in Intel's names too), by Micron's, Samsung's, Toshiba's and WD's.
+_FLASH = re.compile(r"SSD|MTFD|\bMZ-?[A-Z0-9]{5}|\bTHNS|\bWDS\d")
 
 
 def facts_of(output: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
@@ -24,12 +26,12 @@ def facts_of(output: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     if capacity is None:
         capacity = number(output.get("nvme_total_capacity"))
     yield "capacity_bytes", _whole(capacity)
-    rotation = number(output.get("rotation_rate"))
+    rotation = _whole(number(output.get("rotation_rate")))
     protocol = text(at(output, "device", "protocol"))
-    model = text(output.get("model_name")) or ""
     # A bridge may leave that out. Shingled disks take TRIM too, but say how fast they turn.
-    solid = protocol == "NVMe" or "SSD" in model or at(output, "trim", "supported") is True
-    yield "rotation_rpm", 0 if rotation is None and solid else _whole(rotation)
+    solid = protocol == "NVMe" or at(output, "trim", "supported") is True
+    guess = 0 if solid else rotation_of(text(output.get("model_name")) or "")
+    yield "rotation_rpm", guess if rotation is None else rotation
     yield "protocol", protocol
     yield "interface_speed", speed_of(output)
     yield "path", text(at(output, "device", "name"))
@@ -38,6 +40,11 @@ def facts_of(output: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     yield "failing", _at_threshold(output, "now") or (reason if failing else None)
     yield "failed_before", _at_threshold(output, "past")
     yield "member", kind.removeprefix("sat+") if "," in kind else None
+
+
+def rotation_of(model: str) -> int | None:
+    """0 where the model's name says that it is flash, else None."""
+    return 0 if _FLASH.search(model) else None
 
 
 def _at_threshold(output: Mapping[str, Any], when: str) -> str | None:

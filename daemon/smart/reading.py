@@ -34,6 +34,7 @@ RECENT_HOURS = 720  # 30 days of power
 FASTEST_DISK = 8 * 600e6  # bits per second, of one that turns, with two actuators
 COLDEST, HOTTEST = -60, 200  # degC; beyond them a sensor says that it has nothing to say
 SCSI_SELF_TESTS = 20  # in the log of SPC-5
+SPARE = {"AvailableSpare": "current", "AvailableSpareThreshold": "threshold"}
 MAY_BE_ZERO = ("TempLifetimeMin", "TempLifetimeMax")
 _ASLEEP = re.compile(r"in (\w+(?: \w+)?) mode", re.IGNORECASE)
 _LEADING = re.compile(r"\s*(\d+) ?\(")  # "3 (0 1)" is 3: what follows are other counters
@@ -108,7 +109,7 @@ def _asleep(output: Mapping[str, Any]) -> str:
 
 def _metrics(output: Mapping[str, Any]) -> dict[str, float]:
     """Every value that has a meaning; later ones win over earlier ones of the same name."""
-    said: dict[str, float] = dict(attributes_of(output))
+    said: dict[str, float] = {**dict(_spare(output)), **dict(attributes_of(output))}
     for name, count in _said_elsewhere(output):
         said[name] = said.get(name) or count
     said.update(_statistics(output, table.STATISTICS))
@@ -132,6 +133,17 @@ def _metrics(output: Mapping[str, Any]) -> dict[str, float]:
     said.update(_logs(output, said.get("PowerOnHours")))
     said.update(_warnings(output))
     return said
+
+
+def _spare(output: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
+    """Spare blocks as smartctl sums them up.
+
+    Of some SATA flash it takes the normalised attribute 5 for them, without a threshold: no spare.
+    """
+    found = (number(at(output, "spare_available", f"{key}_percent")) for key in SPARE.values())
+    said = dict(zip(SPARE, found, strict=True))
+    if None not in said.values():
+        yield from ((name, value) for name, value in said.items() if value is not None)
 
 
 def _said_elsewhere(output: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
@@ -188,6 +200,8 @@ def attributes_of(output: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
         value = None if wanted is None else _value(row, raw, wanted)
         if wanted is not None and value is not None:
             yield wanted.metric, value
+            if wanted.form == "left":
+                yield "AvailableSpareThreshold", number(at(row, "thresh")) or 0.0
 
 
 def _is_guessed(row: Any) -> bool:
@@ -203,9 +217,12 @@ def _wanted(row: Any, name: str, maker: str) -> Attribute | None:
 
 
 def _value(row: Any, raw: float | None, wanted: Attribute) -> float | None:
+    if wanted.form == "left":
+        left, least = number(at(row, "value")), number(at(row, "thresh"))
+        return left if left is not None and 0 <= left <= 100 and least else None
     if wanted.form == "used":
         left = number(at(row, "value"))
-        if left == 0 and raw is not None and 0 < raw <= 100:
+        if wanted.id == 231 and left == 0 and raw is not None and 0 < raw <= 100:
             left = raw  # Phison's firmware writes it there alone
         return 100 - left if left is not None and 0 <= left <= 100 else None
     if raw is None or raw < 0:

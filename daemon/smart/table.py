@@ -17,8 +17,9 @@ from typing import Literal
 #: ``count``: the raw value, where it is one number; the first number of smartctl's text where more
 #: follow in brackets. ``low16``: the lowest 16 bits, where the raw value is packed. ``high16``: the
 #: highest 16 of 48 bits, errors; the other 32 count the operations. ``used``: 100 less the
-#: normalised value, which falls from 100 as the drive wears out.
-Form = Literal["count", "low16", "high16", "used"]
+#: normalised value, which falls from 100 as the drive wears out. ``left``: the normalised value,
+#: where it has a threshold.
+Form = Literal["count", "low16", "high16", "used", "left"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +52,12 @@ ATTRIBUTES = (
     Attribute(12, "PowerCycles"),
     Attribute(22, "HeliumLevel", names=_named("Helium")),
     Attribute(169, "PercentageUsed", "used", names=_named("Remaining_Life")),
+    Attribute(170, "AvailableSpare", "left", names=_named("Available_Reserv|Reserved_Block_Pct")),
     Attribute(171, "ProgramFails", names=_named("Program_Fail")),
     Attribute(172, "EraseFails", names=_named("Erase_Fail")),
     Attribute(174, "UnsafeShutdowns", names=_named("Unsafe_Shutdown|Power_Loss|Unexpect")),
     Attribute(177, "PercentageUsed", "used", names=_named("Wear_Leveling")),
+    Attribute(179, "AvailableSpare", "left", names=_named("Used_Rsvd_Blk")),
     Attribute(181, "ProgramFails", names=_named("Program_Fail")),
     Attribute(182, "EraseFails", names=_named("Erase_Fail")),
     Attribute(184, "EndToEndErrors", names=_named("End-to-End|Error_Correction")),
@@ -69,9 +72,10 @@ ATTRIBUTES = (
     Attribute(198, "OfflineUncorrectable", names=_named("Unc")),
     # Some solid-state drives count under this number what was written.
     Attribute(199, "CrcErrors", names=_named("^(?!Host_|Write_|Not_In_Use)")),
-    Attribute(202, "PercentageUsed", "used", names=_named("Percent_Lifetime_Remain")),
+    Attribute(202, "PercentageUsed", "used", names=_named("Percent_Lifetime|Rated_Life_Used")),
     Attribute(230, "PercentageUsed", "used", names=_named("Life_Curve|Drive_Life")),
     Attribute(231, "PercentageUsed", "used", names=_named("SSD_Life_Left|Remaining_Life")),
+    Attribute(232, "AvailableSpare", "left", names=_named("Avail(?:able)?_Res")),
     Attribute(233, "PercentageUsed", "used", names=_named("Media_Wearout")),
 )
 BY_ID: Mapping[int, Attribute] = {each.id: each for each in ATTRIBUTES}
@@ -137,8 +141,6 @@ COMMON = (
     (("power_on_time", "hours"), "PowerOnHours"),
     (("power_cycle_count",), "PowerCycles"),
     (("endurance_used", "current_percent"), "PercentageUsed"),
-    (("spare_available", "current_percent"), "AvailableSpare"),
-    (("spare_available", "threshold_percent"), "AvailableSpareThreshold"),
 )
 #: ATA attributes that are temperatures: at their threshold they are no damage.
 TEMPERATURE_ATTRIBUTES = (190, 194)

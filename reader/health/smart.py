@@ -21,6 +21,10 @@ SETTLED_DAYS = 30.0  #: what has not grown for so long counts one step less
 #: Of its rate, for ranking: change counts more than level. One step less, as where it settles:
 #: critical is some 1.5 failures a year, warning some 0.4.
 LEVEL_SHARE = 0.25
+REPLACE = "copy what is on it now and replace it"
+#: Beyond the last published value the rate goes on rising with this power of it, as slowly as the
+#: slowest of the published ones does: ten times as many errors are worse, by how much nobody knows.
+BEYOND = 0.1
 _STEPS: tuple[State, ...] = ("ok", "warning", "critical")
 #: Only solid-state drives say these.
 _OF_FLASH = frozenset(("PercentageUsed", "AvailableSpare", "ProgramFails", "EraseFails"))
@@ -79,16 +83,20 @@ class Rule:
     surged: float | None = None
     settles: bool = False
     first: float = 0.0
+    age: str = ""
     rates: tuple[Risk, ...] = ()
 
     def hazard(self, value: float) -> float:
-        """Failures per drive and year at a value, on a line (of logarithms) through the rates."""
+        """Failures per drive and year at a value, on a line (of logarithms) through the rates.
+
+        For ranks only: beyond the published values no two are equal.
+        """
         if not self.rates or value < self.rates[0].since:
             return 0.0
         place = bisect_right(self.rates, value, key=lambda each: each.since)
         here = self.rates[place - 1]
         if place == len(self.rates):
-            return here.rate
+            return here.rate * exp(BEYOND * log(value / here.since))
         there = self.rates[place]
         part = log(value / here.since) / log(there.since / here.since)
         return here.rate * exp(part * log(there.rate / here.rate))
@@ -201,7 +209,7 @@ def judge(
         for rule in RULES
         if _applies(rule, drive, solid)
         and rule.metric in values
-        and (reason := _reason(rule, values[rule.metric], drive, (growth or {}).get(rule.metric)))
+        and (reason := _reason(rule, values, drive, (growth or {}).get(rule.metric)))
     ]
     reasons += _spare(values)
     found: list[State] = [each.severity for each in reasons]
@@ -219,7 +227,7 @@ def judge(
     hazard = sum(
         _hazard(rule, values[rule.metric], (growth or {}).get(rule.metric))
         for rule in RULES
-        if rule.rates and rule.metric in values and _applies(rule, drive, solid)
+        if rule.metric in values and _applies(rule, drive, solid)
     )
     return Verdict(state, _risk(state, reasons, values, drive, solid), tuple(reasons), hazard)
 
@@ -256,14 +264,19 @@ def _applies(rule: Rule, drive: Drive, solid: bool) -> bool:
     return rule.on == "any" or (rule.on == "solid") == solid
 
 
-def _reason(rule: Rule, value: float, drive: Drive, growth: Growth | None) -> SmartReason | None:
+def _reason(
+    rule: Rule, values: Mapping[str, float], drive: Drive, growth: Growth | None
+) -> SmartReason | None:
     """Why a value is worth a word, or None."""
+    value = values[rule.metric]
     severity, limit = _by_level(rule, value)
     if severity is None and (growth is None or rule.grew is None):
         return None
     said = _words(rule, value)
     names = getattr(drive, _NAMED.get(rule.metric, ""), None)
     said += f": {names}" if names else ""
+    if rule.age in values:
+        said += f" ({values[rule.age]:,.0f} hours of power ago)"
     if severity is not None and rule.settles and growth is not None and _has_settled(growth):
         severity = _STEPS[max(0, _STEPS.index(severity) - 1)]
         said += f", none of them new within {growth.days:.0f} days"
@@ -280,9 +293,8 @@ def _reason(rule: Rule, value: float, drive: Drive, growth: Growth | None) -> Sm
     if risk is not None:
         likely, low, high = (100 * each for each in risk.probability)
         said += f"; drives like this fail at about {likely:.0f} % a year ({low:.0f}-{high:.0f} %)"
-    return SmartReason(
-        rule.metric, rule.attribute, value, limit, severity, said, rule.do, risk
-    )  # fmt: skip
+    do = REPLACE if severity == "critical" and rule.surged is not None else rule.do
+    return SmartReason(rule.metric, rule.attribute, value, limit, severity, said, do, risk)
 
 
 def _by_level(rule: Rule, value: float) -> tuple[State | None, float | None]:
@@ -332,7 +344,7 @@ def _spare(values: Mapping[str, float]) -> list[SmartReason]:
         return []
     severity: State = "critical" if left <= threshold else "warning"
     text = f"{left:.0f} % of its spare blocks left, the maker's threshold is {threshold:.0f} %"
-    do = "copy what is on it now and replace it" if severity == "critical" else "plan a replacement"
+    do = REPLACE if severity == "critical" else "plan a replacement"
     limit = threshold if severity == "critical" else near
     return [
         SmartReason("AvailableSpare", "available spare", left, limit, severity, text, do)

@@ -12,9 +12,10 @@ from typer.testing import CliRunner
 
 from benchmarks import drives
 from benchmarks.__main__ import app
-from benchmarks.drives import Record, grown, results
+from benchmarks.drives import Record, grown, results, worst
 from benchmarks.series import drive_years
 from daemon.replay.backblaze import Day
+from reader.detection.findings import RANK
 from reader.health import smart_evidence
 from reader.health.smart import Drive, Growth, judge
 from spindle.errors import InvalidInput
@@ -166,12 +167,51 @@ def test_rows_that_cannot_be_used_are_counted_and_the_wrong_folder_is_a_sentence
     _, fleet = drives.run(tmp_path / "a", lambda _: None)
     assert (fleet.rows, fleet.skipped) == (2, 1)
     (tmp_path / "b").mkdir()
-    with pytest.raises(InvalidInput, match="no folder with CSV files"):
+    (tmp_path / "b" / "data_Q1_2016.zip").touch()
+    with pytest.raises(InvalidInput, match=r"no CSV files in it; archives .* have to be unpacked"):
         drives.run(tmp_path / "b", lambda _: None)
     (tmp_path / "b" / "x.csv").write_text("timestamp,value\n1,2\n")
     done = CliRunner().invoke(app, ["drives", str(tmp_path / "b")])
     assert done.exit_code == 2
     assert "expected Backblaze's daily files" in done.output
+
+
+def test_archives_unpacked_on_any_system_are_read_in_the_order_of_their_days(
+    tmp_path: Path,
+) -> None:
+    """Quarters in folders whose names are in no order, macOS's notes on files, a byte order mark;
+    or one file that is named itself."""
+    names = "date,serial_number,model,capacity_bytes,failure,smart_5_raw,smart_197_raw"
+    notes = tmp_path / "__MACOSX" / "._2016-01-01.csv"
+    notes.parent.mkdir()
+    notes.write_bytes(b"\0\5\x16\7\0\2\0\0Mac OS X")
+    for folder, month, pending in (("Q2", 1, 0), ("Q1", 4, 50)):
+        (tmp_path / folder).mkdir()
+        for day in (1, 2):
+            rows = f"2016-{month:02}-{day:02},S1,ST4000DM000,-1,{int(pending and day == 2)},0,"
+            file = tmp_path / folder / f"2016-{month:02}-{day:02}.csv"
+            file.write_text(f"\ufeff{names}\r\n{rows}{pending}\r\n", encoding="utf-8")
+    _, fleet = drives.run(tmp_path, lambda _: None)
+    (record,) = fleet.drives.values()
+    assert (fleet.rows, fleet.skipped, record.failed) == (4, 0, True)
+    assert record.last - record.first == 92
+    assert [value for _, value in record.states] == [0, RANK["critical"]]
+    _, alone = drives.run(tmp_path / "Q2" / "2016-01-01.csv", lambda _: None)
+    assert alone.rows == 1
+
+
+def test_flash_is_judged_as_flash_by_its_models_name(tmp_path: Path) -> None:
+    """Crucial's MX500 says one pending sector and none again, for no reason."""
+    made = [
+        {**row, "model": model, "smart_197_normalized": 100}
+        for model in ("CT250MX500SSD1", "ST4000DM000")
+        for row in days(model, 40, False, _5=[20], _197=[0, 1, 0, 0])
+    ]
+    rows(tmp_path / "a", made)
+    _, fleet = drives.run(tmp_path / "a", lambda _: None)
+    flash, disk = fleet.drives.values()
+    assert (worst(flash.hazards, flash.last), worst(flash.states, flash.last)) == (0, 0)
+    assert worst(disk.hazards, disk.last) > 0.5
 
 
 def test_a_year_is_made_and_its_table_printed(

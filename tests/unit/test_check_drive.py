@@ -172,6 +172,14 @@ def test_drives_of_one_health_are_ranked_by_value_and_more_by_what_has_grown() -
     first = hazard(Growth(1, 1, 90), ReallocatedSectors=1.0)
     assert first == pytest.approx(2 * 14 * 0.025 + 0.027 / 4)
     assert hazard(still, ReallocatedSectors=5000.0) < first
+    # Beyond the last published value more is worse still, but no longer by much.
+    many = [hazard(PendingSectors=float(value)) for value in (250, 1000, 65_535)]
+    assert many == sorted(set(many)) and many[-1] < 2 * many[0]
+    # New time-outs and end-to-end errors are less than a new uncorrectable error, old ones nothing.
+    once = Growth(1, 1, 90)
+    late, wrong = hazard(once, CommandTimeouts=1.0), hazard(once, EndToEndErrors=1.0)
+    assert 0 < late < wrong < hazard(once, ReportedUncorrectable=1.0)
+    assert hazard(still, CommandTimeouts=900.0) == hazard(still, EndToEndErrors=900.0) == 0
 
 
 def test_a_reason_says_how_many_which_attribute_how_many_more_and_what_becomes_of_such_drives() -> (
