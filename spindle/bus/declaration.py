@@ -14,7 +14,7 @@ from typing import Any
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
-from nats.js.api import ConsumerConfig, StreamConfig
+from nats.js.api import ConsumerConfig, RetentionPolicy, StreamConfig
 from nats.js.errors import APIError, NotFoundError, ServiceUnavailableError
 
 from spindle import subjects
@@ -35,8 +35,10 @@ PART = "streams"  #: of a service's health, once something is not as it should b
 WAITING_USERS = frozenset({"daemon", "reader", "client", "gateway"})
 _DECLARING = "streams"  # who reports on the part ``nats`` of health, beside the connection
 
-#: What the server takes where a configuration says nothing.
+#: What the server takes where a configuration says nothing. Where a stream lies, how it is
+#: compressed and what its metadata say is its operator's own.
 _STREAM_DEFAULTS: dict[str, Any] = {
+    "retention": RetentionPolicy.LIMITS,
     "max_consumers": -1,
     "max_msgs": -1,
     "max_bytes": -1,
@@ -54,6 +56,9 @@ _STREAM_DEFAULTS: dict[str, Any] = {
     "republish": None,
     "subject_transform": None,
     "subject_delete_marker_ttl": None,
+    "allow_msg_ttl": False,  # a publisher could have what waits expire
+    "allow_msg_schedules": False,
+    "consumer_limits": None,
 }
 _CONSUMER_DEFAULTS: dict[str, Any] = {
     "filter_subject": None,
@@ -210,9 +215,14 @@ def drift(wanted: Any, there: Any, defaults: dict[str, Any]) -> dict[str, Any]:
         if unsaid and field.name not in defaults:
             continue
         value = defaults[field.name] if unsaid else value
-        if value != has and (value or has):  # the server leaves out what is empty
+        if value != has and not (_is_empty(value) and _is_empty(has)):
             changes[field.name] = value
     return changes
+
+
+def _is_empty(value: Any) -> bool:
+    """Whether the server leaves it out, or may: nothing, or an object of nothing."""
+    return not value or (dataclasses.is_dataclass(value) and not any(vars(value).values()))
 
 
 def _said(value: object) -> str:
