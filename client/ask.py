@@ -9,7 +9,6 @@ import orjson
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
 from nats.errors import NoRespondersError
-from nats.errors import TimeoutError as NatsTimeoutError
 
 from spindle.errors import SpindleError
 
@@ -55,7 +54,7 @@ async def ask(
         message = await client.request(subject, question, timeout=timeout_seconds)
     except NoRespondersError:
         raise ReaderAway(f"no reader answers on {subject}") from None
-    except NatsTimeoutError:
+    except TimeoutError:
         if not client.is_connected:
             raise ReaderAway("NATS is away") from None
         raise ReaderSilent(

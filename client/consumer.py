@@ -10,13 +10,12 @@ from typing import Any
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
-from nats.js.errors import Error as JetStreamError
 
 from spindle import bus
 from spindle.service.run import Service
 
 #: What a consumer that cannot be taken from raises: wait, and begin anew.
-TROUBLE = (NatsError, JetStreamError, TimeoutError)
+TROUBLE = (NatsError, TimeoutError)
 FETCH_SECONDS, PAUSE_SECONDS = 5.0, 1.0
 
 
@@ -61,7 +60,7 @@ class Consumer:
         await bus.declare(self._client, self._service.settings, self._service.health)
 
     async def _batches(self, settle_seconds: float) -> AsyncGenerator[list[Msg], None]:
-        """:raises NatsError, JetStreamError, TimeoutError: it cannot be taken from now."""
+        """:raises NatsError, TimeoutError: it cannot be taken from now."""
         pull = await self._js.pull_subscribe_bind(self._name, stream=self._stream)
         first = 1 if settle_seconds else self._most
         try:

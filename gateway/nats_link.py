@@ -5,7 +5,6 @@ from __future__ import annotations
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
 from nats.errors import MaxPayloadError, NoRespondersError
-from nats.errors import TimeoutError as NatsTimeoutError
 
 from gateway.failures import Failed, away
 
@@ -50,7 +49,7 @@ class Link:
             message = await client.request(subject, payload, timeout=seconds)
         except NoRespondersError:
             raise away(f"no {who} answers; is it started?") from None
-        except NatsTimeoutError:
+        except TimeoutError:
             if not client.is_connected:
                 raise away(NATS_AWAY) from None
             raise Failed(504, f"the {who} did not answer within {seconds:g} s") from None

@@ -13,7 +13,6 @@ from functools import partial
 
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
-from nats.js.errors import Error as JetStreamError
 from prometheus_client import Gauge
 
 from reader.health.hosts import units
@@ -107,7 +106,7 @@ class StreamGauges:
         while await self._service.pause(STREAM_SECONDS):
             try:
                 await self._look()
-            except (NatsError, JetStreamError, TimeoutError):  # /healthz tells it
+            except (NatsError, TimeoutError):  # /healthz tells it
                 for each in (*of_streams, self._pending, self._unacknowledged):
                     each.clear()
 

@@ -14,7 +14,6 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 from nats.js.api import RetentionPolicy
-from nats.js.errors import Error as JetStreamError
 from prometheus_client import Gauge, Info
 
 from spindle import subjects
@@ -88,7 +87,7 @@ class Monitor:
         for pipeline in self._pipelines:
             try:
                 await self._look_at(pipeline)
-            except (NatsError, JetStreamError, TimeoutError) as error:
+            except (NatsError, TimeoutError) as error:
                 log.debug("%s: no answer to the monitor: %s", pipeline.stream, error)
 
     async def _look_at_broker(self) -> None:

@@ -14,7 +14,6 @@ import orjson
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
 from nats.js.api import AckPolicy, ConsumerConfig
-from nats.js.errors import Error as JetStreamError
 from nats.js.errors import NotFoundError
 
 from spindle import bus, subjects
@@ -114,7 +113,7 @@ def main() -> int:
     except InvalidSettings as error:
         print(error, file=sys.stderr)
         return 2
-    except (TimeoutError, NatsError, JetStreamError) as error:
+    except (TimeoutError, NatsError) as error:
         print(f"repair: NATS does not answer ({str(error) or 'timed out'})", file=sys.stderr)
         return 1
     return 0

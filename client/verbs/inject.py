@@ -11,7 +11,6 @@ import orjson
 import typer
 from nats.errors import Error as NatsError
 from nats.errors import NoRespondersError
-from nats.errors import TimeoutError as NatsTimeoutError
 from rich.console import Console
 
 from client.ask import TIMEOUT_SECONDS, ReaderAway, Refused, understand
@@ -92,7 +91,7 @@ async def _ask(settings: ClientSettings, wanted: Mapping[str, str]) -> dict[str,
             )
         except NoRespondersError:
             raise ReaderAway("no daemon answers; is it started?") from None
-        except NatsTimeoutError:
+        except TimeoutError:
             raise ReaderAway(f"the daemon did not answer within {TIMEOUT_SECONDS:g} s") from None
         except NatsError as error:
             raise ReaderAway(f"NATS did not take the request: {error}") from None

@@ -7,7 +7,6 @@ import logging
 
 import orjson
 from nats.errors import Error as NatsError
-from nats.js.errors import Error as JetStreamError
 from pydantic import Field
 
 from daemon.messages import Message
@@ -87,7 +86,7 @@ async def who_is_inside(settings: Settings) -> list[str]:
             await bus.declare(client, settings)
             try:
                 vehicles = await parking_buckets.read_inside(client.jetstream())
-            except (NatsError, JetStreamError, TimeoutError) as error:
+            except (NatsError, TimeoutError) as error:
                 log.info("waiting to read who is inside: %s", error or type(error).__name__)
                 await asyncio.sleep(PAUSE_SECONDS)
             else:

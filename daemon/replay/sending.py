@@ -11,7 +11,6 @@ import orjson
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
-from nats.js.errors import Error as JetStreamError
 
 from daemon.messages import Message, event_message, facts_message
 from daemon.replay.files import Record
@@ -168,6 +167,6 @@ async def _acknowledged(
         try:
             ack = await js.publish(message.subject, message.payload, headers=headers)
             return bool(ack.duplicate)
-        except (NatsError, JetStreamError, OSError) as error:
+        except (NatsError, OSError) as error:
             tell(f"{message.stream} does not take it, trying again: {error or 'no answer'}")
             await asyncio.sleep(pauses.next())

@@ -6,7 +6,6 @@ import logging
 from collections.abc import Iterator
 
 from nats.errors import Error as NatsError
-from nats.js.errors import Error as JetStreamError
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
@@ -65,7 +64,7 @@ class ParkingCollector(Collector):
         try:
             js = self._link.client.jetstream(timeout=READ_SECONDS)
             self._totals = await read_totals(js)
-        except (Failed, NatsError, JetStreamError, TimeoutError) as error:
+        except (Failed, NatsError, TimeoutError) as error:
             log.debug("the totals of parking cannot be read: %s", error)
 
     def collect(self) -> Iterator[Metric]:

@@ -9,10 +9,8 @@ import uuid
 
 import orjson
 from nats.errors import Error as NatsError
-from nats.errors import TimeoutError as NatsTimeoutError
 from nats.js import JetStreamContext
 from nats.js.errors import APIError
-from nats.js.errors import Error as JetStreamError
 
 from gateway.failures import Failed, away
 from gateway.nats_link import NATS_AWAY, Link
@@ -95,12 +93,12 @@ class ManualVisits:
                 await self._publish(js, saved)
             else:
                 await self._publish_once(js, saved, name)
-        except (NatsTimeoutError, TimeoutError):
+        except TimeoutError:
             raise away(
                 f"{NATS_AWAY}; the visit may or may not be saved: repeating it with the same "
                 "Idempotency-Key does no harm"
             ) from None
-        except (NatsError, JetStreamError, BusUnavailable) as error:
+        except (NatsError, BusUnavailable) as error:
             raise away(f"NATS did not take the visit: {_why(error)}") from None
         log.info(
             "visit %s by hand: %s, %g s",

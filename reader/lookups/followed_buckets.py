@@ -12,7 +12,6 @@ from functools import partial
 import msgspec
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
-from nats.js.errors import Error as JetStreamError
 
 from reader.health.decisions import LAPSES_NS, Acknowledgement
 from reader.health.evidence import Unit
@@ -60,7 +59,7 @@ async def _write(client: Client, decisions: Decisions, key: str, value: bytes) -
     bucket = Bucket(client.jetstream(timeout=_TIMEOUT_SECONDS), subjects.DECISIONS_BUCKET)
     try:
         await (bucket.put(key, value) if value else bucket.purge(key))
-    except (NatsError, JetStreamError, TimeoutError) as error:
+    except (NatsError, TimeoutError) as error:
         reason = str(error) or "it did not answer in time"
         raise BusUnavailable(f"NATS did not keep the decision: {reason}") from None
     decisions.take(key, value)  # the follower brings it too, a moment later

@@ -9,7 +9,6 @@ from typing import TypeVar
 import orjson
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
-from nats.js.errors import Error as JetStreamError
 
 from spindle import subjects, timestamps
 from spindle.bus.buckets import Bucket
@@ -28,7 +27,7 @@ STREAMS = (
     subjects.PARKING_SUMMARIES_STREAM,
 )
 _SECONDS = 4.0
-_TROUBLE = (NatsError, JetStreamError, TimeoutError, ValueError, KeyError, TypeError)
+_TROUBLE = (NatsError, TimeoutError, ValueError, KeyError, TypeError)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,6 @@ from collections.abc import Awaitable, Iterable, Sequence
 from typing import Annotated, Any, TypeVar
 
 from nats.errors import Error as NatsError
-from nats.js.errors import Error as JetStreamError
 from pydantic import Field, model_validator
 
 from reader.answering.context import Answer, Query, QueryContext
@@ -91,7 +90,7 @@ async def _from_nats(reading: Awaitable[T]) -> T:
     """
     try:
         return await reading
-    except (NatsError, JetStreamError, TimeoutError) as error:
+    except (NatsError, TimeoutError) as error:
         said = error or type(error).__name__
         raise StoreUnavailable(f"who is inside is not known, NATS does not say: {said}") from None
 

@@ -13,7 +13,6 @@ from operator import attrgetter
 
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
-from nats.js.errors import ServiceUnavailableError
 
 from reader.detection.anomaly import LEARNT, Anomaly
 from reader.lookups.examiner import Examiner
@@ -41,7 +40,7 @@ log = logging.getLogger("reader.watch")
 SNAPSHOT_SECONDS = 300.0
 MOST_ANNOUNCED = 100  # events published in one tick, of one share
 #: NATS does not do its part.
-AWAY = (NatsError, TimeoutError, ServiceUnavailableError, OSError, BusUnavailable)
+AWAY = (NatsError, OSError, BusUnavailable)
 
 
 @dataclass(frozen=True)

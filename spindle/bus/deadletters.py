@@ -11,7 +11,6 @@ from nats.aio.client import Client
 from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
 from nats.js.errors import APIError, NotFoundError
-from nats.js.errors import Error as JetStreamError
 
 from spindle import subjects
 from spindle.errors import BusUnavailable, InvalidInput
@@ -79,7 +78,7 @@ async def count(js: JetStreamContext) -> int:
         return int((await js.stream_info(STREAM)).state.messages)
     except NotFoundError:
         return 0
-    except (NatsError, JetStreamError, TimeoutError) as error:
+    except (NatsError, TimeoutError) as error:
         raise _away(error) from None
 
 
@@ -94,7 +93,7 @@ async def letters(js: JetStreamContext, start: int = 1) -> AsyncIterator[DeadLet
             raw = await js.get_msg(STREAM, seq=number, subject=EVERYTHING, next=True)
         except NotFoundError:
             return
-        except (NatsError, JetStreamError, TimeoutError) as error:
+        except (NatsError, TimeoutError) as error:
             raise _away(error) from None
         headers = raw.headers or {}
         place = headers.get(subjects.INDEX_HEADER)
@@ -153,7 +152,7 @@ async def replay(js: JetStreamContext, letter: DeadLetter, claims: Claims) -> No
         if not answer.duplicate:
             claims.acknowledged(stream, first, 1, time.time_ns())
         await _delete(js, letter.number)
-    except (NatsError, JetStreamError, TimeoutError) as error:
+    except (NatsError, TimeoutError) as error:
         raise _away(error) from None
 
 
@@ -165,7 +164,7 @@ async def claim(js: JetStreamContext, claims: Claims) -> None:
     try:
         for subject, payload in claims.news():
             await js.publish(subject, payload)
-    except (NatsError, JetStreamError, TimeoutError) as error:
+    except (NatsError, TimeoutError) as error:
         raise _away(error) from None
 
 
@@ -180,7 +179,7 @@ async def purge(js: JetStreamContext, number: int | None) -> None:
         else:
             await one(js, number)
             await _delete(js, number)
-    except (NatsError, JetStreamError, TimeoutError) as error:
+    except (NatsError, TimeoutError) as error:
         raise _away(error) from None
 
 

@@ -15,7 +15,7 @@ from nats.aio.client import Client
 from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
 from nats.js.api import ConsumerConfig, RetentionPolicy, StreamConfig
-from nats.js.errors import APIError, NotFoundError, ServiceUnavailableError
+from nats.js.errors import APIError, NotFoundError
 
 from spindle import subjects
 from spindle.bus import streams
@@ -97,7 +97,7 @@ async def declare(
             reason = "streams are missing: waiting for the writer, which declares them"
             told = _tell(reason, told, health)
             await asyncio.sleep(pauses.next())
-        except (TimeoutError, NatsError, ServiceUnavailableError, BusUnavailable) as error:
+        except (TimeoutError, NatsError, BusUnavailable) as error:
             reason = f"JetStream does not answer, trying again: {error or type(error).__name__}"
             if isinstance(error, BusUnavailable):
                 reason = f"{error}; {_settings_of_size(settings)}"

@@ -20,7 +20,6 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
-from nats.js.errors import Error as JetStreamError
 from prometheus_client import CollectorRegistry
 
 from spindle import parking, subjects
@@ -55,7 +54,7 @@ FETCH_SECONDS = 5.0
 CHANGES_AT_ONCE = 500
 PUBLISHING_AT_ONCE = 32
 
-TROUBLE = (NatsError, JetStreamError, BusUnavailable, TimeoutError, OSError)
+TROUBLE = (NatsError, BusUnavailable, OSError)
 
 
 class Clock(Protocol):

@@ -6,7 +6,6 @@ from hashlib import blake2b
 
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
-from nats.js.errors import Error as JetStreamError
 
 from spindle import subjects
 from spindle.bus import protocol
@@ -64,7 +63,7 @@ async def publish(client: Client, original: str, payload: bytes, headers: dict[s
     js = client.jetstream(timeout=PUBLISH_TIMEOUT_SECONDS)
     try:
         answer = await js.publish(subject, payload, headers=headers)
-    except (NatsError, JetStreamError, TimeoutError, OSError) as error:
+    except (NatsError, OSError) as error:
         raise BusUnavailable(
             f"dead letter not acknowledged: {error or type(error).__name__}"
         ) from None

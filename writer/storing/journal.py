@@ -17,7 +17,6 @@ from typing import Any, Generic, TypeVar
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
 from nats.js.api import StreamInfo
-from nats.js.errors import Error as JetStreamError
 
 from spindle.bus.buckets import Bucket, Overtaken
 from spindle.ledger import numbering, record
@@ -37,7 +36,7 @@ TIMEOUT_SECONDS = 2.0
 TRIES = 8
 PART = "ledger"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_TROUBLE = (NatsError, JetStreamError, OSError, TimeoutError)
+_TROUBLE = (NatsError, OSError)
 
 
 class Journal(Generic[P]):

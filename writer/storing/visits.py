@@ -16,7 +16,6 @@ import msgspec
 import orjson
 from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
-from nats.js.errors import Error as JetStreamError
 
 from spindle import models, parking, subjects
 from spindle.bus.buckets import Bucket, Overtaken
@@ -85,7 +84,7 @@ class VisitStorer:
         try:
             while not await self._count(self._js, visits):
                 pass
-        except (NatsError, JetStreamError, TimeoutError) as error:
+        except (NatsError, TimeoutError) as error:
             said = error or type(error).__name__
             raise StoreUnavailable(f"NATS does not keep the count of visits: {said}") from None
         return written
