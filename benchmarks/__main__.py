@@ -26,8 +26,8 @@ from benchmarks.pipeline import writer as writer_bench
 from benchmarks.reader import questions as reader_bench
 from benchmarks.series import drive_years
 from spindle.errors import InvalidInput
-from spindle.files import called_from
 from spindle.service import logs
+from spindle.service.program import called_from
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 Json = Annotated[bool, typer.Option("--json", help="One JSON line per store instead of a table.")]

@@ -14,9 +14,10 @@ from client.notify.try_out import notify_test
 from client.settings import ClientSettings
 from client.terminal.cli import app as terminal
 from client.verbs import deadletters_cli, decisions_cli, inject, query
+from spindle.service.program import commands
 from spindle.service.run import run
 
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+app = commands()
 app.command()(query.query)
 app.command()(query.audit)
 app.command()(inject.inject)

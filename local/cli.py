@@ -24,7 +24,7 @@ from local.processes.supervisor import Control
 from local.settings import misspelt
 from local.where import end, environment, in_containers, warn
 from spindle.errors import InvalidInput, InvalidSettings, SpindleError
-from spindle.files import called_from
+from spindle.service.program import called_from
 
 EXIT_USAGE = 2
 

@@ -17,7 +17,7 @@ from local.nats import server as nats
 from local.nats import users as nats_users
 from local.processes import lifecycle, pipeline
 from local.where import end, in_containers
-from spindle.files import called_from
+from spindle.service.program import called_from
 
 EXIT_AWAY = 69
 

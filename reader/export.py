@@ -18,13 +18,12 @@ import typer
 from reader.lookups.stored.shown_store import readings_of
 from spindle import timestamps
 from spindle.errors import InvalidInput, StoreError
-from spindle.files import called_from
 from spindle.models import shown
+from spindle.service.program import EXIT_FAILED, EXIT_USAGE, called_from, commands, end
 from spindle.settings import Settings, load
 from spindle.store.base import Bucket, EventRow, Selection, Store
 from spindle.store.registry import open_store
 
-EXIT_FAILED, EXIT_USAGE = 1, 2
 KEYS = ("from", "to", "device_id", "source_device", "array_id", "metric_type")
 #: Asked for at once. A span that holds as many is halved.
 ROWS = 100_000
@@ -34,7 +33,7 @@ LONGEST_SPAN_NS, SHORTEST_SPAN_NS = 24 * HOUR_NS, timestamps.NS
 
 R = TypeVar("R")
 
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+app = commands()
 
 
 @app.command()
@@ -63,11 +62,11 @@ def export(
         end_ns = _time(given.pop("to", None), "to", now_ns + future_ns)
         counted = _export(settings, _selection(given), (start_ns, end_ns), output)
     except InvalidInput as error:  # all mistakes of the settings, too
-        _end(EXIT_USAGE, str(error))
+        end(EXIT_USAGE, str(error))
     except OSError as error:
-        _end(EXIT_FAILED, f"{output} could not be written: {error.strerror or error}")
+        end(EXIT_FAILED, f"{output} could not be written: {error.strerror or error}")
     except StoreError as error:
-        _end(EXIT_FAILED, f"nothing more could be written: {error}")
+        end(EXIT_FAILED, f"nothing more could be written: {error}")
     print(f"{counted[0]:,} readings and {counted[1]:,} events", file=sys.stderr)
 
 
@@ -197,11 +196,6 @@ def _event(row: EventRow) -> dict[str, object]:
         **({"arrayId": row.array_id} if row.array_id else {}),
         **({"eventMessage": row.message} if row.message else {}),
     }
-
-
-def _end(code: int, sentence: str) -> None:
-    print(sentence, file=sys.stderr)
-    raise typer.Exit(code)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from typer.completion import get_completion_script  # type: ignore[attr-defined]
 from local import output
 from local.bootstrap import COMPLETING
 from local.layout import ROOT
-from spindle.files import called_from
+from spindle.service.program import called_from
 from tools import replace as replacing
 from tools import testing
 from tools.env_example import env_example

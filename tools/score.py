@@ -18,12 +18,12 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import Progress
 
 from daemon.replay.files import bounded
 from reader.detection.scoring import View, scores
 from spindle.errors import InvalidInput
+from spindle.service.program import bar
 
 HEADER = ("timestamp", "value", "anomaly_score")
 LATEST = 253_402_300_800.0  # the year 10000, in seconds since 1970
@@ -179,10 +179,12 @@ def _same(one: Path, other: Path) -> bool:
     return one.exists() and other.exists() and one.samefile(other)
 
 
-def _one(source: Path, out: Path | None, picture: Path | None, view: View, bar: Progress) -> None:
+def _one(
+    source: Path, out: Path | None, picture: Path | None, view: View, progress: Progress
+) -> None:
     table = read(source)
-    task = bar.add_task(source.name, total=len(table.texts))
-    found = scores(table.times, table.values, lambda rows: bar.advance(task, rows), view)
+    task = progress.add_task(source.name, total=len(table.texts))
+    found = scores(table.times, table.values, lambda rows: progress.advance(task, rows), view)
     text = render(table, found)
     if out is None:
         sys.stdout.write(text)
@@ -192,7 +194,7 @@ def _one(source: Path, out: Path | None, picture: Path | None, view: View, bar: 
         from tools import plot as pictures  # noqa: PLC0415  # only for --plot
 
         pictures.draw(picture, source.name, (table.times, table.values, found))
-    bar.remove_task(task)
+    progress.remove_task(task)
 
 
 @app.command()
@@ -207,28 +209,20 @@ def main(
     ] = View.SCORE,
 ) -> None:
     """Score each row of a CSV file, or of every CSV file of a folder, for how unusual it is."""
-    console = Console(stderr=True)
     mistakes = []
     try:
         pairs = plan(source, out, plot)
     except InvalidInput as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(1) from None
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with Progress(
-        *columns,
-        TimeRemainingColumn(),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    ) as bar:
-        whole = bar.add_task("files", total=len(pairs), visible=len(pairs) > 1)
+    with bar() as shown:
+        whole = shown.add_task("files", total=len(pairs), visible=len(pairs) > 1)
         for path, result in pairs:
             try:
-                _one(path, result, plot, view, bar)
+                _one(path, result, plot, view, shown)
             except InvalidInput as error:
                 mistakes.append(str(error))
-            bar.advance(whole)
+            shown.advance(whole)
     for mistake in mistakes:
         typer.echo(mistake, err=True)
     if mistakes:

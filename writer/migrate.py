@@ -8,33 +8,24 @@ and answers show it once. Copying again changes nothing.
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeRemainingColumn,
-)
 
 from spindle import timestamps
 from spindle.errors import BatchRefused, InvalidInput, StoreError
 from spindle.service import logs
+from spindle.service.program import EXIT_FAILED, EXIT_USAGE, bar, commands, end
 from spindle.settings import Settings, load
 from spindle.store.base import EventRow
 from spindle.store.influxdb.store import InfluxStore
 from spindle.store.registry import open_store
 
-EXIT_FAILED, EXIT_USAGE = 1, 2
 AT_ONCE = 5_000
 
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+app = commands()
 
 
 @dataclass
@@ -63,9 +54,9 @@ def migrate(
     try:
         count = asyncio.run(_migrate(load(Settings), dry_run=dry_run))
     except InvalidInput as error:  # all mistakes of the settings, too
-        _end(EXIT_USAGE, str(error))
+        end(EXIT_USAGE, str(error))
     except StoreError as error:
-        _end(EXIT_FAILED, f"nothing more could be copied: {error}")
+        end(EXIT_FAILED, f"nothing more could be copied: {error}")
     if count is None:
         print("nothing to do: only an InfluxDB can hold events in the old form")
     elif dry_run:
@@ -84,15 +75,15 @@ async def _migrate(settings: Settings, *, dry_run: bool) -> Count | None:
         if not isinstance(store, InfluxStore):
             return None
         await store.ping()
-        count, bar = Count(), _bar()
-        with bar:
-            task = bar.add_task("", total=await store.old_event_count())
+        count = Count()
+        with bar() as told:
+            task = told.add_task("", total=await store.old_event_count())
             async for events in _old_events(store):
                 count.found += len(events)
                 if not dry_run:
                     await _copy(store, [ours(one) for one in events], count)
                 day = timestamps.format_ns(events[-1].time_ns)[:10]
-                bar.update(task, completed=count.found, description=f"events up to {day}")
+                told.update(task, completed=count.found, description=f"events up to {day}")
         return count
     finally:
         await store.close()
@@ -134,23 +125,6 @@ async def _copy(store: InfluxStore, events: list[EventRow], count: Count) -> Non
     else:
         count.copied += written.new
         count.there += len(events) - written.new
-
-
-def _bar() -> Progress:
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-        transient=True,
-        disable=not sys.stderr.isatty(),
-    )
-
-
-def _end(code: int, sentence: str) -> None:
-    print(sentence, file=sys.stderr)
-    raise typer.Exit(code)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from client.notify.addresses import addresses
 from client.notify.message import Message
 from client.notify.settings import NotifySettings
 from spindle.errors import InvalidInput
+from spindle.service.program import EXIT_FAILED, EXIT_USAGE, end
 from spindle.settings import load
 
 _TEST = Message(
@@ -19,7 +20,6 @@ _TEST = Message(
     "This is how you will be told when a drive gets into trouble, and when it is well again.",
     "info",
 )
-EXIT_FAILED, EXIT_USAGE = 1, 2
 
 
 def notify_test() -> None:
@@ -31,16 +31,14 @@ def notify_test() -> None:
     try:
         settings = load(NotifySettings)
     except InvalidInput as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(EXIT_USAGE) from None
+        end(EXIT_USAGE, str(error))
     found = addresses(settings.notify_addresses())
     if not found:
-        typer.echo(
+        end(
+            EXIT_USAGE,
             "nobody is to be told: NOTIFY_URLS is empty; set it in .env, such as "
             "NOTIFY_URLS=mailto://user:password@smtp.example.com?to=me@example.com",
-            err=True,
         )
-        raise typer.Exit(EXIT_USAGE)
     table = Table("address", "", box=None, pad_edge=False)
     failures = [each.send(_TEST) for each in found]
     for address, failure in zip(found, failures, strict=True):

@@ -26,10 +26,10 @@ from client.verbs import outcome
 from client.verbs import query as question
 from spindle import durations
 from spindle.errors import InvalidInput, SpindleError
-from spindle.files import called_from
+from spindle.service.program import called_from, commands, tell
 from spindle.settings import load
 
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+app = commands()
 
 T = TypeVar("T")
 
@@ -143,7 +143,7 @@ def tap(
         )
 
     counts = _run(work())
-    outcome.tell(counts.told(time.monotonic() - began))
+    tell(counts.told(time.monotonic() - began))
 
 
 @app.command()

@@ -21,6 +21,7 @@ from spindle.bus.deadletters import DeadLetter
 from spindle.errors import InvalidInput
 from spindle.ledger.numbering import Claims
 from spindle.models import printable
+from spindle.service.program import EXIT_FAILED, tell
 from spindle.settings import load
 
 app = typer.Typer(
@@ -93,10 +94,10 @@ def replay(numbers: Numbers = None, everything: All = False) -> None:
 
     done, refused = _run(work)
     for sentence in refused:
-        outcome.tell(sentence)
+        tell(sentence)
     print(f"{done} replayed")
     if refused:
-        raise typer.Exit(outcome.EXIT_REFUSED)
+        raise typer.Exit(EXIT_FAILED)
 
 
 @app.command()

@@ -11,6 +11,7 @@ from client.settings import ClientSettings
 from client.verbs import outcome, query
 from spindle import durations, timestamps
 from spindle.errors import InvalidInput
+from spindle.service.program import EXIT_USAGE, end
 from spindle.settings import load
 
 Noted = Annotated[str, typer.Option("--note", help="What is done about it.")]
@@ -137,4 +138,4 @@ def _ask(question: str, *, as_json: bool, **params: str) -> NoReturn:
 
 
 def _usage(sentence: str) -> NoReturn:
-    outcome.end(outcome.EXIT_USAGE, sentence)
+    end(EXIT_USAGE, sentence)

@@ -1,26 +1,19 @@
-"""How a command ends: its answer on standard output, or one sentence on standard error; its code.
-
-Exit codes: 0 done, 1 refused, 2 wrong usage or settings, 69 nobody answers (sysexits.h).
-"""
+"""How a command ends: its answer on standard output, or a sentence on standard error; its code."""
 
 from __future__ import annotations
 
 import contextlib
 import logging
-import shutil
 import sys
-import textwrap
 from collections.abc import Iterator
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any
 
 import orjson
 import typer
 
 from client.ask import ReaderAway
 from spindle.errors import BusUnavailable, InvalidInput, SpindleError
-from spindle.models import printable
-
-EXIT_REFUSED, EXIT_USAGE, EXIT_AWAY = 1, 2, 69
+from spindle.service.program import EXIT_AWAY, EXIT_FAILED, EXIT_USAGE, end
 
 #: The option of every command that prints a table on a terminal.
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, as is always done into a pipe.")]
@@ -37,23 +30,7 @@ def ends_in_a_sentence() -> Iterator[None]:
     except (ReaderAway, BusUnavailable) as error:
         end(EXIT_AWAY, str(error))
     except SpindleError as error:
-        end(EXIT_REFUSED, str(error))
-
-
-def end(code: int, sentence: str) -> NoReturn:
-    """End the command; of wrong settings each mistake has a line."""
-    for line in sentence.splitlines():
-        tell(line)
-    raise typer.Exit(code) from None
-
-
-def tell(sentence: str) -> None:
-    """A line on standard error, without anything that could steer a terminal."""
-    text = printable(sentence)
-    if sys.stderr.isatty():  # a terminal breaks lines within words
-        columns = shutil.get_terminal_size().columns
-        text = textwrap.fill(text, columns, break_long_words=False, break_on_hyphens=False)
-    print(text, file=sys.stderr)
+        end(EXIT_FAILED, str(error))
 
 
 def print_json(data: Any) -> None:

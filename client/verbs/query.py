@@ -21,6 +21,7 @@ from client.verbs import outcome
 from spindle import bus
 from spindle.errors import InvalidInput, SpindleError
 from spindle.models import shown
+from spindle.service.program import EXIT_FAILED, tell
 from spindle.settings import load
 
 _NAME = re.compile(r"[\w.:-]{1,64}")  # may be a device's
@@ -68,11 +69,11 @@ def run(
     :raises typer.Exit: see ``outcome``.
     """
     with outcome.ends_in_a_sentence():
-        reply = asyncio.run(_ask(settings, query_type, params, wait_seconds, outcome.tell))
+        reply = asyncio.run(_ask(settings, query_type, params, wait_seconds, tell))
     if form == "csv":
         sys.stdout.write(csv_text.csv_of(reply["data"]))
         for note in notes(reply):
-            outcome.tell(note)
+            tell(note)
     elif form == "json" or not sys.stdout.isatty():
         outcome.print_json(reply)
     else:
@@ -82,7 +83,7 @@ def run(
 
         Console().print(report.render(reply, wide=form == "wide"))
     if not check(reply):
-        raise typer.Exit(outcome.EXIT_REFUSED)
+        raise typer.Exit(EXIT_FAILED)
 
 
 async def _ask(
@@ -113,7 +114,7 @@ async def _ask(
 
 @contextlib.asynccontextmanager
 async def connected(
-    settings: ClientSettings, wait_seconds: float, tell: Tell = outcome.tell
+    settings: ClientSettings, wait_seconds: float, tell: Tell = tell
 ) -> AsyncIterator[Client]:
     """A connection to NATS, closed in the end.
 

@@ -16,23 +16,20 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from daemon.messages import Message
 from daemon.replay import files, sending
 from spindle import bus, timestamps
 from spindle.errors import InvalidInput
-from spindle.files import called_from
 from spindle.models import shown
+from spindle.service.program import EXIT_AWAY, EXIT_USAGE, bar, called_from, commands, end
 from spindle.settings import Settings, load
 
-EXIT_USAGE, EXIT_AWAY = 2, 69
 CONNECT_SECONDS = 10.0
 #: What is about to expire: it is to be stored before it does.
 MARGIN_NS = 600 * timestamps.NS
 
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+app = commands()
 
 
 @dataclass
@@ -83,9 +80,9 @@ def replay(
         _keeps(settings.retention_hours, counted, shift_ns, now_ns, moved=shift_to_now)
         asyncio.run(_send(settings, files.found(paths), source, counted, shift_ns))
     except InvalidInput as error:  # all mistakes of the settings, too
-        _end(EXIT_USAGE, str(error))
+        end(EXIT_USAGE, str(error))
     except TimeoutError:
-        _end(EXIT_AWAY, "NATS does not answer; ./run.sh start starts Spindle")
+        end(EXIT_AWAY, "NATS does not answer; ./run.sh start starts Spindle")
 
 
 def _sorted_out(words: Sequence[str]) -> tuple[list[Path], dict[str, str]]:
@@ -105,26 +102,14 @@ def _sorted_out(words: Sequence[str]) -> tuple[list[Path], dict[str, str]]:
     return paths, given
 
 
-def _bar() -> Progress:
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-        transient=True,
-        disable=not sys.stderr.isatty(),
-    )
-
-
 def _counted(paths: Sequence[Path], source: files.Source) -> Past:
     past = Past()
-    with _bar() as bar:
-        task = bar.add_task("reading files", total=len(paths))
+    with bar() as progress:
+        task = progress.add_task("reading files", total=len(paths))
         for path in paths:
             for record in files.records(path, source):
                 past.add(sending.time_of(record))
-            bar.advance(task)
+            progress.advance(task)
     if not past.count:
         raise InvalidInput("the files hold no readings and no events")
     return past
@@ -163,13 +148,13 @@ async def _send(
             told.add(sentence)
             print(sentence, file=sys.stderr)
 
-    with _bar() as bar:
-        task = bar.add_task("publishing", total=past.count)
+    with bar() as progress:
+        task = progress.add_task("publishing", total=past.count)
 
         def done(message: Message, repeat: bool) -> None:
             nonlocal repeated
             repeated += message.points if repeat else 0
-            bar.advance(task, message.points)
+            progress.advance(task, message.points)
 
         try:
             said = _messages(paths, source, shift_ns)
@@ -187,11 +172,6 @@ async def _send(
 def _messages(paths: Sequence[Path], source: files.Source, shift_ns: int) -> Iterator[Message]:
     for path in paths:
         yield from sending.messages(files.records(path, source), shift_ns)
-
-
-def _end(code: int, sentence: str) -> None:
-    print(sentence, file=sys.stderr)
-    raise typer.Exit(code)
 
 
 if __name__ == "__main__":

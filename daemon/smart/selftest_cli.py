@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated, Any
 
 import typer
@@ -12,13 +11,12 @@ from daemon.smart.reading import read
 from daemon.smart.selftests import KINDS, minutes, running, start
 from daemon.smart.smartctl import Device, Smartctl
 from daemon.smart.source import SmartSettings, SmartSource
-from spindle.errors import InvalidInput, InvalidSettings
+from spindle.errors import InvalidInput
+from spindle.service.program import EXIT_FAILED, EXIT_USAGE, commands, end
 from spindle.settings import load
 from spindle.timestamps import duration
 
-EXIT_FAILED, EXIT_USAGE = 1, 2
-
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+app = commands()
 
 
 def find(settings: SmartSettings, smartctl: Smartctl, name: str) -> tuple[str, Device, Any]:
@@ -54,12 +52,10 @@ def selftest(
     """
     try:
         print(begin(load(SmartSettings), kind, device))
-    except InvalidSettings as error:
-        _refuse(EXIT_USAGE, *error.mistakes)
-    except InvalidInput as error:
-        _refuse(EXIT_USAGE, str(error))
+    except InvalidInput as error:  # all mistakes of the settings, too
+        end(EXIT_USAGE, str(error))
     except OSError as error:
-        _refuse(EXIT_FAILED, str(error))
+        end(EXIT_FAILED, str(error))
 
 
 def begin(settings: SmartSettings, kind: str, name: str) -> str:
@@ -88,12 +84,6 @@ def begin(settings: SmartSettings, kind: str, name: str) -> str:
         f"{own}: a {kind} self-test has begun; {lasts}. The drive goes on working; the result is "
         "in its next SMART readings (SelfTestFailed, SelfTestAge)."
     )
-
-
-def _refuse(code: int, *sentences: str) -> None:
-    for sentence in sentences:
-        print(sentence, file=sys.stderr)
-    raise typer.Exit(code)
 
 
 if __name__ == "__main__":
