@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Literal, TypeVar
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 from pydantic import Field, SecretStr, ValidationError, field_validator
@@ -21,10 +21,9 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from spindle.errors import InvalidSettings
 from spindle.models import sentence_of, shown
-from spindle.store import registry
+from spindle.store.registry import StoreSettings
 from spindle.timestamps import NS
 
-DEFAULT_STORE = "sqlite:///.spindle/spindle.db"
 _REPLICAS = (1, 3, 5)
 _NATS_SCHEMES = ("nats", "tls", "ws", "wss")
 
@@ -68,7 +67,7 @@ def _secret(setting: str, path: str) -> str:
         raise OSError(error.errno, error.strerror, f"{setting.upper()}: {path}") from None
 
 
-class Settings(BaseSettings):
+class Settings(StoreSettings, BaseSettings):
     """What every service shares.
 
     :cvar REMOVED: former settings of this class, and what replaces each, in a few words.
@@ -148,48 +147,6 @@ class Settings(BaseSettings):
         "settings add up to more, each is smaller in proportion. 0: no bound; without Docker "
         "./run.sh start sets it on a small disk.",
     )
-    store_url: str = Field(
-        "",
-        description=(
-            "The store: sqlite:///FILE, or influxdb://[user:password@]host:port/database, "
-            "behind a proxy influxdb://host:port/prefix/database "
-            "(influxdb+https:// for TLS). Empty: InfluxDB at INFLUXDB_HOST if that is set, "
-            f"else {DEFAULT_STORE}."
-        ),
-    )
-    influxdb_host: str = Field(
-        "",
-        description="InfluxDB's address, such as http://127.0.0.1:8086, if STORE_URL is empty; a "
-        "path in it is the prefix of a proxy.",
-    )
-    influxdb_token: SecretStr = Field(
-        SecretStr(""), description="API token for InfluxDB 2.x or 3.x."
-    )
-    influxdb_tls_ca: str = Field(
-        "", description="CA certificate (PEM) to verify InfluxDB by, instead of the system's."
-    )
-    influxdb_org: str = Field(
-        "spindle", description="Organisation in InfluxDB 2.x: its name, or its id."
-    )
-    influxdb_bucket: str = Field(
-        "spindle", description="Bucket (2.x) or database (1.x, 3.x); a STORE_URL with a path wins."
-    )
-    influxdb_init_username: str = Field(
-        "admin", description="InfluxDB's first user; also the user for 1.x with authentication on."
-    )
-    influxdb_init_password: SecretStr = Field(
-        SecretStr("MyStrongPassword888"),
-        description="Password of INFLUXDB_INIT_USERNAME; in compose at least 8 characters.",
-    )
-    retention_hours: float = Field(
-        168.0,
-        ge=0,
-        description="How long the store keeps readings, in hours; 0 keeps them for ever. In "
-        "compose at least 1, else 0.",
-    )
-    store_timeout_seconds: float = Field(
-        10.0, gt=0, description="How long one request to the store may take, in seconds."
-    )
     max_future_seconds: float = Field(
         3600.0,
         ge=0,
@@ -223,20 +180,6 @@ class Settings(BaseSettings):
             raise ValueError("expected 1, 3 or 5")
         return value
 
-    @field_validator("store_url")
-    @classmethod
-    def _known_store(cls, value: str) -> str:
-        if value:
-            registry.kind_of(value)
-        return value
-
-    @field_validator("influxdb_host")
-    @classmethod
-    def _is_an_address(cls, value: str) -> str:
-        if value and not _is_http(value if "://" in value else f"http://{value}"):
-            raise ValueError("expected an address such as http://127.0.0.1:8086")
-        return value
-
     @field_validator(
         "nats_creds", "nats_tls_ca", "nats_tls_cert", "nats_tls_key", "influxdb_tls_ca"
     )
@@ -246,38 +189,9 @@ class Settings(BaseSettings):
             raise ValueError("expected the path of a file that exists")
         return value
 
-    @field_validator("influxdb_token")
-    @classmethod
-    def _fits_a_header(cls, value: SecretStr) -> SecretStr:
-        if not re.fullmatch("[!-~]*", value.get_secret_value()):
-            raise ValueError(
-                "expected a token of ASCII letters, digits and signs; there is a line break, a "
-                "space or a typographic quote in it"
-            )
-        return value
-
     def latest_ns(self, now_ns: int) -> int:
         """The latest time that a message may carry at this moment, in nanoseconds."""
         return now_ns + int(self.max_future_seconds * NS)
-
-    @property
-    def retention_is_set(self) -> bool:
-        """Whether RETENTION_HOURS was set; only then an existing database's retention changes."""
-        return "retention_hours" in self.model_fields_set
-
-    @property
-    def store(self) -> str:
-        """The store's URL after all rules: STORE_URL, else INFLUXDB_HOST, else SQLite."""
-        if self.store_url:
-            return self.store_url
-        if self.influxdb_host:
-            host = (
-                self.influxdb_host
-                if "://" in self.influxdb_host
-                else f"http://{self.influxdb_host}"
-            )
-            return f"{host.rstrip('/')}/{quote(self.influxdb_bucket, safe='')}"
-        return DEFAULT_STORE
 
 
 def _names_a_server(url: str) -> bool:
@@ -288,14 +202,6 @@ def _names_a_server(url: str) -> bool:
     except ValueError:
         return False
     return parts.scheme in _NATS_SCHEMES and bool(host) and " " not in url
-
-
-def _is_http(url: str) -> bool:
-    try:
-        registry.kind_of(url)
-    except ValueError:
-        return False
-    return urlsplit(url).scheme != "sqlite"
 
 
 _S = TypeVar("_S", bound=Settings)

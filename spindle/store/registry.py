@@ -5,35 +5,17 @@ A new store is a folder beside this file and one entry in ``KINDS``.
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Protocol
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
+
+from pydantic import BaseModel, Field, SecretStr, field_validator
 
 from spindle.errors import InvalidSettings
 from spindle.store.base import Store
-
-
-class StoreSettings(Protocol):
-    """The settings that every store takes: part of ``spindle.settings.Settings``."""
-
-    @property
-    def store(self) -> str:
-        """The store's URL."""
-
-    @property
-    def store_timeout_seconds(self) -> float:
-        """How long one request may take."""
-
-    @property
-    def retention_hours(self) -> float:
-        """How long readings are kept; 0 for ever."""
-
-    @property
-    def retention_is_set(self) -> bool:
-        """Whether RETENTION_HOURS was set, rather than left at its default."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +41,7 @@ class Kind:
         return self.names != "host" or bool(parts.hostname)
 
 
+DEFAULT_STORE = "sqlite:///.spindle/spindle.db"
 KINDS = (
     Kind(("sqlite",), "sqlite:///FILE", "file", "spindle.store.sqlite.store:SqliteStore"),
     Kind(
@@ -87,6 +70,104 @@ def kind_of(url: str) -> Kind:
     return kind
 
 
+class StoreSettings(BaseModel):
+    """The settings that choose a store, part of ``spindle.settings.Settings``."""
+
+    store_url: str = Field(
+        "",
+        description=(
+            "The store: sqlite:///FILE, or influxdb://[user:password@]host:port/database, "
+            "behind a proxy influxdb://host:port/prefix/database "
+            "(influxdb+https:// for TLS). Empty: InfluxDB at INFLUXDB_HOST if that is set, "
+            f"else {DEFAULT_STORE}."
+        ),
+    )
+    influxdb_host: str = Field(
+        "",
+        description="InfluxDB's address, such as http://127.0.0.1:8086, if STORE_URL is empty; a "
+        "path in it is the prefix of a proxy.",
+    )
+    influxdb_token: SecretStr = Field(
+        SecretStr(""), description="API token for InfluxDB 2.x or 3.x."
+    )
+    influxdb_tls_ca: str = Field(
+        "", description="CA certificate (PEM) to verify InfluxDB by, instead of the system's."
+    )
+    influxdb_org: str = Field(
+        "spindle", description="Organisation in InfluxDB 2.x: its name, or its id."
+    )
+    influxdb_bucket: str = Field(
+        "spindle", description="Bucket (2.x) or database (1.x, 3.x); a STORE_URL with a path wins."
+    )
+    influxdb_init_username: str = Field(
+        "admin", description="InfluxDB's first user; also the user for 1.x with authentication on."
+    )
+    influxdb_init_password: SecretStr = Field(
+        SecretStr("MyStrongPassword888"),
+        description="Password of INFLUXDB_INIT_USERNAME; in compose at least 8 characters.",
+    )
+    retention_hours: float = Field(
+        168.0,
+        ge=0,
+        description="How long the store keeps readings, in hours; 0 keeps them for ever. In "
+        "compose at least 1, else 0.",
+    )
+    store_timeout_seconds: float = Field(
+        10.0, gt=0, description="How long one request to the store may take, in seconds."
+    )
+
+    @field_validator("store_url")
+    @classmethod
+    def _known_store(cls, value: str) -> str:
+        if value:
+            kind_of(value)
+        return value
+
+    @field_validator("influxdb_host")
+    @classmethod
+    def _is_an_address(cls, value: str) -> str:
+        if value and not _is_http(value if "://" in value else f"http://{value}"):
+            raise ValueError("expected an address such as http://127.0.0.1:8086")
+        return value
+
+    @field_validator("influxdb_token")
+    @classmethod
+    def _fits_a_header(cls, value: SecretStr) -> SecretStr:
+        if not re.fullmatch("[!-~]*", value.get_secret_value()):
+            raise ValueError(
+                "expected a token of ASCII letters, digits and signs; there is a line break, a "
+                "space or a typographic quote in it"
+            )
+        return value
+
+    @property
+    def retention_is_set(self) -> bool:
+        """Whether RETENTION_HOURS was set; only then an existing database's retention changes."""
+        return "retention_hours" in self.model_fields_set
+
+    @property
+    def store(self) -> str:
+        """The store's URL after all rules: STORE_URL, else INFLUXDB_HOST, else SQLite."""
+        if self.store_url:
+            return self.store_url
+        if self.influxdb_host:
+            host = (
+                self.influxdb_host
+                if "://" in self.influxdb_host
+                else f"http://{self.influxdb_host}"
+            )
+            return f"{host.rstrip('/')}/{quote(self.influxdb_bucket, safe='')}"
+        return DEFAULT_STORE
+
+
+def _is_http(url: str) -> bool:
+    try:
+        kind_of(url)
+    except ValueError:
+        return False
+    return urlsplit(url).scheme != "sqlite"
+
+
 def open_store(
     settings: StoreSettings,
     *,
@@ -95,7 +176,6 @@ def open_store(
 ) -> Store:
     """The store that the settings name; nothing connects yet.
 
-    :param settings: ``spindle.settings.Settings``, which checks its URL by ``kind_of``.
     :param writing: True for the one process that writes to an SQLite file.
     :param now_ns: the time by which a point is too old to be stored; None from it: none is.
     :raises InvalidSettings: no store has such a URL.

@@ -9,12 +9,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import unquote, urlencode, urlsplit
 
 import orjson
 import urllib3
-from pydantic import SecretStr
 from urllib3.exceptions import HTTPError, NewConnectionError, SSLError
 from urllib3.exceptions import TimeoutError as HTTPTimeoutError
 
@@ -24,34 +23,6 @@ from spindle.store.influxdb import answers
 from spindle.store.registry import StoreSettings
 
 CONNECTIONS = 16  # kept open: as many as there are threads that use them
-
-
-class InfluxSettings(StoreSettings, Protocol):
-    """The settings that the InfluxDB store takes."""
-
-    @property
-    def influxdb_bucket(self) -> str:
-        """Bucket (2.x, 3.x) or database (1.x) to use where STORE_URL names none."""
-
-    @property
-    def influxdb_org(self) -> str:
-        """Organisation in 2.x."""
-
-    @property
-    def influxdb_token(self) -> SecretStr:
-        """API token of 2.x or 3.x."""
-
-    @property
-    def influxdb_tls_ca(self) -> str:
-        """PEM file of the authority that InfluxDB's certificate is of; empty: the system's."""
-
-    @property
-    def influxdb_init_username(self) -> str:
-        """User for 1.x, where the URL names none."""
-
-    @property
-    def influxdb_init_password(self) -> SecretStr:
-        """The password of that user."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +41,7 @@ class Address:
     token: str = field(repr=False)
 
     @classmethod
-    def of(cls, settings: InfluxSettings) -> Address:
+    def of(cls, settings: StoreSettings) -> Address:
         url = urlsplit(settings.store)
         secure = url.scheme in ("https", "influxdb+https")
         host = f"[{url.hostname}]" if ":" in (url.hostname or "") else url.hostname

@@ -36,11 +36,12 @@ from spindle.store.base import (
 from spindle.store.influxdb import event_times, influxql, lines, rows, visits
 from spindle.store.influxdb.answers import Expired, NotJson, NotThere
 from spindle.store.influxdb.first_writes import FirstWrites
-from spindle.store.influxdb.http import Address, Answer, Http, InfluxSettings, checked
+from spindle.store.influxdb.http import Address, Answer, Http, checked
 from spindle.store.influxdb.versions.server import Retention, Server
 from spindle.store.influxdb.versions.v1 import V1
 from spindle.store.influxdb.versions.v2 import V2
 from spindle.store.influxdb.versions.v3 import V3
+from spindle.store.registry import StoreSettings
 from spindle.timestamps import NS
 
 log = logging.getLogger("spindle.store")
@@ -64,7 +65,7 @@ class InfluxStore:
 
     def __init__(
         self,
-        settings: InfluxSettings,
+        settings: StoreSettings,
         *,
         writing: bool = False,  # noqa: ARG002 - anybody may write
         now_ns: Callable[[], int | None] = time.time_ns,
