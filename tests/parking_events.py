@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -96,15 +95,3 @@ def brute_force(events: Iterable[Event]) -> tuple[Counter[Stay], set[str]]:
             entry = None if entry_ns is None else timestamps.format_ns(entry_ns)
             stays[event.plate, entry, timestamps.format_ns(event.time_ns)] += 1
     return stays, set(inside)
-
-
-class MachineClock:
-    """What a matcher goes by where nothing is in doubt."""
-
-    def latest_ns(self) -> int:
-        return time.time_ns()
-
-    in_doubt = False
-
-    def nats_ns(self) -> int:
-        return time.time_ns()

@@ -22,11 +22,11 @@ from gateway.http.stream import EventStream, Hub
 from spindle import bus
 from spindle.bus import declaration
 from spindle.service import tasks
+from spindle.service.checked_clock import CheckedClock
 from spindle.service.health import Health
 from spindle.service.run import Service
 from spindle.service.tasks import cancelled, end
 from spindle.settings import Settings, load
-from tests.parking_events import MachineClock
 from writer.parking import matcher
 from writer.parking.matcher import Matcher
 from writer.settings import WriterSettings
@@ -189,7 +189,8 @@ async def test_a_matcher_ends(loop: str, monkeypatch: pytest.MonkeyPatch) -> Non
         return
 
     nats: Any = Client(loser.wait)
-    matcher = Matcher(nats, settings, health, CollectorRegistry(), declare, MachineClock())
+    clock = CheckedClock(settings, health)
+    matcher = Matcher(nats, settings, health, CollectorRegistry(), declare, clock)
     running = asyncio.create_task(matcher.run())
     await loser.waiting.wait()
     running.cancel()

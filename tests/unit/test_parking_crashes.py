@@ -16,9 +16,10 @@ from nats.js.errors import APIError, NotFoundError
 from prometheus_client import CollectorRegistry
 
 from spindle.parking import key_of
+from spindle.service.checked_clock import CheckedClock
 from spindle.service.health import Health
 from spindle.settings import load
-from tests.parking_events import NOON, Event, MachineClock
+from tests.parking_events import NOON, Event
 from writer.parking.bucket import PlateStates
 from writer.parking.matcher import Matcher
 from writer.settings import WriterSettings
@@ -127,13 +128,14 @@ async def matched(events: list[Event], broker: Broker) -> None:
 
 
 def matcher_on(broker: Broker) -> Matcher:
-    settings = load(WriterSettings)
+    settings, health = load(WriterSettings), Health("writer")
+    clock = CheckedClock(settings, health)
 
     async def declare() -> None:
         """Everything is there."""
 
     registry = CollectorRegistry()
-    return Matcher(broker, settings, Health("writer"), registry, declare, MachineClock())  # type: ignore[arg-type]
+    return Matcher(broker, settings, health, registry, declare, clock)  # type: ignore[arg-type]
 
 
 def entry(number: int, plate: str = "B-1") -> Event:

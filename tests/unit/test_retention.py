@@ -8,7 +8,7 @@ import pytest
 
 from spindle.errors import BatchRefused
 from spindle.store.influxdb.answers import meaning
-from spindle.store.sqlite.retention import expired, safe_cutoff
+from spindle.store.sqlite.schema import expired, safe_cutoff
 
 HOUR = 3600 * 10**9
 NOW = 1_769_860_800 * 10**9

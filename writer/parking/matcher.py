@@ -14,7 +14,6 @@ import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
-from typing import Protocol
 
 from nats.aio.client import Client
 from nats.aio.msg import Msg
@@ -26,11 +25,12 @@ from spindle import parking, subjects
 from spindle.bus import buckets
 from spindle.errors import BusUnavailable
 from spindle.models import MAX_PAYLOAD_BYTES
+from spindle.service.checked_clock import CheckedClock
 from spindle.service.health import Health
 from spindle.service.tasks import cancelled, lasting
 from spindle.timestamps import NS
 from writer.metrics import ParkingMeters
-from writer.parking import codec, core, decode
+from writer.parking import codec, core
 from writer.parking.agenda import PlateAgenda, Watermark
 from writer.parking.bucket import TIMEOUT_SECONDS, Cell, PlateStates
 from writer.parking.outbox import Outbox
@@ -57,20 +57,6 @@ PUBLISHING_AT_ONCE = 32
 TROUBLE = (NatsError, BusUnavailable, OSError)
 
 
-class Clock(Protocol):
-    """The part of ``CheckedClock`` that the matcher uses."""
-
-    def latest_ns(self) -> int:
-        """See ``CheckedClock.latest_ns``."""
-
-    def nats_ns(self) -> int:
-        """NATS's time in nanoseconds; waits end by it."""
-
-    @property
-    def in_doubt(self) -> bool:
-        """Whether the clocks disagree; then no wait ends."""
-
-
 class Matcher:
     """One writer's share of the matching; any number may run at once."""
 
@@ -81,7 +67,7 @@ class Matcher:
         health: Health,
         registry: CollectorRegistry,
         declare: Callable[[], Awaitable[None]],
-        clock: Clock,
+        clock: CheckedClock,
     ) -> None:
         self._client = client
         self._js: JetStreamContext = client.jetstream(timeout=TIMEOUT_SECONDS)
@@ -152,9 +138,9 @@ class Matcher:
         have something to say."""
         now_ns = self._clock.nats_ns()
         taken_ns = int(message.metadata.timestamp.timestamp() * NS)
-        times = decode.Times(taken_ns, now_ns, self._clock.latest_ns())
+        times = codec.Times(taken_ns, now_ns, self._clock.latest_ns())
         most = MAX_PAYLOAD_BYTES
-        told = decode.read(message.subject, message.data, times, most)
+        told = codec.read(message.subject, message.data, times, most)
         for mistake in gathered(told.mistakes):
             await self._publish_dead_letter(message, mistake)
         owing = []

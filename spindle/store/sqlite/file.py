@@ -11,7 +11,7 @@ from typing import IO, NamedTuple
 
 from spindle import locks
 from spindle.errors import BatchRefused, StoreDenied, StoreError, StoreUnavailable
-from spindle.store.sqlite import schema, visits
+from spindle.store.sqlite import schema
 
 # Pages of the log before it is copied into the file: fewer, larger copies; a commit that copies
 # was seen to take 0.13 s. The log file is cut back to the limit afterwards.
@@ -98,8 +98,8 @@ def open_for_writing(path: Path, busy_seconds: float) -> sqlite3.Connection:
         db.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
         db.execute(f"PRAGMA journal_size_limit = {LOG_LIMIT_BYTES}")
         db.execute(f"PRAGMA cache_size = -{WRITER_CACHE_KIB}")
-        tables, version = schema.SCHEMA + visits.SCHEMA, schema.VERSION
-        db.executescript(f"BEGIN IMMEDIATE; {tables} PRAGMA user_version={version}; COMMIT;")
+        version = schema.VERSION
+        db.executescript(f"BEGIN IMMEDIATE; {schema.SCHEMA} PRAGMA user_version={version}; COMMIT;")
     except BaseException:
         db.close()
         raise

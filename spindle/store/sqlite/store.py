@@ -34,7 +34,7 @@ from spindle.store.base import (
     clamped,
 )
 from spindle.store.registry import StoreSettings
-from spindle.store.sqlite import file, schema, visits
+from spindle.store.sqlite import file, schema
 from spindle.store.sqlite.reading import Reading
 from spindle.store.sqlite.writing import Writing
 from spindle.subjects import EVENTS_MEASUREMENT, PARKING_VISITS
@@ -206,7 +206,8 @@ class SqliteStore:
         if not which.possible:
             return []
         given = {**which.given, "since": clamped(since_ns), "limit": max(0, limit)}
-        sql = visits.sql(which)
+        conditions = ["time_ns >= :since", *(f"{name} = :{name}" for name in which.given)]
+        sql = schema.VISITS.format(where=schema.where(*conditions))
         return await self._read(lambda db: [VisitRow(*row) for row in db.execute(sql, given)])
 
     async def expire(self, now_ns: int) -> int:

@@ -14,8 +14,8 @@ from typing import IO
 from spindle import timestamps
 from spindle.errors import StoreUnavailable
 from spindle.store.base import EventRow, Point, Points, Series, VisitRow, Written
-from spindle.store.sqlite import file, schema, visits
-from spindle.store.sqlite.retention import expired, safe_cutoff
+from spindle.store.sqlite import file, schema
+from spindle.store.sqlite.schema import expired, safe_cutoff
 
 log = logging.getLogger("spindle.store")
 
@@ -196,7 +196,7 @@ class Writing:
         times_ns = [visit.time_ns for visit in rows]
         span = min(times_ns), max(times_ns)
         with self._transaction(*span) as db:
-            new = db.executemany(visits.ADD, columns).rowcount
+            new = db.executemany(schema.ADD_VISIT, columns).rowcount
         return Written(new, *span)
 
     def expire_points(self, cutoff_ns: int, after_id: int) -> tuple[int, int | None]:
@@ -227,7 +227,7 @@ class Writing:
 
     def expire_visits(self, cutoff_ns: int) -> tuple[int, bool]:
         """Delete some visits older than the cutoff; how many, and whether there are more."""
-        return self._expire(visits.NTH_OLD, visits.DELETE, cutoff_ns)
+        return self._expire(schema.NTH_OLD_VISIT, schema.DELETE_VISITS, cutoff_ns)
 
     def _expire(self, nth_old: str, delete: str, cutoff_ns: int) -> tuple[int, bool]:
         with self._transaction() as db:
