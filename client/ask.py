@@ -83,14 +83,6 @@ async def questions(client: Client, timeout_seconds: float) -> dict[str, Any]:
     }
 
 
-def notes(reply: Mapping[str, Any]) -> list[str]:
-    """What a person has to know of an answer besides its rows, in sentences."""
-    found = [str(reply["note"])] if reply.get("note") else []
-    if reply.get("truncated"):
-        found.append("There is more than this: ask for less, or for the next page.")
-    return found
-
-
 def understand(payload: bytes, code: str = "") -> dict[str, Any]:
     """The object in a reply's payload, if its status is success.
 

@@ -17,7 +17,7 @@ import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 
-from client.csv_text import harmless
+from client.answer_text import harmless
 from client.files.append_file import AppendFile
 from spindle import timestamps
 from spindle.models import ParkingSummary

@@ -14,8 +14,8 @@ from typing import Annotated, Any, Literal
 import typer
 from nats.aio.client import Client
 
-from client import csv_text
-from client.ask import TIMEOUT_SECONDS, ReaderAway, ReaderSilent, ask, notes, questions
+from client import answer_text
+from client.ask import TIMEOUT_SECONDS, ReaderAway, ReaderSilent, ask, questions
 from client.settings import ClientSettings
 from client.verbs import outcome
 from spindle import bus
@@ -71,8 +71,8 @@ def run(
     with outcome.ends_in_a_sentence():
         reply = asyncio.run(_ask(settings, query_type, params, wait_seconds, tell))
     if form == "csv":
-        sys.stdout.write(csv_text.csv_of(reply["data"]))
-        for note in notes(reply):
+        sys.stdout.write(answer_text.csv_of(reply["data"]))
+        for note in answer_text.notes(reply):
             tell(note)
     elif form == "json" or not sys.stdout.isatty():
         outcome.print_json(reply)

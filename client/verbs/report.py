@@ -11,7 +11,7 @@ from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderR
 from rich.table import Table
 from rich.text import Text
 
-from client.ask import notes
+from client.answer_text import notes
 from spindle.models import printable
 
 _STATES = {

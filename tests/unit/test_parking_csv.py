@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from client import csv_text
+from client import answer_text
 from client.files import parking_csv
 from client.files.append_file import AppendFile
 from client.files.parking_csv import ParkingCsv
@@ -86,7 +86,7 @@ def test_what_would_break_a_row_is_quoted(output: ParkingCsv, tmp_path: Path) ->
     lambda first: st.text(max_size=9).map(lambda rest: first + rest)
 ))  # fmt: skip
 def test_no_cell_is_a_formula_and_each_can_be_read_back(plate: str) -> None:
-    cell = csv_text.harmless(plate)
+    cell = answer_text.harmless(plate)
     assert cell[0] not in "=+-@\t\r\n\uff1d\uff0b\uff0d\uff20"
     assert cell.removeprefix("'") == plate
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from client import csv_text
+from client import answer_text
 from client.terminal import fleet_rows, tap
 from client.terminal.fleet_rows import COLUMNS, Flow, Row
 
@@ -55,6 +55,6 @@ def test_a_publishers_text_cannot_steer_the_terminal() -> None:
 
 
 def test_nested_values_are_columns_and_a_formula_is_none() -> None:
-    text = csv_text.csv_of([{"a": "=1+1", "b": {"c": -1.5, "d": None}}, {"a": "x", "e": [1]}])
+    text = answer_text.csv_of([{"a": "=1+1", "b": {"c": -1.5, "d": None}}, {"a": "x", "e": [1]}])
     assert text.splitlines() == ["a,b.c,b.d,e", "'=1+1,-1.5,,", "x,,,[1]"]
-    assert csv_text.csv_of([]) == ""
+    assert answer_text.csv_of([]) == ""

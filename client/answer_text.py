@@ -1,4 +1,4 @@
-"""CSV (RFC 4180) that a spreadsheet takes for what it is, and a reader's rows as such."""
+"""A reader's answer as text: CSV (RFC 4180) that a spreadsheet takes for what it is, and notes."""
 
 from __future__ import annotations
 
@@ -45,3 +45,11 @@ def _flat(prefix: str, value: Any) -> Iterator[tuple[str, str]]:
         yield prefix or "value", harmless(value)
     else:
         yield prefix or "value", "" if value is None else orjson.dumps(value).decode()
+
+
+def notes(reply: Mapping[str, Any]) -> list[str]:
+    """What a person has to know of an answer besides its rows, in sentences."""
+    found = [str(reply["note"])] if reply.get("note") else []
+    if reply.get("truncated"):
+        found.append("There is more than this: ask for less, or for the next page.")
+    return found
