@@ -22,7 +22,7 @@ from spindle.service.health import Health
 from spindle.service.run import Service
 from spindle.store.base import Store
 from tests.servers import Server
-from tests.waiting import until
+from tests.waiting import PATIENCE_SECONDS, until
 
 
 @contextlib.asynccontextmanager
@@ -60,10 +60,10 @@ def parts(service: Service[Any]) -> dict[str, str]:
 
 async def request(client: Client, subject: str, payload: bytes) -> Msg:
     """The answer, once somebody listens."""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while True:
         try:
-            return await client.request(subject, payload, timeout=10)
+            return await client.request(subject, payload, timeout=30)
         except NoRespondersError:
             if time.monotonic() > deadline:
                 raise

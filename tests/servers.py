@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-START_SECONDS = 20.0
+START_SECONDS = 60.0
 
 #: Ports of this process of pytest's and of the others' never meet: which of how many it is.
 WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
@@ -76,7 +76,7 @@ class Server:
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
                 break
-            with contextlib.suppress(OSError), urllib.request.urlopen(self.ready_url, timeout=1):
+            with contextlib.suppress(OSError), urllib.request.urlopen(self.ready_url, timeout=5):
                 return
             time.sleep(0.05)
         raise RuntimeError(f"{self.command[0]} did not start:\n{self.log.read_text()[-2000:]}")
@@ -95,7 +95,7 @@ class Server:
         if self.process is not None and self.process.poll() is None:
             self.process.terminate()
             try:
-                self.process.wait(10)
+                self.process.wait(30)
             except subprocess.TimeoutExpired:
                 self.kill()
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tests.servers import ROOT, free_port
 
-START_SECONDS = 30.0
+START_SECONDS = 90.0
 _WITH_CONSTANTS = """\
 import importlib, runpy, sys
 for module, name, value in {changes!r}:
@@ -73,7 +73,9 @@ class ServiceProcess:
     def health(self) -> Mapping[str, object]:
         """``/healthz`` as it stands; empty while nothing answers."""
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/healthz", timeout=2) as page:
+            with urllib.request.urlopen(
+                f"http://127.0.0.1:{self.port}/healthz", timeout=10
+            ) as page:
                 return json.load(page)  # type: ignore[no-any-return]
         except urllib.error.HTTPError as error:
             return json.load(error)  # type: ignore[no-any-return]
@@ -82,7 +84,7 @@ class ServiceProcess:
 
     def metrics(self) -> dict[str, float]:
         """``/metrics``: sample with labels -> value."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=5) as page:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=20) as page:
             lines = page.read().decode().splitlines()
         pairs = (line.rsplit(" ", 1) for line in lines if line and not line.startswith("#"))
         return {name: float(value) for name, value in pairs}
@@ -101,7 +103,7 @@ class ServiceProcess:
             self.process.kill()
             self.process.wait()
 
-    def stop(self, seconds: float = 20.0) -> int:
+    def stop(self, seconds: float = 60.0) -> int:
         """SIGTERM; the exit code."""
         if self.process is None:
             return 0

@@ -321,7 +321,7 @@ async def test_a_full_disk_keeps_the_batch_for_another_try(file: Path) -> None:
 
 
 async def test_another_programs_lock_is_waited_for_and_then_named(file: Path) -> None:
-    writer = store(file, store_timeout_seconds=0.2)
+    writer = store(file, store_timeout_seconds=1)
     await writer.prepare()
     with shell(file) as db:
         db.execute("BEGIN IMMEDIATE")
@@ -353,7 +353,7 @@ async def test_a_slow_question_holds_up_neither_a_write_nor_another_question(fil
 
 
 async def test_a_question_ends_at_the_time_limit_and_the_next_is_answered(file: Path) -> None:
-    writer, reader = store(file), store(file, writing=False, store_timeout_seconds=0.3)
+    writer, reader = store(file), store(file, writing=False, store_timeout_seconds=2)
     await writer.prepare()
     endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n"
     with pytest.raises(StoreUnavailable, match="STORE_TIMEOUT_SECONDS"):

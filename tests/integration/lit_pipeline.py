@@ -17,9 +17,9 @@ from tests.integration.gateway_world import World, world
 from tests.prometheus_server import RULES, prometheus, query
 from tests.servers import Server, running
 from tests.services import ServiceProcess
+from tests.waiting import wait_until
 
 DATABASE, HOST = "lit", "host-a"
-WAIT_SECONDS = 60.0
 #: A value of each metric of the catalogue that a well device may have.
 EVERYTHING = {
     name: 100.0 if name in ("AvailableSpare", "HeliumLevel", "RebuildProgress") else 0.0
@@ -65,14 +65,6 @@ class Lit:
             for labels, _ in found
             if labels.get("simulated") == "false"
         }
-
-
-def until(true: Any) -> None:
-    """Wait, but not for ever."""
-    deadline = time.monotonic() + WAIT_SECONDS
-    while not true():
-        assert time.monotonic() < deadline, "it did not become true"
-        time.sleep(0.25)
 
 
 def said(device: str, metric_type: str, value: float, time_ns: int) -> dict[str, Any]:
@@ -153,7 +145,7 @@ def lit_pipeline(folder: Path, influxd: Server) -> Iterator[Lit]:
         services = {"writer": made.start("writer", parking_reorder_seconds=1, **store)}
         publish_the_past(made)
         publish_now(made)
-        until(lambda: services["writer"].total("writer_stored_points_total") >= 300)
+        wait_until(lambda: services["writer"].total("writer_stored_points_total") >= 300)
         services |= {
             name: made.start(name, wait=False, **store, **more) for name, more in own.items()
         }
@@ -161,5 +153,5 @@ def lit_pipeline(folder: Path, influxd: Server) -> Iterator[Lit]:
         ports["influxdb"] = influxd.port
         with running(prometheus(folder / "prometheus", ports, folder / "rules.yml")) as watch:
             lit = Lit(made, services, watch, influxd)
-            until(lambda: lit.alerts() >= EXPECTED)
+            wait_until(lambda: lit.alerts() >= EXPECTED)
             yield lit

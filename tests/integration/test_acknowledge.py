@@ -16,6 +16,7 @@ from spindle.store.base import Series, Store
 from spindle.timestamps import NS, format_ns
 from tests.asking import ask, reading
 from tests.servers import Server
+from tests.waiting import PATIENCE_SECONDS
 
 NAME = "naa.5000c500a1b2c3d4"
 DRIVE = {"device_id": NAME}
@@ -107,7 +108,7 @@ async def test_the_watch_writes_down_what_got_worse_and_forgets_what_is_over(
     async with reading(nats_server, store, reader_watch=True):
         await published(56.0)
         await ask(client, "acknowledge", **DRIVE)
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + PATIENCE_SECONDS
         while await states() != ["worse"]:
             assert time.monotonic() < deadline
             await published(58.5)
@@ -116,7 +117,7 @@ async def test_the_watch_writes_down_what_got_worse_and_forgets_what_is_over(
         assert (await health(client))["health"] == "warning"
         await ask(client, "acknowledge", **DRIVE)
         assert (await health(client))["health"] == "ok"
-        deadline = time.monotonic() + 40
+        deadline = time.monotonic() + PATIENCE_SECONDS
         while await states():
             assert time.monotonic() < deadline
             await published(30.0)

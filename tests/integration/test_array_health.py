@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from typing import Any
 
@@ -15,6 +14,7 @@ from spindle.store.base import Series, Store
 from spindle.timestamps import NS, format_ns
 from tests.asking import ask, reading
 from tests.servers import Server
+from tests.waiting import until
 
 
 async def is_there(store: Store, client: Client, failing: int) -> None:
@@ -54,10 +54,10 @@ async def test_an_array_is_asked_about_by_its_name_or_as_what_drives_belong_to(
             found: dict[str, Any] = (await ask(client, "device_health", **which))["data"]
             return found
 
-        deadline = time.monotonic() + 20
-        while (await health(device_id="nas-md0")).get("array", {}).get("redundancy") != 2:
-            assert time.monotonic() < deadline
-            await asyncio.sleep(0.05)
+        async def is_known() -> bool:
+            return bool((await health(device_id="nas-md0")).get("array", {}).get("redundancy") == 2)
+
+        await until(is_known)
         for which in {"device_id": "nas-md0"}, {"array_id": "nas-md0"}:
             found = await health(**which)
             assert (found["health"], found["array_id"]) == ("warning", "nas-md0")

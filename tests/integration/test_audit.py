@@ -8,7 +8,7 @@ import sqlite3
 import time
 import urllib.parse
 import urllib.request
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, Literal
 
@@ -36,6 +36,7 @@ from spindle.store.registry import open_store
 from spindle.timestamps import NS, format_ns
 from tests import servers
 from tests.services import ServiceProcess
+from tests.waiting import until
 
 METRICS = subjects.METRICS_STREAM
 ACK_WAIT_SECONDS = 3.0
@@ -146,13 +147,6 @@ class World:
         return [row for row in (await self.audit())["missing"] if row["kind"] == kind]
 
 
-async def until(holds: Callable[[], Awaitable[bool]], seconds: float = 30.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not await holds():
-        assert time.monotonic() < deadline, "waited too long"
-        await asyncio.sleep(0.05)
-
-
 @pytest.fixture(params=["sqlite", "influxdb"])
 async def world(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -181,8 +175,7 @@ async def test_nothing_is_missing_while_all_goes_well(world: World) -> None:
         await world.publish(50)
         await world.put(publisher, 100)
         await world.publish(20)
-    await world.client.publish(subjects.METRICS, b"no JSON")
-    await asyncio.sleep(0.3)
+    await world.client.jetstream().publish(subjects.METRICS, b"no JSON")
     await world.quiet()
     answer = await world.audit()
     assert answer["complete"], answer["missing"]

@@ -127,7 +127,7 @@ async def test_each_critical_event_is_written_once_with_its_time_and_counted(
 
 async def until_taken(stream: JetStreamContext) -> None:
     """The client has taken all changes of health, and acknowledged them."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while True:
             info = await stream.consumer_info(subjects.HEALTH_STREAM, subjects.CLIENT_CONSUMER)
             if not info.num_pending and not info.num_ack_pending:

@@ -30,6 +30,7 @@ from spindle.service.health import Health
 from spindle.settings import load
 from tests.servers import Server, free_port, nats_server, running
 from tests.services import ServiceProcess
+from tests.waiting import until
 
 LATER = 2_000_000_000 * 10**9
 
@@ -121,18 +122,12 @@ def numbers(messages: list[RawStreamMsg]) -> list[int]:
     return [orjson.loads(message.data or b"")["n"] for message in messages]
 
 
-async def until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
-    async with asyncio.timeout(seconds):
-        while not condition():  # noqa: ASYNC110 - the condition has no event to wait for
-            await asyncio.sleep(0.02)
-
-
 async def test_what_is_put_in_is_in_the_stream_once_and_in_order(
     start: Start, client: Client
 ) -> None:
     async with start() as daemon:
         daemon.publisher.put(numbered(1, 2000))
-        assert await daemon.publisher.drained(20) == 0
+        assert await daemon.publisher.drained(60) == 0
         messages = await stored(client, "METRICS")
         assert numbers(messages) == list(range(1, 2001))
         ids = Counter((message.headers or {})["Nats-Msg-Id"] for message in messages)
@@ -154,7 +149,7 @@ async def test_what_is_read_before_nats_is_there_is_published_when_it_comes(
         daemon.publisher.put(numbered(1, 100))
         await until(lambda: daemon.part("nats") == "no connection; points wait in the backlog")
         with running(server):
-            assert await daemon.publisher.drained(20) == 0
+            assert await daemon.publisher.drained(60) == 0
             connection = await nats.connect(f"nats://127.0.0.1:{server.port}")
             assert numbers(await stored(connection, "METRICS")) == list(range(1, 101))
             await connection.close()
@@ -182,7 +177,7 @@ async def test_an_overflowing_backlog_drops_the_oldest_counts_exactly_and_says_s
 ) -> None:
     async with start(most_points=100, daemon_envelope_size=1) as daemon:
         daemon.publisher.put(numbered(1, 10))
-        assert await daemon.publisher.drained(20) == 0
+        assert await daemon.publisher.drained(60) == 0
         nats_server.kill()
         await until(lambda: daemon.part("nats") != "ok")
         for number in range(11, 261):
@@ -191,7 +186,7 @@ async def test_an_overflowing_backlog_drops_the_oldest_counts_exactly_and_says_s
         assert daemon.total("daemon_backlog_points") == 100
         assert daemon.part("stream") == "the backlog is full, the oldest points are dropped"
         await asyncio.to_thread(nats_server.start)
-        assert await daemon.publisher.drained(20) == 0
+        assert await daemon.publisher.drained(60) == 0
         assert numbers(await stored(client, "METRICS")) == [*range(1, 11), *range(161, 261)]
         assert daemon.total("daemon_points_published_total") == 110
         assert daemon.part("stream") == "ok"
@@ -221,7 +216,7 @@ async def test_a_full_stream_refuses_aloud_holds_up_no_events_and_goes_on_when_t
             while len(taken) < 200:
                 taken += numbers(await take(client, "METRICS"))
         assert sorted(taken) == list(range(1, 201))
-        assert await daemon.publisher.drained(20) == 0
+        assert await daemon.publisher.drained(60) == 0
         assert daemon.total("daemon_dropped_total") == 0
         await until(lambda: daemon.part("stream") == "ok")
 
@@ -229,11 +224,11 @@ async def test_a_full_stream_refuses_aloud_holds_up_no_events_and_goes_on_when_t
 async def test_streams_that_were_deleted_are_declared_again(start: Start, client: Client) -> None:
     async with start() as daemon:
         daemon.publisher.put(numbered(1, 5))
-        assert await daemon.publisher.drained(20) == 0
+        assert await daemon.publisher.drained(60) == 0
         js = client.jetstream()
         await js.delete_stream("METRICS")
         daemon.publisher.put(numbered(6, 10))
-        assert await daemon.publisher.drained(20) == 0
+        assert await daemon.publisher.drained(60) == 0
         assert numbers(await stored(client, "METRICS")) == [6, 7, 8, 9, 10]
         assert daemon.total("daemon_publish_failures_total", reason="no_stream") > 0
 
@@ -243,7 +238,7 @@ async def test_what_is_not_acknowledged_in_time_is_published_again_under_the_sam
 ) -> None:
     async with start(ack_timeout=0.5) as daemon:
         daemon.publisher.put(numbered(1, 1))
-        assert await daemon.publisher.drained(20) == 0
+        assert await daemon.publisher.drained(60) == 0
         nats_server.send(signal.SIGSTOP)
         try:
             last = 1  # a signal takes its time: the first few may still be acknowledged
@@ -254,7 +249,7 @@ async def test_what_is_not_acknowledged_in_time_is_published_again_under_the_sam
             assert daemon.part("stream") == "no acknowledgement from METRICS in 0.5 s"
         finally:
             nats_server.send(signal.SIGCONT)
-        assert await daemon.publisher.drained(20) == 0
+        assert await daemon.publisher.drained(60) == 0
         assert sorted(numbers(await stored(client, "METRICS"))) == list(range(1, last + 1))
 
 
@@ -271,7 +266,7 @@ async def test_a_message_that_nats_will_never_take_is_counted_and_holds_nothing_
     with running(small_messages_only(tmp_path / "small")) as server:
         async with start(nats_url=f"nats://127.0.0.1:{server.port}") as daemon:
             daemon.publisher.put(numbered(1, 1) + numbered(2, 2, size=100_000) + numbered(3, 3))
-            assert await daemon.publisher.drained(20) == 0
+            assert await daemon.publisher.drained(60) == 0
             assert daemon.total("daemon_points_published_total") == 2
             assert daemon.total("daemon_dropped_total") == 1
             assert "set a smaller DAEMON_ENVELOPE_SIZE" in daemon.part("stream")
@@ -299,8 +294,11 @@ async def test_the_process_publishes_the_fleet_and_this_machine_and_drains_when_
         killed_ns = time.time_ns()
         await asyncio.sleep(1)
         back_ns = time.time_ns()
-        away = await asyncio.to_thread(process.health)
-        assert away["status"] == "failing"
+
+        async def says_so() -> bool:
+            return (await asyncio.to_thread(process.health)).get("status") == "failing"
+
+        await until(says_so)
         await asyncio.to_thread(nats_server.start)
         await asyncio.to_thread(process.wait_healthy)
         published = await asyncio.to_thread(process.total, "daemon_points_published_total")

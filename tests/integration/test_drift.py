@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from spindle.service.health import Health
 from spindle.settings import Settings, load
 from tests.servers import nats_server, running
 from tests.services import ServiceProcess
+from tests.waiting import until
 
 
 @pytest.fixture
@@ -130,12 +130,12 @@ async def test_an_edit_under_a_running_writer_is_named_in_healthz_and_put_back(
         await js.update_stream(
             there.evolve(max_age=20, duplicate_window=10, discard=DiscardPolicy.OLD)
         )
-        said = await _within(20, lambda: _streams_part(writer) not in {"", "ok"}, writer)
+        said = await _once(lambda: _streams_part(writer) not in {"", "ok"}, writer)
         now = (await js.stream_info("METRICS")).config
         assert (now.max_age, now.duplicate_window, now.discard) == (0, 600, DiscardPolicy.NEW)
         assert "stream METRICS: max_age is 20.0 and should be 0: put right" in said
         assert "discard is old and should be new: put right" in said
-        await _within(20, lambda: _streams_part(writer) == "ok", writer)
+        await _once(lambda: _streams_part(writer) == "ok", writer)
     finally:
         writer.stop()
 
@@ -146,10 +146,7 @@ def _streams_part(writer: ServiceProcess) -> str:
     return str(parts.get("streams", ""))
 
 
-async def _within(seconds: float, holds: Callable[[], bool], writer: ServiceProcess) -> str:
+async def _once(holds: Callable[[], bool], writer: ServiceProcess) -> str:
     """The part ``streams`` of ``/healthz`` once it holds."""
-    deadline = time.monotonic() + seconds
-    while not await asyncio.to_thread(holds):
-        assert time.monotonic() < deadline, writer.tail()
-        await asyncio.sleep(0.1)
+    await until(lambda: asyncio.to_thread(holds), otherwise=writer.tail)
     return await asyncio.to_thread(_streams_part, writer)

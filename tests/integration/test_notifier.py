@@ -137,7 +137,7 @@ async def test_a_change_arrives_once_and_its_end_too_though_another_address_is_d
     assert "/#/device/DiskUnit/disk-3/array1" in body.get_content()
     await until(lambda: "tried again: json://127.0.0.1" in part(client))
     hook = Hook(http)  # it is back, and hears of what was meanwhile
-    await until(lambda: len(hook.got) == 1, seconds=30)
+    await until(lambda: len(hook.got) == 1)
     assert hook.got[0]["title"] == "array1/disk-3: well again"
     assert "was critical" in hook.got[0]["message"]
     await until(lambda: part(client) == "ok")

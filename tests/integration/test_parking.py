@@ -170,11 +170,11 @@ async def test_matching_goes_on_after_nats_was_away_and_after_the_bucket_was_del
     js = again.jetstream()
     await js.publish("parking.exit", leave("x1", "B-1", 5))
     await js.publish("parking.exit", leave("g1", "GHOST", 5))
-    await until(lambda: writer.total("parking_visits_total") == 2, 40)
+    await until(lambda: writer.total("parking_visits_total") == 2)
     await js.delete_stream(subjects.bucket_stream(subjects.PARKING_BUCKET))
     await js.publish("parking.entry", entry("e2", "B-2", 1))
     await js.publish("parking.exit", leave("x2", "B-2", 5))
-    await until(lambda: writer.total("parking_visits_total") == 3, 40)
+    await until(lambda: writer.total("parking_visits_total") == 3)
     await until(lambda: writer.health().get("status") == "ok")
     await again.close()
 

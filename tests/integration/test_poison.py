@@ -123,9 +123,11 @@ async def test_ten_thousand_messages_of_noise_are_all_resolved(
         await raw(nats_server.port, *lines[start : start + 1000])
     js = client.jetstream()
     await until(lambda: writer.total("writer_dead_lettered_points_total") >= 10_000, 60)
-    async with asyncio.timeout(10):
-        while (await js.stream_info(subjects.METRICS_STREAM)).state.messages:  # noqa: ASYNC110
-            await asyncio.sleep(0.05)
+
+    async def all_resolved() -> bool:
+        return (await js.stream_info(subjects.METRICS_STREAM)).state.messages == 0
+
+    await until(all_resolved)
     assert (await js.stream_info(subjects.METRICS_STREAM)).state.last_seq == 10_000
     await client.publish("events.metrics", orjson.dumps(metric(1)))
     await until(lambda: writer.total("writer_stored_points_total") == 1)

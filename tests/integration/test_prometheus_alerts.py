@@ -23,6 +23,7 @@ from tests.integration.gateway_world import World, world
 from tests.prometheus_server import RULES, prometheus, query
 from tests.servers import Server, running
 from tests.services import ServiceProcess
+from tests.waiting import wait_until
 
 WAIT_SECONDS = 120.0  # more than a busy machine takes for any of it
 WAITING = 2000  # messages, more than the writer takes and the alert puts up with
@@ -43,10 +44,7 @@ class Scene:
         return {labels["alertname"] for labels, _ in found}
 
     def until(self, true: Callable[[], object]) -> None:
-        deadline = time.monotonic() + WAIT_SECONDS
-        while not true():
-            assert time.monotonic() < deadline, f"it did not become true; firing: {self.firing()}"
-            time.sleep(0.25)
+        wait_until(true, WAIT_SECONDS, otherwise=lambda: f"firing: {self.firing()}")
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -12,9 +12,9 @@ from tests.integration.gateway_world import World, world
 from tests.prometheus_server import prometheus, query
 from tests.servers import Server, running
 from tests.services import ServiceProcess
+from tests.waiting import wait_until
 
 MATCHED, UNMATCHED = 40, 10
-WAIT_SECONDS = 60.0
 START, STAY = datetime.now(UTC) - timedelta(hours=2), timedelta(hours=1)
 
 MEAN = (
@@ -46,10 +46,10 @@ def scraped(
     """A Prometheus that saw the gateways before and after the vehicles came and went."""
     targets = {f"gateway{number}": one.port for number, one in enumerate(gateways)}
     with running(prometheus(tmp_path_factory.mktemp("prometheus"), targets)) as server:
-        until(lambda: len(query(server, "matched_events == 0")) == 2)
+        wait_until(lambda: len(query(server, "matched_events == 0")) == 2)
         come_and_go(car_park)
         total = MATCHED + UNMATCHED
-        until(lambda: len(query(server, f"matched_events + unmatched_events == {total}")) == 2)
+        wait_until(lambda: len(query(server, f"matched_events + unmatched_events == {total}")) == 2)
         # One scrape more, so that a rate sees the rise whole.
         time.sleep(1.5)
         yield server
@@ -68,13 +68,6 @@ def passage(kind: str, number: int, when: datetime) -> dict[str, str]:
     moment = (when + timedelta(seconds=number)).isoformat()
     plate = f"KA{number:04}"
     return {"id": f"{kind}-{number}", "vehicle_plate": plate, f"{kind}_date_time": moment}
-
-
-def until(true: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + WAIT_SECONDS
-    while not true():
-        assert time.monotonic() < deadline, "it did not become true"
-        time.sleep(0.25)
 
 
 def test_the_bare_names_agree_with_what_came_and_went(scraped: Server) -> None:
@@ -109,7 +102,7 @@ def test_the_99th_percentile_lies_in_the_bucket_that_holds_it(
 
 
 def test_our_rules_record_the_same(scraped: Server) -> None:
-    until(lambda: len(query(scraped, "parking:event_processing_latency_seconds:p99_5m")) == 2)
+    wait_until(lambda: len(query(scraped, "parking:event_processing_latency_seconds:p99_5m")) == 2)
 
 
 def test_a_gateway_that_is_started_anew_shows_the_same_counts(

@@ -21,7 +21,7 @@ from spindle.timestamps import NS
 from tests.asking import ask, parts, reading, request
 from tests.memory_store import MemoryStore, away
 from tests.servers import Server
-from tests.waiting import until
+from tests.waiting import PATIENCE_SECONDS, until
 
 DISK = Series("DiskUnit", "DiskTemp", "disk-1", "array-1")
 
@@ -239,7 +239,7 @@ async def test_several_readers_share_the_questions_and_each_is_answered_once(
     nats_server: Server, store: MemoryStore, client: Client
 ) -> None:
     async with reading(nats_server, store) as one, reading(nats_server, store) as two:
-        asked, deadline, answered = 0, time.monotonic() + 10, [0.0]
+        asked, deadline, answered = 0, time.monotonic() + PATIENCE_SECONDS, [0.0]
         while not all(answered) and time.monotonic() < deadline:  # both have to listen first
             await asyncio.gather(*(ask(client, "devices") for _ in range(60)))
             asked += 60

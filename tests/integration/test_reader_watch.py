@@ -10,6 +10,7 @@ import signal
 import time
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 from typing import Any
 
 import nats
@@ -24,6 +25,7 @@ from reader.detection import anomaly
 from reader.main import PARTS, answer_from
 from reader.settings import ReaderSettings
 from reader.watching import bucket, fleet_health, forecasts, ownership, session, share_store
+from reader.watching.followed_shares import FollowedShares
 from spindle import bus
 from spindle.service import tasks
 from spindle.service.health import Health
@@ -34,14 +36,26 @@ from spindle.timestamps import NS, format_ns
 from spindle.timestamps import parse as parse_time
 from tests.asking import ask, parts, reading
 from tests.servers import Server
-from tests.waiting import until
+from tests.waiting import PATIENCE_SECONDS, until
 
 DISK = Series("DiskUnit", "Latency", "disk-1", "array-1")
 WATCHING: dict[str, Any] = {"reader_watch": True}
 
 
+#: What the readers of a test follow, by their names in the table of shares.
+FOLLOWED: dict[str, FollowedShares] = {}
+
+
 @pytest.fixture(autouse=True)
 def _hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    FOLLOWED.clear()
+    run = session._Session.run
+
+    async def noted(self: session._Session) -> None:
+        FOLLOWED[self._me] = self._followed
+        await run(self)
+
+    monkeypatch.setattr(session._Session, "run", noted)
     monkeypatch.setattr(session, "TICK_SECONDS", 0.05)
     monkeypatch.setattr(fleet_health, "HEALTH_SECONDS", 0.1)
     monkeypatch.setattr(share_store, "SNAPSHOT_SECONDS", 1.0)
@@ -118,7 +132,7 @@ def followed(service: Service[ReaderSettings]) -> float:
 
 
 async def all_followed(client: Client, readers: int) -> None:
-    """Wait until every share has an owner, and so many readers have some."""
+    """Wait until every share has an owner that follows it, and so many readers have some."""
     js = client.jetstream()
 
     async def dealt() -> bool:
@@ -127,13 +141,21 @@ async def all_followed(client: Client, readers: int) -> None:
         except NotFoundError:  # not there yet
             return False
         owners = orjson.loads(zlib.decompress(entry.value or b""))["owners"]
-        return all(owners) and len(set(owners)) == readers
+        return len(set(owners)) == readers and all(
+            owner in FOLLOWED and number in FOLLOWED[owner].shares
+            for number, owner in enumerate(owners)
+        )
 
-    deadline = time.monotonic() + 10
-    while not await dealt():
-        assert time.monotonic() < deadline
-        await asyncio.sleep(0.05)
-    await asyncio.sleep(0.4)  # what was taken is followed once it is caught up
+    await until(dealt)
+
+
+def states_saved_since(moment: float) -> bool:
+    return all(
+        series.saved > moment
+        for followed_ in FOLLOWED.values()
+        for share in followed_.shares.values()
+        for series in share.series.values()
+    )
 
 
 async def test_an_anomaly_is_told_when_it_begins_and_when_it_ends_by_one_of_two_readers(
@@ -197,7 +219,8 @@ async def test_when_a_reader_is_killed_another_takes_over_and_tells_nothing_twic
     await world.publish(400)
     await world.publish(20, mean=40)
     await until(lambda: world.told == [7])
-    await asyncio.sleep(1.5)  # its state is saved
+    for _ in range(2):  # the first save may have begun before
+        await until(partial(states_saved_since, time.monotonic()))
     victim.cancel()
     await asyncio.wait([victim])
     async with reading(nats_server, store, **WATCHING) as heir:
@@ -345,10 +368,10 @@ async def test_an_answer_of_the_watch_says_how_many_series_it_leaves_alone(
             number: int | None = (await ask(world.client, "anomalies")).get("unwatched_series")
             return number
 
-        deadline = time.monotonic() + 10
-        while await said() != 5:
-            assert time.monotonic() < deadline
-            await asyncio.sleep(0.1)
+        async def is_said() -> bool:
+            return await said() == 5
+
+        await until(is_said)
 
 
 async def test_identical_questions_are_answered_by_one_look_into_the_store(
@@ -429,7 +452,7 @@ async def test_a_device_that_will_be_full_soon_is_a_warning_with_the_day(
             found.update((await ask(world.client, "device_health", device_id="full-1"))["data"])
             return bool(found["health"] == "warning")
 
-        deadline = time.monotonic() + 15
+        deadline = time.monotonic() + PATIENCE_SECONDS
         while not await warned():
             assert time.monotonic() < deadline, found
             await asyncio.sleep(0.1)
@@ -479,7 +502,7 @@ async def test_the_watch_goes_on_whatever_happened_to_nats(
             await world.publish(1)
             return followed(service) > before
 
-        deadline = time.monotonic() + 15
+        deadline = time.monotonic() + PATIENCE_SECONDS
         while not await heard():
             assert time.monotonic() < deadline, parts(service)
             await asyncio.sleep(0.1)

@@ -36,7 +36,7 @@ from spindle.settings import Settings, load
 from spindle.store.registry import open_store
 from tests.servers import ROOT, Server, free_port
 from tests.stored import counts
-from tests.waiting import until
+from tests.waiting import PATIENCE_SECONDS, until
 from writer.settings import WriterSettings
 
 Main = Callable[[Any], Coroutine[Any, Any, None]]
@@ -146,7 +146,7 @@ async def test_every_task_that_is_stopped_comes_back(name: str, given: dict[str,
         await asyncio.sleep(LASTS_SECONDS)
         before = asyncio.all_tasks()
         service = await stack.enter_async_context(running(name, given))
-        await until(lambda: service.health.healthy, 30)
+        await until(lambda: service.health.healthy)
         found, settled = await long_running(before), 0
         while settled < 3:  # the watch begins a while after the reader answers
             now = await long_running(before)
@@ -160,8 +160,8 @@ async def test_every_task_that_is_stopped_comes_back(name: str, given: dict[str,
             victim.cancel()
             await until(lambda: restarts(service) == count + 1)  # noqa: B023
             assert "it is started again" in said(service), task_name
-            await until(lambda: service.health.healthy, 30)
-            now, deadline = await long_running(before), time.monotonic() + 20
+            await until(lambda: service.health.healthy)
+            now, deadline = await long_running(before), time.monotonic() + PATIENCE_SECONDS
             while now.keys() != found.keys():
                 assert time.monotonic() < deadline, f"{task_name}: {found.keys() ^ now.keys()}"
                 now = await long_running(before)
@@ -175,7 +175,7 @@ async def test_a_pipeline_that_is_stopped_again_and_again_loses_and_doubles_noth
     connection = await nats.connect(settings.nats_url)
     js, now_ns, messages, each = connection.jetstream(), time.time_ns(), 400, 50
     async with running("writer", given) as service:
-        await until(lambda: service.health.healthy, 30)
+        await until(lambda: service.health.healthy)
         for number in range(messages):
             if number % 40 == 0:
                 await asyncio.sleep(0.3)
@@ -201,10 +201,7 @@ async def test_a_pipeline_that_is_stopped_again_and_again_loses_and_doubles_noth
         async def empty() -> bool:
             return (await js.stream_info("METRICS")).state.messages == 0
 
-        deadline = time.monotonic() + 60
-        while not await empty():
-            assert time.monotonic() < deadline, service.health.report()
-            await asyncio.sleep(0.2)
+        await until(empty, otherwise=service.health.report)
         assert restarts(service) >= 2
         assert sample("writer_received_points") == sample("writer_stored_points_total") + sum(
             sample("writer_dead_lettered_points_total", reason=kind)

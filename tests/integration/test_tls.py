@@ -25,6 +25,7 @@ from spindle.settings import Settings, load
 from spindle.store.influxdb.http import Http
 from tests.servers import Server, find, free_port
 from tests.services import ServiceProcess
+from tests.waiting import PATIENCE_SECONDS, until
 
 PROGRAM = find("nats-server") or pytest.fail("nats-server is missing: ./run.sh test installs it")
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
@@ -88,18 +89,19 @@ def _nats(folder: Path, certificate: trustme.LeafCert | None) -> Iterator[int]:
     finally:
         assert server.process is not None
         server.process.terminate()
-        server.process.wait(10)
+        server.process.wait(30)
 
 
 async def _connect(settings: Settings, caplog: pytest.LogCaptureFixture) -> Outcome:
     health = Health("test")
     caplog.set_level(logging.INFO, "spindle.bus")
     trying = asyncio.create_task(bus.connect(settings, "test", health=health))
-    done, _ = await asyncio.wait([trying], timeout=2)
-    if done:
+    await until(lambda: trying.done() or not health.healthy)
+    await asyncio.wait([trying], timeout=2)  # for it to be tried again
+    if trying.done():
         await trying.result().close()
     trying.cancel()
-    return Outcome(bool(done), str(health.report()), caplog.text)
+    return Outcome(trying.done(), str(health.report()), caplog.text)
 
 
 @every_certificate
@@ -137,9 +139,9 @@ async def test_a_server_that_speaks_no_tls_is_sent_nothing_where_tls_is_asked_fo
 def _asked(port: int, authority: str) -> int:
     """The status of the gateway's /healthz; as long as it does not listen yet it is asked again."""
     context = ssl.create_default_context(cafile=authority)
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while True:
-        connection = HTTPSConnection("127.0.0.1", port, context=context, timeout=10)
+        connection = HTTPSConnection("127.0.0.1", port, context=context, timeout=30)
         try:
             connection.request("GET", "/healthz")
             return connection.getresponse().status

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from typing import Any
 
@@ -72,9 +71,13 @@ async def test_two_hosts_sda_stay_two_and_reasons_name_the_host(
     hosts, now = Hosts(store, client), time.time_ns() // NS * NS
     await hosts.say(now - 700 * NS, 640, hot=COOL + 1)
     async with reading(nats_server, store, reader_watch=True):
-        await asyncio.sleep(1.5)
+
+        async def is_followed() -> bool:
+            return (await ask(client, "anomalies")).get("source") == "watch"
+
+        await until(is_followed)
         await hosts.say(now - 60 * NS, 61)
-        await until(lambda: bool(told and changes), 30)
+        await until(lambda: told and changes)
 
         (change,) = changes
         assert (change["device"], change["array_id"]) == ("sda", "hostA")

@@ -27,6 +27,7 @@ from spindle.settings import Settings
 from spindle.store.registry import open_store
 from tests.servers import ROOT, Server
 from tests.services import ServiceProcess
+from tests.waiting import until
 from writer import repair as repair_module
 from writer.repair import repair
 
@@ -78,14 +79,6 @@ def rows(settings: Settings, query: str) -> list[tuple[object, ...]]:
     path = settings.store.removeprefix("sqlite:///")
     with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as database:
         return database.execute(query).fetchall()
-
-
-async def until(holds: object, seconds: float = 15.0) -> None:
-    """Wait until ``holds()`` is true."""
-    deadline = time.monotonic() + seconds
-    while not holds():  # type: ignore[operator]
-        assert time.monotonic() < deadline, "waited too long"
-        await asyncio.sleep(0.05)
 
 
 async def test_both_payload_forms_are_stored_and_acknowledged(
@@ -184,17 +177,18 @@ async def test_a_second_writer_on_the_same_sqlite_file_exits_with_one_sentence(
     second = ServiceProcess("writer", writer.folder, **writer.settings)
     second.start(wait=False)
     assert second.process is not None
-    assert second.process.wait(20) == 4
+    assert second.process.wait(60) == 4
     assert "another" in second.tail()
     assert "Traceback" not in second.tail()
 
 
 async def acknowledged(client: Client) -> None:
     """The stream is empty."""
-    deadline = time.monotonic() + 15
-    while (await client.jetstream().stream_info(subjects.METRICS_STREAM)).state.messages:
-        assert time.monotonic() < deadline, "waited too long"
-        await asyncio.sleep(0.05)
+
+    async def is_empty() -> bool:
+        return not (await client.jetstream().stream_info(subjects.METRICS_STREAM)).state.messages
+
+    await until(is_empty)
 
 
 async def test_a_deleted_consumer_is_declared_again_and_nothing_is_lost(
@@ -252,7 +246,7 @@ async def test_the_writer_answers_for_its_ledger(client: Client, writer: Service
     writer.start()
     await client.publish("events.metrics", orjson.dumps([metric(1), metric(2)]))
     await until(lambda: writer.total("writer_stored_points_total") == 2)
-    reply = await client.request(subjects.WRITER_LEDGER, timeout=2)
+    reply = await client.request(subjects.WRITER_LEDGER, timeout=30)
     ledger = orjson.loads(reply.data)["streams"]["METRICS"]
     assert (ledger["received"], ledger["stored"], ledger["in_flight"]) == (2, 2, 0)
     assert ledger["adds_up"] is True
@@ -279,7 +273,7 @@ def test_a_service_takes_no_arguments_and_says_so(argument: str, code: int) -> N
         capture_output=True,
         text=True,
         check=False,
-        timeout=30,
+        timeout=60,
     )
     assert done.returncode == code
     assert "usage: python -m writer" in done.stdout + done.stderr

@@ -25,6 +25,7 @@ from spindle import bus, timestamps
 from spindle.settings import Settings
 from tests.servers import Server
 from tests.services import ServiceProcess
+from tests.waiting import until
 
 HOUR_SECONDS = 3600
 HOUR = HOUR_SECONDS * 10**9
@@ -83,10 +84,9 @@ class Moved(ServiceProcess):
         return str(parts.get(name, ""))
 
     async def until(self, holds: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + 30
-        while not await asyncio.to_thread(holds):
-            assert time.monotonic() < deadline, f"{self.health()}\n{self.tail()}"
-            await asyncio.sleep(0.1)
+        await until(
+            lambda: asyncio.to_thread(holds), otherwise=lambda: f"{self.health()}\n{self.tail()}"
+        )
 
     async def until_in_doubt(self) -> str:
         await self.until(lambda: self.part("clock") not in {"", "ok"})

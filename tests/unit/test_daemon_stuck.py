@@ -29,7 +29,10 @@ from spindle.service.run import Service
 from spindle.settings import load
 from tests.servers import ROOT, free_port
 from tests.services import ServiceProcess
-from tests.waiting import until
+from tests.waiting import until, wait_until
+
+#: Much longer than whatever does not hang may take on a busy machine.
+DEADLINE_SECONDS = 1.0
 
 
 class Reader(Source):
@@ -37,7 +40,7 @@ class Reader(Source):
 
     name = "reader"
     about = "nothing"
-    deadline_seconds = 0.1
+    deadline_seconds = DEADLINE_SECONDS
 
     def __init__(self) -> None:
         super().__init__(load(SourceSettings, generation_interval_seconds=0.05))
@@ -72,7 +75,7 @@ async def test_a_source_that_hangs_is_named_once_its_neighbour_goes_on_and_a_sto
     await until(lambda: hung.reads and well.reads > 2 and health.healthy)
     hung.free.clear()
     await until(lambda: not health.healthy)
-    assert health.report()["parts"] == {"sources": "reader has not answered for 0.1 s"}
+    assert health.report()["parts"] == {"sources": "reader has not answered for 1 s"}
     reads, others = hung.reads, well.reads
     await until(lambda: well.reads > others + 5)
     assert hung.reads == reads  # nobody asks it a second time
@@ -81,10 +84,9 @@ async def test_a_source_that_hangs_is_named_once_its_neighbour_goes_on_and_a_sto
     await until(lambda: health.healthy)
     hung.free.clear()
     await until(lambda: not health.healthy)
-    began = time.monotonic()
     service.stopping.set()
-    await both
-    assert time.monotonic() - began < 5
+    async with asyncio.timeout(60):  # it hangs for good
+        await both
     assert [message.payload for message in taken] == [b"farewell"]  # of the one that is well
     hung.free.set()
     assert len([text for text in caplog.messages if "has not answered" in text]) == 2
@@ -98,16 +100,20 @@ def test_a_call_that_hangs_is_not_made_again_and_its_late_answer_is_dropped() ->
         free.wait()
         return "late"
 
-    watched = Watched[str](0.1)
+    watched = Watched[str](DEADLINE_SECONDS)
     asked = {"ill": hangs, "well": lambda: "here"}
     for _ in range(3):
         assert watched.results(asked) == {"well": "here"}
-        assert watched.stuck == {"ill": "has not answered for 0.1 s"}
+        assert watched.stuck == {"ill": "has not answered for 1 s"}
     assert calls == ["hangs"]
     free.set()
-    time.sleep(0.05)
-    assert watched.results(asked) == {"well": "here"}
-    assert watched.results(asked) == {"ill": "late", "well": "here"}
+    answers: list[dict[str, str]] = []
+    while len(calls) < 2:
+        answers.append(watched.results(asked))
+    assert answers.pop() == {"ill": "late", "well": "here"}  # asked anew
+    assert answers
+    assert all(answer == {"well": "here"} for answer in answers)
+    assert calls == ["hangs"] * 2
     assert watched.stuck == {}
 
 
@@ -135,13 +141,11 @@ def test_a_file_system_that_hangs_is_named_and_the_others_are_read(
 
     monkeypatch.setattr(psutil, "disk_partitions", lambda all: mounts)
     monkeypatch.setattr(psutil, "disk_usage", usage)
-    probe = PsutilProbe(Drives(tmp_path), deadline=0.1)
+    probe = PsutilProbe(Drives(tmp_path), deadline=DEADLINE_SECONDS)
     assert probe.file_systems() == [FileSystem("sda1", 25), FileSystem("sdc1", 25)]
-    assert probe.stuck == {"file system sdb1 on /b": "has not answered for 0.1 s"}
+    assert probe.stuck == {"file system sdb1 on /b": "has not answered for 1 s"}
     free.set()
-    time.sleep(0.05)
-    probe.file_systems()
-    assert probe.file_systems()[1] == FileSystem("sdb1", 25)
+    wait_until(lambda: FileSystem("sdb1", 25) in probe.file_systems())
     assert probe.stuck == {}
 
 
@@ -150,9 +154,9 @@ def test_a_sensor_that_hangs_is_named_and_the_others_are_read(tmp_path: Path) ->
         (tmp_path / name / "device/hwmon/hwmon1").mkdir(parents=True)
     os.mkfifo(tmp_path / "sda/device/hwmon/hwmon1/temp1_input")  # whose reader waits for ever
     (tmp_path / "sdb/device/hwmon/hwmon1/temp1_input").write_text("33000\n")
-    probe = PsutilProbe(Drives(tmp_path), deadline=0.1)
+    probe = PsutilProbe(Drives(tmp_path), deadline=DEADLINE_SECONDS)
     assert probe.temperatures() == {"sdb": 33.0}
-    assert probe.stuck == {"temperature sensor of sda": "has not answered for 0.1 s"}
+    assert probe.stuck == {"temperature sensor of sda": "has not answered for 1 s"}
 
 
 HANGING = """
@@ -180,16 +184,16 @@ def test_a_hanging_statfs_stops_neither_the_daemons_readings_nor_its_end(tmp_pat
         )
     try:
         expected = "host: file system sdx1 on /dying has not answered for 2 s"
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while expected not in str(service.health()) and time.monotonic() < deadline:
             time.sleep(0.2)
         assert expected in str(service.health()), service.tail()
         before = service.total("daemon_tick_seconds_count")
-        deadline = time.monotonic() + 20  # two sources, each second
+        deadline = time.monotonic() + 60  # two sources, each second
         while service.total("daemon_tick_seconds_count") < before + 4:
             assert time.monotonic() < deadline, "the readings stopped"
             time.sleep(0.2)
-        assert service.tail().count("has not answered") == 1
+        assert service.tail().count("sdx1 on /dying has not answered") == 1
     finally:
         service.send(signal.SIGTERM)
-        assert service.process.wait(15) == 0, service.tail()
+        assert service.process.wait(60) == 0, service.tail()

@@ -211,7 +211,7 @@ def test_two_at_once_install_one_after_the_other(
     held = context.Event()
     other = context.Process(target=_hold, args=(venv.folder, held))
     other.start()
-    held.wait(10)
+    held.wait(60)
     venv.ensure(RUNTIME)
     other.join()
     assert "another ./run.sh is installing" in capsys.readouterr().err

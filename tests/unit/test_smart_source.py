@@ -174,7 +174,7 @@ def test_a_drive_whose_reading_hangs_is_named_and_its_neighbours_are_read(
     began = time.monotonic()
     for _ in range(2):
         assert {device for device, _ in said(source)} == {"TOSHIBA-DT01-T3"}
-    assert time.monotonic() - began < 15
+    assert time.monotonic() - began < 55  # of the 60 that it would hang
     assert sorted(caplog.messages) == [
         "sda: smartctl was ended after 3 s",
         f"sdb: smartctl was ended after saying {MOST_BYTES:,} bytes",

@@ -59,7 +59,7 @@ class Task:
             yield task
         finally:
             self.service.stopping.set()
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(60):
                 await asyncio.wait((task,))
 
 
