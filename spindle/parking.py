@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from typing import Any
 
+import msgspec
 import orjson
 
 from spindle import timestamps
 from spindle.models import Status
+from spindle.values import UNREADABLE, Whole
 
 _PLAIN = re.compile(rb"[-A-Za-z0-9_/]")
 _ESCAPED = re.compile(rb"=([0-9A-F]{2})")
@@ -77,12 +78,12 @@ class Totals:
     :ivar latency_count: all observations: one for each visit that the matcher made.
     """
 
-    matched: int = 0
-    unmatched: int = 0
-    manual: int = 0
+    matched: Whole = 0
+    unmatched: Whole = 0
+    manual: Whole = 0
     latency_sum: float = 0.0
-    latency_count: int = 0
-    latency_buckets: tuple[int, ...] = (0,) * len(LATENCY_BOUNDS)
+    latency_count: Whole = 0
+    latency_buckets: tuple[Whole, ...] = (0,) * len(LATENCY_BOUNDS)
 
     def counting(self, status: Status, latency: float | None) -> Totals:
         """The totals with one more visit in them."""
@@ -98,11 +99,14 @@ class Totals:
         )
 
 
+class _Totals(msgspec.Struct):
+    totals: Totals
+
+
 def decode_totals(value: bytes) -> Totals:
     """The totals in a value; zeros where it holds none."""
     try:
-        data: dict[str, Any] = orjson.loads(value)["totals"]
-        totals = Totals(**{**data, "latency_buckets": tuple(data["latency_buckets"])})
-    except (ValueError, KeyError, TypeError):
+        totals = msgspec.json.decode(value, type=_Totals).totals
+    except UNREADABLE:
         return Totals()
     return totals if len(totals.latency_buckets) == len(LATENCY_BOUNDS) else Totals()

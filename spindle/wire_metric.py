@@ -15,12 +15,13 @@ import msgspec
 from spindle import models, timestamps
 from spindle.errors import InvalidInput
 from spindle.store.base import NO_ARRAY, Point, Points, Series
+from spindle.values import UNREADABLE
 
 #: Known series; past it the cache starts anew, so that memory stays bounded (about 60 MB).
 MAX_SERIES = 100_000
 MAX_TIMES = 10_000
 #: What ``MetricReader.plain`` raises.
-NOT_PLAIN = (msgspec.DecodeError, ValueError, RecursionError)
+NOT_PLAIN = UNREADABLE
 
 
 class _Metric(msgspec.Struct, forbid_unknown_fields=True, rename="camel", gc=False):

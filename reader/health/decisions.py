@@ -17,6 +17,7 @@ from spindle import catalog, timestamps
 from spindle.catalog import Direction
 from spindle.store.base import DeviceKey
 from spindle.timestamps import NS
+from spindle.values import Whole
 
 LAPSES_NS = 3600 * timestamps.NS
 """What has been over for so long is forgotten, unless it was acknowledged until a time: the next
@@ -48,10 +49,10 @@ class Acknowledgement:
     severity: State
     values: Mapping[str, float]
     bad: Direction
-    time_ns: int
-    until_ns: int | None = None
+    time_ns: Whole
+    until_ns: Whole | None = None
     note: str = ""
-    worse_ns: int | None = None
+    worse_ns: Whole | None = None
 
     def is_over(self, now_ns: int) -> bool:
         """Whether the time until which it was to hold has come."""
@@ -146,9 +147,9 @@ class Retired:
     source_device: str
     device_id: str
     array_id: str
-    time_ns: int
-    heard_ns: int = 0
-    back_ns: int | None = None
+    time_ns: Whole
+    heard_ns: Whole = 0
+    back_ns: Whole | None = None
     note: str = ""
 
     def is_of(self, device: DeviceKey) -> bool:

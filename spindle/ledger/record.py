@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Annotated
 
 import msgspec
 import orjson
 
-from spindle.ledger.spans import Runs, Span, Spans, Whole
+from spindle.ledger.spans import Runs, Span, Spans
 from spindle.timestamps import NS
+from spindle.values import UNREADABLE, Nanoseconds, Whole
 
 #: Points are counted by the ten minutes that their timestamps lie in.
 STEP_NS = 600 * NS
@@ -137,16 +137,13 @@ class Record:
         )
 
 
-Step = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
-
-
 class _Plain(msgspec.Struct):
     """What ``Record.dump`` writes."""
 
     since: Whole
     lives: list[tuple[Whole, Whole, Whole, Runs]]
     numbers: dict[str, Runs]
-    stored: list[tuple[Step, Whole]]
+    stored: list[tuple[Nanoseconds, Whole]]
 
 
 def load(value: bytes) -> Record:
@@ -156,7 +153,7 @@ def load(value: bytes) -> Record:
     """
     try:
         plain = msgspec.json.decode(value, type=_Plain)
-    except msgspec.MsgspecError as error:
+    except UNREADABLE as error:
         raise ValueError(f"not a record of the ledger: {error}") from None
     record = Record(plain.since, None)
     record.lives = [Life(born, base, last, Spans(runs)) for born, base, last, runs in plain.lives]

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Annotated, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
+
+from spindle.values import UNREADABLE, Whole
 
 #: Runs remembered of one set. Beyond it the oldest gap is taken for filled.
 MOST = 500
@@ -30,7 +32,6 @@ class Span(NamedTuple):
         return self.high - self.low + 1
 
 
-Whole = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]  #: what is written again as JSON
 Runs = list[tuple[Whole, Whole, Whole, Whole]]  #: of ``Spans.plain``
 _RUNS = msgspec.json.Decoder(Runs)
 
@@ -49,7 +50,10 @@ class Spans:
 
         :raises ValueError: it is not that.
         """
-        return cls(_RUNS.decode(value))
+        try:
+            return cls(_RUNS.decode(value))
+        except UNREADABLE as error:
+            raise ValueError(f"not runs of numbers: {error}") from None
 
     def add(self, span: Span) -> None:
         """Add a run, whatever of it is there already."""

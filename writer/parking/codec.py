@@ -16,14 +16,15 @@ from spindle import models, subjects, timestamps
 from spindle.errors import InvalidInput
 from spindle.models import ParkingSummary, Status
 from spindle.parking import plate_of
+from spindle.values import UNREADABLE, Whole
 from writer.parking.state import Anomaly, AnomalyKind, Kind, Passage, Settled, State, Visit
 from writer.storing.batch import Mistake
 
 EMPTY = State()
 
-_Passage = tuple[Kind, str, int, int, int, str | None]
-_Settled = tuple[Kind, str, int, int]
-_Visit = tuple[str, str, Status, int | None, str, int, str, int, str]
+_Passage = tuple[Kind, str, Whole, Whole, Whole, str | None]
+_Settled = tuple[Kind, str, Whole, Whole]
+_Visit = tuple[str, str, Status, Whole | None, str, Whole, str, Whole, str]
 _Anomaly = tuple[str, AnomalyKind, _Passage, str]
 
 
@@ -72,7 +73,7 @@ def decode(value: bytes | None) -> State:
         return EMPTY
     try:
         data = _VALUE.decode(value).matcher
-    except msgspec.MsgspecError:  # put there by hand
+    except UNREADABLE:  # put there by hand
         return EMPTY
     return State(
         tuple(Passage(*one) for one in data.waiting),

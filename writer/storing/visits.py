@@ -21,6 +21,7 @@ from spindle import models, parking, subjects
 from spindle.bus.buckets import Bucket, Overtaken
 from spindle.errors import StoreUnavailable
 from spindle.store.base import Store, VisitRow, Written
+from spindle.values import UNREADABLE, Whole
 from writer.storing.batch import Mistake
 from writer.storing.decode import decode_objects
 
@@ -104,7 +105,7 @@ class VisitStorer:
 
 
 class _Value(msgspec.Struct):
-    counted: list[tuple[str, int]]  # digest of the id, when
+    counted: list[tuple[str, Whole]]  # digest of the id, when
 
 
 _VALUE = msgspec.json.Decoder(_Value)
@@ -117,7 +118,7 @@ def count(value: bytes, visits: Sequence[ArrivedVisit], now: int) -> bytes | Non
     """
     try:
         counted = dict(_VALUE.decode(value).counted) if value else {}
-    except msgspec.MsgspecError:  # put there by hand
+    except UNREADABLE:  # put there by hand
         counted = {}
     totals, known = parking.decode_totals(value), len(counted)
     for visit in visits:

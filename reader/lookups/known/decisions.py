@@ -14,6 +14,7 @@ import msgspec
 
 from reader.health.decisions import Acknowledgement, Retired
 from spindle.store.base import Bucket, DeviceKey, EventRow, Latest, SeriesKey
+from spindle.values import UNREADABLE
 
 ACKNOWLEDGED, RETIRED = "acknowledged.", "retired."  #: what keys in the bucket begin with
 MOST = 10_000  #: decisions of one kind; further ones are refused
@@ -44,7 +45,7 @@ class Decisions:
         values, kept = self._values[kind], Acknowledgement if kind == ACKNOWLEDGED else Retired
         try:
             values[key] = msgspec.json.decode(value, type=kept)
-        except (msgspec.DecodeError, ValueError):  # deleted, or of another version
+        except UNREADABLE:  # deleted, or of another version
             if values.pop(key, None) is None:
                 return
             self._heard.pop(key, None)
