@@ -10,7 +10,7 @@ from nats.aio.client import Client
 from nats.errors import Error as NatsError
 from nats.errors import NoRespondersError
 
-from spindle.errors import SpindleError
+from spindle.errors import InvalidInput, SpindleError
 
 TIMEOUT_SECONDS = 10.0  #: for one answer; promised, so no setting
 READER = "reader"  #: its name as a micro service
@@ -48,8 +48,12 @@ async def ask(
 
     :raises ReaderAway: nobody answers, or not in time, or NATS is away.
     :raises Refused: the reader's answer is an error, or is none that can be understood.
+    :raises InvalidInput: the question holds a byte that is no UTF-8, as a command line may.
     """
-    question = orjson.dumps({"query_type": query_type, "params": dict(params)})
+    try:
+        question = orjson.dumps({"query_type": query_type, "params": dict(params)})
+    except TypeError:
+        raise InvalidInput("the question holds a byte that is no UTF-8") from None
     try:
         message = await client.request(subject, question, timeout=timeout_seconds)
     except NoRespondersError:

@@ -8,7 +8,7 @@ from typing import ClassVar
 from pydantic import Field, field_validator
 
 from daemon.registry import SOURCES, EverySourcesSettings
-from spindle.models import shown
+from spindle.text import shown
 
 _CHOICE = f"expected one or more of {', '.join(SOURCES)}, separated by commas"
 _ABOUT = ", ".join(f"{source.name} ({source.about})" for source in SOURCES.values())

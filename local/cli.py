@@ -14,7 +14,6 @@ from typing import Annotated
 import typer
 
 from local import output, programs, real_or_demo, services
-from local import settings as given
 from local.docker import backup as container_backup
 from local.layout import ROOT, Home
 from local.nats import server as nats
@@ -194,7 +193,7 @@ def show_logs(
 def backup(file: Annotated[Path, typer.Argument(help="A file that does not exist yet.")]) -> None:
     """A checked copy of the store; of SQLite made while it is written to."""
     if docker := in_containers():
-        container_backup.backup(docker, given.environment(ROOT / ".env"), called_from() / file)
+        container_backup.backup(docker, environment(), called_from() / file)
     else:
         copies.backup(copies.path_of_store(_store_url()), called_from() / file)
 
@@ -203,7 +202,7 @@ def backup(file: Annotated[Path, typer.Argument(help="A file that does not exist
 def restore(file: Annotated[Path, typer.Argument(help="A file that `backup` made.")]) -> None:
     """Put a backup in the store's place, while nothing runs; what was there is kept."""
     if docker := in_containers():
-        container_backup.restore(docker, given.environment(ROOT / ".env"), called_from() / file)
+        container_backup.restore(docker, environment(), called_from() / file)
     else:
         copies.restore(called_from() / file, copies.path_of_store(_store_url()))
 

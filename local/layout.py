@@ -12,6 +12,9 @@ from spindle.errors import SpindleError
 #: The repository's root: services are run from here.
 ROOT = Path(__file__).resolve().parent.parent
 
+#: Of SPINDLE_HOME and NATS_PORT, where they are not set.
+DEFAULT_HOME, DEFAULT_NATS_PORT = ".spindle", 4222
+
 #: Unix socket paths end at about 104 bytes (macOS) or 108 (Linux); supervisor first binds the path
 #: with a dot and its pid added.
 LONGEST_SOCKET_PATH = 90

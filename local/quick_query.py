@@ -1,78 +1,79 @@
 """``./run.sh query`` where the pipeline runs here as processes: ask, and load little else.
 
-Everything that ``./run.sh`` may do takes longer to load than a question to answer. Whatever is
-unusual (containers, nothing that runs, a mistake in the settings, help) is left to ``local.cli``,
-which says what there is to say.
+All that ``./run.sh`` may do takes longer to load than a question to answer, and so do pydantic,
+which checks settings, and typer, which loads pydantic. So only the plain form is asked here:
+``QUESTION key=value ...`` with at most one option, and no setting of NATS but its port. The rest
+(help, containers, nothing that runs, a mistake) is left to ``local.cli``, which says what there is
+to say.
 """
 
 from __future__ import annotations
 
-import contextlib
+import json
 import os
 import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-import typer
-
-from local.layout import ROOT, Home, home_of
-from local.nats import server as nats
-from local.settings import LocalSettings, environment
+from client.verbs import asking
+from local import interrupt, layout
+from local.environment import environment
+from spindle.bus import Password
 from spindle.errors import SpindleError
-from spindle.settings import load
+
+_FORMS: Mapping[str, asking.Form] = {"--json": "json", "--csv": "csv", "--wide": "wide"}
+_WAIT_SECONDS = 10.0
+#: Settings of NATS that change nothing for who asks.
+_OF_THE_SERVER = {"NATS_PORT", "NATS_MONITOR_PORT", "NATS_ROOM_BYTES", "NATS_SYNC"}
+
+
+class Unusual(SpindleError):
+    """Only ``local.cli`` can do it."""
 
 
 def main() -> None:
     """Ask as ``./run.sh query`` was typed; fall back on ``local.cli``."""
-    words = sys.argv[1:]
-    with contextlib.suppress(SpindleError, OSError):
-        os.environ.update(_signed_in(words))
-        _client()(words, prog_name="./run.sh")
-    from local.cli import main as everything  # noqa: PLC0415
+    try:
+        question, params, form = asked(sys.argv[2:])
+        there = way()
+    except (SpindleError, OSError, ValueError, LookupError, OverflowError):
+        from local.cli import main as everything  # noqa: PLC0415
 
-    everything()
-
-
-def _client() -> typer.Typer:
-    from client.verbs.query import query  # noqa: PLC0415 - not where it is not needed
-
-    client = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-    client.callback()(lambda: None)  # one command among others, as it is in the client
-    client.command()(query)
-    return client
+        everything()
+    else:
+        interrupt.at_once()  # there is nothing to tidy up
+        asking.run(there, question, params, form, wait_seconds=_WAIT_SECONDS)
 
 
-def _signed_in(words: Sequence[str]) -> dict[str, str]:
-    """The environment in which the client asks, beside this process's own.
+def asked(words: Sequence[str]) -> tuple[str, dict[str, str], asking.Form]:
+    """Question, parameters and form of the words behind ``query``.
 
-    :raises SpindleError: only ``local.cli`` can do this.
+    :raises SpindleError: they are not of the plain form.
+    """
+    options = [word for word in words if word.startswith("-")]
+    question, *rest = [word for word in words if not word.startswith("-")] or [""]
+    if len(options) > 1 or not _FORMS.keys() >= set(options):
+        raise Unusual
+    return question, asking.parse_params(rest), next(map(_FORMS.__getitem__, options), "table")
+
+
+def way() -> asking.Way:
+    """The way to the reader that this checkout runs.
+
+    :raises Unusual: settings may lead elsewhere.
     :raises OSError: nobody listens.
     """
-    os.chdir(ROOT)
-    settings = load(LocalSettings)
-    if (
-        "--help" in words
-        or settings.spindle_mode == "docker"
-        or _has_odd(environment(ROOT / ".env"))
-    ):
-        raise SpindleError
-    found = {}
-    if "nats_url" not in settings.model_fields_set:
-        found["NATS_URL"] = nats.nats_url(settings.nats_port)
-        settings = settings.model_copy(update={"nats_url": found["NATS_URL"]})
-    home = home_of(settings.spindle_home)
-    _reach(home, settings)
-    return found | nats.credentials(settings, home, "client")
-
-
-def _has_odd(given: dict[str, str]) -> bool:
-    return "SPINDLE_VENV" in given and "SPINDLE_VENV" not in os.environ  # is warned of
-
-
-def _reach(home: Home, settings: LocalSettings) -> None:
-    """:raises OSError: the supervisor of this checkout does not run, or NATS does not listen."""
+    os.chdir(layout.ROOT)
+    known = environment(layout.ROOT / ".env")
+    odd = {name for name in known if name.startswith("NATS_")} - _OF_THE_SERVER
+    moved = "SPINDLE_VENV" in known and "SPINDLE_VENV" not in os.environ  # is warned of
+    if odd or moved or known.get("SPINDLE_MODE") not in (None, "local"):
+        raise Unusual
+    home = layout.home_of(known.get("SPINDLE_HOME", layout.DEFAULT_HOME))
     with socket.socket(socket.AF_UNIX) as supervisor:
         supervisor.settimeout(0.5)
         supervisor.connect(str(home.socket()))
-    if nats.is_local(settings):
-        socket.create_connection(("127.0.0.1", settings.nats_port), 0.5).close()
+    port = int(known.get("NATS_PORT", layout.DEFAULT_NATS_PORT))
+    socket.create_connection(("127.0.0.1", port), 0.5).close()
+    passwords = json.loads(home.nats_passwords.read_text())
+    return asking.Way(f"nats://127.0.0.1:{port}", "client", Password(passwords["client"]))

@@ -17,12 +17,11 @@ from typing import ClassVar, Literal
 from dotenv import dotenv_values
 from pydantic import Field, SecretStr
 
+from local import layout
 from local.layout import ROOT
 from local.services import SERVICES
-from spindle.errors import InvalidSettings
 from spindle.settings import Settings
 
-_VARIABLE = re.compile(r"\$\{([^}:]*)\}")  # with a default behind a colon it is meant
 _OF_USER = (
     "Password of user {} at NATS in compose: letters and digits, a letter first. Empty: the one "
     "that ./run.sh start made."
@@ -46,12 +45,15 @@ class LocalSettings(Settings):
         ),
     )
     spindle_home: str = Field(
-        ".spindle",
+        layout.DEFAULT_HOME,
         min_length=1,
         description="Folder for the data, logs and pid files of what runs without Docker.",
     )
     nats_port: int = Field(
-        4222, ge=1, le=65535, description="Port of NATS; NATS_URL follows it unless set itself."
+        layout.DEFAULT_NATS_PORT,
+        ge=1,
+        le=65535,
+        description="Port of NATS; NATS_URL follows it unless set itself.",
     )
     nats_monitor_port: int = Field(
         8222, ge=1, le=65535, description="Port of NATS's monitoring pages."
@@ -101,33 +103,6 @@ class ComposeSettings(Settings):
     prometheus_retention: str = Field(
         "30d", description="How long Prometheus keeps what it scraped."
     )
-
-
-def environment(file: Path) -> dict[str, str]:
-    """Every setting as services understand them: of ``.env``, and of the environment, which wins.
-
-    Names are in capitals; what is empty counts as not set.
-
-    :raises InvalidSettings: the file cannot be read, or would lose a part of a value.
-    """
-    try:
-        said, written = dotenv_values(file), dotenv_values(file, interpolate=False)
-    except UnicodeDecodeError as error:
-        byte = error.object[error.start]
-        raise InvalidSettings([f".env: holds the byte 0x{byte:02x}, expected UTF-8"]) from None
-    except OSError as error:
-        raise InvalidSettings([f"{file}: {error.strerror}"]) from None
-    known = said.keys() | os.environ.keys()
-    if eaten := [
-        f"{name}: ${{{variable}}} in .env is the value of a variable that is not set; a secret "
-        f"with such signs may stand in a file that {name}_FILE names"
-        for name, value in written.items()
-        for variable in _VARIABLE.findall(value or "")
-        if variable not in known
-    ]:
-        raise InvalidSettings(eaten)
-    both = [*said.items(), *os.environ.items()]
-    return {name.upper(): value for name, value in both if value}
 
 
 def setting(environment: Mapping[str, str], name: str) -> str:

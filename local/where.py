@@ -9,8 +9,8 @@ from typing import NoReturn
 import typer
 
 from local import output, real_or_demo
-from local import settings as given
 from local.docker.containers import Containers
+from local.environment import environment as given
 from local.installation import docker_answers
 from local.layout import ROOT
 from local.processes import lenient_settings
@@ -56,7 +56,7 @@ def environment(*, lenient: bool = False) -> dict[str, str]:
     :raises InvalidSettings: ``.env`` cannot be read.
     """
     try:
-        return given.environment(ROOT / ".env")
+        return given(ROOT / ".env")
     except InvalidSettings:
         if not lenient:
             raise

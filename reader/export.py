@@ -18,11 +18,11 @@ import typer
 from reader.lookups.stored.shown_store import readings_of
 from spindle import timestamps
 from spindle.errors import InvalidInput, StoreError
-from spindle.models import shown
 from spindle.service.program import EXIT_FAILED, EXIT_USAGE, called_from, commands, end
 from spindle.settings import Settings, load
 from spindle.store.base import Bucket, EventRow, Selection, Store
 from spindle.store.registry import open_store
+from spindle.text import shown
 
 KEYS = ("from", "to", "device_id", "source_device", "array_id", "metric_type")
 #: Asked for at once. A span that holds as many is halved.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from spindle.errors import InvalidInput
-from spindle.models import shown
+from spindle.text import shown
 
 SECONDS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604_800.0}
 SHORTEST, LONGEST = 1.0, 30 * 86_400.0

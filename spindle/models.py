@@ -32,6 +32,7 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 
 from spindle import timestamps
 from spindle.errors import InvalidInput
+from spindle.text import shown
 
 NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}", re.ASCII)
 NAME_EXPECTED = "1 to 128 letters, digits and . _ : - , starting with a letter or digit"
@@ -60,7 +61,6 @@ _COMPARED = {
     "less than or equal to": "at most",
     "greater than": "more than",
 }
-_SHOWN = 60  # characters of a wrong value that an error repeats
 
 #: Validation context key: the latest acceptable timestamp, in nanoseconds.
 LATEST = "latest_ns"
@@ -371,14 +371,3 @@ def sentence_of(mistake: ErrorDetails | Mapping[str, Any]) -> str:
     for theirs, ours in _COMPARED.items():
         told = told.replace(theirs, ours)
     return f"expected {told}"
-
-
-def printable(text: str) -> str:
-    """The text with a space for each character that could steer a terminal."""
-    return "".join(c if c.isprintable() else " " for c in text)
-
-
-def shown(value: object) -> str:
-    """A wrong value as an error repeats it: quoted, in ASCII, on one line, cut short."""
-    text = ascii(value)
-    return text if len(text) <= _SHOWN else text[:_SHOWN] + "..."

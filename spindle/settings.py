@@ -20,8 +20,9 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from spindle.errors import InvalidSettings
-from spindle.models import sentence_of, shown
+from spindle.models import sentence_of
 from spindle.store.registry import StoreSettings
+from spindle.text import shown
 from spindle.timestamps import NS
 
 _REPLICAS = (1, 3, 5)

@@ -10,7 +10,7 @@ from nats.aio.client import Client
 
 from client.ask import TIMEOUT_SECONDS, ask
 from client.settings import ClientSettings
-from client.verbs.query import connected
+from client.verbs.asking import connected
 
 
 class Asker:

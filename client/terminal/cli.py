@@ -22,8 +22,7 @@ from client.terminal import health as plugin
 from client.terminal import plot as drawing
 from client.terminal import plotted_series
 from client.terminal import tap as tapping
-from client.verbs import outcome
-from client.verbs import query as question
+from client.verbs import asking, outcome
 from spindle import durations
 from spindle.errors import InvalidInput, SpindleError
 from spindle.service.program import called_from, commands, tell
@@ -161,7 +160,7 @@ def plot(
     """
 
     async def work() -> plotted_series.PlottedSeries:
-        given = question.parse_params(words or [])
+        given = asking.parse_params(words or [])
         minutes = _plotted(given)
         who = {name: given.get(name) for name in ("device_id", "source_device", "array_id")}
         async with askers.opened(load(ClientSettings), wait) as asker:

@@ -16,10 +16,10 @@ import orjson
 from nats.aio.msg import Msg
 
 from client.settings import ClientSettings
-from client.verbs.query import connected
+from client.verbs.asking import connected
 from spindle import models, subjects
 from spindle.errors import InvalidInput
-from spindle.models import printable
+from spindle.text import printable, shown
 
 #: What is listened to where no subject is given: all that is published, and what became of it.
 SUBJECTS = ("events.>", "parking.>", f"{subjects.HEALTH_CHANGED}.>", f"{subjects.DEAD_LETTER}.>")
@@ -125,13 +125,11 @@ def subject(given: str) -> str:
     tokens = given.split(".")
     if not all(tokens) or any(not c.isprintable() or c.isspace() for c in given):
         raise InvalidInput(
-            f"given {models.shown(given)}, expected a subject such as events.metrics.> or "
-            "parking.entry"
+            f"given {shown(given)}, expected a subject such as events.metrics.> or parking.entry"
         )
     if ">" in tokens[:-1] or any(len(t) > 1 and set(t) & set("*>") for t in tokens):
         raise InvalidInput(
-            f"given {models.shown(given)}: * stands for one whole token, > for all that follow, "
-            "at the end"
+            f"given {shown(given)}: * stands for one whole token, > for all that follow, at the end"
         )
     return given
 

@@ -15,14 +15,14 @@ from rich.table import Table
 from rich.text import Text
 
 from client.settings import ClientSettings
-from client.verbs import outcome, query
+from client.verbs import asking, outcome, query
 from spindle.bus import deadletters
 from spindle.bus.deadletters import DeadLetter
 from spindle.errors import InvalidInput
 from spindle.ledger.numbering import Claims
-from spindle.models import printable
 from spindle.service.program import EXIT_FAILED, tell
 from spindle.settings import load
+from spindle.text import printable
 
 app = typer.Typer(
     help="What could not be stored, with the reason.", no_args_is_help=True, rich_markup_mode=None
@@ -40,7 +40,7 @@ All = Annotated[bool, typer.Option("--all", help="All of them.")]
 def list_(
     limit: Annotated[int, typer.Option("-n", min=1, help="At most so many.")] = 50,
     start: Annotated[int, typer.Option("--from", min=1, help="From this number on.")] = 1,
-    as_json: outcome.AsJson = False,
+    as_json: query.AsJson = False,
 ) -> None:
     """The oldest dead letters: number, time, subject, kind, reason; long payloads shortened."""
 
@@ -64,7 +64,7 @@ def list_(
 
 
 @app.command()
-def show(number: Annotated[int, typer.Argument(min=1)], as_json: outcome.AsJson = False) -> None:
+def show(number: Annotated[int, typer.Argument(min=1)], as_json: query.AsJson = False) -> None:
     """One dead letter, whole."""
     letter = _run(lambda js: deadletters.one(js, number))
     if as_json or not sys.stdout.isatty():
@@ -137,5 +137,5 @@ def _run(work: Callable[[JetStreamContext], Awaitable[Any]]) -> Any:
 
 
 async def _connected(work: Callable[[JetStreamContext], Awaitable[Any]]) -> Any:
-    async with query.connected(load(ClientSettings), CONNECT_SECONDS) as client:
+    async with asking.connected(load(ClientSettings), CONNECT_SECONDS) as client:
         return await work(deadletters.js_of(client))

@@ -8,7 +8,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from client.settings import ClientSettings
-from client.verbs import outcome, query
+from client.verbs import asking, outcome, query
 from spindle import durations, timestamps
 from spindle.errors import InvalidInput
 from spindle.service.program import EXIT_USAGE, end
@@ -38,7 +38,7 @@ def acknowledge(
     note: Noted = "",
     listed: Annotated[bool, typer.Option("--list", help="Show what is acknowledged.")] = False,
     revoke: Annotated[bool, typer.Option("--revoke", help="Let it alarm again.")] = False,
-    as_json: outcome.AsJson = False,
+    as_json: query.AsJson = False,
 ) -> None:
     """A known reason stops alarming until it gets worse: DEVICE [REASON], or --list.
 
@@ -80,7 +80,7 @@ def list_devices(context: typer.Context) -> None:
 
 @devices.command()
 def retire(
-    device: Device, where: Places = None, note: Noted = "", as_json: outcome.AsJson = False
+    device: Device, where: Places = None, note: Noted = "", as_json: query.AsJson = False
 ) -> None:
     """A device is gone for good: no answer names it from now on.
 
@@ -90,13 +90,13 @@ def retire(
 
 
 @devices.command()
-def unretire(device: Device, where: Places = None, as_json: outcome.AsJson = False) -> None:
+def unretire(device: Device, where: Places = None, as_json: query.AsJson = False) -> None:
     """A device is not gone after all: answers name it again, with its past."""
     _ask("unretire", as_json=as_json, **_which(device, where or [], "array_id=..."))
 
 
 @devices.command()
-def retired(as_json: outcome.AsJson = False) -> None:
+def retired(as_json: query.AsJson = False) -> None:
     """Which devices are retired."""
     _ask("retired", as_json=as_json)
 
@@ -133,7 +133,7 @@ def _ask(question: str, *, as_json: bool, **params: str) -> NoReturn:
     with outcome.ends_in_a_sentence():
         settings = load(ClientSettings)
     given = {name: value for name, value in params.items() if value}
-    query.run(settings, question, given, "json" if as_json else "table", wait_seconds=10.0)
+    asking.run(settings, question, given, "json" if as_json else "table", wait_seconds=10.0)
     raise typer.Exit
 
 

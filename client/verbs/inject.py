@@ -15,7 +15,7 @@ from rich.console import Console
 
 from client.ask import TIMEOUT_SECONDS, ReaderAway, Refused, understand
 from client.settings import ClientSettings
-from client.verbs import outcome, query
+from client.verbs import asking, outcome, query
 from spindle import subjects
 from spindle.errors import InvalidInput
 from spindle.settings import load
@@ -33,7 +33,7 @@ def inject(
         list[str] | None,
         typer.Argument(help="Such as device_id=array1-disk3 for=5m", metavar="[KEY=VALUE]..."),
     ] = None,
-    as_json: outcome.AsJson = False,
+    as_json: query.AsJson = False,
 ) -> None:
     """Give a simulated device a fault, or end the one it has (stop).
 
@@ -50,7 +50,7 @@ def parse(words: list[str]) -> dict[str, str]:
 
     :raises InvalidInput: something else is given, or no device.
     """
-    given = query.parse_params(words)
+    given = asking.parse_params(words)
     for key in given:
         if key not in KEYS:
             raise InvalidInput(f"there is no {key}: expected device_id=... and, if wanted, for=5m")
@@ -64,7 +64,7 @@ def run(settings: ClientSettings, fault: str, given: Mapping[str, str], *, as_js
 
     :param fault: its name, or ``stop``.
     :param as_json: what the daemon answered; always so when standard output is no terminal.
-    :raises typer.Exit: see ``outcome``.
+    :raises SystemExit: see ``outcome``.
     """
     with outcome.ends_in_a_sentence():
         done = asyncio.run(_ask(settings, {"fault": fault, **given}))
@@ -84,7 +84,7 @@ def sentence(fault: str, done: Mapping[str, Any]) -> str:
 
 
 async def _ask(settings: ClientSettings, wanted: Mapping[str, str]) -> dict[str, Any]:
-    async with query.connected(settings, WAIT_SECONDS) as client:
+    async with asking.connected(settings, WAIT_SECONDS) as client:
         try:
             answer = await client.request(
                 subjects.SIMULATION_INJECT, orjson.dumps(wanted), timeout=TIMEOUT_SECONDS

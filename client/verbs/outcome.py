@@ -6,17 +6,13 @@ import contextlib
 import logging
 import sys
 from collections.abc import Iterator
-from typing import Annotated, Any
+from typing import Any
 
 import orjson
-import typer
 
 from client.ask import ReaderAway
 from spindle.errors import BusUnavailable, InvalidInput, SpindleError
 from spindle.service.program import EXIT_AWAY, EXIT_FAILED, EXIT_USAGE, end
-
-#: The option of every command that prints a table on a terminal.
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, as is always done into a pipe.")]
 
 
 @contextlib.contextmanager

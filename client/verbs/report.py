@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from client.answer_text import notes
-from spindle.models import printable
+from spindle.text import printable
 
 _STATES = {
     "ok": "green",

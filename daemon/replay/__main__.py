@@ -21,9 +21,9 @@ from daemon.messages import Message
 from daemon.replay import files, sending
 from spindle import bus, timestamps
 from spindle.errors import InvalidInput
-from spindle.models import shown
 from spindle.service.program import EXIT_AWAY, EXIT_USAGE, bar, called_from, commands, end
 from spindle.settings import Settings, load
+from spindle.text import shown
 
 CONNECT_SECONDS = 10.0
 #: What is about to expire: it is to be stored before it does.

@@ -19,8 +19,9 @@ from daemon.smart.reading import MOST_HOURS, attributes_of
 from daemon.smart.table import BY_ID, TEMPERATURE_ATTRIBUTES
 from spindle import timestamps
 from spindle.errors import InvalidInput
-from spindle.models import DeviceFacts, Event, shown
+from spindle.models import DeviceFacts, Event
 from spindle.store.base import NO_ARRAY, Series
+from spindle.text import shown
 
 COLUMNS = ("date", "serial_number", "model", "capacity_bytes", "failure")
 #: What smartctl calls the attributes that mean the same for every maker, where the table asks.

@@ -18,8 +18,9 @@ from daemon.messages import DISK
 from daemon.replay import backblaze
 from spindle import timestamps
 from spindle.errors import InvalidInput
-from spindle.models import DeviceFacts, DeviceMetric, Event, parse, shown
+from spindle.models import DeviceFacts, DeviceMetric, Event, parse
 from spindle.store.base import NO_ARRAY, Point, Series
+from spindle.text import shown
 from spindle.wire_metric import NOT_PLAIN, MetricReader
 
 #: What one line may hold, in bytes; a longer one is no line of these forms.

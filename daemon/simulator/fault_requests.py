@@ -36,7 +36,7 @@ from daemon.simulator.faults import (
 )
 from spindle import durations
 from spindle.errors import InvalidInput
-from spindle.models import shown
+from spindle.text import shown
 
 SYNTAX = "FAULT:DEVICE_ID, with :after=DURATION and :for=DURATION if wanted"
 STOP = "stop"

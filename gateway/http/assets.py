@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from gateway.failures import JSON, Failed
 from spindle import catalog
-from spindle.models import shown
+from spindle.text import shown
 
 PREFIX = "/page/"  #: of everything but the page itself; holds no data, so it needs no token
 _FOLDER = Path(__file__).parents[1] / "page"

@@ -18,7 +18,7 @@ from gateway.failures import Failed
 from gateway.http.assets import PREFIX
 from gateway.http.metrics import RequestMetrics
 from gateway.settings import GatewaySettings
-from spindle.models import shown
+from spindle.text import shown
 
 log = logging.getLogger("gateway")
 

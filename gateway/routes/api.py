@@ -13,7 +13,7 @@ from starlette.responses import Response
 from gateway.failures import Failed
 from gateway.routes import dead_letters, live, openapi, routes
 from spindle import __version__
-from spindle.models import shown
+from spindle.text import shown
 
 ABOUT = """\
 Spindle over HTTP: every question that the reader answers, visits of the car park, and what happens

@@ -18,7 +18,7 @@ from gateway.routes.routes import RouteDeps, request_body
 from spindle.bus import deadletters
 from spindle.errors import BusUnavailable, InvalidInput
 from spindle.ledger.numbering import Claims
-from spindle.models import shown
+from spindle.text import shown
 
 MOST_LISTED = 200  # letters in one answer
 MOST_REPLAYED = 500  # in one request: a few seconds' work

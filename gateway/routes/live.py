@@ -19,8 +19,9 @@ from gateway.http.stream import HEARTBEAT_SECONDS, EventStream, Hub
 from gateway.routes import openapi
 from spindle import models, subjects
 from spindle.errors import Busy, InvalidInput
-from spindle.models import Event, ParkingSummary, shown
+from spindle.models import Event, ParkingSummary
 from spindle.service.checked_clock import CheckedClock
+from spindle.text import shown
 
 log = logging.getLogger("gateway")
 

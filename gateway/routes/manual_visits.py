@@ -20,8 +20,9 @@ from spindle.bus import streams
 from spindle.bus.buckets import Bucket, Overtaken, declare_bucket
 from spindle.errors import BusUnavailable, InvalidInput
 from spindle.ledger.numbering import Claims
-from spindle.models import ParkingSummary, shown
+from spindle.models import ParkingSummary
 from spindle.service.checked_clock import CheckedClock
+from spindle.text import shown
 
 log = logging.getLogger("gateway")
 

@@ -17,8 +17,8 @@ from starlette.responses import Response
 from gateway.failures import JSON, Failed
 from gateway.nats_link import Link
 from spindle import subjects
-from spindle.models import shown
 from spindle.service.health import Health
+from spindle.text import shown
 
 log = logging.getLogger("gateway")
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit, urlunsplit
 
 from local import real_or_demo
+from local.environment import environment
 from local.layout import INSTANCE_VARIABLE, ROOT, Home, home_of
 from local.nats import accounts, disk
 from local.nats import server as nats
@@ -17,7 +18,7 @@ from local.nats import users as nats_users
 from local.processes import ports, supervisor
 from local.processes.status import page
 from local.services import NATS, SERVICES
-from local.settings import LocalSettings, environment, setting
+from local.settings import LocalSettings, setting
 from spindle.errors import InvalidSettings
 from spindle.settings import Settings, load
 

@@ -26,8 +26,9 @@ from pydantic_core import ErrorDetails
 
 from spindle import timestamps
 from spindle.errors import InvalidQuery
-from spindle.models import MAX_ID, NAME_EXPECTED, PLATE_EXPECTED, Name, Plate, sentence_of, shown
+from spindle.models import MAX_ID, NAME_EXPECTED, PLATE_EXPECTED, Name, Plate, sentence_of
 from spindle.store.base import DeviceKey, Selection
+from spindle.text import shown
 
 LONGEST_MINUTES = 5_256_000.0  # ten years
 _NAMES, _LONGEST_NAME = 20, 64  # of ignored names that an answer repeats, and of their characters

@@ -20,7 +20,7 @@ from reader.answering.replies import Failure, TimedOut
 from reader.lookups.single_flight import SingleFlight
 from reader.lookups.stored.store_ready import StoreReady
 from spindle.errors import Busy, InvalidQuery
-from spindle.models import shown
+from spindle.text import shown
 
 log = logging.getLogger("reader")
 

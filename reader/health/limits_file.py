@@ -34,7 +34,8 @@ from pydantic_core import ErrorDetails
 
 from reader.health.limits import Limits, Thresholds
 from spindle.errors import InvalidSettings
-from spindle.models import NAME_EXPECTED, Name, shown
+from spindle.models import NAME_EXPECTED, Name
+from spindle.text import shown
 
 _Place = tuple[str, ...]  # where in the file: the tables' names, and a key
 

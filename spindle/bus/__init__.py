@@ -1,6 +1,6 @@
 """NATS: connect and stay connected; declare streams, consumers and buckets."""
 
-from spindle.bus.connection import close, connect
+from spindle.bus.connection import Password, Way, close, connect
 from spindle.bus.declaration import NO_ROOM, declare, no_room
 
-__all__ = ["NO_ROOM", "close", "connect", "declare", "no_room"]
+__all__ = ["NO_ROOM", "Password", "Way", "close", "connect", "declare", "no_room"]

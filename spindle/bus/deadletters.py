@@ -15,7 +15,7 @@ from nats.js.errors import APIError, NotFoundError
 from spindle import subjects
 from spindle.errors import BusUnavailable, InvalidInput
 from spindle.ledger.numbering import Claims
-from spindle.models import shown
+from spindle.text import shown
 
 STREAM = subjects.DEAD_LETTER_STREAM
 EVERYTHING = f"{subjects.DEAD_LETTER}.>"

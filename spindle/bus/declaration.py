@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import logging
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
@@ -23,7 +23,9 @@ from spindle.errors import BusUnavailable
 from spindle.service.health import Health
 from spindle.service.pauses import Pauses
 from spindle.service.tasks import cancelled
-from spindle.settings import Settings
+
+if TYPE_CHECKING:
+    from spindle.settings import Settings  # pydantic is long in loading, and a question needs none
 
 log = logging.getLogger("spindle.bus")
 

@@ -13,6 +13,8 @@ interest exists from the start.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from nats.js.api import (
     AckPolicy,
     ConsumerConfig,
@@ -24,7 +26,9 @@ from nats.js.api import (
 )
 
 from spindle import subjects
-from spindle.settings import Settings
+
+if TYPE_CHECKING:
+    from spindle.settings import Settings  # pydantic is long in loading, and a question needs none
 
 #: Longer than the longest pause between two tries of one publish, so that a repeat is recognised.
 DUPLICATE_WINDOW_SECONDS = 600.0

@@ -13,11 +13,10 @@ import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-import typer
-
-from spindle.models import printable
+from spindle.text import printable
 
 if TYPE_CHECKING:
+    import typer
     from rich.progress import Progress
 
 EXIT_FAILED, EXIT_USAGE, EXIT_AWAY = 1, 2, 69
@@ -25,6 +24,8 @@ EXIT_FAILED, EXIT_USAGE, EXIT_AWAY = 1, 2, 69
 
 def commands() -> typer.Typer:
     """What commands are added to; their help is plain text, and their errors are ours to tell."""
+    import typer  # noqa: PLC0415 - it takes 50 ms to load, and a question needs none
+
     return typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
 
@@ -32,7 +33,7 @@ def end(code: int, sentence: str) -> NoReturn:
     """End the command; of wrong settings each mistake has a line."""
     for line in sentence.splitlines():
         tell(line)
-    raise typer.Exit(code) from None
+    raise SystemExit(code) from None
 
 
 def tell(sentence: str) -> None:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 from typing import Any
 
 import pytest
+from nats.aio.client import Client
 from rich.console import Console
 
-from client.ask import Refused, understand
+from client.ask import Refused, ask, understand
 from client.files.critical_poller import rows, window_minutes
 from client.settings import ClientSettings
 from client.verbs import report
-from client.verbs.query import parse_params
+from client.verbs.asking import parse_params
 from spindle.errors import InvalidInput, InvalidSettings
 from spindle.settings import load
 from spindle.timestamps import NS
@@ -301,3 +303,10 @@ def test_the_ledgers_streams_are_a_table_at_80_columns() -> None:
     lines = shown({"data": {"streams": [row, row | {"stream": "EVENTS"}]}}, width=80).splitlines()
     assert max(map(len, lines)) <= 80
     assert [line.split()[0] for line in lines[-2:]] == ["PARKING_SUMMARIES", "EVENTS"]
+
+
+def test_a_question_with_a_byte_that_is_no_utf_8_is_refused_before_it_is_sent() -> None:
+    """A command line may hold one: ``disk-\\xff``."""
+    asked = ask(Client(), "reader.query", "devices", {"device_id": "disk-\udcff"}, 1.0)
+    with pytest.raises(InvalidInput, match="no UTF-8"):
+        asyncio.run(asked)

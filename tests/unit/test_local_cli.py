@@ -8,7 +8,8 @@ import time
 
 import pytest
 
-from local import cli
+from local import cli, quick_query
+from spindle.errors import SpindleError
 from tests.servers import ROOT, free_port
 
 
@@ -57,11 +58,10 @@ def test_help_stands_under_the_name_that_was_typed(
 
 ASKED = """
 import sys
-sys.argv = ["local", "query", "devices"]
-from local import quick_query
-quick_query._client()
-print(*sorted({"numpy", "prometheus_client", "psutil", "rich", "sqlite3", "supervisor", "urllib3"}
-              & sys.modules.keys()))
+import local.quick_query
+HEAVY = {"aiohttp", "apprise", "local.cli", "numpy", "prometheus_client", "psutil", "pydantic",
+         "pydantic_settings", "rich", "sqlite3", "supervisor", "typer", "urllib3"}
+print(*sorted(HEAVY & sys.modules.keys()))
 """
 
 
@@ -70,6 +70,45 @@ def test_a_question_loads_nothing_of_what_the_other_commands_need() -> None:
     command = [sys.executable, "-c", ASKED]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.split() == []
+
+
+@pytest.mark.parametrize(
+    ("words", "asked"),
+    [
+        ([], ("", {}, "table")),
+        (["devices"], ("devices", {}, "table")),
+        (["--csv", "series", "device_id=a=b"], ("series", {"device_id": "a=b"}, "csv")),
+        (["devices", "--json"], ("devices", {}, "json")),
+        (["devices", "--wide"], ("devices", {}, "wide")),
+    ],
+)
+def test_a_plain_question_is_asked_without_the_other_commands(
+    words: list[str], asked: tuple[str, dict[str, str], str]
+) -> None:
+    assert quick_query.asked(words) == asked
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        *("--help", "-h", "devices --json --csv", "--wait 3 devices"),
+        *("devices x", "devices a=1 a=2", "devices --jso", "-- devices"),
+    ],
+)
+def test_any_other_form_is_left_to_the_command_line(words: str) -> None:
+    with pytest.raises(SpindleError):
+        quick_query.asked(words.split())
+
+
+@pytest.mark.parametrize(
+    "setting", ["NATS_URL", "NATS_USER", "NATS_TLS_CA", "NATS_AUTH", "NATS_SUBJECT_REQUEST"]
+)
+def test_a_setting_of_nats_is_left_to_what_checks_settings(
+    setting: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(setting, "anything")
+    with pytest.raises(quick_query.Unusual):
+        quick_query.way()
 
 
 @pytest.mark.parametrize(

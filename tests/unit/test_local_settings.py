@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from local.settings import LocalSettings, environment, setting
+from local.environment import environment
+from local.settings import LocalSettings, setting
 from spindle.errors import InvalidSettings
 from spindle.settings import load
 
