@@ -167,6 +167,11 @@ class Detector:
         """0 while the last hour is as usual; from ``ALARM`` on it is no chance that it is not."""
         return self.departure.certainty
 
+    @property
+    def lately(self) -> float:
+        """The median of the last few points."""
+        return self.departure.middle
+
     def hold(self) -> None:
         """What the last hour is like is told of: it is not the usual, however long it lasts."""
         self.departure.hold()
@@ -229,10 +234,7 @@ class Detector:
             value, expected, grew = found.value, found.expected, found.grew
             text = wording.departure(metric, unit, found) + self._climb(metric, unit)
         elif kind == LATELY:
-            found, kind = self.departure.found_lately(self.step), "surge"
-            value, expected = found.value, found.expected
-            text = wording.departure(metric, unit, found)
-            return Explanation(score, kind, value, expected, text)
+            return self.explain_lately(metric, unit)
         elif kind == "rhythm":
             text = wording.rhythm(head, self.rhythm.days)
         elif kind == "stuck":
@@ -247,6 +249,12 @@ class Detector:
             text = f"{head}; nothing unusual"
         returns = kind == "surge" and self.departure.returns(self.expected, value)
         return Explanation(score, kind or None, value, expected, text, grew, returns)
+
+    def explain_lately(self, metric: str, unit: str) -> Explanation:
+        """Say in words how the median of the last few points differs from the usual."""
+        found = self.departure.found_lately(self.step)
+        text = wording.departure(metric, unit, found)
+        return Explanation(self.alarm, "surge", found.value, found.expected, text)
 
     def _surge(self, metric: str, unit: str) -> str:
         value, usual = self.value, self.expected

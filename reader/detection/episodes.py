@@ -6,7 +6,7 @@ itself, while the last hour is not as usual. It is over after ``CALM`` points wi
 way back to what was expected is part of it, even where it takes longer than that.
 
 The same again is told again, with how often it has been so lately. How loudly it is told may fall
-with repetition; that it is told does not.
+with repetition; that it is told does not. What gets much worse while it lasts is told again too.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Protocol
 
 from reader.detection import wording
-from reader.detection.departure import WINDOW
+from reader.detection.departure import GLANCE, WINDOW
 from reader.detection.detector import ALARM, Explanation
 from reader.detection.findings import State
 from spindle import catalog
@@ -28,10 +28,15 @@ ACCEPTED = 1440
 """Points after the last alarm from which a detector knows nothing else, as for its own views. What
 has lasted so long is the new usual, unless its metric has a bad side that it should come back from:
 a disk that answers slowly is slow however long it does."""
+WORSE = 2.0
+"""Times as far from what was expected as when it was told, and what lasts is told again."""
+SETTLES = 36
+"""Points after an anomaly was told in which how far it goes is part of the same story."""
 REMEMBERED = 7 * 86_400.0  #: seconds for which an anomaly is a precedent
 PEER = "peer"  #: kind of what stands out among its peers
 PEER_CRITICALITY = 5  #: a warning: slow beside its peers, it still does its work
 COMES_BACK = ("surge", "novelty")  #: kinds that are over when what was expected is read again
+_COUNTS = ("calm", "quiet", "rest")
 IMMATERIAL = 2e-4
 """Share of a metric's range: a smaller change, though it may be no chance, is of no consequence,
 where the catalogue does not say how large a change of the metric is material."""
@@ -47,8 +52,15 @@ class Judged(Protocol):
     def departed(self) -> float:
         """How sure it is that the last hour is not as usual; 0 where it is."""
 
+    @property
+    def lately(self) -> float:
+        """The median of the last few points."""
+
     def hold(self) -> None:
         """What the last hour is like is no usual, however long it lasts."""
+
+    def explain_lately(self, metric: str, unit: str) -> Explanation:
+        """How that median differs from the usual, in a sentence for users."""
 
     def explain(self, metric: str, unit: str) -> Explanation:
         """What was unusual, in a sentence for users."""
@@ -63,6 +75,7 @@ class Episode:
     :ivar kind: see ``detector.Explanation``, or ``PEER``.
     :ivar grew: of a departure in spread or roughness, whether there is more of it than usual.
     :ivar times: how often the same has begun in the last days, this one included.
+    :ivar worse: it is not over, but has become so much worse that it is told as another.
     """
 
     start: float
@@ -75,6 +88,7 @@ class Episode:
     text: str
     grew: bool | None = None
     times: int = 1
+    worse: bool = False
 
     @property
     def likeness(self) -> str:
@@ -131,13 +145,16 @@ class Episodes:
     :ivar calm: points since the last that belonged to the open one.
     :ivar quiet: points since the last alarm.
     :ivar rest: points since the last end.
+    :ivar age: points since the open one was told.
+    :ivar reached: how far the median of the last few points was from what was expected, at most,
+        while that settled.
     :ivar holding: the last hour is ill however long it lasts; None where it is as usual.
     :ivar told: what has begun lately, by kind and direction.
     """
 
     __slots__ = (
-        "alarm", "calm", "ended", "holding", "metric_type", "open", "quiet", "rest", "told",
-        "trifle",
+        "age", "alarm", "calm", "ended", "holding", "metric_type", "open", "quiet", "reached",
+        "rest", "told", "trifle",
     )  # fmt: skip
 
     def __init__(self, metric_type: str, alarm: float = ALARM) -> None:
@@ -150,6 +167,8 @@ class Episodes:
         self.calm = 0
         self.quiet = 0
         self.rest = WINDOW
+        self.age = 0
+        self.reached = 0.0
         self.holding: bool | None = None
         self.told: dict[str, Precedent] = {}
 
@@ -164,6 +183,9 @@ class Episodes:
             self.rest += 1
             sure = said.alarm if self.rest < WINDOW else max(said.alarm, said.departed)
             return self._begin(time, said) if sure >= self.alarm else None, None
+        if (more := self._worse(now, time, said)) is not None:
+            self.open = more
+            return more, replace(now, worse=True)
         if said.alarm >= self.alarm and (said.kind != "departure" or now.kind == "departure"):
             if self._is_worse(now, value):
                 self._end(WINDOW)
@@ -210,6 +232,32 @@ class Episodes:
             return False
         return severity(self.metric_type, replace(now, value=value)) != "ok"
 
+    def _worse(self, now: Episode, time: float, said: Judged) -> Episode | None:
+        """What lasts as a new anomaly, where it has become much worse than it was when told.
+
+        By the median of the last few points, which single readings do not move; and it is at least
+        half as far away as the farthest single one.
+        """
+        self.age += 1
+        if self.age % GLANCE or severity(self.metric_type, now) == "ok":
+            return None
+        if now.kind == "stuck" or now.expected is None:
+            return None
+        size = (said.lately - now.expected) * (1.0 if now.value > now.expected else -1.0)
+        if self.age <= SETTLES:
+            self.reached = max(self.reached, size)
+            return None
+        if size < WORSE * max(self.reached, self.trifle) or WORSE * size < now.size:
+            return None
+        unit = catalog.unit(self.metric_type)
+        explained = said.explain_lately(self.metric_type, unit)
+        then = now.expected + (self.reached if now.value > now.expected else -self.reached)
+        told = wording.worse(unit, then, now.start, time)
+        self.age = self.calm = self.quiet = 0
+        self.reached = size
+        found = _begun(time, now.score, explained)
+        return replace(found, expected=now.expected, text=f"{explained.text}; {told}")
+
     def _goes_on(self, now: Episode, value: float, departed: float) -> bool:
         if now.kind == "departure":
             return departed > 0.0 and (now.expected is None or now.deviates(value))
@@ -222,7 +270,8 @@ class Episodes:
         found = _begun(time, said.alarm, explained)
         if explained.returns or not self._is_news(found):
             return None
-        self.calm = self.quiet = 0
+        self.calm = self.quiet = self.age = 0
+        self.reached = 0.0
         self.open = self._counted(found)
         return self.open
 
@@ -286,7 +335,8 @@ class Episodes:
             for name, each in (("open", self.open), ("ended", self.ended))
         }
         told = {name: asdict(each) for name, each in self.told.items()}
-        return {**both, "calm": self.calm, "quiet": self.quiet, "rest": self.rest, "told": told}
+        counts = {name: getattr(self, name) for name in (*_COUNTS, "age", "reached")}
+        return {**both, **counts, "told": told}
 
     @classmethod
     def restored(cls, metric_type: str, state: Mapping[str, Any]) -> Episodes:
@@ -294,7 +344,8 @@ class Episodes:
         made = cls(metric_type)
         made.open = Episode(**state["open"]) if state["open"] else None
         made.ended = Episode(**state["ended"]) if state["ended"] else None
-        made.calm, made.quiet, made.rest = (int(state[n]) for n in ("calm", "quiet", "rest"))
+        made.calm, made.quiet, made.rest = (int(state[n]) for n in _COUNTS)
+        made.age, made.reached = int(state.get("age", 0)), float(state.get("reached", 0.0))
         made.told = {name: Precedent(**each) for name, each in state["told"].items()}
         return made
 

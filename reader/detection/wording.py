@@ -165,10 +165,21 @@ def again(times: int, within: float, before: float, now: float) -> str:
     :param within: seconds since the first of them.
     :param before: when it was so last, and ``now``: seconds since the epoch.
     """
-    last = datetime.fromtimestamp(before, UTC)
+    return f"{AGAIN}{ordinal(times)} time in {duration(within)}, as {_when(before, now)}"
+
+
+def worse(unit: str, middle: float, before: float, now: float) -> str:
+    """``worse than at 02:57 UTC, when the middle was 5.7 ms``.
+
+    :param before: when what lasts was told, and ``now``: seconds since the epoch.
+    """
+    return f"worse than {_when(before, now)}, when the middle was {quantity(middle, unit)}"
+
+
+def _when(before: float, now: float) -> str:
+    then = datetime.fromtimestamp(before, UTC)
     same_day = now - before < DAY_SECONDS
-    when = f"at {last:%H:%M}" if same_day else f"on {last:%Y-%m-%d} at {last:%H:%M}"
-    return f"{AGAIN}{ordinal(times)} time in {duration(within)}, as {when} UTC"
+    return f"{'at' if same_day else f'on {then:%Y-%m-%d} at'} {then:%H:%M} UTC"
 
 
 def ordinal(count: int) -> str:

@@ -42,10 +42,11 @@ class Announcement:
 
 
 def event(anomaly: Anomaly) -> Announcement:
-    """The event that an anomaly began or, where it has ended, that it is over."""
+    """The event that an anomaly began or, where it has ended, that it is over, or told as worse."""
     key, lasts, text = anomaly.key, not anomaly.ended, anomaly.episode.text
     what = f"{key.source_device}/{key.device_id}/{key.metric_type}/{anomaly.is_among_peers}"
     what += f"/{key.array_id}" if key.array_id else ""
+    how = "worse" if anomaly.episode.worse else "over"
     began, last = timestamps.format_ns(anomaly.start_ns), timestamps.format_ns(anomaly.last_ns)
     said = Event(
         id=str(uuid5(_IDS, f"{what}/{began}/{lasts}")),
@@ -55,7 +56,7 @@ def event(anomaly: Anomaly) -> Announcement:
         event_type=ANOMALY,
         device_id=key.device_id,
         array_id=key.array_id or None,
-        event_message=(text if lasts else f"over since {last}: {text}")[:MAX_MESSAGE],
+        event_message=(text if lasts else f"{how} since {last}: {text}")[:MAX_MESSAGE],
     )
     return of_event(said)
 

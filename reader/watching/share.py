@@ -75,7 +75,7 @@ class Share:
                 self._note(series.key, *series.close())
 
     def _note(self, key: SeriesKey, began: Episode | None, ended: Episode | None) -> None:
-        if ended is not None:
+        if ended is not None and not self._is_followed(key, ended):
             self._end((key, False), ended)
         if began is not None and not self._is_known(key, began):
             self._begin(Anomaly.of_series(key, began))
@@ -91,6 +91,11 @@ class Share:
             each.slot == (key, False) and each.episode.start <= began.start <= each.episode.last
             for each in self.ended
         )
+
+    def _is_followed(self, key: SeriesKey, ended: Episode) -> bool:
+        """Whether the owner before found it to be over, and another to have begun since."""
+        lasting = self.lasting.get((key, False))
+        return lasting is not None and ended.last < lasting.episode.start
 
     def _begin(self, anomaly: Anomaly) -> None:
         self.lasting[anomaly.slot] = anomaly

@@ -11,7 +11,7 @@ import pytest
 
 from reader.detection import anomaly
 from reader.detection.anomaly import Anomaly
-from reader.detection.departure import WINDOW
+from reader.detection.departure import GLANCE, WINDOW
 from reader.detection.detector import Detector, Explanation
 from reader.detection.episodes import (
     ACCEPTED,
@@ -40,6 +40,13 @@ class Said:
 
     def hold(self) -> None:
         """Nothing is learnt here."""
+
+    @property
+    def lately(self) -> float:
+        return self.value
+
+    def explain_lately(self, metric: str, unit: str) -> Explanation:
+        return self.explain(metric, unit)
 
     def explain(self, metric: str, unit: str) -> Explanation:
         assert metric and unit
@@ -133,6 +140,52 @@ def test_the_same_again_is_told_again_with_how_often_it_has_been_so() -> None:
         "value 9",  # a month later nothing is a precedent
     ]
     assert [criticality("Latency", each) for each in told] == [6, 5, 5, 6]
+
+
+def lasting(metric: str, *stretches: tuple[int, float]) -> list[tuple[int, str, bool]]:
+    """``(points, value)``, expected at 1, one alarm; when something began, its text, and whether
+    something ended by that as worse."""
+    episodes, found, second = Episodes(metric), [], 0
+    for points, value in stretches:
+        for _ in range(points):
+            said = Said(value, 1.0, 0.0 if second else 0.9)
+            began, ended = episodes.take(second, value, said)
+            if began is not None:
+                found.append((second, began.text, ended is not None and ended.worse))
+            second += 1
+    return found
+
+
+def test_what_gets_twice_as_bad_while_it_lasts_is_told_again_though_no_alarm_is_raised() -> None:
+    first, more = lasting("Latency", (3 * ACCEPTED, 4.0), (200, 12.0))
+    assert first == (0, "value 4", False)
+    assert 3 * ACCEPTED <= more[0] < 3 * ACCEPTED + GLANCE
+    assert more[1:] == ("value 12; worse than at 00:00 UTC, when the middle was 4 ms", True)
+
+
+@pytest.mark.parametrize(
+    ("metric", "stretches"),
+    [
+        ("Latency", ((200, 4.0), (200, 6.0))),  # half as much again is the same story
+        ("Latency", ((20, 4.0), (300, 12.0))),  # as is how far it goes at first
+        ("DiskTemp", ((200, -3.0), (200, -9.0))),  # better still
+    ],
+)
+def test_what_lasts_is_one_anomaly_while_it_is_not_much_worse(
+    metric: str, stretches: tuple[tuple[int, float], ...]
+) -> None:
+    assert len(lasting(metric, *stretches)) == 1
+
+
+def test_each_doubling_is_told_once_and_a_restart_between_forgets_none() -> None:
+    episodes, told, second = Episodes("Latency"), [], 0
+    for value in (4.0, 12.0, 13.0, 40.0):
+        for _ in range(100):
+            began, _ = episodes.take(second, value, Said(value, 1.0, 0.0 if second else 0.9))
+            told += [value] if began is not None else []
+            second += 1
+        episodes = Episodes.restored("Latency", episodes.state())
+    assert told == [4.0, 12.0, 40.0]
 
 
 def test_what_is_better_than_usual_does_not_hide_what_is_worse() -> None:

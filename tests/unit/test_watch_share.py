@@ -192,6 +192,27 @@ def test_events_of_an_anomaly_have_the_same_id_whoever_tells_them() -> None:
     assert "over since" in orjson.loads(end.payload)["eventMessage"]
 
 
+def test_what_gets_worse_is_told_again_and_the_event_before_says_that_it_went_on_as_worse() -> None:
+    share, much_worse = Share(0, 1.0), [160 + each for each in noise(40, 5)]
+    follow(share, [*noise(400), *[40 + each for each in noise(80, 4)]])
+    (first,) = share.lasting.values()
+    state = [(series_name(each.key), each.to_bytes()) for each in share.series.values()]
+    follow(share, much_worse, START + 480)
+    (now,), (before,) = share.lasting.values(), share.ended
+    told, went_on = (orjson.loads(announcements.event(each).payload) for each in (now, before))
+    assert "; worse than at 08:06 UTC, when the middle was 42" in told["eventMessage"]
+    assert told["criticality"] >= 6
+    assert went_on["eventMessage"].startswith("worse since 2027-01-15T08:0")
+    assert before.start_ns == first.start_ns
+    again = Share(0, 1.0)  # who takes over has an older state, and reads on from there
+    again.restore_record(orjson.loads(orjson.dumps(share.record())))
+    for name, data in state:
+        again.restore(name, data)
+    follow(again, much_worse, START + 480)
+    assert [each.start_ns for each in again.lasting.values()] == [now.start_ns]
+    assert [each.start_ns for each in again.ended] == [before.start_ns]
+
+
 def test_a_change_of_health_is_told_once_with_old_and_new_state_and_reasons() -> None:
     now = int(START) * NS
     rules = Rules(Thresholds(), 120 * NS, 900 * NS)
