@@ -47,7 +47,9 @@ async def gather(client: Client) -> Evidence:
     bucket, found = Bucket(client.jetstream(timeout=_SECONDS), subjects.LEDGER_BUCKET), Evidence()
     try:
         async for key, entry in bucket.last_values(f"{subjects.LEDGER_CLAIMS}."):
-            _, stream, publisher = key.split(".", 2)
+            if not entry.live:
+                continue
+            stream, _, publisher = key.partition(".")[2].partition(".")
             claim = Claim(publisher, _read(key, Spans.load, entry.value), entry.time_ns)
             found.claims.setdefault(stream, []).append(claim)
         for stream in STREAMS:

@@ -29,6 +29,8 @@ from reader.lookups.ledger_evidence import gather
 from reader.questions.audit import compare
 from spindle import bus, subjects
 from spindle.bus import streams
+from spindle.bus.buckets import Bucket
+from spindle.errors import BusUnavailable
 from spindle.ledger.comparison import Window
 from spindle.service.health import Health
 from spindle.settings import Settings, load
@@ -325,6 +327,20 @@ async def test_a_trouble_with_the_bucket_holds_nothing_up(world: World) -> None:
     answer = await world.audit()
     assert answer["complete"], answer["missing"]
     assert answer["streams"][0]["messages_dealt_with"] == 30
+
+
+async def test_a_key_of_the_ledger_changed_by_hand_is_named_until_it_is_deleted(
+    world: World,
+) -> None:
+    bucket = Bucket(world.client.jetstream(), subjects.LEDGER_BUCKET)
+    key = f"{subjects.LEDGER_CLAIMS}.METRICS.somebody"
+    revision = await bucket.put(key, b"[[1,2,3]]")
+    await world.publish(1)
+    await world.quiet()
+    with pytest.raises(BusUnavailable, match=f"somebody changed its key {key}"):
+        await world.audit()
+    await bucket.retire(key, b"", revision)
+    assert (await world.audit())["complete"]
 
 
 async def test_entries_exits_and_the_visits_made_of_them_are_followed(world: World) -> None:
