@@ -156,12 +156,24 @@ def _flows() -> list[Any]:
         "at the daemon": "sum(daemon_backlog_points)",
         "at the writer": "sum(writer_in_flight_points)",
     }
+    within = (
+        "histogram_quantile({}, sum by (le, stream)"
+        " (rate(writer_publish_to_stored_seconds_bucket[$__rate_interval])))"
+    )
+    delays = {0.5: "half of {{stream}}", 0.99: "99 % of {{stream}}"}
     return [
-        panels.lines("Points per second", targets, 12, "cps"),
+        panels.lines("Points per second", targets, 8, "cps"),
+        panels.lines(
+            "Latency to the store",
+            [promql(within.format(share), name) for share, name in delays.items()],
+            8,
+            "s",
+            "From NATS's taking a message until it is stored; nothing while nothing is stored",
+        ),
         panels.lines(
             "In hand",
             [promql(expression, name) for name, expression in stages.items()],
-            12,
+            8,
             "short",
             "Points that a service holds and has not handed on",
         ),
@@ -175,11 +187,18 @@ def _waits() -> list[Any]:
     )
     full = f"{_max('reader_stream_bytes', 'stream')} / {_max('reader_stream_max_bytes', 'stream')}"
     return [
-        panels.lines("Messages waiting", [promql(total, "{{stream}} for {{consumer}}")]),
+        panels.lines("Messages waiting", [promql(total, "{{stream}} for {{consumer}}")], 8),
+        panels.lines(
+            "Oldest message",
+            [promql(_max("reader_stream_oldest_seconds", "stream"), "{{stream}}")],
+            8,
+            "s",
+            "How long it has waited, as NATS says: it grows while no writer stores",
+        ),
         panels.lines(
             "Streams filled",
             [promql(full, "{{stream}}")],
-            12,
+            8,
             "percentunit",
             "A full METRICS or EVENTS refuses its publishers, who hold what they have",
             steps=((None, GREEN), (0.8, ORANGE), (0.95, RED)),

@@ -19,6 +19,7 @@ from reader.health.hosts import units
 from reader.lookups.known.newest_readings import until_now
 from reader.lookups.ledger_evidence import gather
 from reader.lookups.stored.store_ready import StoreReady
+from reader.lookups.waiting import held, waiting
 from reader.questions.audit import compare, kept_since_ns
 from reader.settings import ReaderSettings
 from spindle.bus import streams
@@ -91,6 +92,11 @@ class StreamGauges:
         self._messages = gauge("reader_stream_messages", "Messages that a stream holds", stream)
         self._bytes = gauge("reader_stream_bytes", "Bytes that a stream holds", stream)
         self._most = gauge("reader_stream_max_bytes", "Bytes that it may hold", stream)
+        self._oldest = gauge(
+            "reader_stream_oldest_seconds",
+            "Age of the oldest message in a stream that lets go of what was dealt with; 0: empty",
+            stream,
+        )
         self._pending = gauge(
             "reader_consumer_pending_messages", "Messages not delivered yet", consumer
         )
@@ -102,7 +108,7 @@ class StreamGauges:
 
     async def run(self) -> None:
         """Look again and again until the service stops."""
-        of_streams = self._messages, self._bytes, self._most
+        of_streams = self._messages, self._bytes, self._most, self._oldest
         while await self._service.pause(STREAM_SECONDS):
             try:
                 await self._look()
@@ -111,19 +117,20 @@ class StreamGauges:
                     each.clear()
 
     async def _look(self) -> None:
-        js = self._client.jetstream()
         for stream in streams.streams(self._service.settings):
             name = str(stream.name)
-            found = await js.stream_info(name)
-            self._messages.labels(name).set(found.state.messages)
-            self._bytes.labels(name).set(found.state.bytes)
-            if found.config.max_bytes and found.config.max_bytes > 0:
-                self._most.labels(name).set(found.config.max_bytes)
+            found = await held(self._client, name)
+            self._messages.labels(name).set(found.messages)
+            self._bytes.labels(name).set(found.bytes)
+            if found.max_bytes:
+                self._most.labels(name).set(found.max_bytes)
+            if found.oldest_seconds is not None:
+                self._oldest.labels(name).set(found.oldest_seconds)
         for stream_name, consumer in streams.consumers():
             labels = stream_name, str(consumer.durable_name)
-            info = await js.consumer_info(*labels)
-            self._pending.labels(*labels).set(info.num_pending or 0)
-            self._unacknowledged.labels(*labels).set(info.num_ack_pending or 0)
+            info = await waiting(self._client, *labels)
+            self._pending.labels(*labels).set(info.pending)
+            self._unacknowledged.labels(*labels).set(info.unacknowledged)
 
 
 class AuditGauges:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import time
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import replace
 from functools import partial
 from operator import attrgetter, itemgetter
 from typing import Any, TypeVar
+
+from prometheus_client import Histogram
 
 from spindle import bus, subjects
 from spindle.bus import nats_time
@@ -27,6 +30,7 @@ from writer.parking.matcher import Matcher
 from writer.settings import WriterSettings
 from writer.storing.batch import LINGER_SECONDS, Limits
 from writer.storing.decode import EventDecoder, MetricDecoder
+from writer.storing.delay import BUCKETS, Delay
 from writer.storing.journal import Journal
 from writer.storing.pipeline import Decoder, Pipeline
 from writer.storing.visits import VisitDecoder, VisitStorer
@@ -109,6 +113,13 @@ def build(
         lease=ACK_WAIT_SECONDS,
     )
     latest = service.clock.latest_ns
+    delays = Histogram(
+        "writer_publish_to_stored_seconds",
+        "From NATS's taking a message to the store; of each batch the first and the last message",
+        ["stream"],
+        registry=service.registry,
+        buckets=BUCKETS,
+    )
     metrics, events = MetricDecoder(MAX_PAYLOAD_BYTES), EventDecoder(MAX_PAYLOAD_BYTES)
     health = service.health
 
@@ -145,6 +156,7 @@ def build(
     ]
     for one in made:
         one.others = [each for each in made if each is not one]
+        one.delay = Delay(delays.labels(one.stream), service.clock.nats_ns, time.monotonic)
     return made
 
 

@@ -67,7 +67,6 @@ class Monitor:
             "Version of the NATS server, and when it syncs to disk",
             registry=registry,
         )
-        self._seen: dict[str, dict[str, int]] = {}  # stream -> what the last look showed
 
     async def run(self) -> None:
         """Look until told to stop, and answer for the ledger meanwhile."""
@@ -123,12 +122,6 @@ class Monitor:
         self._pending.labels(stream).set(reading.pending)
         self._unacknowledged.labels(stream).set(reading.unacknowledged)
         self._bytes.labels(stream).set(state.bytes)
-        self._seen[stream] = {
-            "pending": reading.pending,
-            "unacknowledged": reading.unacknowledged,
-            "stream_messages": state.messages,
-            "stream_bytes": state.bytes,
-        }
         deaf = self._watches[stream].judge(reading, time.monotonic())
         part = f"consumer of {stream}"
         if deaf:
@@ -148,7 +141,7 @@ class Monitor:
             streams[pipeline.stream] = {
                 **asdict(ledger),
                 "adds_up": ledger.adds_up,
-                **self._seen.get(pipeline.stream, {}),
+                **(pipeline.delay.recent() if pipeline.delay else {}),
             }
         return {"writer": self._client.client_id, "broker_fsync": self._fsync, "streams": streams}
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from client.verbs.report import measured
+from spindle import timestamps
 
 STATES = ("critical", "warning", "unknown", "ok")  # the worst first
 #: Columns of readings: heading and metric; those before are who, how and why.
@@ -107,6 +108,9 @@ class Flow:
     """How much is stored, by the writers' ledgers at one moment.
 
     :ivar at: seconds of a clock that does not go back.
+    :ivar latency: seconds from NATS to the store, of the slowest in a hundred in the last minute;
+        None where nothing was stored.
+    :ivar oldest: for how many seconds the oldest message waits; None where NATS does not say.
     """
 
     at: float
@@ -114,20 +118,39 @@ class Flow:
     pending: int
     dead: int
     adds_up: bool
+    writers: int = 1
+    latency: float | None = None
+    oldest: float | None = None
 
     @classmethod
     def of(cls, ledger: Mapping[str, Any], at: float) -> Flow:
         """The flow in an answer to ``ledger``."""
-        dead, adds_up = ledger["dead_lettered"], ledger["adds_up"]
-        return cls(at, ledger["stored"], ledger["pending"], dead, adds_up)
+        latencies = [row.get("latency_p99_seconds") for row in ledger["streams"]]
+        return cls(
+            at,
+            ledger["stored"],
+            ledger["pending"],
+            ledger["dead_lettered"],
+            ledger["adds_up"],
+            ledger["writers"],
+            max((each for each in latencies if each is not None), default=None),
+            ledger.get("oldest_seconds"),
+        )
 
     def told(self, before: Flow | None) -> str:
         """One line; the rate needs an earlier moment of the same writers."""
+        waits = f"{self.pending:,} waiting"
+        if self.pending and self.oldest:
+            waits += f" for {timestamps.duration(self.oldest)}"
+        if not self.writers:
+            return f"NO WRITER ANSWERS, {waits}"
         rate = "rate not known yet"
         if before and self.at > before.at and self.stored >= before.stored:
             rate = f"{(self.stored - before.stored) / (self.at - before.at):,.0f} stored/s"
+        if self.latency is not None:
+            rate += f", 99 % within {self.latency:.2f} s"
         ledger = "ledger adds up" if self.adds_up else "LEDGER DOES NOT ADD UP"
-        return f"{rate}, {self.pending:,} waiting, {self.dead:,} dead letters, {ledger}"
+        return f"{rate}, {waits}, {self.dead:,} dead letters, {ledger}"
 
 
 def heading(rows: Sequence[Row]) -> str:

@@ -52,7 +52,8 @@ class Top(App[None]):
 
     ENABLE_COMMAND_PALETTE = False
     CSS = """
-    #counts, #flow, #why { height: 1; padding: 0 1; }
+    #counts, #why { height: 1; padding: 0 1; }
+    #flow { height: auto; max-height: 2; padding: 0 1; }
     #flow, #why { color: $text-muted; }
     #filter { display: none; height: 3; }
     #filter.shown { display: block; }

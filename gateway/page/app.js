@@ -109,3 +109,4 @@ listen(
   },
   (up) => { document.getElementById("live").textContent = up ? "live" : "not live; asking every few seconds"; },
 );
+document.getElementById("zone").textContent = `times: ${Intl.DateTimeFormat().resolvedOptions().timeZone}`;

@@ -49,7 +49,7 @@ export function chart(place, { title, unit }) {
       cursor: { sync: { key: "charts" }, y: false, drag: { x: false } },
       scales: { y: { range: (_u, low, high) => roomy(low, high, marks.limits) },
         x: marks.from ? { range: [marks.from, marks.to] } : {} },
-      axes: [{ ...axis, size: 30, values: (_u, ticks) => ticks.map((tick) => short(tick, ticks)) }, { ...axis, size: 62,
+      axes: [{ ...axis, size: 22, values: (_u, ticks) => ticks.map((tick) => short(tick, ticks)) }, { ...axis, size: 62,
         values: (_u, ticks) => ticks.map((tick) => human(tick, unit)) }],
       series: [{}, { stroke: line, width: 1.5, spanGaps: false },
         { stroke: "transparent", points: { show: false } }, { stroke: "transparent", points: { show: false } }],
@@ -86,7 +86,7 @@ function roomy(low, high, limits) {
   if (low === null || high === null) return [0, 1];
   const room = Math.max((high - low) * 0.15, Math.abs(high) * 0.02, 1e-6);
   for (const { at } of limits) {
-    if (Math.abs(at - high) < Math.max(1.5 * (high - low), Math.abs(at) * 0.2)) high = Math.max(high, at);
+    if (Math.abs(at - high) < Math.max(1.5 * (high - low), Math.abs(at) * 0.2)) high = Math.max(high, at + (at - low) * 0.15);
   }
   return [low - room < 0 && low >= 0 ? 0 : low - room, high + room];
 }

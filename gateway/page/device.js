@@ -2,7 +2,7 @@
 
 import { ask, catalogue, change, knows } from "./api.js";
 import { chart } from "./chart.js";
-import { badge, clock, empty, facts, h, human, put, since, table } from "./dom.js";
+import { badge, clock, empty, facts, h, human, put, said, since, table } from "./dom.js";
 import { choice, words } from "./events.js";
 
 export const SECONDS = 10;
@@ -40,7 +40,7 @@ export function create(root, [sourceDevice, deviceId, arrayId], refresh) {
   const head = h("div", { class: "head" }, h("h1", {}, deviceId));
   const place = (label, attributes = {}) => h("section", { "aria-label": label, ...attributes });
   const [verdict, about, acts, forecast, unusual, smart, happened] = [place("Verdict"), place("Facts"),
-    place("Actions"), place("Capacity"), place("Anomalies"), place("SMART"), place("Events")];
+    place("Actions"), place("Capacity"), place("Anomalies"), place("SMART"), place("Events", { class: "stacked" })];
   const charts = place("Metrics", { class: "charts" });
   const { grafana } = document.documentElement.dataset; // its address, where GATEWAY_GRAFANA_URL has one
   const board = new URLSearchParams({ "var-device_id": deviceId, ...(arrayId && { "var-array_id": arrayId }) });
@@ -93,7 +93,7 @@ function judged(place, health) {
     h("span", {}, health.health === "ok" ? "Nothing is wrong with it." : "", health.since ? since(health.since) : ""),
     h("span", { class: "score" }, `score ${health.score ?? "–"}`)),
   health.reasons.length ? h("ul", { class: "reasons" }, health.reasons.map((reason) => h("li", {},
-    badge(reason.severity), h("div", {}, h("p", {}, reason.message),
+    badge(reason.severity), h("div", {}, h("p", {}, said(reason.message)),
       reason.acknowledged ? h("p", { class: "sub" }, `Known: it would be ${reason.acknowledged}.`) : "",
       advice(reason) ? h("p", { class: "sub" }, `What to do: ${advice(reason)}`) : "")))) : "");
 }
@@ -102,7 +102,8 @@ function described(place, { device, health }) {
   const known = device.facts ?? {};
   const hours = device.metrics.PowerOnHours?.value;
   put(place, facts([
-    ...FACTS.map(([name, label]) => [label, known[name]]),
+    ...FACTS.map(([name, label]) => [label, known[name]])
+      .filter(([label]) => !device.simulated || label !== "Model"), // which says no more than "simulated"
     ["Capacity", known.capacity_bytes ? human(known.capacity_bytes, "B") : null],
     ["Rotation", known.rotation_rpm === 0 ? "solid state" : known.rotation_rpm ? `${known.rotation_rpm} rpm` : null],
     ["In use for", hours === undefined ? null : human(hours, "h")],
@@ -146,7 +147,7 @@ function foretold(place, capacity) {
   if (!capacity) return put(place, "");
   const rows = capacity.days_until.filter((each) => each.days !== null);
   const when = (days) => (days === null ? `past ${Math.round(capacity.horizon_days)} d` : `${Math.round(days)} d`);
-  put(place, h("h2", {}, "Capacity"), h("p", {}, capacity.message),
+  put(place, h("h2", {}, "Capacity"), h("p", {}, said(capacity.message)),
     rows.length ? table("Days until full", ["Level", "Expected", "Earliest", "Latest"], rows.map((each) =>
       [`${each.level} %`, when(each.days), when(each.earliest), when(each.latest)])) : "",
     rows.length ? h("p", { class: "sub" }, "Earliest to latest: 4 of 5 times it falls between.") : "");
@@ -155,7 +156,7 @@ function foretold(place, capacity) {
 function told(place, anomalies, learning) {
   put(place, h("h2", {}, "Unusual"), anomalies.length
     ? h("ul", { class: "reasons" }, anomalies.map((each) => h("li", {},
-      h("span", { class: "when" }, clock(each.from)), h("div", {}, h("p", {}, each.explanation),
+      h("span", { class: "when" }, clock(each.from)), h("div", {}, h("p", {}, said(each.explanation)),
         h("p", { class: "sub" }, `${words(each.metric_type)}, ${each.lasts ? "lasting" : "over"}, score ${each.score.toFixed(2)}`)))))
     : h("p", { class: "sub" }, "Nothing unusual in this time."),
   learning ? h("p", { class: "sub" }, `${learning}.`) : "");
@@ -188,7 +189,7 @@ function drive(place, { device, known, past }) {
 function listed(place, events) {
   put(place, h("h2", {}, "Events"), events.length
     ? table("Events of this device", ["When", "Criticality", "What"], events.slice(0, 50).map((event) =>
-      [clock(event.time), String(event.criticality), `${words(event.event_type)} – ${event.event_message ?? ""}`]))
+      [clock(event.time), String(event.criticality), `${words(event.event_type)} – ${said(event.event_message ?? "")}`]))
     : h("p", { class: "sub" }, "None in this time."));
 }
 

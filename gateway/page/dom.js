@@ -34,18 +34,21 @@ function bytes(value) {
   const units = ["B", "kB", "MB", "GB", "TB", "PB", "EB"];
   let step = 0;
   while (Math.abs(value) >= 1000 && step < units.length - 1) [value, step] = [value / 1000, step + 1];
-  return `${trimmed(value)} ${units[step]}`;
+  return `${trimmed(value)}\u00a0${units[step]}`;
 }
 
+// A number never stands on another line than its unit.
 export function human(value, unit = "") {
   if (value === null || value === undefined) return "–";
   if (unit === "B") return bytes(value);
   if (unit === "B/s") return `${bytes(value)}/s`;
   if (unit === "h" && value >= 48) return duration(value * 3600);
-  if (unit === "degC") return `${trimmed(value)} °C`;
-  if (unit === "%") return `${trimmed(value)} %`;
-  return unit ? `${trimmed(value)} ${unit}` : trimmed(value);
+  return unit ? `${trimmed(value)}\u00a0${unit === "degC" ? "°C" : unit}` : trimmed(value);
 }
+
+// A sentence of the reader's, with units and times as this page writes them.
+export const said = (text) => text.replaceAll(" degC", " °C")
+  .replace(/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z/g, (time) => clock(time));
 
 export function duration(seconds) {
   const size = Math.max(0, seconds);

@@ -1,7 +1,7 @@
 // What was reported, newest first.
 
 import { ask } from "./api.js";
-import { clock, deviceLink, empty, h, put, table } from "./dom.js";
+import { clock, deviceLink, empty, h, put, said as told, table } from "./dom.js";
 
 export const SECONDS = 10;
 export const WANTS = ["critical_event"];
@@ -51,9 +51,9 @@ const row = (event) => [
   h("time", { datetime: event.time }, clock(event.time)),
   h("span", { class: `level ${event.criticality >= 8 ? "critical" : event.criticality >= 5 ? "warning" : "unknown"}` },
     String(event.criticality)),
-  h("span", {}, h("a", { href: deviceLink(event) }, event.device_id),
+  h("span", { class: "who" }, h("a", { href: deviceLink(event) }, h("bdi", {}, event.device_id)),
     event.simulated ? h("span", { class: "sub" }, " simulated") : ""),
-  h("span", {}, h("strong", {}, words(event.event_type)), event.event_message ? ` – ${event.event_message}` : ""),
+  h("span", {}, h("strong", {}, words(event.event_type)), event.event_message ? ` – ${told(event.event_message)}` : ""),
 ];
 
 export const words = (name) => name.replace(/([a-z])([A-Z])/g, (_all, a, b) => `${a} ${b.toLowerCase()}`);

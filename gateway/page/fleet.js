@@ -1,13 +1,15 @@
 // Every device in its array, coloured by health; above them what needs a look, worst first.
 
 import { ask } from "./api.js";
-import { STATES, badge, deviceLink, empty, h, human, put, sign, since } from "./dom.js";
+import { STATES, badge, deviceLink, empty, h, human, put, said, sign, since } from "./dom.js";
+import { words } from "./events.js";
 
 export const SECONDS = 5;
 export const WANTS = ["health_change"];
 const WORST = 8; // sentences shown before "show all"
 const DENSE = 120; // devices from which on a tile shows its name alone
-const SHOWN = ["DiskTemp", "Latency", "CapacityUsed", "Utilisation"];
+const SHOWN = { DiskTemp: "", Latency: "", CapacityUsed: "full\u00a0", Utilisation: "busy\u00a0" };
+const MOST = 3; // readings on a tile
 
 const key = (device) => `${device.source_device}/${device.device_id ?? device.device}/${device.array_id ?? ""}`;
 
@@ -81,7 +83,7 @@ export function create(root, _args, refresh) {
     const calm = known.length ? "Nothing alarms." : "Every device is well.";
     const quiet = known.length ? h("details", {}, h("summary", {}, `${known.length} known, quiet until worse`),
       h("ul", { class: "reasons" }, known.map((each) => h("li", {}, badge(each.severity), h("div", {},
-        h("a", { href: deviceLink(each) }, each.device), h("p", {}, each.message)))))) : "";
+        h("a", { href: deviceLink(each) }, each.device), h("p", {}, said(each.message))))))) : "";
     if (!found.length) {
       put(worst, look.text || look.state ? "" : h("p", { class: "calm" }, sign("ok"), calm), quiet);
       return;
@@ -90,8 +92,8 @@ export function create(root, _args, refresh) {
     put(worst, h("h2", {}, "Needs attention"),
       h("ol", { class: "worst" }, listed.map((device) => h("li", {},
         h("a", { href: deviceLink(device), class: `row ${device.health}` },
-          badge(device.health), h("strong", {}, device.device, device.simulated ? h("span", { class: "sub" }, " simulated") : ""),
-          h("span", { class: "why" }, device.reasons?.[0]?.message ?? "no reason is told"),
+          badge(device.health), h("strong", {}, h("bdi", {}, device.device), device.simulated ? h("span", { class: "sub" }, " simulated") : ""),
+          h("span", { class: "why" }, said(device.reasons?.[0]?.message ?? "no reason is told")),
           device.since ? since(device.since) : "")))),
       found.length > WORST
         ? h("button", { type: "button", class: "quiet", "data-all": "" },
@@ -136,15 +138,17 @@ export function create(root, _args, refresh) {
   function tile(device, state, dense, mixed) {
     const known = tiles.get(key(device));
     const health = state?.health ?? "ok";
-    const readings = dense ? "" : SHOWN.filter((name) => device.metrics?.[name]).slice(0, 3)
-      .map((name) => human(device.metrics[name].value, device.metrics[name].unit)).join(" · ");
-    const made = `${health}|${readings}|${state?.reasons?.[0]?.message ?? ""}|${device.simulated && mixed}`;
+    const has = Object.keys(SHOWN).filter((name) => device.metrics?.[name]);
+    const read = (name, digits) => human(Number(device.metrics[name].value.toPrecision(digits)), device.metrics[name].unit);
+    const readings = dense ? "" : has.slice(0, MOST).map((name) => SHOWN[name] + read(name, 2)).join(" · ");
+    const reason = said(state?.reasons?.[0]?.message ?? "is well");
+    const made = `${health}|${readings}|${reason}|${device.simulated && mixed}`;
     if (known?.made === made) return known.item;
     const item = known?.item ?? h("li", {}, h("a", { href: deviceLink(device) }));
     const link = item.firstChild;
     link.className = `tile ${health}`;
-    link.title = state?.reasons?.[0]?.message ?? `${device.device_id} is well`;
-    put(link, h("span", { class: "name" }, sign(health), device.device_id,
+    link.title = [`${device.device_id}: ${reason}`, ...has.map((name) => `${words(name)} ${read(name, 4)}`)].join("\n");
+    put(link, h("span", { class: "name" }, sign(health), h("bdi", {}, device.device_id),
       h("span", { class: "hidden" }, ` ${health}`)),
     readings ? h("span", { class: "readings" }, readings) : "",
     device.simulated && mixed ? h("span", { class: "tag" }, "simulated") : "");

@@ -1,7 +1,7 @@
 // What flows: rates, what waits, and whether every point is accounted for.
 
 import { ask, health, post } from "./api.js";
-import { ago, badge, facts, h, human, put, since, table } from "./dom.js";
+import { badge, duration, facts, h, human, put, since, table } from "./dom.js";
 
 export const SECONDS = 3;
 export const WANTS = [];
@@ -43,14 +43,15 @@ export function create(root, _args, refresh) {
     const asked = await health();
     // Where all who are asked are there, what still fails is the store, and the reader says how.
     if (Object.values(asked).every((state) => state === "ok")) asked.store = why || "ok";
-    put(parts, facts(Object.entries(asked).map(([part, state]) =>
-      [part, h("span", {}, badge(state === "ok" ? "ok" : "critical"), state === "ok" ? "" : ` ${state}`)])));
+    put(parts, facts([...Object.entries(asked).map(([part, state]) =>
+      [part === "nats" ? "NATS" : part[0].toUpperCase() + part.slice(1), h("span", {}, badge(state === "ok" ? "ok" : "critical"), state === "ok" ? "" : ` ${state}`)]),
+    ["Newest reading", newest ? since(newest) : "not known"]]));
     const ledger = (await ask("ledger")).data;
     if (ledger.dead_lettered !== counted || performance.now() - listed > SELDOM) {
       letters = await orNothing(ask("deadletters", { limit: LISTED }));
       [counted, listed] = [ledger.dead_lettered, performance.now()];
     }
-    return { ...ledger, newest, audit };
+    return { ...ledger, audit };
   };
 
   const again = (chosen, label, name) => h("button", { type: "button", "aria-label": name,
@@ -92,22 +93,29 @@ export function create(root, _args, refresh) {
       return per === null || per < 0 ? "–" : human(per, "/s");
     };
     const then = before?.ledger;
+    const taking = (seconds) => (seconds === null || seconds === undefined ? "–" : seconds < 60 ? human(seconds, "s") : duration(seconds));
+    const slowest = (name) => {
+      const known = ledger.streams.map((stream) => stream[name]).filter((seconds) => seconds !== undefined);
+      return known.length ? taking(Math.max(...known)) : "nothing stored";
+    };
     put(sums, facts([
       ["In", rate(ledger.received, then?.received)], ["Stored", rate(ledger.stored, then?.stored)],
-      ["Waiting", human(ledger.pending)], ["In hand", human(ledger.in_flight)],
-      ["Dead letters", human(ledger.dead_lettered)],
-      ["Newest reading", ledger.newest ? h("time", { datetime: ledger.newest, "data-since": ledger.newest }, ago(ledger.newest)) : "not known"],
-      ["Writers", ledger.writers ? String(ledger.writers) : "none answers"]]),
-    h("p", { class: ledger.adds_up ? "calm" : "calm bad" }, badge(ledger.adds_up ? "ok" : "critical"),
+      ["Latency", slowest("latency_p50_seconds")], ["Latency, 99 %", slowest("latency_p99_seconds")],
+      ["Waiting", `${human(ledger.pending)}${ledger.pending && ledger.oldest_seconds ? ` for ${taking(ledger.oldest_seconds)}` : ""}`],
+      ["In hand", human(ledger.in_flight)], ["Dead letters", human(ledger.dead_lettered)]]),
+    h("p", { class: "sub" }, "Latency: from NATS to the store, in the last minute; half of what is stored is quicker, 99 % are."),
+    ledger.writers ? h("p", { class: ledger.adds_up ? "calm" : "calm bad" }, badge(ledger.adds_up ? "ok" : "critical"),
       ledger.adds_up ? " Every point is accounted for: " : " The sums do not agree: ",
       `${human(ledger.received)} received = ${human(ledger.stored)} stored + `
-      + `${human(ledger.dead_lettered)} dead letter${ledger.dead_lettered === 1 ? "" : "s"} + ${human(ledger.in_flight)} in hand.`),
+      + `${human(ledger.dead_lettered)} dead letter${ledger.dead_lettered === 1 ? "" : "s"} + ${human(ledger.in_flight)} in hand.`)
+      : h("p", { class: "calm bad" }, badge("critical"), " No writer answers: nothing is stored, and what is published waits at NATS."),
     auditLine(ledger.audit));
     put(streams, h("h2", {}, "Streams"), table("Streams",
-      ["Stream", "Received", "Rate", "Waiting", "Twice delivered", "Held"],
+      ["Stream", "Received", "Rate", "Latency", "99 %", "Waiting", "Oldest waits", "Delivered twice", "Held"],
       ledger.streams.map((stream) => [h("strong", {}, stream.stream), human(stream.received),
         rate(stream.received, then?.streams.find((each) => each.stream === stream.stream)?.received),
-        human(stream.pending), human(stream.duplicates), human(stream.stream_bytes, "B")])));
+        taking(stream.latency_p50_seconds), taking(stream.latency_p99_seconds),
+        human(stream.pending), taking(stream.oldest_seconds), human(stream.duplicates), human(stream.stream_bytes, "B")])));
     const reasons = ledger.streams.flatMap((stream) =>
       Object.entries(stream.dead_lettered_by_reason).map(([reason, count]) => [stream.stream, reason, human(count)]));
     put(reasoned, h("h2", {}, "Dead letters"), reasons.length

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -133,7 +134,7 @@ def test_a_fault_turns_its_tile_within_10_seconds_and_says_why(
     ill = lambda: "tile critical" in classes(browser, NAMES[2])  # noqa: E731 - one expression
     # The catalogue wants five seconds past the limit before it counts.
     assert until(10, ill, lambda: report(pipeline, hot=NAMES[2])), classes(browser, NAMES[2])
-    assert "DiskTemp 70 degC" in text(browser)
+    assert "DiskTemp 70 °C" in text(browser)
     assert "tile ok" in classes(browser, NAMES[0])
 
 
@@ -184,6 +185,25 @@ def test_a_dead_letter_is_shown_with_its_reason_and_replayed_by_a_press(
     assert "Replay dead letter 1" not in browser.page_source
     assert serious(browser) == []
     assert browser.get_log("browser") == []
+
+
+def test_a_writer_that_is_dead_looks_dead_and_what_waits_for_it_gets_older(
+    pipeline: World, gateway: str, browser: Any
+) -> None:
+    writer = next(service for service in pipeline._started if service.name == "writer")
+    browser.get(f"{gateway}#/pipeline")
+    assert until(10, lambda: "Every point is accounted for" in text(browser), lambda: None)
+    writer.stop()
+    waits = re.compile(r"Waiting\s+[0-9,]+ for [0-9.]+\ss")
+    aged = lambda: bool(waits.search(text(browser)))  # noqa: E731 - one expression
+    assert until(20, aged, lambda: report(pipeline)), text(browser)
+    assert "No writer answers" in text(browser)
+    assert "accounted for" not in text(browser)
+    writer.start()
+    again = lambda: "Every point is accounted for" in text(browser)  # noqa: E731 - one expression
+    assert until(20, again, lambda: None)
+    measured = lambda: bool(re.search(r"Latency, 99 %\s+[0-9.]+\ss", text(browser)))  # noqa: E731
+    assert until(20, measured, lambda: report(pipeline)), text(browser)
 
 
 @pytest.mark.parametrize("part", ["reader", "nats", "gateway", "store"])

@@ -40,6 +40,19 @@ def test_a_rate_is_told_only_of_the_same_writers() -> None:
     assert "rate not known yet" in Flow(13.0, 5, 0, 0, True).told(after)  # the writer is another
 
 
+def test_the_flow_says_how_late_what_is_stored_is_and_how_long_the_rest_waits() -> None:
+    before = Flow(10.0, 100, 0, 0, True)
+    late = Flow(12.0, 300, 1234, 0, True, latency=2.5, oldest=190.0)
+    assert late.told(before) == (
+        "100 stored/s, 99 % within 2.50 s, 1,234 waiting for 3 min, 0 dead letters, ledger adds up"
+    )
+    dead = {"writers": 0, "stored": 0, "pending": 7, "dead_lettered": 0, "adds_up": False}
+    flow = Flow.of({**dead, "streams": [], "oldest_seconds": 40.0}, 13.0)
+    assert flow.told(late) == "NO WRITER ANSWERS, 7 waiting for 40 s"
+    slow = [{}, {"latency_p99_seconds": 0.2}, {"latency_p99_seconds": 0.7}]
+    assert Flow.of({**dead, "writers": 1, "streams": slow}, 13.0).latency == 0.7
+
+
 def test_of_a_flood_one_row_in_so_many_is_shown_and_never_too_many_a_second() -> None:
     every_third = tap.Sampler(3)
     assert [every_third.takes(0.0) for _ in range(6)] == [True, False, False] * 2

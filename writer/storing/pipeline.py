@@ -26,6 +26,7 @@ from spindle.store.base import Written
 from writer.storing import deadletter
 from writer.storing.batch import Answer, DeadLetter, Delivery, Limits, Mistake, Outcome, Write
 from writer.storing.core import Core
+from writer.storing.delay import Delay
 from writer.storing.intake import ACK, IN_PROGRESS, NAK, Intake
 from writer.storing.journal import Journal
 
@@ -61,6 +62,7 @@ class Pipeline(Generic[P]):
     """Takes from one stream, writes to the store, acknowledges.
 
     :ivar others: pipelines to the same store.
+    :ivar delay: is told of what is stored; None where nobody asks how late it is.
     """
 
     def __init__(
@@ -78,6 +80,7 @@ class Pipeline(Generic[P]):
         """
         self.stream = journal.stream
         self.journal = journal
+        self.delay: Delay | None = None
         self._noting = False
         self.core: Core[P] = Core(limits, random.Random())
         self.others: Sequence[Pipeline[Any]] = ()
@@ -136,6 +139,8 @@ class Pipeline(Generic[P]):
             self._letters_out += 1
             tasks.create_task(self._publish_letter(client, letter), name="dead letter")
         for batch in self.core.take_settled():
+            if self.delay is not None and batch.points:
+                self.delay.stored(batch.deliveries)
             self.journal.add(batch)
         due_at = self.journal.due_at()
         if due_at is not None and not self._noting and time.monotonic() >= due_at:
