@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any, Literal
 from urllib.parse import quote
 
 import orjson
+
+from spindle import advice
 
 RANK = {"ok": 0, "unknown": 1, "warning": 2, "critical": 3}
 Kind = Literal["failure", "warning", "success", "info"]
 _KINDS: dict[str, Kind] = {"critical": "failure", "warning": "warning", "unknown": "warning"}
 MOST_DEVICES = 10  #: told one by one in a message; the others are counted
 _LONGEST = 200  # characters of a sentence
+_LONGEST_NAME = 36  # characters in a title, which then fits on a phone
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +25,7 @@ class Change:
     """A device that is in another state than it was.
 
     :ivar why: one sentence; empty where it is well.
+    :ivar advice: what to do about it; empty where that is not known.
     :ivar acknowledged: something that it has is: being well by that is not being well again.
     :ivar time: when, as RFC 3339.
     """
@@ -34,6 +39,7 @@ class Change:
     simulated: bool
     acknowledged: bool
     time: str
+    advice: str = ""
 
     @property
     def is_worse(self) -> bool:
@@ -67,16 +73,18 @@ def read(payload: bytes) -> Change | None:
     try:
         said = orjson.loads(payload)
         reasons = [row for row in said["reasons"] if row.get("severity") != "ok"]
+        first = reasons[0] if reasons else {"severity": "ok", "message": ""}
         change = Change(
             device=str(said["device"]),
             source_device=str(said["source_device"]),
             array=str(said["array_id"] or ""),
             old=said["old_state"],
             new=said["new_state"],
-            why=str(reasons[0]["message"]) if reasons else "",
+            why=str(first["message"]).replace(" degC", " °C"),
             simulated=bool(said.get("simulated")),
             acknowledged=any(row.get("acknowledged") for row in said["reasons"]),
             time=str(said["time"]),
+            advice=advice.of(first["severity"], first.get("metric_type"), first.get("event_type")),
         )
     except (orjson.JSONDecodeError, AttributeError, LookupError, TypeError):
         return None
@@ -108,32 +116,46 @@ def of_changes(changes: Sequence[Change], page: str) -> Message:
     lines = [_line(change) for change in changes[:MOST_DEVICES]]
     if len(changes) > MOST_DEVICES:
         lines.append(f"and {len(changes) - MOST_DEVICES} more")
+    worst = changes[0]
+    if len(changes) == 1 and worst.new != "ok" and worst.advice:
+        lines.append(f"What to do: {worst.advice}")
     if page:
         lines.append(_link(changes, page))
-    worst = changes[0]
     return Message(_title(changes), "\n".join(lines), _KINDS.get(worst.new, "success"))
 
 
 def _title(changes: Sequence[Change]) -> str:
     worst = changes[0]
     if len(changes) == 1:
-        return f"{_name(worst)}: {'well again' if worst.new == 'ok' else worst.new}"
+        return f"{_name(worst, _LONGEST_NAME)}: {'well again' if worst.new == 'ok' else worst.new}"
     counts = {state: sum(each.new == state for each in changes) for state in reversed(RANK)}
     told = [f"{n} {'well again' if state == 'ok' else state}" for state, n in counts.items() if n]
     return f"{len(changes)} devices: {', '.join(told)}"
 
 
-def _name(change: Change) -> str:
+def _name(change: Change, most: int = _LONGEST) -> str:
     name = (
         change.device if change.array in ("", change.device) else f"{change.array}/{change.device}"
     )
+    if len(name) > most:  # ends tell disks apart
+        name = f"…{name[1 - most :]}"
     return f"{name} (simulated)" if change.simulated else name
 
 
 def _line(change: Change) -> str:
     if change.new == "ok":
-        return f"{_name(change)}: well again, was {change.old}"
-    return f"{_name(change)}: {change.new}. {change.why[:_LONGEST]}".rstrip(". ") + "."
+        return f"{_name(change)}: well again{_at(change)}, was {change.old}"
+    why = change.why[:_LONGEST]
+    return f"{_name(change)}: {change.new}{_at(change)}. {why}".rstrip(". ") + "."
+
+
+def _at(change: Change) -> str:
+    """Since when, by the clock on this machine's wall; the date too, as it may be read late."""
+    try:
+        moment = datetime.fromisoformat(change.time).astimezone()
+    except ValueError:
+        return ""
+    return f" since {moment:%d %b %H:%M %Z}"
 
 
 def _link(changes: Sequence[Change], page: str) -> str:

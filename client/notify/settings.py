@@ -34,7 +34,9 @@ class NotifySettings(Settings):
     )
     notify_page_url: str = Field(
         "http://127.0.0.1:5000",
-        description="The page's address as people reach it, for links; empty for no link.",
+        description="The page's address as people reach it, for links, such as "
+        "https://storage.example.com/spindle. ./run.sh start sets it to the gateway's own address "
+        "where it is not set.",
     )
 
     def notify_addresses(self) -> list[str]:

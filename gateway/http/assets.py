@@ -11,7 +11,7 @@ import orjson
 from starlette.responses import Response
 
 from gateway.failures import JSON, Failed
-from spindle import catalog
+from spindle import advice, catalog
 from spindle.text import shown
 
 PREFIX = "/page/"  #: of everything but the page itself; holds no data, so it needs no token
@@ -50,6 +50,7 @@ class Assets:
         }
         limits = {name: asdict(metric) for name, metric in catalog.METRICS.items()}
         self._files["catalogue.json"] = orjson.dumps(limits)  # limits are drawn as lines
+        self._files["advice.json"] = orjson.dumps({**advice.ADVICE, "unknown": advice.UNKNOWN})
         whole = hashlib.sha256()
         for name, content in self._files.items():
             whole.update(name.encode() + hashlib.sha256(content).digest())

@@ -68,9 +68,10 @@ export async function knows(question) {
   return (await known).includes(`"/api/v1/${question}"`);
 }
 
-let limits = null;
-export const catalogue = () =>
-  (limits ??= fetch(new URL("catalogue.json", import.meta.url)).then((reply) => reply.json()));
+const files = {};
+const file = (name) => (files[name] ??= fetch(new URL(name, import.meta.url)).then((reply) => reply.json()));
+export const catalogue = () => file("catalogue.json");
+export const advice = () => file("advice.json");
 
 // EventSource cannot send a token; and a hidden tab should not hold one of the browser's six
 // connections to a host.

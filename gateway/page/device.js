@@ -1,6 +1,6 @@
 // One device: what it is, how it is and why, and everything it has said over time.
 
-import { ask, catalogue, change, knows } from "./api.js";
+import { advice, ask, catalogue, change, knows } from "./api.js";
 import { chart } from "./chart.js";
 import { badge, clock, empty, facts, h, human, put, said, since, table } from "./dom.js";
 import { choice, words } from "./events.js";
@@ -15,24 +15,6 @@ const FLAGS = 200; // events drawn at most
 const FACTS = [["model", "Model"], ["family", "Family"], ["serial", "Serial"], ["firmware", "Firmware"],
   ["wwn", "WWN"], ["protocol", "Protocol"], ["host", "Host"], ["path", "Path"], ["slot", "Slot"],
   ["member", "Behind the controller"], ["array_role", "In arrays"]];
-
-// What to do about a reason: by the metric or the event that it names.
-const ADVICE = {
-  DiskTemp: "Check fans, airflow and the room; move load away if it keeps rising.",
-  Latency: "Compare with its neighbours; if it alone is slow, plan its replacement.",
-  CapacityUsed: "Free space or extend the array before writes fail.",
-  PercentageUsed: "The drive's endurance is nearly used up: order a replacement.",
-  DriveFailure: "Check that the array is redundant, then replace the drive.",
-  ReallocatedSectors: "Back up what it holds; replace it if the number keeps growing.",
-  PendingSectors: "Run a long self-test; replace the drive if sectors stay pending.",
-  OfflineUncorrectable: "Data is unreadable in places: restore it and replace the drive.",
-  CrcErrors: "Reseat or replace the cable; the drive itself may be well.",
-  SmartFailing: "The drive predicts its own failure: back up and replace it now.",
-  AvailableSpare: "Spare blocks run out: order a replacement.",
-};
-
-const advice = (reason) => (reason.severity === "ok" ? null : ADVICE[reason.metric_type] ?? ADVICE[reason.event_type]
-  ?? (reason.severity === "unknown" ? "Check power, cabling and the daemon on its host." : null));
 
 export function create(root, [sourceDevice, deviceId, arrayId], refresh) {
   const who = { source_device: sourceDevice, device_id: deviceId, ...(arrayId && { array_id: arrayId }) };
@@ -55,17 +37,17 @@ export function create(root, [sourceDevice, deviceId, arrayId], refresh) {
 
   async function load() {
     const span = { ...who, since_minutes: look.minutes };
-    const [health, devices, series, anomalies, events, capacity, known] = await Promise.all([
+    const [health, devices, series, anomalies, events, capacity, known, remedies] = await Promise.all([
       ask("device_health", who), ask("devices", { ...who, since_minutes: 129600 }),
       ask("series", { ...span, every_seconds: STEPS[look.minutes], limit: 50000 }),
       ask("anomalies", { ...span, limit: 50 }),
       ask("alerts_critical", { ...span, min_criticality: 1, limit: FLAGS }),
-      ask("capacity_forecast", who), catalogue()]);
+      ask("capacity_forecast", who), catalogue(), advice()]);
     const device = devices.data[0];
     const isSmart = (name) => known[name]?.smart;
     if (device && Object.keys(device.metrics).some(isSmart)) past ??= await changes(who);
     return { health: health.data, device, series: series.data, anomalies: anomalies.data,
-      learning: anomalies.learning, events: events.data, capacity: capacity.data[0], known, past };
+      learning: anomalies.learning, events: events.data, capacity: capacity.data[0], known, past, remedies };
   }
 
   function update(data) {
@@ -74,7 +56,7 @@ export function create(root, [sourceDevice, deviceId, arrayId], refresh) {
         h("p", {}, h("a", { href: "#/fleet" }, "See the fleet"))));
       return;
     }
-    judged(verdict, data.health);
+    judged(verdict, data);
     described(about, data);
     plotted(charts, drawn, data, look.minutes);
     foretold(forecast, data.capacity);
@@ -85,7 +67,9 @@ export function create(root, [sourceDevice, deviceId, arrayId], refresh) {
   return { load, update, close: () => drawn.forEach((each) => each.close()) };
 }
 
-function judged(place, health) {
+function judged(place, { health, remedies }) {
+  const remedy = ({ severity, metric_type, event_type }) =>
+    (severity === "ok" ? null : remedies[metric_type] ?? remedies[event_type] ?? remedies[severity]);
   // Which buttons there are: style.css has the rule.
   document.body.dataset.known = health.reasons.some((reason) => reason.acknowledged);
   document.body.dataset.ill = health.health !== "ok";
@@ -95,7 +79,7 @@ function judged(place, health) {
   health.reasons.length ? h("ul", { class: "reasons" }, health.reasons.map((reason) => h("li", {},
     badge(reason.severity), h("div", {}, h("p", {}, said(reason.message)),
       reason.acknowledged ? h("p", { class: "sub" }, `Known: it would be ${reason.acknowledged}.`) : "",
-      advice(reason) ? h("p", { class: "sub" }, `What to do: ${advice(reason)}`) : "")))) : "");
+      remedy(reason) ? h("p", { class: "sub" }, `What to do: ${remedy(reason)}`) : "")))) : "");
 }
 
 function described(place, { device, health }) {

@@ -132,6 +132,11 @@ def load_all() -> Pipeline:
     if pipeline.runs_nats and not any(getattr(each, _MONITOR_URL, "") for each in own.values()):
         address = f"http://127.0.0.1:{settings.nats_monitor_port}"
         os.environ.setdefault(_MONITOR_URL.upper(), address)
+    client, gateway = own["client"], own["gateway"]
+    if "notify_page_url" not in client.model_fields_set:
+        root = pipeline.pages()["gateway"].removesuffix("/healthz")
+        path = getattr(gateway, "gateway_root_path", "")
+        os.environ["NOTIFY_PAGE_URL"] = f"{root}{path}"
     if shared := ports.mistakes(pipeline.ports()):
         raise InvalidSettings(shared)
     return pipeline

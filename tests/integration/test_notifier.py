@@ -133,7 +133,7 @@ async def test_a_change_arrives_once_and_its_end_too_though_another_address_is_d
     assert inbox.subjects == ["array1/disk-3: critical", "array1/disk-3: well again"]
     body = inbox.mails[0].get_body(("plain",))
     assert body is not None
-    assert "DiskTemp 68 degC, at or above 60 degC (critical)." in body.get_content()
+    assert "DiskTemp 68 °C, at or above 60 °C (critical)." in body.get_content()
     assert "/#/device/DiskUnit/disk-3/array1" in body.get_content()
     await until(lambda: "tried again: json://127.0.0.1" in part(client))
     hook = Hook(http)  # it is back, and hears of what was meanwhile

@@ -146,3 +146,23 @@ def test_a_home_that_cannot_be_made_is_told_with_its_setting(tmp_path: Path) -> 
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(UnusableFolder, match=r"SPINDLE_HOME: .*file.*: Not a directory"):
         Home(tmp_path / "file" / "home").make()
+
+
+@pytest.mark.parametrize(
+    ("given", "page"),
+    [
+        ({}, "http://127.0.0.1:5000"),
+        ({"GATEWAY_HTTP_PORT": "5055", "GATEWAY_ROOT_PATH": "/spindle"},
+         "http://127.0.0.1:5055/spindle"),
+        ({"GATEWAY_HTTP_PORT": "5055", "NOTIFY_PAGE_URL": "https://me.example"},
+         "https://me.example"),
+    ],
+)  # fmt: skip
+def test_messages_link_to_where_the_gateway_is_unless_people_reach_it_elsewhere(
+    monkeypatch: pytest.MonkeyPatch, given: dict[str, str], page: str
+) -> None:
+    monkeypatch.delitem(os.environ, "NOTIFY_PAGE_URL", raising=False)
+    for name, value in given.items():
+        monkeypatch.setitem(os.environ, name, value)
+    pipeline.load_all()
+    assert os.environ["NOTIFY_PAGE_URL"] == page

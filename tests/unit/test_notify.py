@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time as clocks
 from dataclasses import replace
 from datetime import datetime, time
 from typing import Any
@@ -16,11 +17,11 @@ from client.notify import quiet_hours
 from client.notify.message import Change, Message
 from client.notify.outbox import Outbox
 from client.notify.quiet_hours import QuietHours
+from spindle import advice, catalog
+from spindle.catalog import DRIVE_GONE
 from tests.waiting import until
 
-HOT = Change(
-    "disk-3", "DiskUnit", "array1", "ok", "critical", "DiskTemp 68 degC", False, False, "t"
-)
+HOT = Change("disk-3", "DiskUnit", "array1", "ok", "critical", "DiskTemp 68 °C", False, False, "t")
 WELL = replace(HOT, old="critical", new="ok", why="")
 
 
@@ -62,7 +63,7 @@ def test_one_device_is_named_in_the_title_and_many_are_counted() -> None:
     one = messages.of_changes([HOT], "http://page/")
     assert (one.title, one.kind) == ("array1/disk-3: critical", "failure")
     assert one.body.splitlines() == [
-        "array1/disk-3: critical. DiskTemp 68 degC.",
+        "array1/disk-3: critical. DiskTemp 68 °C.",
         "http://page/#/device/DiskUnit/disk-3/array1",
     ]
     many = [replace(HOT, device=f"disk-{n}", simulated=n == 0) for n in range(12)]
@@ -70,6 +71,47 @@ def test_one_device_is_named_in_the_title_and_many_are_counted() -> None:
     assert told.title == "12 devices: 12 critical"
     assert told.body.splitlines()[-1] == "and 2 more"
     assert messages.of_changes([WELL], "").title == "array1/disk-3: well again"
+
+
+def test_a_message_fits_on_a_phone_and_says_since_when_why_and_what_to_do(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("TZ", "Europe/Berlin")
+    clocks.tzset()
+    reason = {
+        "severity": "critical",
+        "message": "PendingSectors 8",
+        "metric_type": "PendingSectors",
+    }
+    name = "wwn-0x" + "5000c500" * 20
+    said = {
+        "device": name, "source_device": "DiskUnit", "array_id": "nas", "reasons": [reason],
+        "old_state": "ok", "new_state": "critical", "time": "2026-07-28T12:05:06.123456789Z",
+    }  # fmt: skip
+    try:
+        change = messages.read(orjson.dumps(said))
+        assert change is not None
+        told = messages.of_changes([change], "https://me.example/spindle/")
+    finally:
+        monkeypatch.undo()
+        clocks.tzset()
+    first, *others = told.body.splitlines()
+    assert len(told.title) <= 60
+    assert told.title.endswith("5000c500: critical")
+    assert first.endswith(": critical since 28 Jul 14:05 CEST. PendingSectors 8.")
+    assert others == [
+        f"What to do: {advice.ADVICE['PendingSectors']}",
+        f"https://me.example/spindle/#/device/DiskUnit/{name}/nas",
+    ]
+    well = messages.of_changes([replace(change, old="critical", new="ok", why="")], "")
+    assert "What to do" not in well.body
+
+
+def test_advice_is_about_what_a_reason_may_name() -> None:
+    own = {DRIVE_GONE, "DriveFailure", "UnauthorizedAccess", "DataCorruption"}
+    assert advice.ADVICE.keys() - own <= catalog.METRICS.keys()
+    assert advice.of("unknown", None, None) == advice.UNKNOWN
+    assert advice.of("ok", "DiskTemp", None) == advice.of("warning", "Other", None) == ""
 
 
 def test_several_changes_of_a_device_are_told_as_one_and_what_has_gone_is_told_too() -> None:
