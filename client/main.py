@@ -25,6 +25,7 @@ from spindle.service.run import Service
 
 Works = dict[str, Callable[[], Coroutine[Any, Any, None]]]
 PARTS = ("nats", "reader", "parking", "notify", "ends")
+LOG_BACKUPS = 5  # renamed files of CLIENT_OUTPUT that are kept
 REOPEN_SECONDS = 2.0
 AWAY_SECONDS = 1.0  # until a reader that did not answer is asked again: it may be starting
 
@@ -33,7 +34,7 @@ async def main(service: Service[ClientSettings]) -> None:
     """Poll until told to stop."""
     settings = service.settings
     critical_log = CriticalLog(
-        Path(settings.client_output), settings.client_log_max_bytes, settings.client_log_backups
+        Path(settings.client_output), settings.client_log_max_bytes, LOG_BACKUPS
     )
     visits = ParkingCsv(
         Path(settings.client_parking_output), parking_csv.MAX_BYTES, parking_csv.BACKUPS

@@ -18,6 +18,8 @@ class ClientSettings(NotifySettings):
         "CLIENT_PARKING_MAX_BYTES": "100 MB, always",
         "CLIENT_PARKING_BACKUPS": "10 renamed files, always",
         "CLIENT_REQUEST_TIMEOUT_SECONDS": "10 seconds, always",
+        "CLIENT_WINDOW_MINUTES": "60 minutes, always",
+        "CLIENT_LOG_BACKUPS": "5 renamed files, always",
     }
 
     nats_subject_request: str = Field(
@@ -29,22 +31,14 @@ class ClientSettings(NotifySettings):
     client_min_criticality: int = Field(
         8, ge=1, le=10, description="Least criticality of the events that the client writes down."
     )
-    client_window_minutes: float = Field(
-        60.0,
-        ge=15,
-        description="How far back each poll looks at least, in minutes: an event that is stored "
-        "later than that after it happened is not written down.",
-    )
     client_output: str = Field(
         "client_output.log", description="File that summaries of critical events are appended to."
     )
     client_log_max_bytes: int = Field(
         10_000_000,
         ge=0,
-        description="Size in bytes at which CLIENT_OUTPUT is renamed and begun anew; 0 for never.",
-    )
-    client_log_backups: int = Field(
-        5, ge=1, le=1000, description="How many renamed files are kept: CLIENT_OUTPUT.1 is newest."
+        description="Size in bytes at which CLIENT_OUTPUT is renamed and begun anew, 0 for never; "
+        "five renamed files are kept, CLIENT_OUTPUT.1 is the newest.",
     )
     client_parking_output: str = Field(
         "parking_summary.csv",

@@ -25,6 +25,7 @@ class DaemonSettings(EverySourcesSettings):
         "SIMULATED_INCIDENT_AFTER_SECONDS": "it is always 20 s; SIMULATED_FAULTS sets times",
         "SIMULATED_QUIET_SECONDS": "it is always 60 s; SIMULATED_FAULTS sets times",
         "PARKING_UNMATCHED_SHARE": "it is always 0.2",
+        "PARKING_STAY_MINUTES": "it is always 75 minutes",
     }
 
     daemon_sources: str = Field(

@@ -77,6 +77,7 @@ class Settings(StoreSettings, BaseSettings):
     REMOVED: ClassVar[Mapping[str, str]] = {
         "DEADLETTER_MAX_AGE_HOURS": "DEADLETTER_MAX_BYTES alone",
         "MAX_PAYLOAD_BYTES": "900000 bytes",
+        "CLOCK_TOLERANCE_SECONDS": "300 seconds, always",
         "LOG_FORMAT": "for people on a terminal, JSON lines otherwise",
     }
 
@@ -152,12 +153,6 @@ class Settings(StoreSettings, BaseSettings):
         3600.0,
         ge=0,
         description="How far ahead of this machine's clock a timestamp may lie, in seconds.",
-    )
-    clock_tolerance_seconds: float = Field(
-        300.0,
-        gt=0,
-        description="How far this machine's clock may differ from NATS's, in seconds; beyond it "
-        "nothing is refused or deleted by time, and /healthz says so.",
     )
     http_host: str = Field(
         "127.0.0.1", description="Address on which each service's /healthz and /metrics listen."

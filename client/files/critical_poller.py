@@ -23,6 +23,8 @@ from spindle.timestamps import NS
 log = logging.getLogger("client")
 
 QUERY_TYPE = "alerts_critical"
+#: How far back each poll looks at least: for events that are stored so long after they happened.
+WINDOW_MINUTES = 60.0
 LONGEST_MINUTES = 5_256_000.0  # ten years: the longest window the reader takes
 PAGE = 10_000  # events asked for at once; the reader's own bound
 SLACK_NS = 3600 * NS  # how far the reader's clock may differ before an event is forgotten too soon
@@ -87,8 +89,7 @@ class CriticalPoller:
         self._metrics.written.inc(len(written))
         if written:
             log.info("events written down: %d", len(written))
-        window_ns = int(self._service.settings.client_window_minutes * 60 * NS)
-        self._log.forget(now_ns, window_ns + SLACK_NS)
+        self._log.forget(now_ns, int(WINDOW_MINUTES * 60 * NS) + SLACK_NS)
         return True
 
     async def _ask(self, now_ns: int) -> list[CriticalEvent]:
@@ -153,7 +154,6 @@ def window_minutes(settings: ClientSettings, now_ns: int, last_poll_ns: int | No
 
     The margin is for events that reach the store late; ids see to it that none is written twice.
     """
-    margin = settings.client_window_minutes
     away = max(0, now_ns - last_poll_ns) / (60 * NS) if last_poll_ns is not None else 0.0
     longest = min(settings.retention_hours * 60 or LONGEST_MINUTES, LONGEST_MINUTES)
-    return min(margin + away, longest)
+    return min(WINDOW_MINUTES + away, longest)

@@ -21,6 +21,7 @@ log = logging.getLogger("daemon.parking")
 PAUSE_SECONDS = 1.0
 #: Of all exits, those of vehicles whose entry nobody saw: what the old platform simulated.
 UNMATCHED_SHARE = 0.2
+STAY_SECONDS = 75 * 60.0  # the median stay
 
 
 class ParkingSettings(SourceSettings):
@@ -28,9 +29,6 @@ class ParkingSettings(SourceSettings):
 
     parking_capacity: int = Field(
         200, ge=1, le=1_000_000, description="Vehicles that fit into the simulated parking lot."
-    )
-    parking_stay_minutes: float = Field(
-        75.0, gt=0, le=100_000, description="Median stay in the simulated parking lot, in minutes."
     )
     parking_time_factor: float = Field(
         1.0,
@@ -53,7 +51,7 @@ class ParkingSource(Source):
         self._settings = settings
         habits = Habits(
             capacity=settings.parking_capacity,
-            stay_seconds=settings.parking_stay_minutes * 60,
+            stay_seconds=STAY_SECONDS,
             unmatched_share=UNMATCHED_SHARE,
             factor=settings.parking_time_factor,
         )

@@ -23,7 +23,7 @@ class CheckedClock:
 
     def __init__(self, settings: Settings, health: Health) -> None:
         wall, monotonic = self._read()
-        self._clock = Clock(wall, monotonic, settings.clock_tolerance_seconds)
+        self._clock = Clock(wall, monotonic)
         self._future_ns = settings.latest_ns(0)
         self._health = health
         self._doubting = False

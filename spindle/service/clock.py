@@ -10,6 +10,8 @@ from __future__ import annotations
 from spindle import timestamps
 from spindle.timestamps import NS
 
+#: Machines that keep their clocks differ by less.
+TOLERANCE_NS = 300 * NS
 #: Where this machine's clock and NATS's jumped together, a day has been time to put them right.
 BELIEVED_AFTER_NS = 86_400 * NS
 
@@ -20,8 +22,7 @@ class Clock:
     All times are in nanoseconds since 1970; monotonic times are in nanoseconds of any origin.
     """
 
-    def __init__(self, wall_ns: int, monotonic_ns: int, tolerance_seconds: float) -> None:
-        self._tolerance_ns = int(tolerance_seconds * NS)
+    def __init__(self, wall_ns: int, monotonic_ns: int) -> None:
         self._started = wall_ns - monotonic_ns  # wall time where the monotonic clock was 0
         self._nats: int | None = None  # NATS's time where the monotonic clock was 0
         self._believed: int | None = None  # the same, before NATS's clock jumped
@@ -32,7 +33,7 @@ class Clock:
         self._nats = nats_ns - monotonic_ns
         if self._believed is None:
             self._believed = self._nats
-        jumped = abs(self._nats - self._believed) > self._tolerance_ns
+        jumped = abs(self._nats - self._believed) > TOLERANCE_NS
         if not jumped or (self._jumped_at and monotonic_ns - self._jumped_at > BELIEVED_AFTER_NS):
             self._believed, self._jumped_at = self._nats, 0  # small steps are followed
         else:
@@ -49,7 +50,7 @@ class Clock:
             whose = "its own progress since the start"
         elif self._jumped_at and self._believed is not None:  # both did, where both are one machine
             other, whose = monotonic_ns + self._believed, "its progress since this service's start"
-        if abs(wall_ns - other) <= self._tolerance_ns:
+        if abs(wall_ns - other) <= TOLERANCE_NS:
             return ""
         return (
             f"this machine's clock says {timestamps.format_ns(wall_ns)}, and {whose} says "
@@ -72,7 +73,7 @@ class Clock:
         """The present by this machine's clock; where NATS's differs by more than the tolerance,
         by that."""
         other = self._other(monotonic_ns)
-        return wall_ns if abs(wall_ns - other) <= self._tolerance_ns else other
+        return wall_ns if abs(wall_ns - other) <= TOLERANCE_NS else other
 
     def nats_ns(self, monotonic_ns: int) -> int:
         """NATS's time; this machine's progress since the start where NATS's is not known."""

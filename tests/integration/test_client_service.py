@@ -87,8 +87,8 @@ def client(nats_server: Server, tmp_path: Path) -> Any:
         nats_url=f"nats://127.0.0.1:{nats_server.port}",
         client_poll_seconds=0.05,
         client_log_max_bytes=2000,
-        client_log_backups=50,
     )
+    process.constants["client.main.LOG_BACKUPS"] = 50
     process.constants["client.files.critical_poller.TIMEOUT_SECONDS"] = 1.0
     yield process
     process.stop()

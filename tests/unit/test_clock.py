@@ -14,7 +14,7 @@ MONOTONIC = 77 * NS  # of any origin
 
 
 def clock(wall_ns: int = NOW, nats_ns: int | None = None) -> Clock:
-    made = Clock(wall_ns, MONOTONIC, 300.0)
+    made = Clock(wall_ns, MONOTONIC)
     if nats_ns is not None:
         made.nats_says(nats_ns, MONOTONIC)
     return made

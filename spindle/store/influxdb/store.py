@@ -50,8 +50,7 @@ _WRITERS, _READERS = 4, 8  # requests of each kind at once
 _OF_MAJOR: dict[int, type[Server]] = {0: V1, 1: V1, 2: V2}
 _VERSION = re.compile(r"v?(\d+)\.\d+")
 
-#: Machines that keep their clocks differ by less; CLOCK_TOLERANCE_SECONDS, which may be longer,
-#: is about NATS's clock.
+#: Machines that keep their clocks differ by less.
 _CLOCKS_APART_SECONDS = 300.0
 
 T = TypeVar("T")
