@@ -37,6 +37,7 @@ from spindle.text import shown
 NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}", re.ASCII)
 NAME_EXPECTED = "1 to 128 letters, digits and . _ : - , starting with a letter or digit"
 MAX_ID = 256
+MOST_SECONDS = 1e9  #: that a visit may take to be published; what is summed stays a number
 MAX_MESSAGE = 8192
 MAX_PLATE = 32
 PLATE_EXPECTED = f"1 to {MAX_PLATE} printable characters, no space at the ends"
@@ -268,7 +269,7 @@ class ParkingSummary(_OfParking):
     duration_seconds: float | None = None
     id: Id = ""  # filled below; never empty in a validated model
     reason: Annotated[str, AfterValidator(_valid_message)] | None = None
-    processing_seconds: Annotated[float, Field(ge=0)] | None = None
+    processing_seconds: Annotated[float, Field(ge=0, le=MOST_SECONDS)] | None = None
 
     @field_validator("entry_date_time")
     @classmethod

@@ -113,3 +113,21 @@ def test_no_value_of_a_bucket_stops_who_reads_it(name: str) -> None:
     for _ in range(500):
         value = msgspec.json.encode(spoilt(msgspec.json.decode(good), rng))
         read(value)
+
+
+@pytest.mark.parametrize("seconds", [0, 0.2, 1e9, 1e10, 1e308])
+def test_no_visit_takes_the_totals_of_all_others_with_it(seconds: float) -> None:
+    value = READERS["totals"][1]
+    for number in range(3):
+        told = {
+            "id": str(number),
+            "vehicle_plate": "B 1",
+            "entry_date_time": "2026-01-31T12:00:00Z",
+            "exit_date_time": "2026-01-31T13:00:00Z",
+            "processing_seconds": seconds,
+        }
+        good, bad = visits.VisitDecoder(1_000).decode(orjson.dumps(told), NOW)
+        assert len(good) + len(bad) == 1
+        value = visits.count(value, good, 1_800_000_000) or value
+    totals = parking.decode_totals(value)
+    assert (totals.matched, totals.manual) == (1, 3 if seconds <= 1e9 else 0)
