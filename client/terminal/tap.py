@@ -144,22 +144,31 @@ async def listen(
     """Show messages as they come, until the time is over or enough was shown.
 
     :raises ReaderAway: NATS does not answer within ``wait_seconds``.
+    :raises OSError: nobody reads what is shown, as after ``| head``.
     """
-    counts, sampler, enough = Counts(), Sampler(wanted.every), asyncio.Event()
+    counts, sampler = Counts(), Sampler(wanted.every)
+    enough = asyncio.get_running_loop().create_future()
+
+    def tell(text: str) -> None:
+        if not enough.done():
+            try:
+                show(text)
+            except OSError as error:
+                enough.set_exception(error)
 
     async def took(message: Msg) -> None:
         counts.messages += 1
         try:
             for row in models.decode(message.data):
                 counts.rows += 1
-                if sampler.takes(time.monotonic()) and not enough.is_set():
-                    show(line(message.subject, row, as_json=wanted.as_json))
+                if sampler.takes(time.monotonic()) and not enough.done():
+                    tell(line(message.subject, row, as_json=wanted.as_json))
                     counts.shown += 1
-                    if wanted.most and counts.shown >= wanted.most:
-                        enough.set()
+                    if wanted.most and counts.shown >= wanted.most and not enough.done():
+                        enough.set_result(None)
         except InvalidInput as error:
             counts.unreadable += 1
-            show(printable(f"{message.subject}  not readable: {error}"))
+            tell(printable(f"{message.subject}  not readable: {error}"))
 
     async with connected(settings, wait_seconds) as client:
         for subject in asked:
@@ -167,5 +176,5 @@ async def listen(
         await client.flush()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(wanted.seconds):
-                await enough.wait()
+                await enough
     return counts

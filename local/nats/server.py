@@ -103,7 +103,7 @@ def config(
         f'http: "127.0.0.1:{settings.nats_monitor_port}"\n'
         "max_payload: 8MB\n"
         "jetstream {\n"
-        f"  store_dir: {json.dumps(str(store))}\n"
+        f"  store_dir: {json.dumps(str(store), ensure_ascii=False)}\n"
         f"  max_file_store: {limit}\n"
         f"{sync}"
         "}\n"

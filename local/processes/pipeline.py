@@ -205,13 +205,13 @@ def write_configuration(pipeline: Pipeline) -> None:
                 os.environ[NATS_ROOM] = str(room)
         accounts.hand_over_streams(home.nats_store, to_account=bool(authorization))
         config = nats.config(pipeline.settings, home.nats_store, version, authorization, limit)
-        home.nats_config.write_text(config)
+        home.nats_config.write_text(config, encoding="utf-8")
     programs = [
         _program(pipeline, name, commands[name], place, environments.get(name, {}))
         for place, name in enumerate(pipeline.names)
     ]
     home.supervisor_config.touch(mode=0o600)
-    home.supervisor_config.write_text(supervisor.config(home, programs))
+    home.supervisor_config.write_text(supervisor.config(home, programs), encoding="utf-8")
     write_pages(home, pipeline.pages())
     home.store_file.write_text(pipeline.shown_store)
 

@@ -17,8 +17,10 @@ from textual.widgets import DataTable, Sparkline, Static
 
 from client.settings import ClientSettings
 from client.terminal import asker as askers
+from client.terminal import tap as tapping
 from client.terminal.device_screen import DeviceScreen
 from client.terminal.top import Top
+from spindle.settings import load
 from spindle.store.base import Series
 from spindle.timestamps import NS
 from tests.asking import reading
@@ -111,6 +113,24 @@ async def test_tap_shows_what_flows_and_what_cannot_be_read(
     assert "DiskTemp 41" in out
     assert "\x1b" not in out
     assert "2 shown" in err
+
+
+async def test_tap_ends_when_nobody_reads_it_any_more(nats_server: Server) -> None:
+    def show(_: str) -> None:
+        raise BrokenPipeError
+
+    url = f"nats://127.0.0.1:{nats_server.port}"
+    settings = load(ClientSettings, nats_url=url)
+    wanted = tapping.Wanted(None, None, 1, as_json=False)
+    listening = asyncio.create_task(tapping.listen(settings, ("events.>",), wanted, show, 10.0))
+    client = await nats.connect(url)
+    async with asyncio.timeout(60):
+        while not listening.done():
+            await client.publish("events.metrics", b"no JSON")
+            await asyncio.sleep(0.1)
+    await client.close()
+    with pytest.raises(BrokenPipeError):
+        await listening
 
 
 @pytest.mark.parametrize(

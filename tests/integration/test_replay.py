@@ -48,6 +48,23 @@ class World:
             check=False,
         )
 
+    def unread(self, module: str) -> tuple[int, str]:
+        """Exit code and complaint of a command whose output nobody reads, as after ``| head``."""
+        read, write = os.pipe()
+        os.close(read)
+        given = {name.upper(): value for name, value in self.settings.items()}
+        done = subprocess.run(
+            [sys.executable, "-m", module],
+            env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), **given},
+            stdout=write,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=100,
+            check=False,
+        )
+        os.close(write)
+        return done.returncode, done.stderr
+
     def replay(self, *words: str, **more: str) -> subprocess.CompletedProcess[str]:
         return self.run("daemon.replay", *words, **more)
 
@@ -115,6 +132,7 @@ def test_what_was_exported_is_replayed_elsewhere_and_again_changes_nothing(world
     assert [line["value"] for line in lines[:100]] == [n + 0.5 for n in range(100)]
     assert {line["arrayId"] for line in lines[:100]} == {"a1"}
     assert world.run("reader.export", "device_id=d2").stdout == ""
+    assert world.unread("reader.export") == (1, "")
     elsewhere = world.folder / "elsewhere"  # whence run.sh was called, which works where .env is
     elsewhere.mkdir()
     done = world.run("reader.export", "-o", "it.jsonl", spindle_called_from=str(elsewhere))

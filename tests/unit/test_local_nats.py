@@ -36,10 +36,11 @@ def test_every_acknowledgement_is_synced_unless_told_otherwise(
 
 @pytest.mark.parametrize("authorization", ["", accounts.accounts()])
 def test_the_real_server_accepts_the_configuration(tmp_path: Path, authorization: str) -> None:
-    """With a store whose path has spaces and quotes, and with and without users."""
+    """With a store whose path has spaces, quotes and letters of any language; with users and none."""
     file = tmp_path / "nats-server.conf"
-    store = tmp_path / 'a "b" c'
-    file.write_text(nats.config(load(LocalSettings), store, (2, 15, 1), authorization))
+    store = tmp_path / 'a "b" ü 硬盘'
+    config = nats.config(load(LocalSettings), store, (2, 15, 1), authorization)
+    file.write_text(config, encoding="utf-8")
     environment = nats_users.environment(nats_users.passwords(tmp_path / "users.json"))
     done = subprocess.run(
         [SERVER, "-c", file, "-t"], env=environment, capture_output=True, text=True, check=False
