@@ -5,6 +5,10 @@ set -euo pipefail
 trap 'exit 130' INT
 here=${BASH_SOURCE[0]}
 [[ $here == */* ]] || here=./$here
+while [ -L "$here" ]; do # called by a link from elsewhere, such as ~/bin/spindle
+  link=$(readlink "$here")
+  [[ $link == /* ]] && here=$link || here=${here%/*}/$link
+done
 root=$(cd "${here%/*}/" && pwd -P)
 
 # The containers of this checkout, apart from those of another one; COMPOSE_PROJECT_NAME wins.

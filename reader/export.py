@@ -62,13 +62,9 @@ def export(
         end_ns = _time(given.pop("to", None), "to", now_ns + future_ns)
         counted = _export(settings, _selection(given), (start_ns, end_ns), output)
     except InvalidInput as error:  # all mistakes of the settings, too
-<<<<<<< HEAD
         end(EXIT_USAGE, str(error))
-=======
-        _end(EXIT_USAGE, str(error))
     except BrokenPipeError:  # whoever read it has seen enough, which typer ends for without a word
         raise
->>>>>>> bccc4f8 (A home path with any letters starts; export and tap end quietly when nobody reads them any more)
     except OSError as error:
         end(EXIT_FAILED, f"{output} could not be written: {error.strerror or error}")
     except StoreError as error:

@@ -230,3 +230,13 @@ def test_ctrl_c_while_the_interpreter_starts_ends_without_a_word(installed: Path
         check=False,
     )
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
+
+
+def test_a_link_to_run_sh_is_as_good_as_itself(tmp_path: Path) -> None:
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "there").symlink_to(ROOT / "run.sh")
+    link = tmp_path / "bin" / "spindle"
+    link.symlink_to("../there")
+    done = subprocess.run([link, "--help"], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("usage: ./run.sh ")
