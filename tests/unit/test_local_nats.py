@@ -36,7 +36,7 @@ def test_every_acknowledgement_is_synced_unless_told_otherwise(
 
 @pytest.mark.parametrize("authorization", ["", accounts.accounts()])
 def test_the_real_server_accepts_the_configuration(tmp_path: Path, authorization: str) -> None:
-    """With a store whose path has spaces, quotes and letters of any language; with users and none."""
+    """With a store whose path has spaces, quotes and any letters; with users and with none."""
     file = tmp_path / "nats-server.conf"
     store = tmp_path / 'a "b" ü 硬盘'
     config = nats.config(load(LocalSettings), store, (2, 15, 1), authorization)
