@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import socket
 from functools import partial
@@ -127,14 +128,19 @@ async def _talk_to_nats(
     client = await service.unless_stopped(bus.connect(settings, "gateway", health=health))
     if client is None:
         return
-    try:
+    async with contextlib.AsyncExitStack() as open_until_the_end:
+        open_until_the_end.push_async_callback(bus.close, client)
         link.connected(client)
+        listener = await service.unless_stopped(bus.listening(client, settings, health))
+        if listener is None:
+            return
+        open_until_the_end.push_async_callback(bus.close, listener)
         simulated = SimulatedDevices(service)
-        await Live(hub, service.clock, simulated.marks).subscribe(client)
+        await Live(hub, service.clock, simulated.marks).subscribe(listener)
         await service.unless_stopped(bus.declare(client, settings, health))
         await service.unless_stopped(nats_time.compare(service, client))
         following = asyncio.create_task(
-            service.supervise("facts", simulated.follower(client).run), name="facts"
+            service.supervise("facts", simulated.follower(client, listener).run), name="facts"
         )
         try:
             there = await catalogue.refresh()
@@ -144,5 +150,3 @@ async def _talk_to_nats(
             await asyncio.wait([serving])
         finally:
             await tasks.end(following)
-    finally:
-        await bus.close(client)

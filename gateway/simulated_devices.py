@@ -25,11 +25,11 @@ class SimulatedDevices:
         self._service = service
         self._known: set[tuple[str, str, str]] = set()
 
-    def follower(self, client: Client) -> BucketFollower:
+    def follower(self, client: Client, listener: Client) -> BucketFollower:
         """What keeps this up to date, until the service stops."""
         heard = f"{subjects.FACTS}."
         return BucketFollower(
-            subjects.DEVICES_BUCKET, heard, self._take, client, self._service.pause
+            subjects.DEVICES_BUCKET, heard, self._take, client, listener, self._service.pause
         )
 
     def _take(self, _key: str, payload: bytes) -> None:

@@ -16,7 +16,6 @@ from reader.answering.micro import ConcurrentService, Handler
 from reader.answering.replies import Failure
 from reader.answering.runner import QuestionRunner
 from reader.gauges import AuditGauges, DeviceGauges, StreamGauges
-from reader.guests import GuestConsumers
 from reader.lookups.examiner import Examiner
 from reader.lookups.followed_buckets import followers
 from reader.lookups.known.facts import KnownFacts
@@ -67,8 +66,13 @@ async def answer_from(store: Store, service: Service[ReaderSettings]) -> None:
         )
         if client is None:
             return
-        try:
+        async with contextlib.AsyncExitStack() as open_until_the_end:
+            open_until_the_end.push_async_callback(bus.close, client)
             settings = service.settings
+            listener = await service.unless_stopped(bus.listening(client, settings, service.health))
+            if listener is None:
+                return
+            open_until_the_end.push_async_callback(bus.close, listener)
             examiner = Examiner(settings, settings.thresholds(), findings, snapshot)
 
             def context() -> QueryContext:
@@ -76,24 +80,22 @@ async def answer_from(store: Store, service: Service[ReaderSettings]) -> None:
                 return QueryContext(store, client, settings, now_ns, examiner, findings, doubt)
 
             runner = QuestionRunner(QUERIES, context, store_ready, service.registry)
-            deps = WatchDeps(store, store_ready, client, service, examiner, findings, snapshot)
+            deps = WatchDeps(
+                *(store, store_ready, client, listener, service, examiner, findings, snapshot)
+            )
             await _serve(runner, deps)
-        finally:
-            await bus.close(client)
 
 
 async def _serve(runner: QuestionRunner, deps: WatchDeps) -> None:
     """Answer, and watch, until stopping; what was taken by then is still answered."""
     client, service = deps.client, deps.service
-    following = followers(deps.findings, client, service)
+    following = followers(deps.findings, client, deps.listener, service)
     async with asyncio.TaskGroup() as answers:
         for name, follower in following.items():
             answers.create_task(service.supervise(name, follower.run, expected=AWAY), name=name)
         await asyncio.gather(*(each.first_read() for each in following.values()))
         comparing = partial(nats_time.keep_comparing, service, client)
         answers.create_task(service.supervise("clock check", comparing), name="clock check")
-        guests = service.supervise("guests", GuestConsumers(client, service).run, expected=AWAY)
-        answers.create_task(guests, name="guests")
         audit = AuditGauges(deps.store, client, service)
         answers.create_task(service.supervise("audit", audit.run, expected=AWAY), name="audit")
         held = StreamGauges(client, service)

@@ -75,13 +75,6 @@ class ReaderSettings(Settings):
         description="Follow the stream: score every metric as it arrives, publish anomalies as "
         "events and changes of health on health.changed.<source_device>.<device_id>.",
     )
-    reader_watch_series: int = Field(
-        4000,
-        ge=1,
-        le=1_000_000,
-        description="Most series that one reader follows, at up to 0.1 MB of memory each and as "
-        "much at NATS; more are left alone: the log, a metric and the answer of anomalies say so.",
-    )
 
     @field_validator("array_redundancy")
     @classmethod

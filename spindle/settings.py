@@ -142,6 +142,13 @@ class Settings(StoreSettings, BaseSettings):
     deadletter_max_bytes: int = Field(
         2**28, ge=2**20, description="Most bytes of dead letters kept; then the oldest go."
     )
+    reader_watch_series: int = Field(
+        4000,
+        ge=1,
+        le=1_000_000,
+        description="Most series that one reader follows, at up to 0.1 MB of memory each and as "
+        "much at NATS; more are left alone: the log, a metric and the answer of anomalies say so.",
+    )
     nats_room_bytes: int = Field(
         0,
         ge=0,

@@ -14,6 +14,7 @@ from local.nats import server as local_nats
 from local.nats import users as nats_users
 from local.settings import LocalSettings
 from spindle.bus.connection import inbox_prefix
+from spindle.bus.listener import LISTENING_USERS, listener_of
 from spindle.settings import Settings, load
 from tests.servers import Server, find, free_port
 
@@ -30,6 +31,10 @@ class Broker:
         """What a service is given that signs in as this user."""
         return load(Settings, nats_url=self.url, nats_user=name, nats_password=self.passwords[name])
 
+    def _password(self, name: str) -> str:
+        owner = {listener_of(user): user for user in LISTENING_USERS}.get(name, name)
+        return self.passwords[owner]
+
     @asynccontextmanager
     async def as_user(self, name: str) -> AsyncIterator[tuple[Client, list[str]]]:
         """A connection, and what the server refuses it, as it does."""
@@ -40,7 +45,7 @@ class Broker:
 
         client = await nats.connect(
             self.url,
-            **({} if name == "guest" else {"user": name, "password": self.passwords[name]}),
+            **({} if name == "guest" else {"user": name, "password": self._password(name)}),
             inbox_prefix=inbox_prefix(name),
             error_cb=on_error,
             allow_reconnect=False,

@@ -24,6 +24,7 @@ from spindle.service.pauses import Pauses
 from spindle.service.run import Service
 from spindle.store.base import Store, Written
 from spindle.store.registry import open_store
+from writer.guests import GuestConsumers
 from writer.metrics import LedgerCollector
 from writer.monitor import Monitor
 from writer.parking.matcher import Matcher
@@ -182,6 +183,7 @@ async def work(
             "stream check": partial(_declared, service, client),
             "monitor": Monitor(client, pipelines, service).run,
             "clock check": partial(nats_time.keep_comparing, service, client),
+            "guests": GuestConsumers(client, service).run,
             "matcher": lambda: service.unless_stopped(matcher.run()),
         }
         for name, run in lasting.items():

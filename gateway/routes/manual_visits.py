@@ -16,7 +16,6 @@ from gateway.failures import Failed, away
 from gateway.nats_link import NATS_AWAY, Link
 from gateway.settings import GatewaySettings
 from spindle import models, subjects
-from spindle.bus import streams
 from spindle.bus.buckets import Bucket, Overtaken, declare_bucket
 from spindle.errors import BusUnavailable, InvalidInput
 from spindle.ledger.numbering import Claims
@@ -28,7 +27,6 @@ log = logging.getLogger("gateway")
 
 LONGEST_KEY = 255
 PUBLISH_SECONDS = 5.0  # that NATS may take to acknowledge a visit
-KEYS_KEPT_SECONDS = 24 * 3600.0  # whoever repeats a request does so within a day
 _KEY_SPACE = uuid.UUID("5f1c8f2e-3e0f-4b64-9a0e-3f6f4b1d2a77")  # ids made of Idempotency-Keys
 _DONE = b" saved"
 #: What a caller may say of a visit; its id and status are the gateway's.
@@ -146,10 +144,7 @@ class ManualVisits:
 
 async def open_keys(js: JetStreamContext, settings: GatewaySettings) -> Bucket:
     """The bucket of known keys; made where it is missing, safely at once by many gateways."""
-    what = "Idempotency-Keys and what they came with"
-    await declare_bucket(
-        js, streams.bucket(subjects.GATEWAY_KEYS_BUCKET, what, settings, -1, KEYS_KEPT_SECONDS)
-    )
+    await declare_bucket(js, subjects.GATEWAY_KEYS_BUCKET, settings)
     return Bucket(js, subjects.GATEWAY_KEYS_BUCKET)
 
 

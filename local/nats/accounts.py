@@ -1,24 +1,35 @@
-"""NATS's two accounts, as nats-server's configuration: the pipeline's, and that of guests.
+"""NATS's accounts, as nats-server's configuration: the streams', and one for each who asks of them.
 
 NATS looks at what one publishes on, and neither at the reply subject named in it nor at where a
 consumer is told to deliver: who asks JetStream for anything may have the answer sent to JetStream,
-as a request of the server's own. So guests have an account without JetStream. What they ask for
-crosses into the pipeline's account under a reply subject that the server makes up, and their
-consumers are created for them (``reader.guests``).
+as a request of the server's own. So the streams' account has no user in it but those who may do
+everything with them (the writer declares them, the operator is a person), and those who may ask for
+nothing. All others have accounts without JetStream. What they ask for crosses under a reply subject
+that the server makes up, and consumers are created for them, by the writer (``writer.guests``).
+
+What crosses so is heard by users of the streams' account alone: a service that listens to streams
+signs in there a second time, as a user who may publish nothing (``spindle.bus.listener``).
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from textwrap import indent
 
-from local.nats.users import GUEST, USERS, User
+from local.nats.users import GUEST, PIPELINE, USERS, User
 from spindle import subjects
 from spindle.bus.connection import inbox_prefix
+from spindle.bus.listener import listener_of
 
-_PIPELINE, _GUESTS = "SPINDLE", "GUEST"
 _CREATE = "$JS.API.CONSUMER.CREATE"
+#: Without it an account that has no JetStream gets an answer of the server's own, that it has none.
+_API_INFO = "$JS.API.INFO"
+#: What these begin with has many answers to one request.
+_MANY = ("$SRV.", "$JS.API.CONSUMER.MSG.NEXT.", subjects.SIMULATION_INJECT, subjects.WRITER_LEDGER)
+_DIRECT = "$JS.API.DIRECT.GET."  #: and this, where no subject follows the stream
 
 
 def accounts(*, guest: bool = False) -> str:
@@ -26,57 +37,88 @@ def accounts(*, guest: bool = False) -> str:
 
     :param guest: whether who shows no credentials is let in as ``GUEST``.
     """
-    users = [_user(user, f"${user.variable}") for user in USERS]
-    if not guest:
-        return "accounts {\n" + _account(_PIPELINE, "jetstream: enabled", users=users) + "}\n"
-    delivered, inbox = f"{subjects.GUEST_INBOX}.>", f"{inbox_prefix(GUEST.name)}.>"
-    offered = [*map(_offer, GUEST.publish), f'{{ stream: "{delivered}", accounts: [{_GUESTS}] }}']
-    heard = f'{{ stream: {{ account: {_PIPELINE}, subject: "{delivered}" }}, to: "{inbox}" }}'
-    # Nobody has to know this password, and nobody learns anything by it.
-    guests = [_user(GUEST, f'"{GUEST.name}"')]
+    everybody = [*USERS, GUEST] if guest else USERS
+    served = {subject: user.account for user in everybody for subject in user.serves}
+    users: dict[str, list[str]] = defaultdict(list)
+    imports: dict[str, list[str]] = defaultdict(list)
+    exports: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+    for user in everybody:
+        users[user.account].append(_user(user if user.inside else replace(user, listens=())))
+        if user.listens and not user.inside:
+            users[PIPELINE].append(_listener(user))
+        asked = served if user.account == PIPELINE else (*user.publish, _API_INFO)
+        for subject in dict.fromkeys(asked):
+            owner = served.get(subject, PIPELINE)
+            if owner != user.account and user.account not in exports[owner][subject]:
+                exports[owner][subject].append(user.account)
+                imports[user.account].append(_take(subject, owner))
+    offers = {owner: [_offer(*each) for each in many.items()] for owner, many in exports.items()}
+    if guest:
+        delivered, inbox = f"{subjects.GUEST_INBOX}.>", f"{inbox_prefix(GUEST.name)}.>"
+        offers[PIPELINE].append(f'{{ stream: "{delivered}", accounts: [{GUEST.account}] }}')
+        heard = f'{{ stream: {{ account: {PIPELINE}, subject: "{delivered}" }}, to: "{inbox}" }}'
+        imports[GUEST.account].append(heard)
+    blocks = [
+        _account(name, users=users[name], exports=offers.get(name, ()), imports=imports[name])
+        for name in users
+    ]
+    no_credentials = f"no_auth_user: {GUEST.name}\n" if guest else ""
+    return f"accounts {{\n{''.join(sorted(blocks, key=_streams_first))}}}\n{no_credentials}"
+
+
+def _streams_first(block: str) -> bool:
+    return PIPELINE not in block.partition("\n")[0]
+
+
+def _account(name: str, **lists: Sequence[str]) -> str:
+    blocks = [
+        f"{kind}: [\n{indent(chr(10).join(many), '  ')}\n]" for kind, many in lists.items() if many
+    ]
+    jetstream = ["jetstream: enabled"] if name == PIPELINE else []
+    return f"  {name} {{\n{indent(chr(10).join([*jetstream, *blocks]), '    ')}\n  }}\n"
+
+
+def _user(user: User) -> str:
+    # Nobody has to know a guest's password, and nobody learns anything by it.
+    password = GUEST.name if user.name == GUEST.name else f"${user.variable}"
+    answers = "  allow_responses: true\n" if user.serves else ""
+    return _signs_in(user.name, password, f"[{_listed(user.publish)}]", user.hears, answers)
+
+
+def _listener(user: User) -> str:
+    name = listener_of(user.name)
+    return _signs_in(name, f"${user.variable}", '{ deny: ">" }', user.listens)
+
+
+def _signs_in(name: str, password: str, publish: str, hears: Sequence[str], more: str = "") -> str:
     return (
-        "accounts {\n"
-        f"{_account(_PIPELINE, 'jetstream: enabled', users=users, exports=offered)}"
-        f"{_account(_GUESTS, users=guests, imports=[*map(_take, GUEST.publish), heard])}"
-        "}\n"
-        f"no_auth_user: {GUEST.name}\n"
-    )
-
-
-def _account(name: str, *lines: str, **lists: Sequence[str]) -> str:
-    blocks = [f"{kind}: [\n{indent(chr(10).join(many), '  ')}\n]" for kind, many in lists.items()]
-    return f"  {name} {{\n{indent(chr(10).join([*lines, *blocks]), '    ')}\n  }}\n"
-
-
-def _user(user: User, password: str) -> str:
-    publish, subscribe = (
-        ", ".join(f'"{subject}"' for subject in dict.fromkeys(subjects_of))
-        for subjects_of in (user.publish, user.hears)
-    )
-    answers = "  allow_responses: true\n" if user.answers else ""
-    return (
-        f"{{ user: {user.name}, password: {password}, permissions: {{\n"
-        f"  publish: [{publish}]\n"
-        f"  subscribe: [{subscribe}]\n"
-        f"{answers}"
+        f"{{ user: {name}, password: {password}, permissions: {{\n"
+        f"  publish: {publish}\n"
+        f"  subscribe: [{_listed(hears)}]\n"
+        f"{more}"
         "} }"
     )
 
 
+def _listed(many: Sequence[str]) -> str:
+    return ", ".join(f'"{subject}"' for subject in dict.fromkeys(many))
+
+
 def _there(subject: str) -> str:
-    """What a guest's subject is in the pipeline's account."""
+    """What a subject of who asks is in the account that answers."""
     return subject.replace(_CREATE, subjects.GUEST_FOLLOW)
 
 
-def _offer(subject: str) -> str:
-    many = ", response_type: stream" if subject == "$SRV.>" else ""  # every service answers
-    return f'{{ service: "{_there(subject)}"{many}, accounts: [{_GUESTS}] }}'
+def _offer(subject: str, to: Sequence[str]) -> str:
+    whole_bucket = subject.startswith(_DIRECT) and not subject.endswith(".>")
+    many = ", response_type: stream" if whole_bucket or subject.startswith(_MANY) else ""
+    return f'{{ service: "{_there(subject)}"{many}, accounts: [{", ".join(to)}] }}'
 
 
-def _take(subject: str) -> str:
+def _take(subject: str, owner: str) -> str:
     there = _there(subject)
     to = f', to: "{subject}"' if there != subject else ""
-    return f'{{ service: {{ account: {_PIPELINE}, subject: "{there}" }}{to} }}'
+    return f'{{ service: {{ account: {owner}, subject: "{there}" }}{to} }}'
 
 
 def hand_over_streams(store: Path, *, to_account: bool) -> None:
@@ -87,7 +129,7 @@ def hand_over_streams(store: Path, *, to_account: bool) -> None:
     does the same by a line of shell.
     """
     unnamed = store / "jetstream" / "$G"
-    named = unnamed.with_name(_PIPELINE)
+    named = unnamed.with_name(PIPELINE)
     there, wanted = (unnamed, named) if to_account else (named, unnamed)
     if there.exists() and not wanted.exists():
         there.rename(wanted)

@@ -20,10 +20,12 @@ from spindle.bus import streams
 from spindle.bus.connection import inbox_prefix
 from spindle.settings import Settings
 
+PIPELINE = "SPINDLE"  #: the account of the streams
 _API = "$JS.API"
 _STREAMS = [str(stream.name) for stream in streams.streams(Settings.model_construct())]
 #: Keeps visits while `repair` makes their consumers anew.
 _HOLDER = f"{subjects.PARKING_SUMMARIES_STREAM}.repair"
+_SHOWN = [subjects.bucket_stream(bucket) for bucket in subjects.SHOWN_BUCKETS]
 _CONSUMERS = [(stream, str(each.durable_name)) for stream, each in streams.consumers()]
 
 
@@ -31,13 +33,16 @@ _CONSUMERS = [(stream, str(each.durable_name)) for stream, each in streams.consu
 class User:
     """Subjects a user may publish on and subscribe to, beside an inbox of its own.
 
-    :ivar answers: may publish one reply to each request that it receives.
+    :ivar serves: subjects of requests that it answers, with one reply to each.
+    :ivar listens: subjects of streams that it hears, by a connection that may publish nothing.
+    :ivar inside: it is in the streams' own account, and hears them by its one connection.
     """
 
     name: str
     publish: Sequence[str]
-    subscribe: Sequence[str] = ()
-    answers: bool = False
+    serves: Sequence[str] = ()
+    listens: Sequence[str] = ()
+    inside: bool = False
 
     @property
     def variable(self) -> str:
@@ -45,9 +50,14 @@ class User:
         return variable(self.name)
 
     @property
+    def account(self) -> str:
+        """NATS's account that it is in."""
+        return PIPELINE if self.inside else self.name.upper()
+
+    @property
     def hears(self) -> list[str]:
         """What it may subscribe to, with its inbox."""
-        return [f"{inbox_prefix(self.name)}.>", *self.subscribe]
+        return [f"{inbox_prefix(self.name)}.>", *self.serves, *self.listens]
 
 
 def variable(user: str) -> str:
@@ -77,24 +87,23 @@ def _gets(bucket: str) -> Iterator[str]:
     yield f"{_API}.DIRECT.GET.{stream}.>"
 
 
-def _lists(bucket: str) -> Iterator[str]:
-    """All values of a bucket, and their changes, by a consumer that goes by itself."""
-    stream = subjects.bucket_stream(bucket)
-    yield f"{_API}.CONSUMER.CREATE.{stream}"
-    yield from (f"{_API}.CONSUMER.{verb}.{stream}.*" for verb in ("INFO", "MSG.NEXT", "DELETE"))
-
-
 def _reads(bucket: str) -> Iterator[str]:
+    """One value of a bucket, or all of them."""
     yield from _gets(bucket)
-    yield from _lists(bucket)
+    yield f"{_API}.DIRECT.GET.{subjects.bucket_stream(bucket)}"
 
 
 def _owns(bucket: str) -> Iterator[str]:
-    """A bucket that one service declares and writes, and of which it reads single values."""
-    stream = subjects.bucket_stream(bucket)
-    yield from (f"{_API}.STREAM.{verb}.{stream}" for verb in ("CREATE", "UPDATE"))
-    yield from _gets(bucket)
+    """A bucket that one service writes and reads."""
+    yield from _reads(bucket)
     yield subjects.bucket_subject(bucket, ">")
+
+
+def _follows(bucket: str) -> Iterator[str]:
+    """A consumer of all values of a bucket, and of their changes, that goes by itself."""
+    stream = subjects.bucket_stream(bucket)
+    yield f"{_API}.CONSUMER.CREATE.{stream}"
+    yield from (f"{_API}.CONSUMER.{verb}.{stream}.*" for verb in ("INFO", "MSG.NEXT", "DELETE"))
 
 
 def _consumes(name: str) -> Iterator[str]:
@@ -137,8 +146,7 @@ USERS = (
             *_reads(subjects.PARKING_BUCKET),
             _claims(),
         ),
-        subscribe=(subjects.SIMULATION_INJECT,),
-        answers=True,
+        serves=(subjects.SIMULATION_INJECT,),
     ),
     User(
         "writer",
@@ -150,13 +158,14 @@ USERS = (
             *_consumes(subjects.WRITER_CONSUMER),
             *_consumes(subjects.PARKING_CONSUMER),
             *_owns(subjects.PARKING_BUCKET),
-            *_lists(subjects.PARKING_BUCKET),
+            *_follows(subjects.PARKING_BUCKET),
             *_owns(subjects.PARKING_TOTALS_BUCKET),
             *_owns(subjects.LEDGER_BUCKET),
             *(f"{_API}.CONSUMER.{verb}.{_HOLDER}" for verb in ("DURABLE.CREATE", "DELETE")),
+            *(f"{_API}.CONSUMER.CREATE.{each}" for each in _SHOWN),
         ),
-        subscribe=(subjects.WRITER_LEDGER,),
-        answers=True,
+        serves=(subjects.WRITER_LEDGER, f"{subjects.GUEST_FOLLOW}.>"),
+        inside=True,
     ),
     User(
         "reader",
@@ -164,18 +173,13 @@ USERS = (
             *("health.changed.>", "events.event.>", subjects.VERDICTS, subjects.WRITER_LEDGER),
             *_known(),
             *_owns(subjects.WATCH_BUCKET),
-            *_lists(subjects.WATCH_BUCKET),
             *_owns(subjects.DECISIONS_BUCKET),
-            *_lists(subjects.DECISIONS_BUCKET),
             *_reads(subjects.DEVICES_BUCKET),
             *_reads(subjects.LEDGER_BUCKET),
             *_reads(subjects.PARKING_BUCKET),
         ),
-        subscribe=(
-            *("reader.>", "$SRV.>", "events.>", f"{subjects.GUEST_FOLLOW}.>"),
-            subjects.bucket_subject(subjects.DECISIONS_BUCKET, ">"),
-        ),
-        answers=True,
+        serves=_ASKS,
+        listens=("events.>", subjects.bucket_subject(subjects.DECISIONS_BUCKET, ">")),
     ),
     User(
         "client",
@@ -187,7 +191,12 @@ USERS = (
             *_HOME_ASSISTANT,
         ),
     ),
-    User("homeassistant", publish=("homeassistant.status",), subscribe=_HOME_ASSISTANT),
+    User(
+        "homeassistant",
+        publish=("homeassistant.status",),
+        listens=_HOME_ASSISTANT,
+        inside=True,  # MQTT's sessions are streams
+    ),
     User(
         "gateway",
         publish=(
@@ -200,9 +209,9 @@ USERS = (
             *_owns(subjects.GATEWAY_KEYS_BUCKET),
             *_reads(subjects.DEVICES_BUCKET),
         ),
-        subscribe=("events.>", "parking.>", "health.changed.>"),
+        listens=("events.>", "parking.>", "health.changed.>"),
     ),
-    User(OPERATOR, publish=(">",), subscribe=(">",)),
+    User(OPERATOR, publish=(">",), listens=(">",), inside=True),
 )
 
 
@@ -233,7 +242,7 @@ def table() -> str:
             "<br>".join(f"`{subject}`" for subject in dict.fromkeys(many))
             for many in (user.publish, user.hears)
         )
-        more = "<br>one reply to each request" if user.answers else ""
+        more = "<br>one reply to each request" if user.serves else ""
         rows.append(f"| {user.name} | {publish}{more} | {hears} |")
     return "\n".join(rows) + "\n"
 

@@ -19,22 +19,19 @@ from reader.lookups.known.decisions import Decision, Decisions, key_of
 from reader.lookups.known.watch_findings import WatchFindings
 from reader.settings import ReaderSettings
 from spindle import subjects
-from spindle.bus import streams
 from spindle.bus.bucket_follower import BucketFollower
 from spindle.bus.buckets import Bucket, declare_bucket
 from spindle.errors import BusUnavailable
 from spindle.service.run import Service
 from spindle.settings import Settings
 
-_MOST_BYTES = 32 * 2**20  # some 500 bytes each
 _TIMEOUT_SECONDS = 3.0
 
 
 async def declare(client: Client, settings: Settings) -> None:
     """Create the bucket where it is missing; many readers may do so at once."""
-    what = "What people decided about devices"
-    wanted = streams.bucket(subjects.DECISIONS_BUCKET, what, settings, _MOST_BYTES)
-    await declare_bucket(client.jetstream(timeout=_TIMEOUT_SECONDS), wanted)
+    js = client.jetstream(timeout=_TIMEOUT_SECONDS)
+    await declare_bucket(js, subjects.DECISIONS_BUCKET, settings)
 
 
 async def keep(client: Client, decisions: Decisions, said: Iterable[Decision]) -> None:
@@ -66,7 +63,7 @@ async def _write(client: Client, decisions: Decisions, key: str, value: bytes) -
 
 
 def followers(
-    known: WatchFindings, client: Client, service: Service[ReaderSettings]
+    known: WatchFindings, client: Client, listener: Client, service: Service[ReaderSettings]
 ) -> dict[str, BucketFollower]:
     """What fills ``known.facts`` and ``known.decisions``, by name."""
 
@@ -76,10 +73,12 @@ def followers(
     decisions = subjects.bucket_subject(subjects.DECISIONS_BUCKET, "")
     return {
         "facts": BucketFollower(
-            subjects.DEVICES_BUCKET, f"{subjects.FACTS}.", take_facts, client, service.pause
+            *(subjects.DEVICES_BUCKET, f"{subjects.FACTS}.", take_facts),
+            *(client, listener, service.pause),
         ),
         "decisions": BucketFollower(
-            *(subjects.DECISIONS_BUCKET, decisions, known.decisions.take, client, service.pause),
+            *(subjects.DECISIONS_BUCKET, decisions, known.decisions.take),
+            *(client, listener, service.pause),
             declare=partial(declare, client, service.settings),
         ),
     }

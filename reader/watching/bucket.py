@@ -14,16 +14,10 @@ from nats.js import JetStreamContext
 from reader.settings import ReaderSettings
 from reader.watching.ownership import Table
 from spindle import subjects
-from spindle.bus import streams
 from spindle.bus.buckets import Bucket, declare_bucket
 
 TABLE, HEALTH, FORECASTS = "shares", "health", "forecasts"
-BYTES_PER_SERIES = 134_218  # twice the largest state, so that none is refused: 0.5 GiB for 4000
 _TIMEOUT_SECONDS = 3.0
-
-
-def _most_bytes(settings: ReaderSettings) -> int:
-    return settings.reader_watch_series * BYTES_PER_SERIES
 
 
 class WatchBucket:
@@ -36,12 +30,10 @@ class WatchBucket:
     async def open(cls, client: Client, settings: ReaderSettings) -> WatchBucket:
         """The bucket, created where it is missing; many readers may do so at once.
 
-        :raises BusUnavailable: NATS has no room for it.
+        :raises BusUnavailable: NATS has no room for it, or the writer has not declared it.
         """
         js: JetStreamContext = client.jetstream(timeout=_TIMEOUT_SECONDS)
-        what = "What the readers' watch knows, across restarts"
-        wanted = streams.bucket(subjects.WATCH_BUCKET, what, settings, _most_bytes(settings))
-        await declare_bucket(js, wanted, "READER_WATCH_SERIES")
+        await declare_bucket(js, subjects.WATCH_BUCKET, settings, "READER_WATCH_SERIES")
         return cls(Bucket(js, subjects.WATCH_BUCKET))
 
     async def get(self, key: str) -> tuple[Any, int]:

@@ -100,8 +100,8 @@ class _Session:
         self._store: ShareStore
 
     async def run(self) -> None:
-        deps, client = self._deps, self._deps.client
-        self._bucket = await WatchBucket.open(client, self._settings)
+        deps = self._deps
+        self._bucket = await WatchBucket.open(deps.client, self._settings)
         self._store = ShareStore(self._deps, self._bucket, self._followed)
         followed = self._followed
         health = FleetHealth(
@@ -109,7 +109,7 @@ class _Session:
         )
         forecasts = FleetForecasts(deps, self._bucket, followed)
         subscriptions = [
-            await client.subscribe(subject, cb=self._hear)
+            await deps.listener.subscribe(subject, cb=self._hear)
             for subject in (subjects.METRICS, f"{subjects.METRICS}.>")
         ]
         try:

@@ -45,11 +45,15 @@ AWAY = (NatsError, OSError, BusUnavailable)
 
 @dataclass(frozen=True)
 class WatchDeps:
-    """What the watch is built from."""
+    """What the watch is built from.
+
+    :ivar listener: the connection that hears what is published: see ``bus.listening``.
+    """
 
     store: Store
     store_ready: StoreReady
     client: Client
+    listener: Client
     service: Service[ReaderSettings]
     examiner: Examiner
     findings: WatchFindings

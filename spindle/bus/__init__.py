@@ -2,5 +2,6 @@
 
 from spindle.bus.connection import Password, Way, close, connect
 from spindle.bus.declaration import NO_ROOM, declare, no_room
+from spindle.bus.listener import listening
 
-__all__ = ["NO_ROOM", "Password", "Way", "close", "connect", "declare", "no_room"]
+__all__ = ["NO_ROOM", "Password", "Way", "close", "connect", "declare", "listening", "no_room"]

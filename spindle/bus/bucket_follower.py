@@ -21,6 +21,8 @@ class BucketFollower:
     """Hands on every value of one bucket: what it holds, and what is published for it.
 
     :param heard: what the subjects begin with on which values are published; the key follows.
+    :param client: asks what it holds.
+    :param listener: hears what is published: see ``bus.listening``.
     :param take: gets a key and its value, empty where it was deleted.
     :param pause: waits so many seconds; False when the service stops.
     :param declare: makes the bucket where it is missing; None where another service does.
@@ -32,17 +34,18 @@ class BucketFollower:
         heard: str,
         take: Callable[[str, bytes], None],
         client: Client,
+        listener: Client,
         pause: Callable[[float], Awaitable[bool]],
         declare: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self._bucket, self._heard, self._take = bucket, heard, take
         self._declare = declare
-        self._client, self._pause = client, pause
+        self._client, self._listener, self._pause = client, listener, pause
         self._read = asyncio.Event()
 
     async def run(self) -> None:
         """Hear what is published and read what the bucket holds, until the service stops."""
-        subscription = await self._client.subscribe(f"{self._heard}>", cb=self._hear)
+        subscription = await self._listener.subscribe(f"{self._heard}>", cb=self._hear)
         try:
             while True:
                 if self._declare is not None:

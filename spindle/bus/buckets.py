@@ -7,25 +7,61 @@ reconnect.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from functools import partial
 from math import ceil
+from typing import cast
 
+import orjson
 from nats.aio.msg import Msg
 from nats.js import JetStreamContext
-from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy, Header, StreamConfig
-from nats.js.errors import APIError, KeyNotFoundError, KeyWrongLastSequenceError
+from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy, Header
+from nats.js.errors import (
+    APIError,
+    KeyNotFoundError,
+    KeyWrongLastSequenceError,
+    NotFoundError,
+)
 from nats.js.kv import KV_DEL, KV_OP, KV_PURGE, KeyValue
 
-from spindle import subjects
-from spindle.bus.declaration import NO_ROOM, declare_stream
+from spindle import subjects, timestamps
+from spindle.bus import protocol, streams
+from spindle.bus.client import SafeClient
+from spindle.bus.declaration import NO_ROOM, WAITING_USERS, declare_stream
 from spindle.errors import BusUnavailable, SpindleError
+from spindle.settings import Settings
 from spindle.timestamps import NS
 
 _WRONG_LAST = {10071, 10164}  # JetStream's codes for "somebody else was first"
 _AT_ONCE = 256  # a value may hold tens of kilobytes
+_DIRECT = "$JS.API.DIRECT.GET"
+#: What the server says of a value, behind what its publisher said.
+_SEQUENCE, _PENDING = "Nats-Sequence", "Nats-Num-Pending"
+_CODE = ""  #: where the server's status stands beside them
 _FETCH_SECONDS = 2.0
 _IDLE_SECONDS = 60.0  # after which NATS forgets a consumer that nobody reads
+
+
+def _put_all(queue: asyncio.Queue[protocol.Message], many: list[protocol.Message]) -> None:
+    for message in many:
+        queue.put_nowait(message)
+
+
+async def _batch(
+    arrived: asyncio.Queue[protocol.Message],
+) -> AsyncIterator[tuple[dict[str, str], bytes]]:
+    """The answers to one request: values, each with its headers, and a status at the end.
+
+    Before nats-server 2.11 a request has one answer, a value or a status.
+    """
+    header = {_SEQUENCE: "", _PENDING: ""}
+    while _SEQUENCE in header and _PENDING in header:
+        async with asyncio.timeout(_FETCH_SECONDS):
+            *_, raw, value = await arrived.get()
+        code, header = protocol.status(raw)
+        yield header | {_CODE: code}, value
 
 
 class Overtaken(SpindleError):
@@ -108,22 +144,39 @@ class Bucket:
         await self._values.purge(key)
 
     async def last_values(self, prefix: str = "") -> AsyncIterator[tuple[str, Entry]]:
-        """Every key that begins with a prefix (empty, or ending in a dot) and what it holds."""
-        name = await self.follow(prefix)
-        left = (await self._js.consumer_info(self.stream, name)).num_pending or 0
-        pull = await self._js.pull_subscribe_bind(name, stream=self.stream)
+        """Every key that begins with a prefix (empty, or ending in a dot) and what it holds.
+
+        Read as the stream has them. That takes no consumer: with NATS_AUTH=users only the writer
+        may create one.
+
+        :raises NotFoundError: the bucket is not declared.
+        """
+        client = cast("SafeClient", self._js._nc)
+        inbox = client.new_inbox()
+        arrived: asyncio.Queue[protocol.Message] = asyncio.Queue()
+        answers = await client.subscribe_many(inbox, partial(_put_all, arrived))
+        next_sequence = 1
         try:
-            while left > 0:
-                try:
-                    messages = await pull.fetch(min(left, _AT_ONCE), timeout=_FETCH_SECONDS)
-                except TimeoutError:
-                    return  # what was to come has been replaced, or has expired, meanwhile
-                for message in messages:
-                    left = min(left - 1, message.metadata.num_pending)
-                    yield self.change(message)
+            while next_sequence:
+                asked = {"seq": next_sequence, "next_by_subj": f"{self._prefix}{prefix}>"}
+                body = orjson.dumps(asked | {"batch": _AT_ONCE})
+                await client.publish(f"{_DIRECT}.{self.stream}", body, reply=inbox)
+                async for header, value in _batch(arrived):
+                    if _SEQUENCE in header:
+                        next_sequence = int(header[_SEQUENCE]) + 1
+                        yield self._stored(header, value)
+                    elif header[_CODE] == "503":
+                        raise NotFoundError(code=404, description=f"{self.stream} is not declared")
+                    elif header.get(_PENDING, "0") == "0":
+                        next_sequence = 0
         finally:
-            await pull.unsubscribe()
-            await self._js.delete_consumer(self.stream, name)
+            await answers.unsubscribe()
+
+    def _stored(self, header: dict[str, str], value: bytes) -> tuple[str, Entry]:
+        live = header.get(KV_OP) not in {KV_DEL, KV_PURGE}
+        key = header["Nats-Subject"].removeprefix(self._prefix)
+        time_ns = timestamps.parse(header["Nats-Time-Stamp"])
+        return key, Entry(value, int(header[_SEQUENCE]), live, time_ns)
 
     async def follow(self, prefix: str = "") -> str:
         """A pull consumer of every key's last message, and then of every change; its name.
@@ -149,15 +202,25 @@ class Bucket:
         return key, Entry(message.data, metadata.sequence.stream, live, time_ns)
 
 
-async def declare_bucket(js: JetStreamContext, wanted: StreamConfig, setting: str = "") -> None:
-    """Create a bucket where it is missing, or put back what differs; safely at once by many.
+async def declare_bucket(
+    js: JetStreamContext, name: str, settings: Settings, setting: str = ""
+) -> None:
+    """Create a service's bucket where it is missing, or put back what differs.
 
-    :param wanted: as ``streams.bucket`` makes it.
+    Safely at once by many. With NATS_AUTH=users the writer does it, and this looks whether it has.
+
     :param setting: whose value may be lowered where there is no room.
-    :raises BusUnavailable: NATS has no room for it.
+    :raises BusUnavailable: NATS has no room for it, or the writer has not declared it.
     """
+    wanted = streams.buckets_of_services(settings)[name]
     try:
-        await declare_stream(js, wanted)
+        if settings.nats_user in WAITING_USERS:
+            await js.stream_info(str(wanted.name))
+        else:
+            await declare_stream(js, wanted)
+    except NotFoundError:
+        missing = f"bucket {name} is missing: waiting for the writer, which declares it"
+        raise BusUnavailable(missing) from None
     except BusUnavailable as error:
         more = f", or lower {setting}" if setting else ""
         raise BusUnavailable(f"{error}{more}") from None

@@ -57,6 +57,7 @@ async def connect(
     *,
     health: Health | None = None,
     own_subjects: bool = False,
+    by: str = "",
 ) -> SafeClient:
     """A connection that waits for NATS with growing pauses and never gives up.
 
@@ -65,8 +66,9 @@ async def connect(
     :param health: its part ``nats`` follows the connection.
     :param own_subjects: every subject comes from the server or from this program, so the client
         need not look for line breaks in each one.
+    :param by: who reports on that part, beside others.
     """
-    state = _ConnectionState(on_state, health)
+    state = _ConnectionState(on_state, health, by)
     options = _options(settings, name, state) | {"skip_subject_validation": own_subjects}
     pauses = Pauses()
     while True:
@@ -91,9 +93,11 @@ async def close(client: Client) -> None:
 class _ConnectionState:
     """Says each change of the connection's state once: to the log, to health, to a listener."""
 
-    def __init__(self, on_state: Callable[[bool], None] | None, health: Health | None) -> None:
+    def __init__(
+        self, on_state: Callable[[bool], None] | None, health: Health | None, by: str
+    ) -> None:
         self._connected: bool | None = None  # None: not known yet
-        self._on_state, self._health = on_state, health
+        self._on_state, self._health, self._by = on_state, health, by
         self.client: Client | None = None  # closed by ourselves, it is not "away"
 
     def up(self) -> None:
@@ -101,7 +105,7 @@ class _ConnectionState:
             return
         log.info("connected to NATS")
         if self._health is not None:
-            self._health.ok(PART)
+            self._health.ok(PART, self._by)
         self._tell(True)
 
     def down(self, why: Exception | None) -> None:
@@ -111,7 +115,8 @@ class _ConnectionState:
         said = refusal or str(why or "the connection was lost") or type(why).__name__
         log.warning("%s: %s", away, said)
         if self._health is not None:
-            self._health.failing(PART, f"{away}: {refusal}" if refusal else away)
+            said = f"{away}: {refusal}" if refusal else away
+            self._health.failing(PART, said, self._by)
         self._tell(False)
 
     def error(self, error: Exception) -> None:

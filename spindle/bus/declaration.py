@@ -241,7 +241,7 @@ def no_room(what: str, size: int) -> str:
 
 def _settings_of_size(settings: Settings) -> str:
     """The other way out."""
-    wanted = sum(stream.max_bytes or 0 for stream in streams.streams(settings))
+    wanted = sum(max(0, stream.max_bytes or 0) for stream in streams.streams(settings))
     return (
         f"all of Spindle's streams take {_gib(wanted)}; or lower METRICS_STREAM_MAX_BYTES (now "
         f"{_gib(settings.metrics_stream_max_bytes)}), EVENTS_STREAM_MAX_BYTES "

@@ -50,6 +50,11 @@ LEDGER_MAX_BYTES = 64 * 2**20
 LEDGER_MAX_AGE_SECONDS = 8 * 86_400.0  #: after which what a publisher said is forgotten
 
 
+#: What people decided: some 500 bytes each.
+DECISIONS_MAX_BYTES = 32 * 2**20
+#: A series in the readers' watch: twice the largest state, so that none is refused.
+WATCH_BYTES_PER_SERIES = 134_218
+KEYS_KEPT_SECONDS = 24 * 3600.0  #: whoever repeats a request does so within a day
 OTHERS_MAX_BYTES = 2**30  #: room for the buckets of single services
 PARKING_STREAMS = 4  #: streams and buckets that PARKING_STREAM_MAX_BYTES bounds, each
 #: The matcher takes one message at a time, in the stream's order, whichever writer it is in: a kill
@@ -128,7 +133,29 @@ def streams(settings: Settings) -> list[StreamConfig]:
             LEDGER_MAX_AGE_SECONDS,
         ).evolve(allow_rollup_hdrs=False),
         *_parking(settings),
+        *buckets_of_services(settings).values(),
     ]
+
+
+def buckets_of_services(settings: Settings) -> dict[str, StreamConfig]:
+    """Buckets that one service alone writes, by name; without NATS's users it declares them too."""
+    watch_bytes = settings.reader_watch_series * WATCH_BYTES_PER_SERIES
+    made = {
+        subjects.WATCH_BUCKET: ("What the readers' watch knows, across restarts", watch_bytes, 0.0),
+        subjects.DECISIONS_BUCKET: (
+            "What people decided about devices",
+            DECISIONS_MAX_BYTES,
+            0.0,
+        ),
+        subjects.GATEWAY_KEYS_BUCKET: (
+            "Idempotency-Keys and what they came with",
+            -1,
+            KEYS_KEPT_SECONDS,
+        ),
+    }
+    return {
+        name: bucket(name, what, settings, most, age) for name, (what, most, age) in made.items()
+    }
 
 
 def _devices(settings: Settings) -> StreamConfig:

@@ -15,7 +15,6 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from random import Random
 
-import nats
 import pytest
 from nats.aio.client import Client
 
@@ -43,7 +42,7 @@ pytestmark = pytest.mark.timeout(SECONDS + 60)
 
 @pytest.fixture
 async def client(settings: Settings) -> AsyncIterator[Client]:
-    connection = await nats.connect(settings.nats_url)
+    connection = await bus.connect(settings, "test")
     await bus.declare(connection, settings)
     yield connection
     await connection.close()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
 
-import nats
 import pytest
 from nats.aio.client import Client
 
@@ -35,7 +34,7 @@ async def store(settings: Settings) -> AsyncIterator[Store]:
 @pytest.fixture
 async def client(settings: Settings) -> AsyncIterator[Client]:
     """A connection to a NATS server on which everything is declared."""
-    connection = await nats.connect(settings.nats_url)
+    connection = await bus.connect(settings, "test")
     await bus.declare(connection, settings)
     yield connection
     await connection.close()

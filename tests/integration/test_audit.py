@@ -12,7 +12,6 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, Literal
 
-import nats
 import orjson
 import pytest
 from nats.aio.client import Client
@@ -162,7 +161,7 @@ async def world(
             influxd = stack.enter_context(servers.running(servers.influxd(tmp_path / "influxd")))
             url = f"influxdb://127.0.0.1:{influxd.port}/audit"
         settings = load(Settings, nats_url=f"nats://{server.url}", store_url=url)
-        client = await nats.connect(f"nats://{server.url}")
+        client = await bus.connect(settings, "test")
         await bus.declare(client, settings)
         writer = ServiceProcess("writer", tmp_path, nats_url=settings.nats_url, store_url=url)
         writer.constants["spindle.bus.streams.ACK_WAIT_SECONDS"] = ACK_WAIT_SECONDS

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +17,21 @@ from nats.js import JetStreamContext
 from nats.js.errors import APIError, KeyNotFoundError, NotFoundError, ServiceUnavailableError
 
 from local.nats import accounts
-from reader.guests import consumer
+from local.nats import users as nats_users
 from spindle import bus
 from spindle.bus import streams
+from spindle.bus.listener import LISTENING_USERS, listener_of
 from spindle.errors import InvalidInput
+from spindle.service.health import Health
+from spindle.service.run import Service
 from spindle.settings import Settings, load
 from spindle.store.base import Store
 from spindle.store.registry import open_store
 from tests.guarded_nats import Broker, guarded
 from tests.servers import Server, nats_server, running
 from tests.services import ServiceProcess
+from writer.guests import GuestConsumers, consumer
+from writer.settings import WriterSettings
 
 STREAMS = [str(stream.name) for stream in streams.streams(load(Settings))]
 PLATES = ("B1", "B2")
@@ -54,9 +61,31 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
             store_url=store_url,
         )
         reader.start()
-        asyncio.run(_answering(guarded_broker))
-        yield guarded_broker
+        with _guests_are_given_consumers(guarded_broker):
+            asyncio.run(_answering(guarded_broker))
+            yield guarded_broker
         reader.stop()
+
+
+@contextmanager
+def _guests_are_given_consumers(broker: Broker) -> Iterator[None]:
+    """As the writer does beside storing, which would empty the streams that these tests count."""
+    service = Service("writer", load(WriterSettings), Health("writer"))
+
+    async def give() -> None:
+        client = await bus.connect(broker.settings("writer"), "writer")
+        await GuestConsumers(client, service).run()
+        await client.close()
+
+    loop = asyncio.new_event_loop()
+    giving = threading.Thread(target=loop.run_until_complete, args=(give(),))
+    giving.start()
+    try:
+        yield
+    finally:
+        loop.call_soon_threadsafe(service.stopping.set)
+        giving.join()
+        loop.close()
 
 
 async def _answering(broker: Broker) -> None:
@@ -238,7 +267,7 @@ def test_what_is_no_request_for_a_consumer_is_refused(said: bytes) -> None:
         consumer(said, "KV_parking")
 
 
-async def test_without_a_reader_there_is_no_consumer_and_the_rest_goes_on(tmp_path: Path) -> None:
+async def test_without_a_writer_there_is_no_consumer_and_the_rest_goes_on(tmp_path: Path) -> None:
     with guarded(tmp_path) as broker:
         await _fill(broker)
         async with broker.as_user("guest") as (guest, _):
@@ -248,30 +277,70 @@ async def test_without_a_reader_there_is_no_consumer_and_the_rest_goes_on(tmp_pa
                 await bucket.keys()
 
 
-@pytest.mark.parametrize(
-    ("name", "asked"),
-    [
-        ("daemon", "$JS.API.DIRECT.GET.KV_parking.$KV.parking.nowhere"),
-        ("writer", "$JS.API.DIRECT.GET.KV_parking.$KV.parking.nowhere"),
-        ("reader", "$JS.API.DIRECT.GET.KV_parking.$KV.parking.nowhere"),
-        ("client", "$JS.API.CONSUMER.MSG.NEXT.HEALTH.notifier"),
-        ("gateway", "$JS.API.DIRECT.GET.KV_gateway_keys.$KV.gateway_keys.nowhere"),
-    ],
-)
-async def test_the_pipelines_own_users_are_trusted_not_to_do_it(
-    broker: Broker, guest: Client, name: str, asked: str
+ASKING = ("daemon", "reader", "client", "gateway", "homeassistant")
+LISTENERS = tuple(map(listener_of, sorted(LISTENING_USERS)))
+
+
+async def _first_kept(broker: Broker) -> dict[str, int]:
+    """The first message of each stream that could be harmed."""
+    async with broker.as_user("operator") as (operator, _):
+        js = operator.jetstream()
+        return {
+            stream: (await js.stream_info(stream)).state.first_seq
+            for stream in {harm.rsplit(".", 1)[1] for harm in HARMS}
+        }
+
+
+@pytest.mark.parametrize("name", [*ASKING, *LISTENERS])
+@pytest.mark.fault("h12")
+async def test_no_answer_goes_where_a_service_may_not_publish(
+    broker: Broker, guest: Client, name: str
 ) -> None:
-    """As docs/security.md says. Once NATS refuses it, that may be said there instead."""
+    """Whatever it may publish on, with whatever reply subject: nothing is purged or deleted."""
     await guest.jetstream().publish("events.event", b"{}")
-    async with broker.as_user(name) as (client, refused):
-        if name == "gateway":
-            wanted = streams.bucket("gateway_keys", "", load(Settings))
-            await client.jetstream().add_stream(wanted)
-        await client.publish(asked, b'{"no_wait":true}', reply="$JS.API.STREAM.PURGE.EVENTS")
+    before = await _first_kept(broker)
+    known = {user.name: user.publish for user in nats_users.USERS}
+    asked = known.get(name) or known[name.removesuffix("_listener")]
+    async with broker.as_user(name) as (client, _):
+        for pattern in dict.fromkeys(asked):
+            subject = pattern.replace("*", "x").replace(">", "x")
+            for body in (b"", b"{}", b'{"no_wait":true,"batch":1}', b'{"seq":1}'):
+                for harm in HARMS:
+                    await client.publish(subject, body, reply=harm)
+            for harm in HARMS:
+                await client.publish(subject, b"", headers={"Nats-Trace-Dest": harm})
+        await client.flush()
+    assert await _first_kept(broker) == before
+
+
+async def test_the_writer_is_trusted_not_to_do_it(broker: Broker, guest: Client) -> None:
+    """As docs/security.md says; and by the same way that is closed to all others."""
+    await guest.jetstream().publish("events.event", b"{}")
+    async with broker.as_user("writer") as (client, refused):
+        asked, harm = "$JS.API.DIRECT.GET.KV_parking.$KV.parking.nowhere", HARMS[0]
+        await client.publish(asked, b"", reply=harm)
         async with asyncio.timeout(60):
             while (await _messages(broker))["EVENTS"]:
                 pass
         assert refused == []
+
+
+@pytest.mark.parametrize("name", LISTENERS)
+async def test_who_listens_may_publish_nothing(broker: Broker, name: str) -> None:
+    tried = ["events.event", "reader.query", "$JS.API.INFO", "$KV.decisions.k", "_INBOX.x", "x"]
+    async with broker.as_user(name) as (client, refused):
+        for subject in tried:
+            await client.publish(subject, b"{}")
+        async with asyncio.timeout(10):
+            while len(refused) < len(tried):
+                await client.flush()
+
+
+@pytest.mark.parametrize("name", ASKING)
+def test_nobody_but_the_writer_makes_streams_or_consumers(name: str) -> None:
+    """Either may name where messages go: the deliver subject, ``republish``, ``sources``."""
+    user = next(each for each in nats_users.USERS if each.name == name)
+    assert not [each for each in user.publish if ".CREATE" in each or ".UPDATE" in each]
 
 
 def _without_accounts(folder: Path) -> Server:

@@ -18,7 +18,7 @@ from tests.waiting import until
 
 SENTENCE = (
     "nats-server has no room for stream METRICS, which reserves 4 GiB: raise max_file_store in the "
-    "jetstream part of its configuration; all of Spindle's streams take 5.95 GiB; or lower "
+    "jetstream part of its configuration; all of Spindle's streams take 6.48 GiB; or lower "
     "METRICS_STREAM_MAX_BYTES (now 4 GiB), EVENTS_STREAM_MAX_BYTES (1 GiB), "
     "PARKING_STREAM_MAX_BYTES (4 times 0.125 GiB) or DEADLETTER_MAX_BYTES (0.25 GiB)"
 )

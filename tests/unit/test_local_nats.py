@@ -80,7 +80,7 @@ def test_with_users_the_server_refuses_to_start_without_their_passwords(tmp_path
         [SERVER, "-c", file, "-t"], env={}, capture_output=True, text=True, check=False
     )
     assert done.returncode != 0
-    assert "NATS_PASSWORD_DAEMON" in done.stderr
+    assert "NATS_PASSWORD_WRITER" in done.stderr
 
 
 @pytest.mark.parametrize(("auth", "guest"), [("users", False), ("guest", True)])

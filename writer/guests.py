@@ -18,12 +18,12 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 
-from reader.settings import ReaderSettings
 from spindle import subjects
 from spindle.errors import InvalidInput
 from spindle.service.run import Service
+from writer.settings import WriterSettings
 
-log = logging.getLogger("reader")
+log = logging.getLogger("writer")
 
 _INBOX = re.compile(r"_INBOX((?:\.[A-Za-z0-9_-]+)+)")
 #: What a guest may say about a consumer: where it begins, of which keys, and how it is paced.
@@ -67,15 +67,15 @@ def refusal(code: int, why: str) -> dict[str, Any]:
 
 
 class GuestConsumers:
-    """Answers requests for consumers, beside all other readers."""
+    """Answers requests for consumers, beside all other writers."""
 
-    def __init__(self, client: Client, service: Service[ReaderSettings]) -> None:
+    def __init__(self, client: Client, service: Service[WriterSettings]) -> None:
         self._client, self._service = client, service
 
     async def run(self) -> None:
         """Until the service stops."""
         subject = f"{subjects.GUEST_FOLLOW}.>"
-        subscription = await self._client.subscribe(subject, queue="reader", cb=self._create)
+        subscription = await self._client.subscribe(subject, queue="writer", cb=self._create)
         await self._service.stopping.wait()
         with contextlib.suppress(NatsError):  # NATS may be away
             await subscription.unsubscribe()
