@@ -11,8 +11,15 @@ from spindle.errors import InvalidInput
 _COLOURS = {"warning": "yellow", "critical": "red"}
 
 
+_TALLEST = 1e300  #: beyond it a scale's steps are no numbers any more
+
+
 def as_text(series: PlottedSeries, width: int, height: int, *, colours: bool) -> str:
-    """The picture in braille characters: mean, band, limits, anomalies and forecast."""
+    """The picture in braille characters: mean, band, limits, anomalies and forecast.
+
+    :raises InvalidInput: its values are too large to be drawn.
+    """
+    _require_a_scale(series)
     import plotille  # noqa: PLC0415 - only where it is needed
 
     figure = plotille.Figure()
@@ -42,6 +49,14 @@ def as_text(series: PlottedSeries, width: int, height: int, *, colours: bool) ->
     figure.register_label_formatter(float, _number)
     figure.register_label_formatter(type(times[0]), _clock(times[0], last))
     return f"{series.title}\n{figure.show(legend=True)}\n" + "\n".join(series.words)
+
+
+def _require_a_scale(series: PlottedSeries) -> None:
+    _, least, _, most = series.band
+    if max(abs(min(least)), abs(max(most))) > _TALLEST:
+        raise InvalidInput(
+            f"values from {min(least):.3g} to {max(most):.3g} cannot be drawn; the series has them"
+        )
 
 
 def _near(series: PlottedSeries) -> list[tuple[float, str]]:
@@ -75,8 +90,10 @@ def _clock(first: Any, last: Any) -> Any:
 def as_file(series: PlottedSeries, path: Path) -> None:
     """Write the picture to a PNG file.
 
-    :raises InvalidInput: matplotlib is not installed, or the file cannot be written.
+    :raises InvalidInput: matplotlib is not installed, the file cannot be written, or its values are
+        too large to be drawn.
     """
+    _require_a_scale(series)
     try:
         from matplotlib.figure import Figure  # noqa: PLC0415 - heavy, and optional
     except ImportError as error:

@@ -284,7 +284,8 @@ class _Judgement:
         for key in self.heard.keys:
             growths.update(self.evidence.growths.get(key, {}))
         drive = self.rules.drive_of(self.key) or Drive()
-        return smart_evidence.reasons(self.key, self.readings, growths, drive, self.now_ns)
+        possible = [r for r in self.readings if catalog.is_possible(r.metric_type, r.value)]
+        return smart_evidence.reasons(self.key, possible, growths, drive, self.now_ns)
 
     def _held_by_one(
         self, reading: Latest, limits: Limits, limit: Limit, severity: State

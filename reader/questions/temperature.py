@@ -15,6 +15,7 @@ from pydantic import Field
 from reader.answering.context import Answer, Query, QueryContext
 from reader.answering.params import DeviceParams, Minutes, Number, several
 from reader.lookups.known.newest_readings import AHEAD_NS
+from spindle import catalog
 from spindle.store.base import Bucket, DeviceKey
 
 METRIC = "DiskTemp"
@@ -85,7 +86,10 @@ def answer(
     :param device: what was asked about, named in the answer when no unit can be.
     :param buckets: of ``DiskTemp`` in the window, raw or downsampled.
     """
-    units = rises(buckets)
+    possible = [
+        each for each in buckets if each.mean == 0 or catalog.is_possible(METRIC, each.mean)
+    ]
+    units = rises(possible)
     anomalous = sum(rise.ratio is not None and rise.ratio >= threshold for rise in units)
     counts = {"devices_compared": len(units), "devices_anomalous": anomalous}
     if not units:
@@ -96,7 +100,7 @@ def answer(
             "ratio": None,
             "ratio_exact": None,
             "anomaly": None,
-            "reason": _too_little(device, buckets, window_minutes),
+            "reason": _too_little(device, possible, window_minutes, len(buckets) - len(possible)),
             "source_device": None,
             "array_id": None,
             **counts,
@@ -116,9 +120,12 @@ def answer(
     }
 
 
-def _too_little(device: str, buckets: Sequence[Bucket], window_minutes: float) -> str:
+def _too_little(
+    device: str, buckets: Sequence[Bucket], window_minutes: float, impossible: int
+) -> str:
     have = f"only one {METRIC} reading" if buckets else f"no {METRIC} reading"
-    return f"{have} of {device} in the last {window_minutes:g} minutes; two are needed"
+    left_out = f", besides {impossible} that cannot be" if impossible else ""
+    return f"{have} of {device} in the last {window_minutes:g} minutes{left_out}; two are needed"
 
 
 _EXAMPLE_REPLY = """

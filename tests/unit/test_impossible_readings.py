@@ -27,6 +27,7 @@ def judged(metric_type: str, value: float) -> Unit:
     [
         *(("DiskTemp", value) for value in (-273.15, -128.0, -87.0, 0.0, 255.0)),
         *(("Latency", -3.0), ("IOPs", -500.0), ("CapacityUsed", 250.0), ("IOPs", 9e307)),
+        *(("PendingSectors", 9e307), ("MediaErrors", 1e16), ("ReallocatedSectors", -1.0)),
     ],
 )
 @pytest.mark.fault("13")

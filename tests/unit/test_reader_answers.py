@@ -73,6 +73,17 @@ def test_a_temperature_that_began_at_zero_has_no_ratio_and_says_so() -> None:
     assert "0 degC" in found["reason"]
 
 
+def test_what_cannot_be_is_compared_with_nothing() -> None:
+    found = compared(
+        disk_temp(30, 900), disk_temp(9e307, 500), disk_temp(36, 1), disk_temp(-128, 0)
+    )
+    assert (found["initial_temp"], found["latest_temp"], found["anomaly"]) == (30, 36, False)
+    found = compared(disk_temp(9e307, 500), disk_temp(8e307, 1))
+    assert found["anomaly"] is None
+    assert "no DiskTemp reading" in found["reason"]
+    assert "besides 2 that cannot be" in found["reason"]
+
+
 def test_alerts_keep_all_nine_digits_of_their_time() -> None:
     event = EventRow(NOW, "e-1", "DiskUnit", "DriveFailure", "disk-1", "", 9, "")
     assert alerts.rows([event]) == [

@@ -1,10 +1,17 @@
-"""What ``top`` and ``tap`` show, and what a spreadsheet may take for a formula."""
+"""What ``top``, ``tap`` and ``plot`` show, and what a spreadsheet may take for a formula."""
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
 from client import answer_text
-from client.terminal import fleet_rows, tap
+from client.terminal import fleet_rows, plot, tap
 from client.terminal.fleet_rows import COLUMNS, Flow, Row
+from client.terminal.plotted_series import PlottedSeries
+from spindle.errors import InvalidInput
 
 
 def _row(device: str, health: str = "ok", *, simulated: bool = False, temp: float = 30.0) -> Row:
@@ -71,3 +78,14 @@ def test_nested_values_are_columns_and_a_formula_is_none() -> None:
     text = answer_text.csv_of([{"a": "=1+1", "b": {"c": -1.5, "d": None}}, {"a": "x", "e": [1]}])
     assert text.splitlines() == ["a,b.c,b.d,e", "'=1+1,-1.5,,", "x,,,[1]"]
     assert answer_text.csv_of([]) == ""
+
+
+@pytest.mark.parametrize("most", [1.7e308, 1e301])
+def test_a_series_without_a_scale_is_a_sentence_and_no_picture(most: float, tmp_path: Path) -> None:
+    times = [datetime(2026, 1, 31, 12, minute, tzinfo=UTC) for minute in range(3)]
+    band = (times, [-most] * 3, [0.0] * 3, [most] * 3)
+    series = PlottedSeries("title", "degC", band, [], [], ([], [], [], []), [])
+    with pytest.raises(InvalidInput, match="cannot be drawn"):
+        plot.as_text(series, 80, 20, colours=False)
+    with pytest.raises(InvalidInput, match="cannot be drawn"):
+        plot.as_file(series, tmp_path / "p.png")
