@@ -13,7 +13,7 @@ from textual.widgets import Footer, Sparkline, Static
 
 from client.ask import ReaderAway, Refused
 from client.terminal.asker import Asker
-from client.terminal.fleet_rows import Row
+from client.terminal.fleet_rows import Row, said
 from client.verbs.report import measured
 
 _MINUTES, _STEP_SECONDS = 60, 60
@@ -119,9 +119,11 @@ class DeviceScreen(Screen[None]):
 
 def _verdict(health: dict[str, Any], known: list[dict[str, Any]]) -> str:
     lines = [f"{health['health']}, score {health['score']}"]
-    lines += [f"  {reason['message']}" for reason in health["reasons"]]
+    lines += [f"  {said(reason['message'])}" for reason in health["reasons"]]
     facts = (known[0].get("facts") or {}) if known else {}
-    told = [f"{name} {facts[name]}" for name in _FACTS if facts.get(name)]
+    told = [
+        f"{name} {facts[name]}" for name in _FACTS if facts.get(name, "simulated") != "simulated"
+    ]
     return "\n".join([*lines, ", ".join(told)] if told else lines)
 
 
@@ -129,6 +131,6 @@ def _said(metric: str, steps: list[dict[str, Any]]) -> str:
     unit = steps[-1]["unit"] or ""
     least, most = min(each["min"] for each in steps), max(each["max"] for each in steps)
     return (
-        f"{metric} {measured(steps[-1]['mean'], unit)}   "
-        f"last {_MINUTES} min: {measured(least, unit)} to {measured(most, unit)}"
+        f"{metric} {said(measured(steps[-1]['mean'], unit))}   last {_MINUTES} min: "
+        f"{said(measured(least, unit))} to {said(measured(most, unit))}"
     )

@@ -20,7 +20,6 @@ METRICS = (
     ("write", "WriteBytes"),
 )
 COLUMNS = ("device", "array", "health", *(heading for heading, _ in METRICS))  # keys 1 to 9
-_WORDS = {"degC": "°C", "/s": ""}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +44,12 @@ class Row:
         if metric not in self.values:
             return ""
         value, unit = self.values[metric]
-        return measured(value, _WORDS.get(unit, unit))
+        return said(measured(value, "" if unit == "/s" else unit))
+
+
+def said(text: str) -> str:
+    """A sentence or a reading with units as they are shown here."""
+    return text.replace(" degC", " °C")
 
 
 def joined(fleet: Mapping[str, Any], devices: Iterable[Mapping[str, Any]]) -> list[Row]:
@@ -61,7 +65,7 @@ def joined(fleet: Mapping[str, Any], devices: Iterable[Mapping[str, Any]]) -> li
                 source_device=each["source_device"],
                 array=each["array_id"] or "",
                 health=judged["health"] if judged else "ok",
-                reason=reasons[0]["message"] if reasons else "",
+                reason=said(reasons[0]["message"]) if reasons else "",
                 simulated=bool(each.get("simulated")),
                 values={
                     name: (reading["value"], reading["unit"] or "")

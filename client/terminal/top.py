@@ -22,7 +22,7 @@ from client.verbs.report import cell
 
 MOST_DEVICES = 10_000  # asked for
 _NARROW, _FEW = 120, 6  # columns of characters; columns of the table shown where there are fewer
-_LEAST_REASON = 40  # characters
+_LOW = 16  # lines; where there are fewer the table needs them all
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +52,8 @@ class Top(App[None]):
 
     ENABLE_COMMAND_PALETTE = False
     CSS = """
-    #counts, #why { height: 1; padding: 0 1; }
-    #flow { height: auto; max-height: 2; padding: 0 1; }
+    #counts, #flow, #why { height: auto; max-height: 2; padding: 0 1; }
+    .low #counts, .low #flow, .low #why { max-height: 1; }
     #flow, #why { color: $text-muted; }
     #filter { display: none; height: 3; }
     #filter.shown { display: block; }
@@ -78,7 +78,7 @@ class Top(App[None]):
         self._shown: list[Row] = []
         self._flow: Flow | None = None
         self._sort: int | None = None
-        self._columns = 0
+        self._drawn: tuple[int, int | None] = 0, None  # columns, and by which they are sorted
 
     def compose(self) -> ComposeResult:
         yield Static("asking the reader ...", id="counts", markup=False)
@@ -94,7 +94,12 @@ class Top(App[None]):
         self.set_interval(self._every, self.refresh_rows)
         self.refresh_rows()
 
+    def check_action(self, action: str, _parameters: tuple[object, ...]) -> bool:
+        """What is about the table is nothing for what lies above it."""
+        return action not in ("filter", "sort", "open", "clear") or len(self.screen_stack) == 1
+
     def on_resize(self) -> None:
+        self.screen_stack[0].set_class(self.size.height < _LOW, "low")
         self._draw()
 
     @work(exclusive=True)
@@ -113,14 +118,14 @@ class Top(App[None]):
         table = self.query_one(DataTable)
         narrow = self.size.width < _NARROW
         wanted = _FEW if narrow else len(COLUMNS) + 1
-        if wanted != self._columns:
-            self._columns = wanted
+        under, at = self._selected(), table.scroll_offset
+        if (wanted, self._sort) != self._drawn:
+            self._drawn = wanted, self._sort
             table.clear(columns=True)
-            for number, name in enumerate((*COLUMNS, "reason")[:wanted], 1):
-                table.add_column(f"{number} {name}" if number <= len(COLUMNS) else name, key=name)
+            for place, name in enumerate((*COLUMNS, "reason")[:wanted]):
+                number = f"{place + 1} " if place < len(COLUMNS) else ""
+                table.add_column(f"{number}{name}{' ▾' * (place == self._sort)}", key=name)
         found = fleet_rows.matching(self._rows, self.query_one("#filter", Input).value)
-        under = self._selected()
-        at = table.scroll_offset
         self._shown = fleet_rows.ordered(found, self._sort)
         table.clear()
         for row in self._shown:
@@ -129,7 +134,8 @@ class Top(App[None]):
             keys = [row.key for row in self._shown]
             table.move_cursor(row=keys.index(under.key) if under.key in keys else 0, scroll=False)
         table.scroll_to(at.x, at.y, animate=False)
-        self.query_one("#counts", Static).update(fleet_rows.heading(self._rows))
+        if self._flow is not None:
+            self.query_one("#counts", Static).update(fleet_rows.heading(self._rows))
         self._say_why()
 
     def _cells(self, row: Row) -> list[Any]:

@@ -73,7 +73,7 @@ async def test_top_prints_lines_where_there_is_no_terminal(shell: Shell) -> None
     lines = out.splitlines()
     assert code == 0
     assert lines.count("real: 1 critical, 1 ok") == 2
-    assert lines[2].startswith("  critical  a-1/disk-1  DiskTemp 61.5 degC")
+    assert lines[2].startswith("  critical  a-1/disk-1  DiskTemp 61.5 °C")
 
 
 async def test_top_on_a_terminal_sorts_filters_opens_and_explains(shell: Shell) -> None:
@@ -84,14 +84,22 @@ async def test_top_on_a_terminal_sorts_filters_opens_and_explains(shell: Shell) 
             table = app.query_one(DataTable)
             await until(lambda: table.row_count == 2)
             assert [str(cell) for cell in table.get_row_at(0)[:3]] == ["disk-1", "a-1", "critical"]
-            assert "DiskTemp 61.5 degC" in str(app.query_one("#why", Static).render())
+            assert "DiskTemp 61.5 °C" in str(app.query_one("#why", Static).render())
             await pilot.press("slash", *"disk-2")
             await until(lambda: table.row_count == 1)
             await pilot.press("enter", "enter")
             await until(lambda: isinstance(app.screen, DeviceScreen))
             await until(lambda: len(app.screen.query(Sparkline)) == 2)
             assert "ok, score 100" in str(app.screen.query_one("#verdict", Static).render())
-            await pilot.press("escape", "escape", "question_mark")
+            await pilot.press("slash", "4")  # are about the table, which is not seen now
+            assert isinstance(app.screen, DeviceScreen)
+            await pilot.press("escape")
+            await pilot.pause()
+            assert not any("▾" in str(each.label) for each in table.columns.values())
+            assert table.row_count == 1
+            await pilot.press("4")
+            await until(lambda: "4 temp ▾" in [str(c.label) for c in table.columns.values()])
+            await pilot.press("escape", "question_mark")
             await pilot.pause()
             assert "the worst first again" in str(app.screen.query_one("#help", Static).render())
 

@@ -35,6 +35,16 @@ def test_by_a_reading_the_largest_comes_first() -> None:
     assert [row.device for row in fleet_rows.ordered(ROWS, 0)] == ["a", "b", "c"]
 
 
+def test_a_temperature_has_one_unit_in_a_cell_and_in_a_sentence() -> None:
+    reason = {"message": "DiskTemp 68.8 degC, at or above 60 degC (critical)"}
+    who = {"source_device": "DiskUnit", "array_id": "a"}
+    fleet = {"devices": [{**who, "device": "d", "health": "critical", "reasons": [reason]}]}
+    reading = {"DiskTemp": {"value": 68.8, "unit": "degC"}}
+    (row,) = fleet_rows.joined(fleet, [{**who, "device_id": "d", "metrics": reading}])
+    assert row.cell("DiskTemp") == "68.8 °C"
+    assert row.reason == "DiskTemp 68.8 °C, at or above 60 °C (critical)"
+
+
 def test_a_filter_wants_every_word() -> None:
     assert [row.device for row in fleet_rows.matching(ROWS, "simulated CRIT")] == ["c"]
     assert fleet_rows.matching(ROWS, "simulated warning") == []
