@@ -215,7 +215,11 @@ class PeerGroup:
     def keep_only(self, devices: Container[str]) -> None:
         """Drop the state of every device that is not among these: it has left the group."""
         for device in [each for each in self._members if each not in devices]:
-            del self._members[device]
+            self.drop(device)
+
+    def drop(self, device: str) -> None:
+        """Drop the state of a device: it has left, or is another by the same name."""
+        self._members.pop(device, None)
 
     @property
     def is_empty(self) -> bool:

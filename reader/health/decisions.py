@@ -165,6 +165,11 @@ class Retired:
             return time_ns < self.back_ns
         return self.heard_ns > 0 or time_ns <= self.time_ns
 
+    @property
+    def is_replaced(self) -> bool:
+        """Whether another drive came into its place: nobody retired it."""
+        return self.back_ns == self.time_ns
+
     def sentence(self) -> str:
         """That it is retired, for a person."""
         note = f": {self.note}" if self.note else ""

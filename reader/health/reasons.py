@@ -191,10 +191,12 @@ def rebuilding(key: DeviceKey, percent: float, time_ns: int) -> Reason:
     return Reason(*key, "RebuildProgress", None, percent, "%", None, "ok", time, time, message)
 
 
-def back_again(key: DeviceKey, retired_ns: int, note: str) -> Reason:
-    """It was retired, and publishes again."""
+def back_again(key: DeviceKey, retired_ns: int, note: str, *, another: bool) -> Reason:
+    """It was retired, and publishes again; or another drive is in its place."""
     when = timestamps.format_ns(retired_ns)
     message = f"back: it was retired at {when[:19]}Z{f' ({note})' if note else ''}"
+    if another:
+        message = f"another drive since {when[:19]}Z, {note}"
     return Reason(*key, None, RETIRED, None, "", None, "ok", when, when, message)
 
 

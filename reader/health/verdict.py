@@ -202,7 +202,8 @@ class _Judgement:
         reasons += self._from_events()
         for each in self.evidence.retired.get(self.key[:2], ()):
             if each.is_of(self.key):
-                reasons.append(why.back_again(self.key, each.time_ns, each.note))
+                back = why.back_again(self.key, each.time_ns, each.note, another=each.is_replaced)
+                reasons.append(back)
         if self.known:
             reasons = [decisions.applied(each, self.known, self.now_ns) for each in reasons]
         reasons.sort(key=worst_first)

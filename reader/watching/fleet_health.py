@@ -16,6 +16,7 @@ from reader.watching import announcements, health_events
 from reader.watching.announcements import Announcement, Verdicts
 from reader.watching.bucket import HEALTH, WatchBucket
 from reader.watching.fleet_gauges import FleetGauges
+from reader.watching.replaced_drives import ReplacedDrives
 from reader.watching.share_store import AWAY, WatchDeps
 from spindle import subjects, timestamps
 from spindle.bus.buckets import Overtaken
@@ -51,6 +52,7 @@ class FleetHealth:
     ) -> None:
         self._deps, self._bucket, self._leads, self._hears = deps, bucket, leads, hears
         self._decisions = DecisionUpkeep(deps.findings.decisions, deps.client)
+        self._replaced = ReplacedDrives(deps.findings.facts, deps.findings.decisions, deps.client)
         self._states: dict[DeviceKey, PreviousState] = {}  # as last written by any reader
         self._owed: list[Announcement] = []  # events written down that may not be published yet
         self._checked_ns = 0
@@ -86,6 +88,7 @@ class FleetHealth:
     async def _judge(self, now_ns: int) -> None:
         """Judge, write down, then publish what changed: in this order, so that only one tells."""
         deps = self._deps
+        replaced = await self._replaced.tend()
         units = await deps.examiner.examine(deps.store, Selection(), now_ns)
         await self._decisions.tend(units, now_ns)
         self._gauges.show(units)
@@ -96,7 +99,7 @@ class FleetHealth:
         states = announcements.states(units, self._states, now_ns, told)
         invented = deps.findings.facts.simulated
         changes = announcements.changes(units, self._states, now_ns, invented)
-        owed = [*self._owed, *events, *changes]
+        owed = [*self._owed, *replaced, *events, *changes]
         if states == self._states and not owed and now_ns - self._checked_ns < FRESH_NS:
             return
         try:

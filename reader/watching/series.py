@@ -20,17 +20,19 @@ class FollowedSeries:
 
     Its readings are averaged over steps aligned to the epoch, as a store downsamples them.
 
+    :ivar began: the first reading's time; 0 of a state that does not say it.
     :ivar saved: when it was last saved, by a clock that never steps; 0 for never.
     """
 
     __slots__ = (
-        "count", "detector", "episodes", "key", "minute", "minute_count", "saved", "slot", "step",
-        "total",
+        "began", "count", "detector", "episodes", "key", "minute", "minute_count", "saved", "slot",
+        "step", "total",
     )  # fmt: skip
 
     def __init__(self, key: SeriesKey, step: float) -> None:
         self.key = key
         self.step = step
+        self.began = 0.0
         self.detector = Detector()
         self.episodes = Episodes(key.metric_type)
         self.slot = -1  # number of the step that is being filled
@@ -46,6 +48,8 @@ class FollowedSeries:
             return changes  # its step has been scored
         if slot > self.slot:
             changes = self.close()
+            if self.slot < 0:
+                self.began = time
             self.slot = slot
         self.total += value
         self.count += 1
@@ -88,7 +92,13 @@ class FollowedSeries:
     def to_bytes(self) -> bytes:
         """The whole state but for the step that is being filled."""
         head = orjson.dumps(
-            {"key": list(self.key), "step": self.step, "slot": self.slot, **self.episodes.state()}
+            {
+                "key": list(self.key),
+                "step": self.step,
+                "slot": self.slot,
+                "began": self.began,
+                **self.episodes.state(),
+            }
         )
         return zlib.compress(head + b"\n" + self.detector.to_bytes(), _LEVEL)
 
@@ -105,6 +115,7 @@ class FollowedSeries:
             made = cls(key, step)
             made.episodes = Episodes.restored(key.metric_type, said)
             made.slot, was = int(said["slot"]), float(said["step"])
+            made.began = float(said.get("began", 0.0))
         except (zlib.error, ValueError, KeyError, TypeError) as error:
             raise InvalidInput("this state of a series is damaged") from error
         if was != step:

@@ -126,14 +126,18 @@ class Share:
                 self.lasting[slot] = anomaly.updated(series.episodes.open)
 
     def forget(self, hides: Callable[[DeviceKey, int], bool]) -> None:
-        """Forget what is followed of devices that are hidden, by what they said last."""
+        """Forget what is followed of devices that are hidden, by what they said first: of a drive
+        that was replaced, what was learnt is of another."""
         gone = [
             key
             for key, series in self.series.items()
-            if hides(key.device, milliseconds(series.end))
+            if hides(key.device, milliseconds(series.began))
         ]
         for key in gone:
             del self.series[key]
+            for group, of in self.groups.items():
+                if group[:2] == (key.array_id, key.source_device):
+                    of.drop(key.device_id)
         if gone:
             self.reconcile()
 

@@ -192,6 +192,23 @@ def test_events_of_an_anomaly_have_the_same_id_whoever_tells_them() -> None:
     assert "over since" in orjson.loads(end.payload)["eventMessage"]
 
 
+def test_what_was_learnt_of_a_drive_that_was_replaced_is_forgotten_and_not_what_came_after() -> (
+    None
+):
+    share, replaced_ns = Share(0, 1.0), int(START + 400) * NS
+    follow(share, slow_disk()[:420])
+    assert share.lasting
+    again = Share(0, 1.0)
+    again.restore(series_name(KEY), share.series[KEY].to_bytes())
+    for each in (share, again):
+        each.forget(lambda device, time_ns: time_ns < replaced_ns)
+        assert not each.series
+        assert not each.lasting
+    follow(share, noise(20), START + 420)
+    share.forget(lambda device, time_ns: time_ns < replaced_ns)
+    assert share.series[KEY].learning_seconds > 0
+
+
 def test_what_gets_worse_is_told_again_and_the_event_before_says_that_it_went_on_as_worse() -> None:
     share, much_worse = Share(0, 1.0), [160 + each for each in noise(40, 5)]
     follow(share, [*noise(400), *[40 + each for each in noise(80, 4)]])

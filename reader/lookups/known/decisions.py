@@ -105,8 +105,11 @@ class Decisions:
 def key_of(said: Decision) -> str:
     """The key of a decision: one for each reason of a device, and one for the device."""
     what = [said.source_device, said.array_id, said.device_id]
-    kind = RETIRED
     if isinstance(said, Acknowledgement):
-        kind = ACKNOWLEDGED
-        what.append(said.reason)
+        return hashed(ACKNOWLEDGED, *what, said.reason)
+    return hashed(RETIRED, *what)
+
+
+def hashed(kind: str, *what: str) -> str:
+    """A key of the bucket for what has any name."""
     return kind + hashlib.blake2b("/".join(what).encode(), digest_size=12).hexdigest()
