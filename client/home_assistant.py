@@ -18,6 +18,7 @@ from nats.aio.client import Client
 
 from client.ask import TIMEOUT_SECONDS, ask
 from client.settings import ClientSettings
+from spindle.bus.listener import mqtt_user_of
 from spindle.errors import SpindleError
 from spindle.service.run import Service
 
@@ -98,7 +99,8 @@ class HomeAssistant:
         settings = self._service.settings
         mqtt = paho.Client(CallbackAPIVersion.VERSION2, client_id="spindle")
         if settings.nats_user:
-            mqtt.username_pw_set(settings.nats_user, settings.nats_password.get_secret_value())
+            password = settings.nats_password.get_secret_value()
+            mqtt.username_pw_set(mqtt_user_of(settings.nats_user), password)
         mqtt.will_set(STATUS, "offline", qos=1, retain=True)
         mqtt.on_connect = self._connected
         host = urlsplit(settings.nats_url.split(",")[0]).hostname or "127.0.0.1"

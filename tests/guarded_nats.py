@@ -14,7 +14,7 @@ from local.nats import server as local_nats
 from local.nats import users as nats_users
 from local.settings import LocalSettings
 from spindle.bus.connection import inbox_prefix
-from spindle.bus.listener import LISTENING_USERS, listener_of
+from spindle.bus.listener import LISTENING_USERS, listener_of, mqtt_user_of
 from spindle.settings import Settings, load
 from tests.servers import Server, find, free_port
 
@@ -32,8 +32,8 @@ class Broker:
         return load(Settings, nats_url=self.url, nats_user=name, nats_password=self.passwords[name])
 
     def _password(self, name: str) -> str:
-        owner = {listener_of(user): user for user in LISTENING_USERS}.get(name, name)
-        return self.passwords[owner]
+        seconds = {listener_of(user): user for user in LISTENING_USERS}
+        return self.passwords[(seconds | {mqtt_user_of("client"): "client"}).get(name, name)]
 
     @asynccontextmanager
     async def as_user(self, name: str) -> AsyncIterator[tuple[Client, list[str]]]:

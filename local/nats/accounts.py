@@ -22,7 +22,7 @@ from textwrap import indent
 from local.nats.users import GUEST, PIPELINE, USERS, User
 from spindle import subjects
 from spindle.bus.connection import inbox_prefix
-from spindle.bus.listener import listener_of
+from spindle.bus.listener import listener_of, mqtt_user_of
 
 _CREATE = "$JS.API.CONSUMER.CREATE"
 #: Without it an account that has no JetStream gets an answer of the server's own, that it has none.
@@ -46,6 +46,8 @@ def accounts(*, guest: bool = False) -> str:
         users[user.account].append(_user(user if user.inside else replace(user, listens=())))
         if user.listens and not user.inside:
             users[PIPELINE].append(_listener(user))
+        if user.over_mqtt:
+            users[PIPELINE].append(_over_mqtt(user))
         asked = served if user.account == PIPELINE else (*user.publish, _API_INFO)
         for subject in dict.fromkeys(asked):
             owner = served.get(subject, PIPELINE)
@@ -88,6 +90,15 @@ def _user(user: User) -> str:
 def _listener(user: User) -> str:
     name = listener_of(user.name)
     return _signs_in(name, f"${user.variable}", '{ deny: ">" }', user.listens)
+
+
+def _over_mqtt(user: User) -> str:
+    """MQTT's sessions are streams, so that its clients are in their account."""
+    return (
+        f"{{ user: {mqtt_user_of(user.name)}, password: ${user.variable}, permissions: {{\n"
+        f'  publish: [{_listed(user.over_mqtt)}], subscribe: {{ deny: ">" }}\n'
+        "}, allowed_connection_types: [MQTT] }"
+    )
 
 
 def _signs_in(name: str, password: str, publish: str, hears: Sequence[str], more: str = "") -> str:

@@ -35,6 +35,7 @@ class User:
 
     :ivar serves: subjects of requests that it answers, with one reply to each.
     :ivar listens: subjects of streams that it hears, by a connection that may publish nothing.
+    :ivar over_mqtt: what it publishes as an MQTT client, where there are no reply subjects.
     :ivar inside: it is in the streams' own account, and hears them by its one connection.
     """
 
@@ -42,6 +43,7 @@ class User:
     publish: Sequence[str]
     serves: Sequence[str] = ()
     listens: Sequence[str] = ()
+    over_mqtt: Sequence[str] = ()
     inside: bool = False
 
     @property
@@ -188,8 +190,8 @@ USERS = (
             *_known(),
             *_consumes(subjects.CLIENT_CONSUMER),
             *_consumes(subjects.NOTIFIER_CONSUMER),
-            *_HOME_ASSISTANT,
         ),
+        over_mqtt=_HOME_ASSISTANT,
     ),
     User(
         "homeassistant",
@@ -243,6 +245,7 @@ def table() -> str:
             for many in (user.publish, user.hears)
         )
         more = "<br>one reply to each request" if user.serves else ""
+        more += "".join(f"<br>`{subject}` over MQTT" for subject in user.over_mqtt)
         rows.append(f"| {user.name} | {publish}{more} | {hears} |")
     return "\n".join(rows) + "\n"
 

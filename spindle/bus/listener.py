@@ -25,6 +25,11 @@ def listener_of(user: str) -> str:
     return f"{user}_listener"
 
 
+def mqtt_user_of(user: str) -> str:
+    """The user that speaks MQTT for this one."""
+    return f"{user}_mqtt" if user == "client" else user
+
+
 async def listening(client: SafeClient, settings: Settings, health: Health) -> SafeClient:
     """The connection to hear streams by: a second one, or ``client`` where that hears them."""
     if settings.nats_user not in LISTENING_USERS:

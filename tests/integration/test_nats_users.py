@@ -7,6 +7,7 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
+import nats
 import pytest
 
 from local.layout import ROOT
@@ -14,6 +15,7 @@ from local.nats import users as nats_users
 from spindle import bus, subjects
 from spindle.bus import deadletters, streams
 from spindle.bus.connection import inbox_prefix
+from spindle.bus.listener import mqtt_user_of
 from spindle.ledger.numbering import Claims
 from spindle.settings import Settings, load
 from tests.guarded_nats import Broker, guarded
@@ -131,6 +133,13 @@ def test_purge_delete_and_reading_a_stream_raw_are_the_operators(name: str) -> N
                 assert allowed(name, subject) == ((name, subject) in REPLAYED), (name, subject)
     for stream in ("METRICS", "EVENTS", "PARKING"):
         assert allowed(name, f"$JS.API.STREAM.UPDATE.{stream}") == (name == "writer")
+
+
+async def test_who_speaks_mqtt_for_the_client_signs_in_by_mqtt_alone(broker: Broker) -> None:
+    """Where nobody can name a reply subject."""
+    with pytest.raises(nats.errors.Error, match="Authorization Violation"):
+        async with broker.as_user(mqtt_user_of("client")):
+            pass
 
 
 async def test_the_others_wait_for_the_writer_to_declare(broker: Broker) -> None:
