@@ -14,7 +14,7 @@ from client.ask import TIMEOUT_SECONDS, ask
 from client.files import parking_csv
 from client.files.critical_ends import Ends
 from client.files.critical_log import CriticalLog
-from client.files.critical_poller import CriticalPoller
+from client.files.critical_poller import AWAY_SECONDS, CriticalPoller
 from client.files.parking_csv import ParkingCsv
 from client.files.visit_csv_task import VisitCsvTask
 from client.home_assistant import HomeAssistant
@@ -27,7 +27,6 @@ Works = dict[str, Callable[[], Coroutine[Any, Any, None]]]
 PARTS = ("nats", "reader", "parking", "notify", "ends")
 LOG_BACKUPS = 5  # renamed files of CLIENT_OUTPUT that are kept
 REOPEN_SECONDS = 2.0
-AWAY_SECONDS = 1.0  # until a reader that did not answer is asked again: it may be starting
 
 
 async def main(service: Service[ClientSettings]) -> None:

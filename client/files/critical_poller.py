@@ -26,6 +26,7 @@ QUERY_TYPE = "alerts_critical"
 #: How far back each poll looks at least: for events that are stored so long after they happened.
 WINDOW_MINUTES = 60.0
 LONGEST_MINUTES = 5_256_000.0  # ten years: the longest window the reader takes
+AWAY_SECONDS = 1.0  # until a reader that did not answer is asked again: it may be starting
 PAGE = 10_000  # events asked for at once; the reader's own bound
 SLACK_NS = 3600 * NS  # how far the reader's clock may differ before an event is forgotten too soon
 
@@ -75,8 +76,7 @@ class CriticalPoller:
             if events is None:
                 return False
         except (ReaderAway, Refused) as error:
-            self._metrics.failures.inc()
-            health.failing("reader", f"waiting for the reader: {error}")
+            self._failed(error)
             return False
         health.ok("reader")
         try:
@@ -92,23 +92,32 @@ class CriticalPoller:
         self._log.forget(now_ns, int(WINDOW_MINUTES * 60 * NS) + SLACK_NS)
         return True
 
+    def _failed(self, error: Exception) -> None:
+        self._metrics.failures.inc()
+        self._service.health.failing("reader", f"waiting for the reader: {error}")
+
     async def _ask(self, now_ns: int) -> list[CriticalEvent]:
-        settings = self._service.settings
+        settings, began = self._service.settings, time.monotonic()
+        since_ns = self._last_poll_ns(now_ns) or now_ns
         params: dict[str, Any] = {
-            "since_minutes": window_minutes(settings, now_ns, self._last_poll_ns(now_ns)),
+            "since_minutes": window_minutes(settings, now_ns, since_ns),
             "min_criticality": settings.client_min_criticality,
             "limit": PAGE,
         }
-        events: list[CriticalEvent] = []
+        subject, events = settings.nats_subject_request, list[CriticalEvent]()
         while True:
-            reply = await ask(
-                self._client,
-                settings.nats_subject_request,
-                QUERY_TYPE,
-                params,
-                TIMEOUT_SECONDS,
-            )
-            page = rows(reply)
+            try:
+                reply = await ask(self._client, subject, QUERY_TYPE, params, TIMEOUT_SECONDS)
+                page = rows(reply)
+            except (ReaderAway, Refused) as error:
+                if not events:
+                    raise
+                # A storm is many pages: begun anew at each failure, one might never end.
+                self._failed(error)
+                await asyncio.sleep(AWAY_SECONDS)
+                late_ns = now_ns + int((time.monotonic() - began) * NS)
+                params["since_minutes"] = window_minutes(settings, late_ns, since_ns)
+                continue
             events += page
             if not page or not reply.get("truncated"):
                 return events
@@ -149,11 +158,11 @@ def next_page(params: Mapping[str, Any], page: Sequence[CriticalEvent]) -> dict[
     return {"until": until, "offset": offset}
 
 
-def window_minutes(settings: ClientSettings, now_ns: int, last_poll_ns: int | None) -> float:
+def window_minutes(settings: ClientSettings, now_ns: int, last_poll_ns: int) -> float:
     """How far back to ask: since the last answer and a margin, not past the store's retention.
 
     The margin is for events that reach the store late; ids see to it that none is written twice.
     """
-    away = max(0, now_ns - last_poll_ns) / (60 * NS) if last_poll_ns is not None else 0.0
+    away = max(0, now_ns - last_poll_ns) / (60 * NS)
     longest = min(settings.retention_hours * 60 or LONGEST_MINUTES, LONGEST_MINUTES)
     return min(WINDOW_MINUTES + away, longest)

@@ -226,7 +226,7 @@ def _logs_and_metrics(checkout: Checkout) -> None:
     assert "there are nats, writer" in unknown.stderr
     for name in ("DAEMON", "WRITER", "READER", "CLIENT"):
         port = checkout.environment[f"{name}_HTTP_PORT"]
-        page = urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5).read()
+        page = urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=30).read()
         assert f"{name.lower()}_".encode() in page
 
 
@@ -271,7 +271,7 @@ def test_a_start_ends_when_it_is_interrupted_or_stopped_meanwhile(checkout: Chec
             if end == "interrupted":
                 start.send_signal(signal.SIGINT)
             stopped = checkout.run("stop") if end == "stopped" else None
-            _, said = start.communicate(timeout=20)
+            _, said = start.communicate(timeout=60)
         assert len(said.splitlines()) <= 1, said
         assert start.returncode == (130 if end == "interrupted" else 1)
         assert stopped is None or "another ./run.sh stopped it meanwhile" in said
@@ -339,7 +339,7 @@ async def _publishing(checkout: Checkout, passwords: dict[str, str]) -> None:
     guest = await sign_in(None, None)  # publishers and questions of others go on as they are
     await guest.publish("events.event", json.dumps(event | {"eventType": "DriveFailure"}).encode())
     question = {"query_type": "device_health", "params": {"source_device": "DiskUnit"}}
-    answer = await guest.request("reader.query", json.dumps(question).encode(), timeout=10)
+    answer = await guest.request("reader.query", json.dumps(question).encode(), timeout=60)
     assert json.loads(answer.data)["status"] == "success"
     await guest.drain()
 

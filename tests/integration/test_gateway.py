@@ -25,7 +25,7 @@ from spindle.ledger.numbering import Claims
 from tests.http_calls import call
 from tests.integration.gateway_world import World, world
 from tests.services import ServiceProcess
-from tests.waiting import wait_until
+from tests.waiting import PATIENCE_SECONDS, wait_until
 
 VISIT = {
     "vehicle_plate": "KA01AB1234",
@@ -272,7 +272,7 @@ def letter_world(tmp_path: Path) -> Iterator[tuple[World, str]]:
 
 def kept_letters(gateway: str, total: int) -> list[dict[str, Any]]:
     """The dead letters once there are so many."""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while True:
         found = call(f"{gateway}/api/v1/deadletters?limit=200").json["data"]["letters"]
         if len(found) == total or time.monotonic() > deadline:

@@ -31,7 +31,7 @@ from writer.parking import matcher
 from writer.parking.matcher import Matcher
 from writer.settings import WriterSettings
 
-SECONDS = 5  # enough for what should take none
+SECONDS = 60  # more than enough for what should take none
 
 
 @pytest.fixture(autouse=True)

@@ -109,7 +109,7 @@ def test_the_question_whether_a_service_is_healthy_is_asked_without_python(
             assert "python" not in command[2]
             assert port == CONTAINERS[service.name]["environment"][service.port_setting.upper()]
         command = [word.replace("$$", "$") for word in command]
-        done = subprocess.run([*command, str(server.server_port)], check=False, timeout=10)
+        done = subprocess.run([*command, str(server.server_port)], check=False, timeout=60)
     assert (done.returncode == 0) == healthy
 
 

@@ -37,12 +37,12 @@ def test_the_error_names_the_process_that_holds_the_lock(
     for _ in range(2):  # the first look must not wipe the pid
         with pytest.raises(InUse, match=rf"^it is taken \(pid {other.pid}\); wait$"):
             locks.hold(tmp_path / "lock", "it is taken", "wait")
-    other.communicate("\n", timeout=10)
+    other.communicate("\n", timeout=60)
 
 
 def test_a_killed_holder_keeps_nothing(tmp_path: Path, other: subprocess.Popen[str]) -> None:
     other.kill()
-    other.communicate(timeout=10)
+    other.communicate(timeout=60)
     locks.hold(tmp_path / "lock", "it is taken", "wait").close()
 
 
@@ -53,7 +53,7 @@ def test_who_waits_says_so_once_and_goes_on_when_the_other_ends(
 
     def tell(sentence: str) -> None:
         said.append(sentence)
-        other.communicate("\n", timeout=10)
+        other.communicate("\n", timeout=60)
 
     with locks.held(tmp_path / "lock", "it is taken", tell):
         assert said == ["it is taken; waiting for it"]
