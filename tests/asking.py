@@ -24,6 +24,9 @@ from spindle.store.base import Store
 from tests.servers import Server
 from tests.waiting import PATIENCE_SECONDS, until
 
+#: Without the watch, and with time for an answer on a busy machine too.
+QUIET: dict[str, Any] = {"reader_watch": False, "reader_query_timeout_seconds": 25.0}
+
 
 @contextlib.asynccontextmanager
 async def reading(
@@ -37,7 +40,7 @@ async def reading(
 ) -> AsyncIterator[Service[ReaderSettings]]:
     """A reader that answers from the store, until the block ends."""
     url = f"nats://127.0.0.1:{server.port}"
-    settings = ReaderSettings(nats_url=url, **({"reader_watch": False} | given))
+    settings = ReaderSettings(nats_url=url, **(QUIET | given))
     service = Service("reader", settings, Health("reader", PARTS))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(store_ready, "CHECK_SECONDS", check_seconds)
