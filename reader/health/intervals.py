@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
-from statistics import median
+from statistics import median, median_low
 from typing import NamedTuple
 
 from reader.health.evidence import Unit
@@ -81,7 +81,7 @@ class Intervals:
 
     def usual_seconds(self, keys: Iterable[DeviceKey]) -> dict[DeviceKey, float]:
         """The interval of each device, 0 where it could not be told; of one not looked at yet the
-        median of its class."""
+        median of its class, 0 where that of half of them could not be told either."""
         usual: dict[str, float] = {}
         found = {}
         for key in keys:
@@ -89,8 +89,8 @@ class Intervals:
                 found[key] = self._known[key][0]
                 continue
             if key[0] not in usual:
-                own = [s for (kind, *_), (s, _) in self._known.items() if kind == key[0] and s]
-                usual[key[0]] = median(own) if own else 0.0
+                own = [s for (kind, *_), (s, _) in self._known.items() if kind == key[0]]
+                usual[key[0]] = median_low(own) if own else 0.0
             found[key] = usual[key[0]]
         return found
 

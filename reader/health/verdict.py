@@ -31,10 +31,10 @@ from spindle.timestamps import NS
 
 AROUND_NS = recovery.AROUND_NS
 WARN_INTERVALS, UNKNOWN_INTERVALS = 3, 10  # without a reading
-UNSURE_NS = 600 * NS
 GLITCH_NS = 10 * NS  #: in which one good reading shows that a sensor still works
-SMART_UNSURE_NS = 7200 * NS  # of a drive that is asked for its SMART values alone
-"""Silence of a device that has not reported often enough to tell how often it does."""
+UNSURE_NS, SMART_UNSURE_NS = 7200 * NS, 90_000 * NS
+"""Silence of a device that has not reported often enough to tell how often it does; of one that is
+asked for its SMART values, which may be once a day: ``SMART_INTERVAL_SECONDS``."""
 REBUILT_NS = 60 * NS  # an array that says no more how far it is has been rebuilt
 _LOST = ("MissingMembers", "FailedMembers")
 _OF_ARRAYS = frozenset(("RebuildProgress", *_LOST))

@@ -59,3 +59,9 @@ def test_who_waits_says_so_once_and_goes_on_when_the_other_ends(
         assert said == ["it is taken; waiting for it"]
     with locks.held(tmp_path / "lock", "it is taken", tell):
         assert len(said) == 1
+
+
+def test_a_disk_that_is_full_keeps_nobody_from_holding_a_lock() -> None:
+    """``./run.sh stop`` failed there, and ``start`` did not come to say what was wrong."""
+    with locks.held(Path("/dev/full"), "it is taken", print):
+        pass
