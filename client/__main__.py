@@ -9,7 +9,6 @@ from typing import NoReturn
 
 import typer
 
-from client.main import PARTS, main
 from client.notify.try_out import notify_test
 from client.settings import ClientSettings
 from client.terminal.cli import app as terminal
@@ -38,6 +37,8 @@ def bare(context: typer.Context) -> None:
 @app.command()
 def watch() -> NoReturn:
     """Write each critical event to CLIENT_OUTPUT, once, until stopped."""
+    from client.main import PARTS, main  # noqa: PLC0415 - no command needs what it loads
+
     run("client", ClientSettings, main, PARTS, lambda settings: settings.client_http_port)
 
 

@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import IO
 from urllib.parse import urlsplit
 
 import nats
@@ -32,7 +33,7 @@ from tests import servers
 HOW_TO_GET_IT = (
     "telegraf is not on PATH. It is one program: https://github.com/influxdata/telegraf/releases, "
     "or `apt install telegraf` from InfluxData's package repository, "
-    "https://repos.influxdata.com; then run this again"
+    "https://repos.influxdata.com, or made with Go as docs/benchmarks.md shows; then run this again"
 )
 STREAM, SUBJECT, GROUP = "TELEGRAF", "telegraf.metrics", "telegraf"
 #: Tuned: full batches, two processes of one queue group, and as much under way as two batches each
@@ -125,6 +126,25 @@ class Pair:
         return orjson.dumps({**asdict(self), "ratio": self.ratio, "goal": self.goal}).decode()
 
 
+class Process(subprocess.Popen[bytes]):
+    """One of Telegraf's, which logs to a file."""
+
+    def __init__(self, command: Sequence[str], said: IO[str], log: Path) -> None:
+        super().__init__(command, stderr=said)
+        self._log = log
+
+    def require(self) -> None:
+        """:raises RuntimeError: it has ended, with what it said last."""
+        if self.poll() is not None:
+            last = self._log.read_text().strip().rpartition("\n")[2]
+            raise RuntimeError(f"telegraf ended with {self.returncode}: {last}")
+
+    def cpu_seconds(self) -> float:
+        """CPU time that it used."""
+        used = psutil.Process(self.pid).cpu_times()
+        return float(used.user + used.system)
+
+
 @dataclass(frozen=True)
 class Versus:
     """The measurements on one database, whose address is without a name of a database.
@@ -181,17 +201,18 @@ class Versus:
     @contextlib.contextmanager
     def _running(
         self, nats_url: str, store: InfluxStore, points_each: int, name: str
-    ) -> Iterator[list[psutil.Process]]:
+    ) -> Iterator[list[Process]]:
         """Two processes of Telegraf, until the end of the block."""
-        started = []
+        started: list[Process] = []
         try:
             for number in range(WRITERS):
                 file = self.folder / f"{name}-{number}.conf"
                 log = file.with_suffix(".log")
                 undelivered = max(100, UNDER_WAY // WRITERS // points_each)
                 file.write_text(configuration(store, nats_url, undelivered, log))
-                started.append(subprocess.Popen([self.program, "--config", str(file)]))
-            yield [psutil.Process(process.pid) for process in started]
+                with log.open("w") as said:  # what it says before it has read where to log
+                    started.append(Process([self.program, "--config", str(file)], said, log))
+            yield started
         finally:
             for process in started:
                 process.terminate()
@@ -252,7 +273,7 @@ async def _fill(client: Client, messages: list[bytes]) -> None:
     await writer.until_stream_holds(client, len(messages), STREAM)
 
 
-async def _until_taken(client: Client, points: int, processes: list[psutil.Process]) -> Taken:
+async def _until_taken(client: Client, points: int, processes: list[Process]) -> Taken:
     """From the first message delivered to the last acknowledged, which follows its storing."""
     js, began, before = client.jetstream(), 0.0, 0.0
     deadline = time.monotonic() + PATIENCE_SECONDS
@@ -266,14 +287,14 @@ async def _until_taken(client: Client, points: int, processes: list[psutil.Proce
         elif not (await js.stream_info(STREAM)).state.messages:
             seconds = time.perf_counter() - began
             return Taken(points / seconds, 1e6 * (_cpu_seconds(processes) - before) / points, 0)
-        if dead := [process.pid for process in processes if not process.is_running()]:
-            raise RuntimeError(f"telegraf ended (pid {dead})")
+        for process in processes:
+            process.require()
         await asyncio.sleep(POLL_SECONDS)
     raise TimeoutError("Telegraf did not take all messages")
 
 
-def _cpu_seconds(processes: list[psutil.Process]) -> float:
-    return sum(used.user + used.system for used in (one.cpu_times() for one in processes))
+def _cpu_seconds(processes: list[Process]) -> float:
+    return sum(process.cpu_seconds() for process in processes)
 
 
 def _median(taken: Sequence[Taken]) -> Taken:

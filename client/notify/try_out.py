@@ -8,7 +8,6 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from client.notify.addresses import addresses
 from client.notify.message import Message
 from client.notify.settings import NotifySettings
 from spindle.errors import InvalidInput
@@ -32,6 +31,8 @@ def notify_test() -> None:
         settings = load(NotifySettings)
     except InvalidInput as error:
         end(EXIT_USAGE, str(error))
+    from client.notify.addresses import addresses  # noqa: PLC0415 - slow to import
+
     found = addresses(settings.notify_addresses())
     if not found:
         end(

@@ -110,6 +110,17 @@ def test_both_take_the_same_points_and_all_are_counted(tmp_path: Path) -> None:
 
 @needs_servers
 @lacks_telegraf
+def test_a_telegraf_that_ends_is_not_waited_for(tmp_path: Path) -> None:
+    path = stand_in(tmp_path, lose=0)
+    (tmp_path / "telegraf").write_text("#!/bin/sh\necho 'E! no such plugin' >&2\nexit 1\n")
+    done = bench(tmp_path, "--points", "1000", "--repeats", "1", path=path)
+    assert done.returncode == 1
+    assert "telegraf ended with 1: E! no such plugin" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@needs_servers
+@lacks_telegraf
 def test_what_is_lost_is_noticed(tmp_path: Path) -> None:
     words = ("--points", "1000", "--repeats", "1", "--json")
     done = bench(tmp_path, *words, path=stand_in(tmp_path, lose=1))
