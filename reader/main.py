@@ -19,7 +19,7 @@ from reader.gauges import AuditGauges, DeviceGauges, StreamGauges
 from reader.lookups.examiner import Examiner
 from reader.lookups.followed_buckets import followers
 from reader.lookups.known.facts import KnownFacts
-from reader.lookups.known.newest_snapshot import NewestSnapshot
+from reader.lookups.known.newest_readings import NewestSnapshot
 from reader.lookups.known.watch_findings import WatchFindings
 from reader.lookups.stored.shown_store import without_hidden
 from reader.lookups.stored.store_ready import StoreReady

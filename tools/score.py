@@ -21,6 +21,7 @@ import typer
 from rich.progress import Progress
 
 from daemon.replay.files import bounded
+from reader.detection.detector import ALARM
 from reader.detection.scoring import View, scores
 from spindle.errors import InvalidInput
 from spindle.service.program import bar
@@ -191,9 +192,7 @@ def _one(
     else:
         write(out, text)
     if picture is not None:
-        from tools import plot as pictures  # noqa: PLC0415  # only for --plot
-
-        pictures.draw(picture, source.name, (table.times, table.values, found))
+        draw(picture, source.name, (table.times, table.values, found))
     progress.remove_task(task)
 
 
@@ -231,3 +230,38 @@ def main(
 
 if __name__ == "__main__":
     app()
+
+
+def draw(path: Path, title: str, scored: tuple[list[float], list[float], list[float]]) -> None:
+    """A PNG: values above, scores below, alarms in red.
+
+    :param scored: times in seconds since the epoch, values, scores.
+    :raises InvalidInput: matplotlib is not installed, or the file cannot be written.
+    """
+    try:
+        from matplotlib.figure import Figure  # noqa: PLC0415  # heavy, and optional
+    except ImportError as error:
+        raise InvalidInput("--plot needs matplotlib: pip install matplotlib.") from error
+    seconds, values, scores = scored
+    times = [datetime.fromtimestamp(t, UTC) for t in seconds]
+    figure = Figure(figsize=(14, 6), layout="constrained")
+    above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
+    above.plot(times, values, linewidth=0.7)
+    alarms = [i for i, score in enumerate(scores) if score >= ALARM]
+    above.plot(
+        [times[i] for i in alarms],
+        [values[i] for i in alarms],
+        "o",
+        color="crimson",
+        label=f"alarm ({len(alarms)})",
+    )
+    above.set_title(title)
+    above.legend(loc="upper left")
+    below.vlines(times, 0.0, scores, linewidth=0.9)
+    below.axhline(ALARM, color="crimson", linewidth=0.7, linestyle="--")
+    below.set_ylim(0.0, 1.0)
+    below.set_ylabel("anomaly score")
+    try:
+        figure.savefig(path, dpi=110, format="png")
+    except OSError as error:
+        raise InvalidInput(f"{path} cannot be written: {error.strerror}.") from error

@@ -15,8 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from daemon.simulator.fleet import DECIMALS, METRICS, units
-from daemon.simulator.settings import SimulatorSettings
-from daemon.simulator.source import Simulator
+from daemon.simulator.source import Simulator, SimulatorSettings
 from reader.detection.anomaly import STEP_SECONDS, Anomaly
 from reader.watching.series import FollowedSeries
 from reader.watching.share import Share

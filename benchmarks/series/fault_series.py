@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 
 from daemon.simulator.fault_requests import KINDS
 from daemon.simulator.fleet import DECIMALS, METRICS, Unit, units
-from daemon.simulator.settings import SimulatorSettings
-from daemon.simulator.source import Simulator
+from daemon.simulator.source import Simulator, SimulatorSettings
 from spindle.settings import load
 
 START = 1_792_800_000  # a Monday, 00:00 UTC

@@ -17,12 +17,11 @@ import typer
 from rich.console import Console
 
 from client.settings import ClientSettings
-from client.terminal import asker as askers
 from client.terminal import health as plugin
 from client.terminal import plot as drawing
 from client.terminal import plotted_series
 from client.terminal import tap as tapping
-from client.verbs import asking, outcome
+from client.verbs import asking
 from spindle import durations
 from spindle.errors import InvalidInput, SpindleError
 from spindle.service.program import called_from, commands, tell
@@ -44,7 +43,7 @@ class Format(StrEnum):
 
 
 def _run(work: Coroutine[Any, Any, T]) -> T:
-    with outcome.ends_in_a_sentence():
+    with asking.ends_in_a_sentence():
         return asyncio.run(work)
 
 
@@ -65,7 +64,7 @@ def health(
     """
 
     async def work() -> plugin.Report:
-        async with askers.opened(load(ClientSettings), wait) as asker:
+        async with asking.opened(load(ClientSettings), wait) as asker:
             if device:
                 return await plugin.of_device(asker, device, array or None)
             return await plugin.of_fleet(asker, array or None)
@@ -76,7 +75,7 @@ def health(
     except SpindleError as error:  # of wrong settings every mistake
         report = plugin.Report("unknown", "; ".join(str(error).splitlines()))
     if how is Format.JSON:
-        outcome.print_json(plugin.as_object(report))
+        asking.print_json(plugin.as_object(report))
     else:
         print(plugin.nagios(report) if how is Format.NAGIOS else plugin.plain(report))
     raise typer.Exit(report.exit_code)
@@ -95,7 +94,7 @@ def top(
     on_terminal = sys.stdout.isatty() and sys.stdin.isatty() and times is None
 
     async def work() -> None:
-        async with askers.opened(load(ClientSettings), wait) as asker:
+        async with asking.opened(load(ClientSettings), wait) as asker:
             from client.terminal import top as screen  # noqa: PLC0415 - heavy
 
             if on_terminal:
@@ -163,12 +162,12 @@ def plot(
         given = asking.parse_params(words or [])
         minutes = _plotted(given)
         who = {name: given.get(name) for name in ("device_id", "source_device", "array_id")}
-        async with askers.opened(load(ClientSettings), wait) as asker:
+        async with asking.opened(load(ClientSettings), wait) as asker:
             return await plotted_series.gather(asker, who, given["metric_type"], minutes)
 
     plotted = _run(work())
     if out:
-        with outcome.ends_in_a_sentence():
+        with asking.ends_in_a_sentence():
             drawing.as_file(plotted, called_from() / out)
         print(out)
         return

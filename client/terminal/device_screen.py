@@ -12,8 +12,8 @@ from textual.screen import ModalScreen, Screen
 from textual.widgets import Footer, Sparkline, Static
 
 from client.ask import ReaderAway, Refused
-from client.terminal.asker import Asker
 from client.terminal.fleet_rows import Row, said
+from client.verbs.asking import Asker
 from client.verbs.report import measured
 
 _MINUTES, _STEP_SECONDS = 60, 60

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from client.ask import Refused
-from client.terminal.asker import Asker
+from client.verbs.asking import Asker
 from spindle.catalog import METRICS
 
 EXIT_CODES = {"ok": 0, "warning": 1, "critical": 2, "unknown": 3}

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from client.ask import Refused
-from client.terminal.asker import Asker
+from client.verbs.asking import Asker
 from spindle.catalog import METRICS
 
 _STEPS = 240  # about so many in a picture

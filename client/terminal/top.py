@@ -15,9 +15,9 @@ from textual.widgets import DataTable, Footer, Input, Static
 
 from client.ask import ReaderAway, Refused
 from client.terminal import fleet_rows
-from client.terminal.asker import Asker
 from client.terminal.device_screen import DeviceScreen, HelpScreen
 from client.terminal.fleet_rows import COLUMNS, METRICS, Flow, Row
+from client.verbs.asking import Asker
 from client.verbs.report import cell
 
 MOST_DEVICES = 10_000  # asked for

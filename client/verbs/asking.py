@@ -1,28 +1,33 @@
-"""Ask one question and print its answer; it loads no pydantic, and no typer, which loads it."""
+"""Ask, and print the answer or, on standard error, a sentence.
+
+It loads no pydantic, and no typer, which loads it.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import re
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+import orjson
 from nats.aio.client import Client
 
 from client import answer_text
 from client.ask import TIMEOUT_SECONDS, ReaderAway, ReaderSilent, ask, questions
-from client.verbs import outcome
 from spindle import bus, subjects
-from spindle.errors import InvalidInput
-from spindle.service.program import EXIT_FAILED, tell
+from spindle.errors import BusUnavailable, InvalidInput, SpindleError
+from spindle.service.program import EXIT_AWAY, EXIT_FAILED, EXIT_USAGE, end, tell
 from spindle.text import shown
 
 if TYPE_CHECKING:
     from client.settings import ClientSettings
+
 
 _NAME = re.compile(r"[\w.:-]{1,64}")  # may be a device's
 PAUSE_SECONDS = 0.25  # between two tries while no reader answers
@@ -40,6 +45,25 @@ class Way(bus.Way):
     """
 
     nats_subject_request: str = subjects.READER_QUERY
+
+
+@contextlib.contextmanager
+def ends_in_a_sentence() -> Iterator[None]:
+    """End the command with the sentence and the exit code of any error of ours."""
+    logging.getLogger("spindle").setLevel(logging.CRITICAL)  # what matters is told here
+    try:
+        yield
+    except InvalidInput as error:
+        end(EXIT_USAGE, str(error))
+    except (ReaderAway, BusUnavailable) as error:
+        end(EXIT_AWAY, str(error))
+    except SpindleError as error:
+        end(EXIT_FAILED, str(error))
+
+
+def print_json(data: Any) -> None:
+    """Indented JSON on standard output."""
+    sys.stdout.buffer.write(orjson.dumps(data, option=orjson.OPT_INDENT_2) + b"\n")
 
 
 def parse_params(words: Sequence[str]) -> dict[str, str]:
@@ -76,16 +100,16 @@ def run(
     :param form: a table becomes JSON when standard output is no terminal.
     :param wait_seconds: how long to wait for NATS and the reader to be there.
     :param check: whether the answer is a good one; else the exit code is 1.
-    :raises SystemExit: see ``outcome``.
+    :raises SystemExit: see ``ends_in_a_sentence``.
     """
-    with outcome.ends_in_a_sentence():
+    with ends_in_a_sentence():
         reply = asyncio.run(ask_reader(settings, query_type, params, wait_seconds, tell))
     if form == "csv":
         sys.stdout.write(answer_text.csv_of(reply["data"]))
         for note in answer_text.notes(reply):
             tell(note)
     elif form == "json" or not sys.stdout.isatty():
-        outcome.print_json(reply)
+        print_json(reply)
     else:
         from rich.console import Console  # noqa: PLC0415 - only where somebody looks
 
@@ -155,3 +179,33 @@ async def connected(
 
 def _without_password(settings: ClientSettings | Way) -> str:
     return ", ".join(url.rpartition("@")[2] for url in settings.nats_url.split(","))
+
+
+class Asker:
+    """Asks the reader.
+
+    :ivar client: the connection.
+    """
+
+    def __init__(self, client: Client, subject: str) -> None:
+        self.client = client
+        self._subject = subject
+
+    async def ask(self, query_type: str, **params: object) -> dict[str, Any]:
+        """The whole reply; parameters that are None are not given.
+
+        :raises ReaderAway: nobody answers, or not in time.
+        :raises Refused: the reader's answer is an error.
+        """
+        given = {name: value for name, value in params.items() if value is not None}
+        return await ask(self.client, self._subject, query_type, given, TIMEOUT_SECONDS)
+
+
+@contextlib.asynccontextmanager
+async def opened(settings: ClientSettings, wait_seconds: float) -> AsyncIterator[Asker]:
+    """A connection, closed in the end.
+
+    :raises ReaderAway: NATS does not answer within ``wait_seconds``.
+    """
+    async with connected(settings, wait_seconds) as client:
+        yield Asker(client, settings.nats_subject_request)

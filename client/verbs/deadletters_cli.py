@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from client.settings import ClientSettings
-from client.verbs import asking, outcome, query
+from client.verbs import asking, query
 from spindle.bus import deadletters
 from spindle.bus.deadletters import DeadLetter
 from spindle.errors import InvalidInput
@@ -54,7 +54,7 @@ def list_(
 
     total, found = _run(work)
     if as_json or not sys.stdout.isatty():
-        outcome.print_json({"total": total, "letters": [letter.listed() for letter in found]})
+        asking.print_json({"total": total, "letters": [letter.listed() for letter in found]})
         return
     table = Table("number", "time", "subject", "kind", "reason", title=f"{total} dead letters")
     for letter in found:
@@ -68,7 +68,7 @@ def show(number: Annotated[int, typer.Argument(min=1)], as_json: query.AsJson = 
     """One dead letter, whole."""
     letter = _run(lambda js: deadletters.one(js, number))
     if as_json or not sys.stdout.isatty():
-        outcome.print_json(letter.plain())
+        asking.print_json(letter.plain())
         return
     table = Table(show_header=False)
     for name, value in letter.plain().items():
@@ -132,7 +132,7 @@ async def _chosen(
 
 def _run(work: Callable[[JetStreamContext], Awaitable[Any]]) -> Any:
     """Do the work on a connection; a mistake becomes one sentence and an exit code."""
-    with outcome.ends_in_a_sentence():
+    with asking.ends_in_a_sentence():
         return asyncio.run(_connected(work))
 
 

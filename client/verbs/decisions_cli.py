@@ -8,7 +8,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from client.settings import ClientSettings
-from client.verbs import asking, outcome, query
+from client.verbs import asking, query
 from spindle import durations, timestamps
 from spindle.errors import InvalidInput
 from spindle.service.program import EXIT_USAGE, end
@@ -130,7 +130,7 @@ def _time(text: str) -> str:
 
 
 def _ask(question: str, *, as_json: bool, **params: str) -> NoReturn:
-    with outcome.ends_in_a_sentence():
+    with asking.ends_in_a_sentence():
         settings = load(ClientSettings)
     given = {name: value for name, value in params.items() if value}
     asking.run(settings, question, given, "json" if as_json else "table", wait_seconds=10.0)

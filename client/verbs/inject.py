@@ -15,7 +15,7 @@ from rich.console import Console
 
 from client.ask import TIMEOUT_SECONDS, ReaderAway, Refused, understand
 from client.settings import ClientSettings
-from client.verbs import asking, outcome, query
+from client.verbs import asking, query
 from spindle import subjects
 from spindle.errors import InvalidInput
 from spindle.settings import load
@@ -39,7 +39,7 @@ def inject(
 
     Exit codes: 0 done, 1 refused by the daemon, 2 wrong usage or settings, 69 no answer.
     """
-    with outcome.ends_in_a_sentence():
+    with asking.ends_in_a_sentence():
         given = parse(words or [])
         settings = load(ClientSettings)
     run(settings, fault, given, as_json=as_json)
@@ -64,12 +64,12 @@ def run(settings: ClientSettings, fault: str, given: Mapping[str, str], *, as_js
 
     :param fault: its name, or ``stop``.
     :param as_json: what the daemon answered; always so when standard output is no terminal.
-    :raises SystemExit: see ``outcome``.
+    :raises SystemExit: see ``asking.ends_in_a_sentence``.
     """
-    with outcome.ends_in_a_sentence():
+    with asking.ends_in_a_sentence():
         done = asyncio.run(_ask(settings, {"fault": fault, **given}))
     if as_json or not sys.stdout.isatty():
-        outcome.print_json(done)
+        asking.print_json(done)
     else:
         Console(highlight=False).print(sentence(fault, done), markup=False)
 

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from client.settings import ClientSettings
-from client.verbs import asking, outcome
+from client.verbs import asking
 from spindle.errors import InvalidInput, SpindleError
 from spindle.settings import load
 
@@ -51,7 +51,7 @@ def query(
 
     Exit codes: 0 answered, 1 refused by the reader, 2 wrong usage or settings, 69 no answer.
     """
-    with outcome.ends_in_a_sentence():
+    with asking.ends_in_a_sentence():
         given = asking.parse_params(params or [])
         settings = load(ClientSettings)
         if as_json and as_csv:
@@ -72,7 +72,7 @@ def audit(
     Exit codes: 0 nothing is missing, 1 something is (or the reader refused), 2 wrong usage or
     settings, 69 no answer.
     """
-    with outcome.ends_in_a_sentence():
+    with asking.ends_in_a_sentence():
         given = asking.parse_params(params or [])
         settings = load(ClientSettings)
     asking.run(

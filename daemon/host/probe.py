@@ -14,9 +14,8 @@ import orjson
 import psutil
 
 from daemon.deadlines import Watched
-from daemon.drives import Drives
+from daemon.drives import Drives, facts_of, is_removable
 from daemon.host.arrays import ArrayState, btrfs_errors, md_arrays, pool_state, zfs_pools
-from daemon.host.drive_facts import facts_of, is_removable
 from daemon.host.rates import Counters
 
 MDSTAT, BTRFS, ZFS = Path("/proc/mdstat"), Path("/sys/fs/btrfs"), Path("/sys/module/zfs")

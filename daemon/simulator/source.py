@@ -11,21 +11,23 @@ from random import Random
 from typing import Any
 from uuid import UUID
 
+from pydantic import Field, ValidationInfo, field_validator
+
 from daemon.messages import Message, event_message, facts_message
 from daemon.simulator import fault_requests
 from daemon.simulator.fault import Readings
-from daemon.simulator.fault_requests import KINDS, FaultSpec
+from daemon.simulator.fault_requests import KINDS, FaultSpec, parse_specs
 from daemon.simulator.fleet import Fleet, Numbers, Unit, units
 from daemon.simulator.messages import Encoder, Phase, truth, truth_message
 from daemon.simulator.plan import Due, FaultPlan, Incident, Timeline
-from daemon.simulator.settings import SimulatorSettings
-from daemon.source import Source
+from daemon.source import Source, SourceSettings
 from spindle import durations, subjects
 from spindle.errors import InvalidInput
 from spindle.models import DeviceFacts, Event
 
 log = logging.getLogger("daemon.simulator")
 
+MOST_UNITS = 1_000_000
 #: When the first incident begins: soon enough for whoever tries this for the first time, and late
 #: enough to see the fleet in health before.
 FIRST_INCIDENT_SECONDS = 20.0
@@ -53,6 +55,61 @@ MESSAGES = {
         "several failed logins in a row, the account is locked for ten minutes",
     ),
 }
+
+
+class SimulatorSettings(SourceSettings):
+    """How large the simulated fleet is, and what happens to it."""
+
+    event_probability: float = Field(
+        0.25, ge=0, le=1, description="Chance that a tick of the simulator also brings an event."
+    )
+    simulated_arrays: int = Field(2, ge=1, description="Arrays in the simulated fleet.")
+    simulated_disks_per_array: int = Field(
+        6, ge=1, description="Disks in each array of the simulated fleet."
+    )
+    simulated_incident_seconds: float = Field(
+        180.0,
+        ge=0,
+        description="Seconds that one simulated incident lasts; 0 for a fleet without incidents.",
+    )
+    simulated_faults: str = Field(
+        "",
+        description=(
+            "Faults of the simulated fleet, separated by commas, each written "
+            "FAULT:DEVICE_ID, with :after=DURATION and :for=DURATION if wanted, such as "
+            "overheat:array1-disk3:after=30:for=300. A duration is in seconds, or has a unit: 90s, "
+            f"5m, 2h, 1d. Faults: {', '.join(KINDS)}."
+        ),
+    )
+
+    @field_validator("simulated_disks_per_array")
+    @classmethod
+    def _fleet_fits(cls, disks: int, info: ValidationInfo) -> int:
+        arrays = info.data.get("simulated_arrays", 1)
+        if arrays * (disks + 1) > MOST_UNITS:
+            raise ValueError(
+                f"with {arrays:,} SIMULATED_ARRAYS that is more than {MOST_UNITS:,} devices"
+            )
+        return disks
+
+    @field_validator("simulated_faults")
+    @classmethod
+    def _faults_can_happen(cls, value: str, info: ValidationInfo) -> str:
+        arrays, disks = (
+            info.data.get(f"simulated_{each}") for each in ("arrays", "disks_per_array")
+        )
+        try:
+            parse_specs(value, arrays, disks)
+        except InvalidInput as error:
+            raise ValueError(str(error)) from None
+        return value
+
+    @property
+    def fault_specs(self) -> list[FaultSpec]:
+        """The faults asked for."""
+        return parse_specs(
+            self.simulated_faults, self.simulated_arrays, self.simulated_disks_per_array
+        )
 
 
 @dataclass(frozen=True, slots=True)

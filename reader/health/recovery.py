@@ -15,8 +15,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from reader.health.hysteresis import PAUSE, usual_gap_ns
-from reader.health.limits import Limits
+from reader.health.limits import PAUSE, Limits, usual_gap_ns
 from spindle import catalog
 from spindle.store.base import Bucket, EventRow
 from spindle.timestamps import NS

@@ -1,9 +1,9 @@
 """Is a device well? Readings, critical events and findings in, a judged unit with its reasons out.
 
-A unit is *critical* when a limit of that kind holds (``hysteresis``), when it sent an event of
-criticality 8 or more lately, or when a finding says so. It is in *warning* for the same causes of
-less weight, or when no reading came for some of its usual intervals, and *unknown* when none came
-for many. Else it is *ok*.
+A unit is *critical* when a limit of that kind holds (``limits.held_since``), when it sent an event
+of criticality 8 or more lately, or when a finding says so. It is in *warning* for the same causes
+of less weight, or when no reading came for some of its usual intervals, and *unknown* when none
+came for many. Else it is *ok*.
 
 An event counts for ``READER_EVENT_MINUTES``, or until readings that showed the same trouble show
 that it is over (``recovery``).
@@ -20,8 +20,7 @@ from reader.health import decisions, recovery, smart_evidence
 from reader.health import reasons as why
 from reader.health.evidence import Evidence, Rules, Unit, event_key, last_state
 from reader.health.hosts import Heard, apart, is_own
-from reader.health.hysteresis import held_since
-from reader.health.limits import Limit, Limits
+from reader.health.limits import Limit, Limits, held_since
 from reader.health.reasons import Reason, worst_first
 from reader.health.recovery import CALM_NS, Recovery
 from reader.health.smart import Drive, Growth

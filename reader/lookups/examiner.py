@@ -18,11 +18,9 @@ from itertools import chain
 from reader.health import intervals, verdict
 from reader.health.close_looks import CloseLooks
 from reader.health.evidence import Evidence, Rules, Unit
-from reader.health.hysteresis import BUCKET_NS
 from reader.health.intervals import Intervals, Silences
-from reader.health.limits import Thresholds
-from reader.lookups.known.newest_readings import AHEAD_NS, Present, until_now
-from reader.lookups.known.newest_snapshot import NewestSnapshot
+from reader.health.limits import BUCKET_NS, Thresholds
+from reader.lookups.known.newest_readings import AHEAD_NS, NewestSnapshot, Present, until_now
 from reader.lookups.known.watch_findings import WatchFindings
 from reader.lookups.single_flight import SingleFlight
 from reader.lookups.stored.shared_queries import BatchedLatest, CriticalEvents, SmartHistory

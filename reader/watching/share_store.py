@@ -16,7 +16,7 @@ from nats.errors import Error as NatsError
 
 from reader.detection.anomaly import LEARNT, Anomaly
 from reader.lookups.examiner import Examiner
-from reader.lookups.known.newest_snapshot import NewestSnapshot
+from reader.lookups.known.newest_readings import NewestSnapshot
 from reader.lookups.known.watch_findings import WatchFindings
 from reader.lookups.stored.store_ready import StoreReady
 from reader.settings import ReaderSettings

@@ -16,10 +16,10 @@ import pytest
 from textual.widgets import DataTable, Sparkline, Static
 
 from client.settings import ClientSettings
-from client.terminal import asker as askers
 from client.terminal import tap as tapping
 from client.terminal.device_screen import DeviceScreen
 from client.terminal.top import Top
+from client.verbs import asking
 from spindle.settings import load
 from spindle.store.base import Series
 from spindle.timestamps import NS
@@ -78,7 +78,7 @@ async def test_top_prints_lines_where_there_is_no_terminal(shell: Shell) -> None
 
 async def test_top_on_a_terminal_sorts_filters_opens_and_explains(shell: Shell) -> None:
     settings = ClientSettings(nats_url=shell.nats_url)
-    async with askers.opened(settings, 5.0) as asker:
+    async with asking.opened(settings, 5.0) as asker:
         app = Top(asker, 0.5)
         async with app.run_test(size=(80, 24)) as pilot:
             table = app.query_one(DataTable)

@@ -6,7 +6,7 @@ import pytest
 
 from daemon.registry import SOURCES
 from daemon.settings import DaemonSettings
-from daemon.simulator.settings import SimulatorSettings
+from daemon.simulator.source import SimulatorSettings
 from daemon.ticker import SourceHealth, next_due
 from spindle.errors import InvalidSettings
 from spindle.service.health import Health

@@ -16,8 +16,7 @@ from daemon.messages import Message
 from daemon.simulator.fault_requests import KINDS
 from daemon.simulator.fleet import METRICS, units
 from daemon.simulator.plan import FaultPlan, Incident, Timeline
-from daemon.simulator.settings import SimulatorSettings
-from daemon.simulator.source import Simulator
+from daemon.simulator.source import Simulator, SimulatorSettings
 from spindle.catalog import METRICS as CATALOG
 from spindle.errors import InvalidInput
 from spindle.models import Event, decode, parse

@@ -6,7 +6,7 @@ import pytest
 
 from daemon.settings import DaemonSettings
 from daemon.simulator.fault_requests import KINDS, FaultSpec, parse_specs, place
-from daemon.simulator.settings import SimulatorSettings
+from daemon.simulator.source import SimulatorSettings
 from spindle import durations
 from spindle.errors import InvalidInput, InvalidSettings
 from spindle.settings import load

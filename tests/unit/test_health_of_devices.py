@@ -11,9 +11,8 @@ from reader.detection.findings import Finding, State
 from reader.health import summary, verdict
 from reader.health.close_looks import CloseLooks
 from reader.health.evidence import Evidence, PreviousState, Rules
-from reader.health.hysteresis import BUCKET_NS
 from reader.health.intervals import Silences
-from reader.health.limits import Thresholds
+from reader.health.limits import BUCKET_NS, Thresholds
 from spindle.store.base import Bucket, DeviceKey, EventRow, Latest
 from spindle.timestamps import NS, format_ns
 

@@ -7,8 +7,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from daemon.drives import Drives
-from daemon.host.drive_facts import facts_of, is_removable
+from daemon.drives import Drives, facts_of, is_removable
 from daemon.host.rates import Counters
 from daemon.host.source import HostSource
 from daemon.messages import FactsBook, Message, facts_message

@@ -7,8 +7,7 @@ import pytest
 from reader.health import verdict
 from reader.health.evidence import Evidence, Rules, Unit
 from reader.health.limits import Thresholds
-from reader.lookups.known.newest_readings import until_now
-from reader.lookups.known.newest_snapshot import NewestSnapshot
+from reader.lookups.known.newest_readings import NewestSnapshot, until_now
 from spindle.store.base import Latest, Selection, Series, SeriesKey
 from spindle.timestamps import NS
 from tests.memory_store import MemoryStore

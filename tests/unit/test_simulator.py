@@ -11,8 +11,7 @@ import pytest
 
 from daemon.messages import Message
 from daemon.simulator.fleet import METRICS, Fleet, units
-from daemon.simulator.settings import SimulatorSettings
-from daemon.simulator.source import Simulator
+from daemon.simulator.source import Simulator, SimulatorSettings
 from spindle.catalog import METRICS as CATALOG
 from spindle.models import DeviceMetric, Event, decode, parse
 from spindle.settings import load
