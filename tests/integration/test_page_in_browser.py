@@ -14,6 +14,7 @@ import pytest
 from spindle.timestamps import format_ns
 from tests.integration.gateway_world import World, world
 from tests.servers import Server, find, influxd, running
+from tests.waiting import PATIENCE_SECONDS
 
 webdriver: Any = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
 axe: Any = pytest.importorskip("axe_core_python", reason="axe-core-python is not installed")
@@ -85,8 +86,8 @@ def report(pipeline: World, hot: str = "") -> None:
     pipeline.publish("events.metrics", *readings)
 
 
-def until(seconds: float, found: Callable[[], bool], meanwhile: Callable[[], None]) -> bool:
-    deadline = time.monotonic() + seconds
+def until(found: Callable[[], bool], meanwhile: Callable[[], None]) -> bool:
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < deadline:
         if found():
             return True
@@ -120,7 +121,7 @@ def resize(browser: Any, width: int, height: int) -> None:
 
 def test_an_empty_system_says_what_to_do_next(gateway: str, browser: Any) -> None:
     browser.get(gateway)
-    assert until(10, lambda: "No device has reported yet" in text(browser), lambda: None)
+    assert until(lambda: "No device has reported yet" in text(browser), lambda: None)
     assert "./run.sh start" in text(browser)
 
 
@@ -130,10 +131,10 @@ def test_a_fault_turns_its_tile_within_10_seconds_and_says_why(
     report(pipeline)
     browser.get(gateway)
     well = lambda: "tile ok" in classes(browser, NAMES[2])  # noqa: E731 - one expression
-    assert until(15, well, lambda: report(pipeline))
+    assert until(well, lambda: report(pipeline))
     ill = lambda: "tile critical" in classes(browser, NAMES[2])  # noqa: E731 - one expression
     # The catalogue wants five seconds past the limit before it counts.
-    assert until(10, ill, lambda: report(pipeline, hot=NAMES[2])), classes(browser, NAMES[2])
+    assert until(ill, lambda: report(pipeline, hot=NAMES[2])), classes(browser, NAMES[2])
     assert "DiskTemp 70 °C" in text(browser)
     assert "tile ok" in classes(browser, NAMES[0])
 
@@ -156,7 +157,7 @@ def test_each_view_shows_its_data_without_an_error_in_the_dark_and_in_the_light(
     browser.execute_script("localStorage.setItem('theme', 'dark')")
     browser.get("about:blank")
     browser.get(f"{gateway}#/{view}")
-    assert until(15, lambda: says in text(browser), lambda: report(pipeline)), text(browser)
+    assert until(lambda: says in text(browser), lambda: report(pipeline)), text(browser)
     assert ("in Grafana" in text(browser)) == view.startswith("device")
     assert browser.execute_script("return document.documentElement.scrollWidth") <= 390
     assert serious(browser) == []
@@ -175,13 +176,13 @@ def test_a_dead_letter_is_shown_with_its_reason_and_replayed_by_a_press(
 ) -> None:
     pipeline.publish("events.metrics", {"value": "hot"})
     browser.get(f"{gateway}#/pipeline")
-    assert until(15, lambda: "Replay all invalid" in text(browser), lambda: None), text(browser)
+    assert until(lambda: "Replay all invalid" in text(browser), lambda: None), text(browser)
     assert "sourceDevice" in text(browser)  # the reason
     browser.find_element("css selector", "button[aria-label='Replay dead letter 1']").click()
     # Its cause is not gone: it comes back, as another letter.
-    assert until(10, lambda: "1 sent again" in text(browser), lambda: None), text(browser)
+    assert until(lambda: "1 sent again" in text(browser), lambda: None), text(browser)
     comes_back = "return !!document.querySelector(`[aria-label='Replay dead letter 2']`)"
-    assert until(10, lambda: bool(browser.execute_script(comes_back)), lambda: None)
+    assert until(lambda: bool(browser.execute_script(comes_back)), lambda: None)
     assert "Replay dead letter 1" not in browser.page_source
     assert serious(browser) == []
     assert browser.get_log("browser") == []
@@ -192,18 +193,18 @@ def test_a_writer_that_is_dead_looks_dead_and_what_waits_for_it_gets_older(
 ) -> None:
     writer = next(service for service in pipeline._started if service.name == "writer")
     browser.get(f"{gateway}#/pipeline")
-    assert until(10, lambda: "Every point is accounted for" in text(browser), lambda: None)
+    assert until(lambda: "Every point is accounted for" in text(browser), lambda: None)
     writer.stop()
     waits = re.compile(r"Waiting\s+[0-9,]+ for [0-9.]+\ss")
     aged = lambda: bool(waits.search(text(browser)))  # noqa: E731 - one expression
-    assert until(20, aged, lambda: report(pipeline)), text(browser)
+    assert until(aged, lambda: report(pipeline)), text(browser)
     assert "No writer answers" in text(browser)
     assert "accounted for" not in text(browser)
     writer.start()
     again = lambda: "Every point is accounted for" in text(browser)  # noqa: E731 - one expression
-    assert until(20, again, lambda: None)
+    assert until(again, lambda: None)
     measured = lambda: bool(re.search(r"Latency, 99 %\s+[0-9.]+\ss", text(browser)))  # noqa: E731
-    assert until(20, measured, lambda: report(pipeline)), text(browser)
+    assert until(measured, lambda: report(pipeline)), text(browser)
 
 
 @pytest.mark.parametrize("part", ["reader", "nats", "gateway", "store"])
@@ -216,26 +217,26 @@ def test_what_is_away_is_named_the_picture_stays_with_its_age_and_the_page_recov
     name = "influxdb at" if part == "store" else part
     browser.get(gateway)
     shown = lambda: "array1-disk1" in text(browser)  # noqa: E731 - one expression
-    assert until(15, shown, lambda: report(pipeline))
+    assert until(shown, lambda: report(pipeline))
     away.stop()
 
     def stale() -> bool:
         look = "return document.querySelector('main').classList.contains('stale')"
         return bool(browser.execute_script(look))
 
-    assert until(20, stale, lambda: None)
-    assert until(5, lambda: name in text(browser).lower(), lambda: None)
+    assert until(stale, lambda: None)
+    assert until(lambda: name in text(browser).lower(), lambda: None)
     assert "The picture is" in text(browser)
     assert "array1-disk1" in text(browser)  # the last picture stays
     if part == "store":  # what needs no store goes on, and says so
         browser.execute_script("location.hash = '#/pipeline'")
-        assert until(10, lambda: "Every point is accounted for" in text(browser), lambda: None)
+        assert until(lambda: "Every point is accounted for" in text(browser), lambda: None)
         assert name in text(browser).lower()
         assert not stale()
         browser.execute_script("location.hash = '#/fleet'")
-        assert until(5, stale, lambda: None)
+        assert until(stale, lambda: None)
     away.start()
-    assert until(30, lambda: not stale(), lambda: None)
+    assert until(lambda: not stale(), lambda: None)
 
 
 def test_a_wrong_token_is_told_and_the_right_one_opens_the_page(
@@ -249,11 +250,11 @@ def test_a_wrong_token_is_told_and_the_right_one_opens_the_page(
 
     opened = "return document.getElementById('token').open"
     for token in ("wrong", "right-token-of-16+"):
-        assert until(10, lambda: bool(browser.execute_script(opened)), lambda: None)
+        assert until(lambda: bool(browser.execute_script(opened)), lambda: None)
         assert refused() == (token != "wrong")
         field = browser.find_element("css selector", "#token input")
         field.send_keys(token)
         browser.find_element("css selector", "#token button").click()
-        assert until(10, refused if token == "wrong" else lambda: not refused(), lambda: None)
-    assert until(15, lambda: "array1-disk1" in text(browser), lambda: report(pipeline))
+        assert until(refused if token == "wrong" else lambda: not refused(), lambda: None)
+    assert until(lambda: "array1-disk1" in text(browser), lambda: report(pipeline))
     guarded.stop()

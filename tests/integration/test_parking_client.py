@@ -99,6 +99,6 @@ async def test_a_visit_against_the_contract_is_passed_over(
         info = await js.consumer_info(*consumer)
         return (info.num_ack_pending or 0) + (info.num_pending or 0)
 
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while await unacknowledged():  # noqa: ASYNC110 - nothing signals a change
             await asyncio.sleep(0.02)
