@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -75,7 +76,12 @@ def completion(
     if shell not in SHELLS:
         output.complain(f'there is no completion for "{shell}"; there is for {", ".join(SHELLS)}')
         raise typer.Exit(2)
-    print(get_completion_script(prog_name=COMPLETED, complete_var=COMPLETING, shell=shell))
+    script = get_completion_script(prog_name=COMPLETED, complete_var=COMPLETING, shell=shell)
+    # Zsh's and fish's ask a program of that name on PATH, where run.sh is not.
+    own = shlex.quote(str(ROOT / COMPLETED))
+    for asks in ("complete_zsh", "(commandline -cp)"):
+        script = script.replace(f"{asks} {COMPLETED}", f"{asks} {own}")
+    print(script)
 
 
 @app.command()

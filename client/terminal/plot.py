@@ -95,6 +95,7 @@ def as_file(series: PlottedSeries, path: Path) -> None:
     """
     _require_a_scale(series)
     try:
+        from matplotlib.dates import AutoDateLocator, ConciseDateFormatter  # noqa: PLC0415
         from matplotlib.figure import Figure  # noqa: PLC0415 - heavy, and optional
     except ImportError as error:
         raise InvalidInput("-o needs matplotlib: pip install matplotlib.") from error
@@ -114,10 +115,13 @@ def as_file(series: PlottedSeries, path: Path) -> None:
         label = "anomaly" if not number else None
         axes.axvspan(start, max(start, end), color="crimson", alpha=0.2, label=label)
     axes.set_title(series.title)
-    axes.set_ylabel(series.unit)
-    axes.legend(loc="upper left", fontsize="small")
+    axes.set_ylabel("°C" if series.unit == "degC" else series.unit)
+    axes.set_xlabel("UTC")
+    figure.legend(loc="outside lower center", ncols=4, fontsize="small")  # hides no reading
     axes.grid(alpha=0.3)
-    figure.autofmt_xdate()
+    ticks = AutoDateLocator()
+    axes.xaxis.set_major_locator(ticks)
+    axes.xaxis.set_major_formatter(ConciseDateFormatter(ticks))
     try:
         figure.savefig(path, dpi=110, format="png")
     except OSError as error:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import re
 import subprocess
 import sys
 import time
+from functools import partial
 
 import pytest
 
 from local import cli, quick_query
+from local.bootstrap import COMPLETING
 from spindle.errors import SpindleError
 from tests.servers import ROOT, free_port
 
@@ -127,3 +131,29 @@ def test_a_program_that_a_verb_goes_on_as_explains_itself_under_the_name_that_wa
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     assert f"Usage: ./run.sh {verb} " in done.stdout
     assert f"./run.sh {verb} " in done.stdout.split("\n", 1)[1]  # an example
+
+
+@pytest.mark.parametrize(
+    ("shell", "asking"),
+    [
+        ("bash", {"COMP_WORDS": "./run.sh deadl", "COMP_CWORD": "1"}),
+        ("zsh", {"_TYPER_COMPLETE_ARGS": "./run.sh deadl"}),
+        ("fish", {"_TYPER_COMPLETE_ARGS": "./run.sh deadl",
+                  "_TYPER_COMPLETE_FISH_ACTION": "get-args"}),
+    ],
+)  # fmt: skip
+def test_a_shell_that_completes_asks_this_checkout_wherever_it_is(
+    shell: str, asking: dict[str, str]
+) -> None:
+    """Bash calls what was typed; the others would look on PATH, where run.sh is not."""
+    run = partial(subprocess.run, capture_output=True, text=True, check=True, cwd=ROOT, timeout=60)
+    tools = [sys.executable, "-m", "tools"]
+    script = run([*tools, "completion", shell]).stdout
+    called = re.findall(r"complete_zsh (\S+?)\)|\(commandline -cp\) (\S+?)[)\"]", script)
+    if shell == "bash":
+        assert "$1" in script
+    assert {name for names in called for name in names if name} <= {str(ROOT / "run.sh")}
+    assert bool(called) == (shell != "bash")
+    asking = {**os.environ, COMPLETING: f"complete_{shell}", **asking}
+    answered = run(tools, env=asking)  # as run.sh goes on where a shell asks
+    assert "deadletters" in answered.stdout
