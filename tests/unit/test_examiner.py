@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import pytest
 
 from reader.lookups.examiner import MOST_CLOSE_LOOKS, Examiner
@@ -101,6 +103,22 @@ async def test_a_drive_that_says_smart_values_alone_is_silent_by_its_own_interva
     if state != "ok":
         usual = "15 min" if every == 900 else "6 h"
         assert unit.reasons[0].message.endswith(f"usually every {usual}")
+
+
+async def test_drives_are_never_judged_silent_while_their_interval_is_being_learnt() -> None:
+    """Twenty of them, every quarter of an hour and once a day, beside disks that report at once."""
+    for every, names in ((900, ("IOPs", "Latency")), (86_400, ("PendingSectors", "PowerOnHours"))):
+        store, examiner = MemoryStore(), Examiner(load(ReaderSettings))
+        for minute in range(0, 4 * every, every // 10):
+            at = NOW + minute * NS
+            if minute % every == 0:
+                for n, name in product(range(20), names):
+                    series = Series("DiskUnit", name, f"slow-{n}", "nas")
+                    await store.write_points([(series, at, 0.0)])
+            fast = Series("DiskUnit", "DiskTemp", "fast", "nas")
+            await store.write_points([(fast, at - n * NS, 30.0) for n in range(5)])
+            units = await examiner.examine(store, Selection(), at)
+            assert [unit.device_id for unit in units if unit.silent] == []
 
 
 @pytest.mark.parametrize("beyond", [0, 5, 9])

@@ -98,3 +98,6 @@ def test_of_a_device_not_looked_at_yet_the_interval_is_that_of_its_class() -> No
     seen = dict.fromkeys([DeviceKey("DiskUnit", "d1", ""), *fresh], 1)
     assert known.to_learn(seen, 1) == fresh[:1]
     assert known.usual_seconds(fresh) == dict(zip(fresh, (10.0, 0.0), strict=True))
+    for n in range(8):  # a host with many drives that report seldom has just begun
+        known.learn(DeviceKey("DiskUnit", f"slow{n}", ""), 0.0, n)
+    assert known.usual_seconds(fresh[:1]) == {fresh[0]: 0.0}
