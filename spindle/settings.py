@@ -32,7 +32,7 @@ _NATS_SCHEMES = ("nats", "tls", "ws", "wss")
 class SecretFiles(PydanticBaseSettingsSource):
     """Secrets from files: ``NATS_PASSWORD_FILE`` names the one that holds ``NATS_PASSWORD``.
 
-    A line break at its end is none of the secret. A secret that is set itself wins.
+    A line break at its end is none of the secret.
     """
 
     def get_field_value(
@@ -46,15 +46,20 @@ class SecretFiles(PydanticBaseSettingsSource):
     def __call__(self) -> dict[str, Any]:
         """Field -> secret, of those whose file is named.
 
-        :raises OSError: a file cannot be read.
+        :raises OSError: a file cannot be read, or is empty, or the secret is set itself too.
         """
         told = {**dotenv_values(".env"), **os.environ}
         given = {name.lower(): value for name, value in told.items() if value}
-        return {
-            name: _secret(f"{name}_file", given[f"{name}_file"])
+        named = {
+            name: given[f"{name}_file"]
             for name, field in self.settings_cls.model_fields.items()
             if field.annotation is SecretStr and f"{name}_file" in given
         }
+        for name in named:
+            if name in given:
+                both = f"{name.upper()} is set too; a secret is set by itself or by a file"
+                raise OSError(None, both, f"{name}_file".upper())
+        return {name: _secret(f"{name}_file", path) for name, path in named.items()}
 
 
 _LONGEST_SECRET = 65_536  # bytes
@@ -63,9 +68,13 @@ _LONGEST_SECRET = 65_536  # bytes
 def _secret(setting: str, path: str) -> str:
     try:
         with Path(path).open("rb") as file:  # which may have no end, as /dev/zero
-            return file.read(_LONGEST_SECRET).decode(errors="replace").rstrip("\r\n")
+            secret = file.read(_LONGEST_SECRET).decode(errors="replace").rstrip("\r\n")
+        why = "" if secret else "it is empty; leave the setting out where there is no secret"
     except OSError as error:
-        raise OSError(error.errno, error.strerror, f"{setting.upper()}: {path}") from None
+        secret, why = "", str(error.strerror)
+    if why:
+        raise OSError(None, why, f"{setting.upper()}: {path}")
+    return secret
 
 
 class Settings(StoreSettings, BaseSettings):

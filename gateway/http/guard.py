@@ -7,6 +7,7 @@ import hmac
 import ipaddress
 import logging
 import math
+import re
 import time
 from collections import OrderedDict
 from collections.abc import Collection
@@ -25,6 +26,7 @@ log = logging.getLogger("gateway")
 OPEN = ("/healthz", "/")  #: answered without a token; the page asks for it where it asks for data
 BURST_SECONDS = 2.0  # so much of the rate may come at once, as a page does that is opened
 MOST_ADDRESSES = 10_000  # that the rate limit remembers
+_HOST = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9._-]+))(?::\d*)?")
 PROBES = ("/healthz", "/readyz", "/metrics")  #: not counted against an address: machines ask them
 
 
@@ -143,10 +145,13 @@ def _check_framing(scope: Scope) -> None:
 
 
 def _name(host: str) -> str:
-    """The header Host without its port, and without the brackets of an IPv6 address."""
-    if host.startswith("["):
-        return host[1:].partition("]")[0].lower()
-    return host.partition(":")[0].lower().rstrip(".")
+    """The header Host without its port, and without the brackets of an IPv6 address.
+
+    What is no name with a port, or without, stays as it is and is nobody's.
+    """
+    if found := _HOST.fullmatch(host):
+        return (found[1] or found[2]).lower().rstrip(".")
+    return f".{host}"
 
 
 def is_safe_host(name: str, own: Collection[str]) -> bool:

@@ -9,10 +9,12 @@ import socket
 from collections.abc import Iterator
 from typing import ClassVar
 
+import h11
 import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from gateway.failures import Failed
 from gateway.settings import GatewaySettings
 from spindle.service.run import PortTaken
 
@@ -87,6 +89,18 @@ class BoundedProtocol(H11Protocol):
     def on_response_complete(self) -> None:
         self._wait()
         super().on_response_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        """What is no HTTP is told so as every other failure is; uvicorn would in plain text."""
+        answer = Failed(400, f"this is no HTTP that can be read: {msg}").response()
+        head = [*answer.raw_headers, (b"connection", b"close")]
+        for event in (
+            h11.Response(status_code=400, headers=head, reason=b"Bad Request"),
+            h11.Data(data=bytes(answer.body)),
+            h11.EndOfMessage(),
+        ):
+            self.transport.write(self.conn.send(event) or b"")
+        self.transport.close()
 
     def _wait(self) -> None:
         self._waited()

@@ -9,6 +9,7 @@ from fastapi import FastAPI, Request
 from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import Match, Route
 
 from gateway.failures import Failed
 from gateway.routes import dead_letters, live, openapi, routes
@@ -63,11 +64,23 @@ async def _http_failure(request: Request, error: Exception) -> Response:
     if error.status_code == 404:
         message = f"there is no {path}; /docs shows what there is"
     elif error.status_code == 405:
-        allowed = (error.headers or {}).get("Allow", "")
-        message = f"{path} does not take {request.method[:20]}; allowed is {allowed or 'GET'}"
+        allowed = _methods(request)
+        message = f"{path} does not take {request.method[:20]}; allowed is {allowed}"
+        return Failed(405, message, headers={"Allow": allowed}).response()
     else:
         message = str(error.detail)
     return Failed(error.status_code, message, headers=error.headers).response()
+
+
+def _methods(request: Request) -> str:
+    """What the routes of a path take together; the framework names those of one."""
+    there = [
+        route
+        for route in request.app.routes
+        if isinstance(route, Route) and route.matches(request.scope)[0] != Match.NONE
+    ]
+    taken = {method for route in there for method in route.methods or ()}
+    return ", ".join(sorted(taken | ({"HEAD"} if "GET" in taken else set())))
 
 
 def _describe(app: FastAPI, deps: routes.RouteDeps) -> None:

@@ -183,7 +183,8 @@ def _mistake(model: type[Params], item: ErrorDetails) -> str:
     if not item["loc"]:
         return sentence_of(item)
     name = str(item["loc"][0])
-    return f"{name}: given {shown(item['input'])}, expected {allowed(model.model_fields[name])}"
+    given = "missing" if item["type"] == "missing" else f"given {shown(item['input'])}"
+    return f"{name}: {given}, expected {allowed(model.model_fields[name])}"
 
 
 def allowed(field: FieldInfo) -> str:

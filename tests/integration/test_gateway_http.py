@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import json
 import resource
 import shutil
 import socket
@@ -135,6 +136,18 @@ def test_this_machines_own_names_are_answered(gateway: str, host: str) -> None:
     assert as_host(gateway, host, "/save_summary", origin=f"http://{host}").status == 202
 
 
+@pytest.mark.parametrize(
+    "host",
+    [
+        *("localhost:5000@evil.example", "localhost evil.example", "127.0.0.1, evil.example"),
+        *("localhost/evil.example", "[::1]evil.example", "[::1", "127.0.0.1.nip.io", ":5000"),
+    ],
+)
+def test_what_only_begins_as_a_name_of_this_machine_is_none(gateway: str, host: str) -> None:
+    assert as_host(gateway, host).status == 403
+    assert as_host(gateway, "evil.example", x_forwarded_host="localhost").status == 403
+
+
 def test_another_name_is_answered_when_a_setting_names_it_or_a_token_is_asked_for(
     pipeline: World,
 ) -> None:
@@ -151,9 +164,15 @@ def test_another_name_is_answered_when_a_setting_names_it_or_a_token_is_asked_fo
 def raw(url: str, text: str) -> bytes:
     """The whole reply; the server closes after it."""
     host, _, port = url.removeprefix("http://").partition(":")
-    with socket.create_connection((host, int(port)), timeout=20) as connection:
+    found = b""
+    with (
+        socket.create_connection((host, int(port)), timeout=20) as connection,
+        contextlib.suppress(ConnectionError),  # closed while it is still being sent to
+    ):
         connection.sendall(text.encode())
-        return b"".join(iter(lambda: connection.recv(1000), b""))
+        while part := connection.recv(1000):
+            found += part
+    return found
 
 
 def test_a_request_of_two_lengths_is_refused(gateway: str) -> None:
@@ -164,6 +183,50 @@ def test_a_request_of_two_lengths_is_refused(gateway: str) -> None:
     )
     assert reply.startswith(b"HTTP/1.1 400 ")
     assert b"not both" in reply
+
+
+@pytest.mark.parametrize(
+    ("head", "body"),
+    [
+        ("Content-Length: 2\r\nContent-Length: 20", "{}"),
+        ("Content-Length: +2", "{}"),
+        ("Transfer-Encoding : chunked", "2\r\n{}\r\n0\r\n\r\n"),
+        ("Transfer-Encoding: gzip, chunked", "2\r\n{}\r\n0\r\n\r\n"),
+        ("Transfer-Encoding: chunked\r\nTransfer-Encoding: identity", "0\r\n\r\n"),
+        ("Transfer-Encoding: chunked", "zz\r\n{}\r\n0\r\n\r\n"),
+        ("Transfer-Encoding: chunked", f"2;{'a' * 1_000_000}\r\n{{}}\r\n0\r\n\r\n"),
+        ("Host: other", ""),
+        ("no colon", ""),
+        ("X: a\0b", ""),
+        (f"X: {'a' * 1_000_000}", ""),
+    ],
+)
+def test_what_is_no_http_is_refused_in_the_one_shape_of_failures(
+    gateway: str, head: str, body: str
+) -> None:
+    """And the connection ends, so that nothing behind it is taken for a request."""
+    text = f"POST /save_summary HTTP/1.1\r\nHost: localhost\r\n{head}\r\n\r\n{body}"
+    reply = raw(gateway, text)
+    answered, _, said = reply.partition(b"\r\n\r\n")
+    assert answered.startswith(b"HTTP/1.1 400 ")
+    assert b"content-type: application/json" in answered
+    problem = json.loads(said)
+    assert problem["status"] == "error"
+    assert problem["message"].startswith("this is no HTTP that can be read")
+
+
+@pytest.mark.parametrize(
+    ("path", "allowed"),
+    [
+        ("/api/v1/device_health", "GET, HEAD, POST"),
+        ("/save_summary", "POST"),
+        ("/healthz", "GET, HEAD"),
+    ],
+)
+def test_all_methods_that_a_path_takes_are_named(gateway: str, path: str, allowed: str) -> None:
+    reply = call(f"{gateway}{path}", method="PUT")
+    assert (reply.status, reply.headers["allow"]) == (405, allowed)
+    assert reply.message.endswith(f"allowed is {allowed}")
 
 
 def test_a_head_that_does_not_end_is_not_waited_for(pipeline: World) -> None:

@@ -96,8 +96,38 @@ def test_a_secret_may_come_from_a_file_without_its_line_break(
     settings = load(Settings)
     assert settings.nats_password.get_secret_value() == "s3cret"
     assert settings.influxdb_token.get_secret_value() == "s3cret"
-    monkeypatch.setenv("NATS_PASSWORD", "nearer")
-    assert load(Settings).nats_password.get_secret_value() == "nearer"
+    (tmp_path / "secret").write_bytes(b"s3cret\r\n")
+    assert load(Settings).nats_password.get_secret_value() == "s3cret"
+
+
+def test_a_secret_and_a_file_of_it_are_refused_and_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Whichever won, somebody would wonder which of the two it is."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "secret").write_text("s3cret\n")
+    monkeypatch.setenv("NATS_PASSWORD_FILE", str(tmp_path / "secret"))
+    (tmp_path / ".env").write_text("NATS_PASSWORD=other\n")
+    with pytest.raises(InvalidSettings) as refused:
+        load(Settings)
+    assert str(refused.value) == (
+        "NATS_PASSWORD_FILE: NATS_PASSWORD is set too; a secret is set by itself or by a file"
+    )
+    monkeypatch.setenv("NATS_PASSWORD", "")
+    (tmp_path / ".env").unlink()
+    assert load(Settings).nats_password.get_secret_value() == "s3cret"
+
+
+@pytest.mark.parametrize("content", ["", "\n", "\r\n"])
+def test_an_empty_secrets_file_is_no_empty_secret(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: str
+) -> None:
+    """A gateway would let everybody in."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "secret").write_text(content)
+    monkeypatch.setenv("NATS_PASSWORD_FILE", "secret")
+    with pytest.raises(InvalidSettings, match=r"^NATS_PASSWORD_FILE: secret: it is empty; leave"):
+        load(Settings)
 
 
 def test_a_secrets_file_that_is_not_there_is_named_with_its_setting(
