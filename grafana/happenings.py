@@ -43,7 +43,7 @@ def _counts() -> list[Any]:
     ):
         query = influxql(events('count("event_id")', f"{STORED} AND {where}"))
         said = "In the chosen time; none shows as no data"
-        made.append(panels.number(title, query, said, steps=steps))
+        made.append(panels.number(title, query, said, steps=steps).height(8))  # as beside them
     return made
 
 

@@ -95,7 +95,7 @@ def as_file(series: PlottedSeries, path: Path) -> None:
     """
     _require_a_scale(series)
     try:
-        from matplotlib.dates import AutoDateLocator, ConciseDateFormatter  # noqa: PLC0415
+        from matplotlib import dates  # noqa: PLC0415
         from matplotlib.figure import Figure  # noqa: PLC0415 - heavy, and optional
     except ImportError as error:
         raise InvalidInput("-o needs matplotlib: pip install matplotlib.") from error
@@ -119,9 +119,9 @@ def as_file(series: PlottedSeries, path: Path) -> None:
     axes.set_xlabel("UTC")
     figure.legend(loc="outside lower center", ncols=4, fontsize="small")  # hides no reading
     axes.grid(alpha=0.3)
-    ticks = AutoDateLocator()
+    ticks: Any = dates.AutoDateLocator()  # type: ignore[no-untyped-call]
     axes.xaxis.set_major_locator(ticks)
-    axes.xaxis.set_major_formatter(ConciseDateFormatter(ticks))
+    axes.xaxis.set_major_formatter(dates.ConciseDateFormatter(ticks))  # type: ignore[no-untyped-call]
     try:
         figure.savefig(path, dpi=110, format="png")
     except OSError as error:
