@@ -277,7 +277,9 @@ class World:
 
     async def audit_finds_nothing(self) -> None:
         """``./run.sh audit`` says the same, by what the pipeline itself knows."""
-        evidence = await gather(self.client)
+        client = await bus.connect(self.settings, "test")
+        evidence = await gather(client)
+        await bus.close(client)
         store = open_store(self.settings)
         try:
             now = time.time_ns()

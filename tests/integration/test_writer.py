@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import sqlite3
 import subprocess
@@ -11,7 +10,6 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
-import nats
 import orjson
 import pytest
 from nats.aio.client import Client
@@ -60,7 +58,7 @@ def event(number: int, **changes: object) -> dict[str, object]:
 
 @pytest.fixture
 async def client(nats_server: Server, settings: Settings) -> AsyncIterator[Client]:
-    connection = await nats.connect(f"nats://127.0.0.1:{nats_server.port}")
+    connection = await bus.connect(settings, "test")
     await bus.declare(connection, settings)
     yield connection
     await connection.close()
@@ -92,9 +90,8 @@ async def test_both_payload_forms_are_stored_and_acknowledged(
     assert [row[0] for row in rows(settings, "SELECT value FROM device_metrics ORDER BY 1")] == [
         1.0, 2.0, 3.0,
     ]  # fmt: skip
-    await asyncio.sleep(0.2)
     for stream in (subjects.METRICS_STREAM, subjects.EVENTS_STREAM):
-        assert (await client.jetstream().stream_info(stream)).state.messages == 0
+        await acknowledged(client, stream)
 
 
 async def test_garbage_becomes_dead_letters_with_reasons_and_harms_nothing_else(
@@ -182,11 +179,11 @@ async def test_a_second_writer_on_the_same_sqlite_file_exits_with_one_sentence(
     assert "Traceback" not in second.tail()
 
 
-async def acknowledged(client: Client) -> None:
+async def acknowledged(client: Client, stream: str = subjects.METRICS_STREAM) -> None:
     """The stream is empty."""
 
     async def is_empty() -> bool:
-        return not (await client.jetstream().stream_info(subjects.METRICS_STREAM)).state.messages
+        return (await client.jetstream().stream_info(stream)).state.messages == 0
 
     await until(is_empty)
 
