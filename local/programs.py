@@ -95,7 +95,8 @@ def _ask_as_client(verb: str, words: Sequence[str]) -> None:
     """Go on as a command of the client's, under the name that was typed."""
     user = nats_users.OPERATOR if verb in _OF_THE_OPERATOR else "client"
     asks = not {"--help", "--wait"} & {word.partition("=")[0] for word in words}
-    docker = in_containers() if "--help" not in words else None
+    here = "--help" in words or _draws_a_file(verb, words)
+    docker = None if here else in_containers()
     if docker:
         end(docker.inside("client", "client", verb, *words, user="" if user == "client" else user))
     settings = _sign_in_as(user)
@@ -109,6 +110,11 @@ def _ask_as_client(verb: str, words: Sequence[str]) -> None:
     from client.__main__ import app as client  # noqa: PLC0415 - only where it is needed
 
     client([verb, *words], prog_name="./run.sh")
+
+
+def _draws_a_file(verb: str, words: Sequence[str]) -> bool:
+    """Drawn by this machine's own Python, which has what draws, into the user's own folder."""
+    return verb == "plot" and any(word.startswith(("-o", "--out")) for word in words)
 
 
 def _handed_on(verb: str) -> Callable[[typer.Context], None]:

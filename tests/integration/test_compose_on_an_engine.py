@@ -5,6 +5,7 @@ Everything lies in a clone of its own, made with umask 077, under a project of i
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -108,6 +109,8 @@ def test_two_clones_run_side_by_side_as_their_users_set_them(clones: tuple[Clone
     _each_has_its_own_secrets(one)
     _nothing_is_written_but_volumes(one)
     _dead_letters_are_the_operators(one)
+    _a_picture_lies_where_it_was_asked_for(one)
+    _a_secret_is_given_once(one)
     _settings_of_now_apply(one)
     _a_loop_of_crashes_is_explained(one)
 
@@ -115,7 +118,8 @@ def test_two_clones_run_side_by_side_as_their_users_set_them(clones: tuple[Clone
     assert one.run("status").returncode == 0
     marked = one.folder / "writer" / "main.py"
     marked.write_text(marked.read_text() + "# changed\n")
-    again = one.run("start", INFLUXDB_BUCKET="mine")
+    with _busy(15):
+        again = one.run("start", INFLUXDB_BUCKET="mine")
     assert again.returncode == 0, again.stdout + again.stderr
     assert "# changed" in one.docker("exec", "-T", "writer", "cat", "/app/writer/main.py")
     for service in ("writer", "reader"):
@@ -149,6 +153,36 @@ def _nothing_is_written_but_volumes(clone: Clone) -> None:
 def _dead_letters_are_the_operators(clone: Clone) -> None:
     purged = clone.run("deadletters", "purge", "--all")
     assert purged.returncode == 0, purged.stdout + purged.stderr
+
+
+def _a_picture_lies_where_it_was_asked_for(clone: Clone) -> None:
+    folder = clone.folder / "of mine"
+    folder.mkdir()
+    series = ("device_id=array1-disk1", "metric_type=DiskTemp", "source_device=DiskUnit")
+    drawn = clone.run("plot", *series, "-o", "p.png", SPINDLE_CALLED_FROM=str(folder))
+    assert drawn.returncode == 0, drawn.stdout + drawn.stderr
+    assert (folder / "p.png").read_bytes().startswith(b"\x89PNG")
+
+
+def _a_secret_is_given_once(clone: Clone) -> None:
+    both = {"GATEWAY_TOKEN": "t", "GATEWAY_TOKEN_FILE": "/app/.spindle/token"}
+    refused = clone.run("restart", "gateway", **both)
+    assert refused.returncode != 0
+    assert "GATEWAY_TOKEN is set too" in refused.stdout + refused.stderr
+    assert clone.run("restart", "gateway").returncode == 0
+
+
+@contextlib.contextmanager
+def _busy(processes: int) -> Iterator[None]:
+    """That many processes that take what they can, for ten minutes at most."""
+    loop = "import time\nuntil = time.monotonic() + 600\nwhile time.monotonic() < until: pass"
+    busy = [subprocess.Popen([sys.executable, "-c", loop]) for _ in range(processes)]
+    try:
+        yield
+    finally:
+        for each in busy:
+            each.kill()
+            each.wait()
 
 
 def _settings_of_now_apply(clone: Clone) -> None:

@@ -20,6 +20,7 @@ from local.docker.containers import Containers
 from local.docker.settings import handed_on, shown
 from local.layout import ROOT
 from spindle.errors import InvalidInput, InvalidSettings
+from tests.servers import free_port
 
 DOCKER = """#!/bin/sh
 echo "docker $*" >> "$CALLS"
@@ -404,6 +405,19 @@ def test_dead_letters_are_the_operators(docker: Docker, root: Path) -> None:
     assert docker.environment["NATS_USER"] == "operator"
     known = json.loads((root / ".spindle" / "nats-users.json").read_text())
     assert docker.environment["NATS_PASSWORD"] == known["operator"]
+
+
+def test_a_picture_is_drawn_beside_the_containers_into_the_users_own_folder(
+    docker: Docker, root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A container has nothing to draw with, and keeps what it writes to itself."""
+    docker.does(NATS_PORT=str(free_port()))
+    words = ("device_id=d1", "metric_type=DiskTemp")
+    assert run("plot", *words, "-o", "p.png") == 69
+    assert "nobody is there to answer" in capsys.readouterr().err
+    assert not any(" exec " in call for call in docker.calls)
+    run("plot", *words)
+    assert docker.calls[-1].endswith(f"client python -m client plot {' '.join(words)}")
 
 
 def test_compose_gets_every_setting_as_services_understand_it(docker: Docker, root: Path) -> None:
