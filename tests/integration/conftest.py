@@ -11,6 +11,7 @@ from spindle import bus
 from spindle.settings import Settings
 from spindle.store.base import Store
 from spindle.store.registry import open_store
+from tests.integration.gateway_world import World, address, world
 from tests.integration.lit_pipeline import Lit, lit_pipeline
 from tests.servers import Server
 
@@ -38,3 +39,18 @@ async def client(settings: Settings) -> AsyncIterator[Client]:
     await bus.declare(connection, settings)
     yield connection
     await connection.close()
+
+
+@pytest.fixture(scope="module")
+def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """nats-server, writer and reader; each test starts the gateways it needs."""
+    with world(tmp_path_factory.mktemp("gateway")) as made:
+        made.start("writer", wait=False)
+        made.start("reader")
+        yield made
+
+
+@pytest.fixture(scope="module")
+def gateway(pipeline: World) -> str:
+    """The address of a gateway with its usual settings."""
+    return address(pipeline.start("gateway", gateway_rate_per_second=0))

@@ -18,6 +18,24 @@ from tests.services import ServiceProcess
 
 T = TypeVar("T")
 
+VISIT = {
+    "vehicle_plate": "KA01AB1234",
+    "entry_date_time": "2026-01-31T08:15:00Z",
+    "exit_date_time": "2026-01-31T10:45:30Z",
+}
+EVENT = {
+    "id": "e-1",
+    "criticality": 9,
+    "timestamp": "2026-01-31T12:00:00Z",
+    "sourceDevice": "DiskUnit",
+    "eventType": "DriveFailure",
+}
+
+
+def address(service: ServiceProcess) -> str:
+    """The URL of a service's HTTP port."""
+    return f"http://127.0.0.1:{service.port}"
+
 
 class World:
     """Services that share one nats-server and one SQLite file."""

@@ -11,39 +11,18 @@ import socket
 import ssl
 import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.http_calls import Reply, call
-from tests.integration.gateway_world import World, world
+from tests.integration.gateway_world import VISIT, World, address
 from tests.waiting import PATIENCE_SECONDS
-
-VISIT = {
-    "vehicle_plate": "KA01AB1234",
-    "entry_date_time": "2026-01-31T08:15:00Z",
-    "exit_date_time": "2026-01-31T10:45:30Z",
-}
-
-
-@pytest.fixture(scope="module")
-def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    with world(tmp_path_factory.mktemp("gateway-http")) as made:
-        made.start("writer", wait=False)
-        made.start("reader")
-        yield made
 
 
 def started(pipeline: World, **settings: Any) -> str:
-    port = pipeline.start("gateway", gateway_rate_per_second=0, **settings).port
-    return f"http://127.0.0.1:{port}"
-
-
-@pytest.fixture(scope="module")
-def gateway(pipeline: World) -> str:
-    return started(pipeline)
+    return address(pipeline.start("gateway", gateway_rate_per_second=0, **settings))
 
 
 def as_host(url: str, host: str, path: str = "/readyz", **headers: str) -> Reply:

@@ -46,7 +46,7 @@ def test_every_answer_is_as_documented_and_none_is_a_fault(
 ) -> None:
     """Both for what the document allows and for what it does not."""
     seen = []
-    # The stream never ends: test_gateway reads it.
+    # The stream never ends: test_gateway_live reads it.
     for found in document.exclude(path="/api/v1/stream").get_all_operations():
         operation = found.ok()
         try:
