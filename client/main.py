@@ -15,8 +15,7 @@ from client.files import parking_csv
 from client.files.critical_ends import Ends
 from client.files.critical_log import CriticalLog
 from client.files.critical_poller import AWAY_SECONDS, CriticalPoller
-from client.files.parking_csv import ParkingCsv
-from client.files.visit_csv_task import VisitCsvTask
+from client.files.parking_csv import ParkingCsv, VisitCsvTask
 from client.home_assistant import HomeAssistant
 from client.notify.notifier import Notifier
 from client.settings import ClientSettings

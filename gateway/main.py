@@ -20,11 +20,10 @@ from gateway.http.server import bind, server
 from gateway.http.stream import Hub
 from gateway.nats_link import Link
 from gateway.routes import api, routes
-from gateway.routes.live import Live
+from gateway.routes.live import Live, SimulatedDevices
 from gateway.routes.manual_visits import ManualVisits
 from gateway.routes.questions import Catalogue, Questions
 from gateway.settings import GatewaySettings
-from gateway.simulated_devices import SimulatedDevices
 from spindle import bus, tls
 from spindle.bus import nats_time
 from spindle.service import tasks

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
@@ -17,11 +18,16 @@ from gateway.failures import Failed, away
 from gateway.http import stream
 from gateway.http.stream import HEARTBEAT_SECONDS, EventStream, Hub
 from gateway.routes import openapi
+from gateway.settings import GatewaySettings
 from spindle import models, subjects
+from spindle.bus.buckets import BucketFollower
 from spindle.errors import Busy, InvalidInput
-from spindle.models import Event, ParkingSummary
+from spindle.models import DeviceFacts, Event, ParkingSummary
 from spindle.service.checked_clock import CheckedClock
+from spindle.service.run import Service
 from spindle.text import shown
+
+
 
 log = logging.getLogger("gateway")
 
@@ -30,6 +36,7 @@ KINDS = (CRITICAL_EVENT, HEALTH_CHANGE, VISIT)
 CRITICAL = 8  # least criticality, 1 to 10
 Marks = Callable[[str, str, str | None], dict[str, Any]]
 _LARGEST_CHANGE = 65_536  # bytes
+_MOST = 100_000  # devices that are known to be simulated
 
 
 def critical_events(
@@ -73,6 +80,37 @@ def health_changes(payload: bytes, _latest_ns: int) -> Iterator[bytes]:
         return
     if isinstance(change, dict):
         yield orjson.dumps(change)
+
+
+class SimulatedDevices:
+    """Which devices do not exist, by their facts: what is told of them as it happens says so."""
+
+    def __init__(self, service: Service[GatewaySettings]) -> None:
+        self._service = service
+        self._known: set[tuple[str, str, str]] = set()
+
+    def follower(self, client: Client, listener: Client) -> BucketFollower:
+        """What keeps this up to date, until the service stops."""
+        heard = f"{subjects.FACTS}."
+        return BucketFollower(
+            subjects.DEVICES_BUCKET, heard, self._take, client, listener, self._service.pause
+        )
+
+    def _take(self, _key: str, payload: bytes) -> None:
+        with contextlib.suppress(ValueError, InvalidInput):
+            facts = models.parse(
+                DeviceFacts, orjson.loads(payload), self._service.clock.latest_ns()
+            )
+            key = facts.source_device, facts.device_id, facts.array_id or ""
+            if facts.simulated and len(self._known) < _MOST:
+                self._known.add(key)
+            else:
+                self._known.discard(key)
+
+    def marks(self, source_device: str, device_id: str, array_id: str | None) -> dict[str, Any]:
+        """``{"simulated": True}`` of such a device; its facts may name no array."""
+        known = {(source_device, device_id, array) for array in (array_id or "", "")}
+        return {"simulated": True} if known & self._known else {}
 
 
 class Live:

@@ -19,8 +19,7 @@ from reader.lookups.known.decisions import Decision, Decisions, key_of
 from reader.lookups.known.watch_findings import WatchFindings
 from reader.settings import ReaderSettings
 from spindle import subjects
-from spindle.bus.bucket_follower import BucketFollower
-from spindle.bus.buckets import Bucket, declare_bucket
+from spindle.bus.buckets import Bucket, BucketFollower, declare_bucket
 from spindle.errors import BusUnavailable
 from spindle.service.run import Service
 from spindle.settings import Settings

@@ -12,10 +12,10 @@ import orjson
 import pytest
 
 from client.notify import message as messages
-from client.notify import outbox as outboxes
+from client.notify import notifier as outboxes
 from client.notify import quiet_hours
 from client.notify.message import Change, Message
-from client.notify.outbox import Outbox
+from client.notify.notifier import Outbox
 from client.notify.quiet_hours import QuietHours
 from spindle import advice, catalog
 from spindle.catalog import DRIVE_GONE
