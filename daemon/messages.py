@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -29,6 +29,15 @@ class Message:
     payload: bytes
     points: int = 1
     message_id: str = ""
+
+
+def device_metrics(unit: Mapping[str, Any], values: Mapping[str, float]) -> list[DeviceMetric]:
+    """The readings of one device.
+
+    :param unit: what they have in common: time, class, id and array.
+    :param values: by metric type.
+    """
+    return [DeviceMetric(**unit, metric_type=name, value=value) for name, value in values.items()]
 
 
 def metric_messages(metrics: Sequence[DeviceMetric], envelope_size: int) -> list[Message]:

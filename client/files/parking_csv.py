@@ -14,7 +14,6 @@ import asyncio
 import contextlib
 import csv
 import io
-import logging
 import sqlite3
 from collections.abc import Sequence
 from pathlib import Path

@@ -13,7 +13,15 @@ from daemon.host.arrays import ArrayState
 from daemon.host.inventory import Inventory
 from daemon.host.probe import FileSystem, Probe, PsutilProbe
 from daemon.host.rates import Counters, rates, together
-from daemon.messages import ARRAY, DISK, Message, event_message, facts_message, metric_messages
+from daemon.messages import (
+    ARRAY,
+    DISK,
+    Message,
+    device_metrics,
+    event_message,
+    facts_message,
+    metric_messages,
+)
 from daemon.source import DriveSettings, Source
 from spindle.catalog import DRIVE_GONE
 from spindle.models import DeviceFacts, DeviceMetric, Event
@@ -59,36 +67,19 @@ class HostSource(Source):
         values = list(self._said(monotonic() if at is None else at, systems))
         self.troubles = self._probe.stuck
         awaited = {name for name, _, _ in values if self._probe.is_awaited(name)}
-        said = {
-            (self._paths.get(name, name), metric_type): value
-            for name, metric_type, value in values
-            if name not in awaited
-        }
-        ids = self._ids({name for name, _ in said} | self._before.keys())
-        metrics = [
-            DeviceMetric(
-                timestamp=now_ns,
-                source_device=DISK,
-                device_id=ids[name],
-                array_id=self._host,
-                metric_type=metric_type,
-                value=value,
-            )
-            for (name, metric_type), value in said.items()
-        ]
+        said: dict[str, dict[str, float]] = {}  # metric type -> value, by the drive's name
+        for name, metric_type, value in values:
+            if name not in awaited:
+                said.setdefault(self._paths.get(name, name), {})[metric_type] = value
+        ids = self._ids(said.keys() | self._before.keys())
         arrays = self._probe.arrays()
+        metrics: list[DeviceMetric] = []
+        for name, of_drive in said.items():
+            metrics += device_metrics(self._unit(now_ns, DISK, ids[name]), of_drive)
         for array in arrays:
-            metrics += [
-                DeviceMetric(
-                    timestamp=now_ns,
-                    source_device=ARRAY,
-                    device_id=self._array_id(array),
-                    array_id=self._host,
-                    metric_type=metric_type,
-                    value=value,
-                )
-                for metric_type, value in array.metrics.items()
-            ]
+            metrics += device_metrics(
+                self._unit(now_ns, ARRAY, self._array_id(array)), array.metrics
+            )
         present = {ids[n]: n for n in self._before if not self._probe.is_awaited(n)}
         events = [
             *self._degraded(arrays, now_ns),
@@ -118,18 +109,18 @@ class HostSource(Source):
         if known:
             known |= {(ARRAY, self._array_id(a)): {"model": a.kind, "path": a.path} for a in arrays}
         return [
-            facts_message(
-                DeviceFacts(
-                    timestamp=now_ns,
-                    source_device=kind,
-                    device_id=device_id,
-                    array_id=self._host,
-                    host=self._host,
-                    **said,
-                )
-            )
-            for (kind, device_id), said in known.items()
+            facts_message(DeviceFacts(**self._unit(now_ns, *unit), host=self._host, **said))
+            for unit, said in known.items()
         ]
+
+    def _unit(self, now_ns: int, kind: str, device_id: str) -> dict[str, Any]:
+        """What all that is said of one device begins with."""
+        return {
+            "timestamp": now_ns,
+            "source_device": kind,
+            "device_id": device_id,
+            "array_id": self._host,
+        }
 
     def _array_id(self, array: ArrayState) -> str:
         return valid_name(f"{self._host}-{array.name}")
@@ -166,11 +157,8 @@ class HostSource(Source):
         self, now_ns: int, unit: tuple[str, str], kind: str, criticality: int, said: str
     ) -> Message:
         event = Event(
+            **self._unit(now_ns, *unit),
             id=str(uuid4()),
-            timestamp=now_ns,
-            source_device=unit[0],
-            device_id=unit[1],
-            array_id=self._host,
             event_type=kind,
             criticality=criticality,
             event_message=said,

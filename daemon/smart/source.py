@@ -15,7 +15,7 @@ from pydantic import Field, field_validator
 
 from daemon.drive_ids import valid_name
 from daemon.drives import Drives
-from daemon.messages import DISK, Message, facts_message, metric_messages
+from daemon.messages import DISK, Message, device_metrics, facts_message, metric_messages
 from daemon.smart import selftests
 from daemon.smart.fields import decoded
 from daemon.smart.reading import Reading, read
@@ -119,22 +119,19 @@ class SmartSource(Source):
         readings = self._saved() if self._folder else self._asked()
         named = list(self._named(readings))
         self._tell({label: each.trouble for label, each in readings.items() if each.trouble})
-        metrics, facts = [], []
+        metrics, facts = list[DeviceMetric](), list[Message]()
         for device_id, reading in named:
-            unit = {"timestamp": now_ns, "source_device": DISK, "device_id": device_id}
-            unit["array_id"] = self._host
-            metrics += [
-                DeviceMetric.model_validate({**unit, "metric_type": name, "value": value})
-                for name, value in reading.metrics.items()
-            ]
-            beside = {"Asleep": float(bool(reading.asleep)), "SmartGaps": float(len(reading.gaps))}
-            metrics += [
-                DeviceMetric.model_validate({**unit, "metric_type": name, "value": value})
-                for name, value in beside.items()
-                if name == "Asleep" or reading.metrics
-            ]
+            unit = {
+                "timestamp": now_ns,
+                "source_device": DISK,
+                "device_id": device_id,
+                "array_id": self._host,
+            }
+            values = {**reading.metrics, "Asleep": float(bool(reading.asleep))}
             if reading.metrics:
+                values["SmartGaps"] = float(len(reading.gaps))
                 facts.append(facts_message(self._facts(unit, reading)))
+            metrics += device_metrics(unit, values)
         return metric_messages(metrics, self.envelope_size) + facts
 
     def _facts(self, unit: Mapping[str, Any], reading: Reading) -> DeviceFacts:

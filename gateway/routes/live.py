@@ -27,8 +27,6 @@ from spindle.service.checked_clock import CheckedClock
 from spindle.service.run import Service
 from spindle.text import shown
 
-
-
 log = logging.getLogger("gateway")
 
 CRITICAL_EVENT, HEALTH_CHANGE, VISIT = "critical_event", "health_change", "visit"
