@@ -59,7 +59,8 @@ T = TypeVar("T")
 class InfluxStore:
     """See ``Store``."""
 
-    #: Bodies of about two megabytes.
+    #: Bodies of about two megabytes. One profile for all versions: what 2.x's makers advise, 5,000
+    #: lines, costs the engine that it shares with 1.x a quarter more (docs/benchmarks.md).
     write_profile = WriteProfile(batch_points=20_000, writes=2)
 
     def __init__(
