@@ -245,7 +245,7 @@ class Episodes:
             return None
         size = (said.lately - now.expected) * (1.0 if now.value > now.expected else -1.0)
         if self.age <= SETTLES:
-            self.reached = max(self.reached, size)
+            self.reached = size if self.age == GLANCE else max(self.reached, size)
             return None
         if size < WORSE * max(self.reached, self.trifle) or WORSE * size < now.size:
             return None

@@ -32,7 +32,8 @@ def number(value: float, towards: float = 0.0) -> str:
         if (float(text) - value) * towards < 0:
             text = f"{float(text) + copysign(last, towards):.4g}"
     if "e" in text and 1e-3 <= abs(value) < 1e15:
-        text = f"{value:.0f}"
+        whole = (floor, round, ceil)[1 + (towards > 0.0) - (towards < 0.0)]
+        text = f"{whole(value)}"
     return text
 
 

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from reader.detection import wording
 from reader.detection.departure import BRIEF, WINDOW
 from reader.detection.detector import Detector
-from reader.detection.episodes import Episodes
+from reader.detection.episodes import SETTLES, WORSE, Episodes
 from reader.detection.peers import PeerGroup
 from spindle.timestamps import duration
 
@@ -121,16 +121,26 @@ def holds(text: str, past: Sequence[float]) -> bool:  # noqa: PLR0911  # one for
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.integers(0, 2**32), st.sampled_from([0.0, 0.3, 2.0]), st.booleans(), STRETCHES)
+@given(
+    st.integers(0, 2**32),
+    st.sampled_from([0.0, 0.3, 2.0]),
+    st.booleans(),
+    STRETCHES,
+    st.sampled_from([1.0, 1.0, 1e-9, 192805482.47, -3e6]),
+)
 def test_every_sentence_is_true(
-    seed: int, noise: float, whole: bool, stretches: list[tuple[int, float, float]]
+    seed: int,
+    noise: float,
+    whole: bool,
+    stretches: list[tuple[int, float, float]],
+    scale: float,
 ) -> None:
     rng, past, detector = random.Random(seed), list[float](), Detector()
     plan = [((400, 1700, 400, 2600)[seed % 4], 2.0, noise), *stretches, (80, 2.0, noise)]
     for length, level, spread in plan:
         for _ in range(length):
             value = level + spread * rng.gauss(0.0, 1.0)
-            past.append(max(0.0, round(value) if whole else value))
+            past.append(scale * max(0.0, round(value) if whole else value))
             detector.update(STEP * len(past), past[-1])
             if detector.alarm > 0.0:
                 text = detector.explain("V", "").text
@@ -165,7 +175,14 @@ def test_a_value_that_was_at_the_limit_is_not_said_to_lie_below_it() -> None:
 
 @pytest.mark.parametrize(
     ("value", "up", "down"),
-    [(3.90449, "3.905", "3.904"), (-3.90449, "-3.904", "-3.905"), (0.0, "0", "0"), (7, "7", "7")],
+    [
+        (3.90449, "3.905", "3.904"),
+        (-3.90449, "-3.904", "-3.905"),
+        (0.0, "0", "0"),
+        (7, "7", "7"),
+        (192805482.47, "192805483", "192805482"),
+        (-192805482.47, "-192805482", "-192805483"),
+    ],
 )
 def test_a_limit_is_rounded_so_that_what_is_said_of_it_stays_true(
     value: float, up: str, down: str
@@ -202,6 +219,10 @@ def test_a_counter_that_rises_evenly_is_said_to_begin_anew_too(metric: str) -> N
     (told,) = begun
     assert "fell from 1001995" in told
     assert told.endswith("and never fell before: a counter that began anew?")
+
+
+def test_what_falls_below_nothing_is_no_counter_that_began_anew() -> None:
+    assert "began anew" not in alarm_text([*(5.0 * n for n in range(400)), -1e6, -1e6 - 1], "V", "")
 
 
 def test_what_rises_and_then_falls_a_little_is_no_counter_that_began_anew() -> None:
@@ -300,6 +321,48 @@ def test_how_often_it_has_been_so_is_true(pauses: list[int], seed: int) -> None:
                 )
                 assert again in found.text
             begun.append((found.likeness, found.start))
+
+
+@settings(max_examples=12, deadline=None)
+@given(
+    st.lists(
+        st.tuples(st.integers(1, 200), st.sampled_from([0.5, 1.0, 3.0, 8.0, 30.0])),
+        min_size=2,
+        max_size=6,
+    ),
+    st.floats(0.02, 0.6),
+    st.integers(0, 2**16),
+)
+def test_what_is_said_to_be_worse_is_worse_than_it_was_when_it_was_told(
+    stretches: list[tuple[int, float]], spread: float, seed: int
+) -> None:
+    rng, detector, episodes = random.Random(seed), Detector(), Episodes("Latency")
+    past, told = list[float](), list[int]()  # values; numbers of those at which something began
+    for length, times in [(400, 1.0), (100, 4.0), *stretches]:
+        for _ in range(length):
+            past.append(2.0 * times * rng.lognormvariate(0.0, spread))
+            detector.update(STEP * len(past), past[-1])
+            began, ended = episodes.take(STEP * len(past), past[-1], detector)
+            if began is None:
+                continue
+            told.append(len(past))
+            said = re.search(
+                r"was (\S+) ms in .*; worse than at (\S+) UTC, .* was (\S+) ms", began.text
+            )
+            if said is None:
+                assert ended is None or not ended.worse
+                continue
+            now, at, then = said.groups()
+            *_, before, _ = told
+            assert ended is not None
+            assert ended.worse
+            assert f"{datetime.fromtimestamp(STEP * before, UTC):%H:%M}" == at
+            middles = medians(np.array(past))
+            assert near(now, float(middles[-1]))
+            settled = middles[before - BRIEF : before - BRIEF + SETTLES + 1]
+            assert any(near(then, float(middle)) for middle in settled)
+            assert began.expected is not None
+            assert float(now) - began.expected >= 0.99 * WORSE * (float(then) - began.expected)
 
 
 @settings(max_examples=30, deadline=None)
