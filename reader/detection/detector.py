@@ -23,7 +23,7 @@ from math import isfinite
 from operator import itemgetter
 
 from reader.detection import detector_state, wording
-from reader.detection.departure import SURE, Departure
+from reader.detection.departure import BRIEF, SURE, Departure
 from reader.detection.novelty import Novelty
 from reader.detection.rhythm import Rhythm
 from reader.detection.stuck import Stuck
@@ -168,9 +168,9 @@ class Detector:
         return self.departure.certainty
 
     @property
-    def lately(self) -> float:
-        """The median of the last few points."""
-        return self.departure.middle
+    def lately(self) -> float | None:
+        """The median of the last few points; None where a gap lies among them."""
+        return self.departure.middle if len(self.departure.recent) >= BRIEF else None
 
     def hold(self) -> None:
         """What the last hour is like is told of: it is not the usual, however long it lasts."""

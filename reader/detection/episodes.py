@@ -53,8 +53,8 @@ class Judged(Protocol):
         """How sure it is that the last hour is not as usual; 0 where it is."""
 
     @property
-    def lately(self) -> float:
-        """The median of the last few points."""
+    def lately(self) -> float | None:
+        """The median of the last few points; None where a gap lies among them."""
 
     def hold(self) -> None:
         """What the last hour is like is no usual, however long it lasts."""
@@ -241,11 +241,12 @@ class Episodes:
         self.age += 1
         if self.age % GLANCE or severity(self.metric_type, now) == "ok":
             return None
-        if now.kind == "stuck" or now.expected is None:
+        lately = said.lately
+        if now.kind == "stuck" or now.expected is None or lately is None:
             return None
-        size = (said.lately - now.expected) * (1.0 if now.value > now.expected else -1.0)
+        size = (lately - now.expected) * (1.0 if now.value > now.expected else -1.0)
         if self.age <= SETTLES:
-            self.reached = size if self.age == GLANCE else max(self.reached, size)
+            self.reached = size if self.age <= GLANCE else max(self.reached, size)
             return None
         if size < WORSE * max(self.reached, self.trifle) or WORSE * size < now.size:
             return None

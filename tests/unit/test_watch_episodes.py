@@ -42,7 +42,7 @@ class Said:
         """Nothing is learnt here."""
 
     @property
-    def lately(self) -> float:
+    def lately(self) -> float | None:
         return self.value
 
     def explain_lately(self, metric: str, unit: str) -> Explanation:
@@ -175,6 +175,17 @@ def test_what_lasts_is_one_anomaly_while_it_is_not_much_worse(
     metric: str, stretches: tuple[tuple[int, float], ...]
 ) -> None:
     assert len(lasting(metric, *stretches)) == 1
+
+
+def test_a_gap_within_what_lasts_is_no_trouble() -> None:
+    rng, detector, episodes = random.Random(4), Detector(), Episodes("Latency")
+    for second in range(700):
+        value = (8.0 if second >= 500 else 2.0) + 0.1 * rng.gauss(0, 1)
+        time = 5.0 * second + (600.0 if second >= 550 else 0.0)
+        detector.update(time, value)
+        episodes.take(time, value, detector)
+    assert episodes.open is not None
+    assert episodes.open.value == pytest.approx(8.0, abs=0.5)
 
 
 def test_each_doubling_is_told_once_and_a_restart_between_forgets_none() -> None:
