@@ -14,7 +14,7 @@ signs in there a second time, as a user who may publish nothing (``spindle.bus.l
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from textwrap import indent
@@ -31,6 +31,8 @@ _API_INFO = "$JS.API.INFO"
 _MANY = ("$SRV.", "$JS.API.CONSUMER.MSG.NEXT.", subjects.SIMULATION_INJECT, subjects.WRITER_LEDGER)
 _DIRECT = "$JS.API.DIRECT.GET."  #: and this, where no subject follows the stream
 
+_Lines = dict[str, list[str]]  # of the configuration, by account
+
 
 def accounts(*, guest: bool = False) -> str:
     """The ``accounts`` block for nats-server; passwords come from its environment.
@@ -38,38 +40,49 @@ def accounts(*, guest: bool = False) -> str:
     :param guest: whether who shows no credentials is let in as ``GUEST``.
     """
     everybody = [*USERS, GUEST] if guest else USERS
-    served = {subject: user.account for user in everybody for subject in user.serves}
-    users: dict[str, list[str]] = defaultdict(list)
-    imports: dict[str, list[str]] = defaultdict(list)
-    exports: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
-    for user in everybody:
-        users[user.account].append(_user(user if user.inside else replace(user, listens=())))
-        if user.listens and not user.inside:
-            users[PIPELINE].append(_listener(user))
-        if user.over_mqtt:
-            users[PIPELINE].append(_over_mqtt(user))
-        asked = served if user.account == PIPELINE else (*user.publish, _API_INFO)
-        for subject in dict.fromkeys(asked):
-            owner = served.get(subject, PIPELINE)
-            if owner != user.account and user.account not in exports[owner][subject]:
-                exports[owner][subject].append(user.account)
-                imports[user.account].append(_take(subject, owner))
-    offers = {owner: [_offer(*each) for each in many.items()] for owner, many in exports.items()}
+    exports, imports = _crossings(everybody)
     if guest:
         delivered, inbox = f"{subjects.GUEST_INBOX}.>", f"{inbox_prefix(GUEST.name)}.>"
-        offers[PIPELINE].append(f'{{ stream: "{delivered}", accounts: [{GUEST.account}] }}')
+        exports[PIPELINE].append(f'{{ stream: "{delivered}", accounts: [{GUEST.account}] }}')
         heard = f'{{ stream: {{ account: {PIPELINE}, subject: "{delivered}" }}, to: "{inbox}" }}'
         imports[GUEST.account].append(heard)
-    blocks = [
-        _account(name, users=users[name], exports=offers.get(name, ()), imports=imports[name])
-        for name in users
-    ]
+    blocks = (
+        _account(
+            name, users=[*_users(everybody, name)], exports=exports[name], imports=imports[name]
+        )
+        for name in dict.fromkeys([PIPELINE, *(user.account for user in everybody)])
+    )
     no_credentials = f"no_auth_user: {GUEST.name}\n" if guest else ""
-    return f"accounts {{\n{''.join(sorted(blocks, key=_streams_first))}}}\n{no_credentials}"
+    return f"accounts {{\n{''.join(blocks)}}}\n{no_credentials}"
 
 
-def _streams_first(block: str) -> bool:
-    return PIPELINE not in block.partition("\n")[0]
+def _crossings(everybody: Sequence[User]) -> tuple[_Lines, _Lines]:
+    """What each account offers to others, and what it takes of theirs."""
+    offered: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+    imports: _Lines = defaultdict(list)
+    served = {subject: user.account for user in everybody for subject in user.serves}
+    asked = {user.account: (*user.publish, _API_INFO) for user in everybody if not user.inside}
+    # The operator asks services, too.
+    for account, wanted in {PIPELINE: tuple(served), **asked}.items():
+        for subject in dict.fromkeys(wanted):
+            owner = served.get(subject, PIPELINE)
+            if owner != account:
+                offered[owner][subject].append(account)
+                imports[account].append(_take(subject, owner))
+    exports: _Lines = defaultdict(list)
+    for owner, to in offered.items():
+        exports[owner] = [_offer(subject, accounts) for subject, accounts in to.items()]
+    return exports, imports
+
+
+def _users(everybody: Sequence[User], account: str) -> Iterator[str]:
+    for user in everybody:
+        if user.account == account:
+            yield _user(user if user.inside else replace(user, listens=()))
+        if account == PIPELINE and user.listens and not user.inside:
+            yield _listener(user)
+        if account == PIPELINE and user.over_mqtt:
+            yield _over_mqtt(user)
 
 
 def _account(name: str, **lists: Sequence[str]) -> str:

@@ -135,6 +135,20 @@ def test_purge_delete_and_reading_a_stream_raw_are_the_operators(name: str) -> N
         assert allowed(name, f"$JS.API.STREAM.UPDATE.{stream}") == (name == "writer")
 
 
+@pytest.mark.parametrize("name", [*NAMES, "guest"])
+def test_nothing_crosses_twice(name: str) -> None:
+    """Two of a user's subjects that overlap would be two imports: all would be published twice."""
+    user = next(each for each in (*nats_users.USERS, nats_users.GUEST) if each.name == name)
+    asked = set(user.publish) | {"$JS.API.INFO"}
+    twice = [
+        (one, other)
+        for one in asked
+        for other in asked
+        if one != other and _matches(one.split("."), other.split("."))
+    ]
+    assert user.inside or not twice
+
+
 async def test_who_speaks_mqtt_for_the_client_signs_in_by_mqtt_alone(broker: Broker) -> None:
     """Where nobody can name a reply subject."""
     with pytest.raises(nats.errors.Error, match="Authorization Violation"):
