@@ -57,9 +57,6 @@ def main() -> None:
     except SpindleError as error:
         output.complain(str(error))
         sys.exit(lifecycle.EXIT_FAILED)
-    except OSError as error:
-        output.complain(f"{error.filename}: {error.strerror}" if error.filename else str(error))
-        sys.exit(lifecycle.EXIT_FAILED)
 
 
 @app.command()

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import ClassVar, Literal
 
 from dotenv import dotenv_values
+from dotenv.parser import parse_stream
 from pydantic import Field, SecretStr
 
 from local import layout
@@ -124,24 +125,30 @@ _LIKE, _ALMOST_THE_SAME = 0.8, 0.96
 
 
 def misspelt(file: Path) -> str:
-    """Names that are set and are no setting, each with the nearest that is; empty for none.
+    """Names that are set and are no setting, each with the nearest that is, and lines of the file
+    that set nothing; empty for none.
 
     In ``.env`` these are names that begin as settings of a service do, or are like a setting. The
     environment is everybody's: Kubernetes makes GATEWAY_PORT there of the name of a service.
     """
     known = set(_known())
     written: set[str] = set()
+    bad: list[str] = []
     with contextlib.suppress(OSError, UnicodeDecodeError):  # what reads the settings says so
         written = {name.upper() for name in dotenv_values(file, interpolate=False)} - known
+        with file.open(encoding="utf-8") as lines:
+            errors = (each.original.line for each in parse_stream(lines) if each.error)
+            bad = [f"line {number} of .env is no NAME=VALUE" for number in errors]
     given = {name.upper() for name in os.environ} - known - written
     near = {name: _longer(name, known) or _like(name, known, _LIKE) for name in written}
     near |= {name: like for name in given if (like := _like(name, known, _ALMOST_THE_SAME))}
     ours = (*(f"{service.name}_".upper() for service in SERVICES), "SPINDLE_")
-    return "; ".join(
+    names = (
         f"{name} is no setting{f', did you mean {meant}?' if meant else ''}"
         for name, meant in sorted(near.items())
         if meant or name.startswith(ours)
     )
+    return "; ".join([*bad, *names])
 
 
 def _longer(name: str, known: set[str]) -> str:

@@ -7,6 +7,7 @@ The description of a field is its manual: ``.env.example`` and ``docs/reference.
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import re
 from collections.abc import Mapping
@@ -25,6 +26,7 @@ from spindle.store.registry import StoreSettings
 from spindle.text import shown
 from spindle.timestamps import NS
 
+logging.getLogger("dotenv.main").setLevel(logging.ERROR)  #: ./run.sh names a bad line, once
 _REPLICAS = (1, 3, 5)
 _NATS_SCHEMES = ("nats", "tls", "ws", "wss")
 

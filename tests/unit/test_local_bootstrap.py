@@ -240,3 +240,19 @@ def test_a_link_to_run_sh_is_as_good_as_itself(tmp_path: Path) -> None:
     done = subprocess.run([link, "--help"], capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("usage: ./run.sh ")
+
+
+@pytest.mark.parametrize(
+    ("to", "code", "said"),
+    [
+        (">/dev/full", 1, "run.sh: the output: No space left on device\n"),
+        (">&-", 0, ""),
+        ("<&- >&- 2>&-", 0, ""),
+    ],
+)
+def test_output_that_cannot_be_written_is_a_sentence(to: str, code: int, said: str) -> None:
+    command = f"{ROOT}/run.sh check-drive {ROOT}/tests/golden/drives/disk-well/smartctl.json {to}"
+    done = subprocess.run(
+        ["bash", "-c", command], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stderr.splitlines()[-1:]) == (code, said.splitlines())

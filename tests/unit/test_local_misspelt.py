@@ -23,6 +23,8 @@ from tests.servers import ROOT
         ("NATS_PASSWORD_FILE=x", ""),
         ("COMPOSE_PROJECT_NAME=x", ""),
         ("SOMEBODY_ELSES=x", ""),
+        ("# and\nNATS PORT=5", "line 2 of .env is no NAME=VALUE"),
+        ("=5", "line 1 of .env is no NAME=VALUE"),
         (f"{next(iter(LocalSettings.REMOVED))}=1", ""),
     ],
 )
