@@ -22,7 +22,7 @@ def run(module: str) -> None:
     at_once()
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:  # closed by whoever called, as by ``>&-``
-            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))
+            setattr(sys, name, Path(os.devnull).open(mode))  # noqa: SIM115 - open to the end
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     main = importlib.import_module(module).main
     signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -83,6 +83,7 @@ class Rule:
     surged: float | None = None
     settles: bool = False
     first: float = 0.0
+    same: str = ""
     age: str = ""
     rates: tuple[Risk, ...] = ()
 
@@ -212,8 +213,8 @@ def judge(
         and (reason := _reason(rule, values, drive, (growth or {}).get(rule.metric)))
     ]
     reasons += _spare(values)
-    found: list[State] = [each.severity for each in reasons]
-    state: State = max(found, key=RANK.__getitem__, default="ok")
+    said: list[State] = [each.severity for each in reasons]
+    state: State = max(said, key=RANK.__getitem__, default="ok")
     if state == "ok":
         missing = list(gaps)
         if not values.keys() & EVIDENCE:
@@ -224,11 +225,13 @@ def judge(
             do = "read it with smartctl -x, if need be with another -d TYPE"
             reasons.append(SmartReason("", "", None, None, "unknown", text, do))
     reasons.sort(key=_worst_first)
-    hazard = sum(
-        _hazard(rule, values[rule.metric], (growth or {}).get(rule.metric))
-        for rule in RULES
-        if rule.metric in values and _applies(rule, drive, solid)
-    )
+    hazards: dict[str, float] = {}
+    for rule in RULES:
+        if rule.metric in values and _applies(rule, drive, solid):
+            found = _hazard(rule, values[rule.metric], (growth or {}).get(rule.metric))
+            cause = rule.same or rule.metric
+            hazards[cause] = max(found, hazards.get(cause, 0.0))
+    hazard = sum(hazards.values())
     return Verdict(state, _risk(state, reasons, values, drive, solid), tuple(reasons), hazard)
 
 

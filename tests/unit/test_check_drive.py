@@ -172,6 +172,10 @@ def test_drives_of_one_health_are_ranked_by_value_and_more_by_what_has_grown() -
     first = hazard(Growth(1, 1, 90), ReallocatedSectors=1.0)
     assert first == pytest.approx(2 * 14 * 0.025 + 0.027 / 4)
     assert hazard(still, ReallocatedSectors=5000.0) < first
+    # 197 and 198 are two counts of the same sectors, which on Seagate's drives are always equal.
+    pending, unreadable = hazard(PendingSectors=300.0), hazard(OfflineUncorrectable=300.0)
+    assert hazard(PendingSectors=300.0, OfflineUncorrectable=300.0) == max(pending, unreadable)
+    assert hazard(ReallocationEvents=5.0, ReallocatedSectors=5.0) == hazard(ReallocatedSectors=5.0)
     # Beyond the last published value more is worse still, but no longer by much.
     many = [hazard(PendingSectors=float(value)) for value in (250, 1000, 65_535)]
     assert many == sorted(set(many)) and many[-1] < 2 * many[0]
