@@ -12,7 +12,7 @@ from nats.aio.client import Client
 
 from spindle import subjects
 from tests.http_calls import call
-from tests.integration.gateway_world import EVENT, World, address, world
+from tests.integration.gateway_world import World, address, world
 from tests.waiting import wait_until
 
 
@@ -112,7 +112,8 @@ def test_every_question_of_the_reader_is_in_the_openapi_document(gateway: str) -
 def shape(value: Any) -> Any:
     """Keys and kinds; of a list its first row; numbers are alike, and null fits everything."""
     if isinstance(value, dict):
-        return {key: shape(inner) for key, inner in value.items()}
+        kept = value.keys() - {"latency_p50_seconds", "latency_p99_seconds"}  # of the last minute
+        return {key: shape(value[key]) for key in kept}
     if isinstance(value, list):
         return [shape(value[0])] if value else []
     number = isinstance(value, int | float) and not isinstance(value, bool)
@@ -130,13 +131,9 @@ def fits(example: Any, answer: Any) -> bool:
     return bool(example == answer)
 
 
-def test_the_examples_of_answers_have_the_shape_of_todays_answers(
-    pipeline: World, gateway: str
-) -> None:
+def test_the_examples_of_answers_have_the_shape_of_todays_answers(gateway: str) -> None:
     from reader.questions.registry import QUERIES
 
-    pipeline.publish("events.event", EVENT)  # how long it took is told for a minute
-    wait_until(lambda: call(f"{gateway}/api/v1/ledger").json["data"]["stored"])
     document = call(f"{gateway}/openapi.json").json
     query = document["paths"]["/api/v1/query"]["post"]
     questions = query["requestBody"]["content"]["application/json"]["examples"]
