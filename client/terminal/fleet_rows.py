@@ -64,7 +64,7 @@ def joined(fleet: Mapping[str, Any], devices: Iterable[Mapping[str, Any]]) -> li
                 device=each["device_id"],
                 source_device=each["source_device"],
                 array=each["array_id"] or "",
-                health=judged["health"] if judged else "ok",
+                health=judged["health"] if judged else each.get("health") or "ok",
                 reason=said(reasons[0]["message"]) if reasons else "",
                 simulated=bool(each.get("simulated")),
                 values={

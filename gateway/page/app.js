@@ -47,6 +47,7 @@ async function refresh() {
     if (mine !== shown) return;
     mine.update(data);
     [mine.at, mine.failed] = [Date.now(), ""];
+    age();
   } catch (error) {
     if (mine !== shown) return;
     if (!(error instanceof Away)) console.error(error);

@@ -83,7 +83,7 @@ matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => open
 
 // A limit is shown when the readings come anywhere near it; far away it would flatten the line.
 function roomy(low, high, limits) {
-  if (low === null || high === null) return [0, 1];
+  if (low === null || high === null || (low === 0 && high === 0)) return [0, 1];
   const room = Math.max((high - low) * 0.15, Math.abs(high) * 0.02, 1e-6);
   for (const { at } of limits) {
     if (Math.abs(at - high) < Math.max(1.5 * (high - low), Math.abs(at) * 0.2)) high = Math.max(high, at + (at - low) * 0.15);

@@ -10,6 +10,17 @@ const WORST = 8; // sentences shown before "show all"
 const DENSE = 120; // devices from which on a tile shows its name alone
 const SHOWN = { DiskTemp: "", Latency: "", CapacityUsed: "full\u00a0", Utilisation: "busy\u00a0" };
 const MOST = 3; // readings on a tile
+const ROOM = { dense: 12, wide: 20 }; // characters of a name on a tile
+
+// Names of disks differ at their ends, and what their array's card says they need not say again.
+function brief({ device_id: id, array_id: array }, dense) {
+  const own = dense && array && id.startsWith(`${array}-`) ? id.slice(array.length + 1) : id;
+  const room = dense ? ROOM.dense : ROOM.wide;
+  return own.length > room ? `${own.slice(0, room - 9)}…${own.slice(-8)}` : own;
+}
+
+// Only the worst have reasons with them; how each device is stands in its own row.
+const healthOf = (device, ill) => ill.get(key(device))?.health ?? device.health ?? "ok";
 
 const key = (device) => `${device.source_device}/${device.device_id ?? device.device}/${device.array_id ?? ""}`;
 
@@ -38,7 +49,7 @@ export function create(root, _args, refresh) {
     const ill = new Map(data.fleet.devices.map((device) => [key(device), device]));
     drawCounts(data.fleet);
     const wanted = (device) =>
-      (!look.state || (ill.get(key(device))?.health ?? "ok") === look.state) &&
+      (!look.state || healthOf(device, ill) === look.state) &&
       (!look.text || key(device).toLowerCase().includes(look.text));
     drawWorst(data.fleet, wanted);
     drawArrays(data.devices, ill, wanted);
@@ -97,7 +108,7 @@ export function create(root, _args, refresh) {
           device.since ? since(device.since) : "")))),
       found.length > WORST
         ? h("button", { type: "button", class: "quiet", "data-all": "" },
-          look.all ? "Show fewer" : `Show all ${found.length}`) : "", quiet);
+          look.all ? "Show fewer" : fleet.matching > fleet.listed ? `Show the worst ${found.length}` : `Show all ${found.length}`) : "", quiet);
   }
   worst.addEventListener("click", (event) => {
     if (!event.target.closest("[data-all]")) return;
@@ -107,7 +118,7 @@ export function create(root, _args, refresh) {
 
   function drawArrays(devices, ill, wanted) {
     const groups = Map.groupBy(devices.filter(wanted), (each) => each.array_id || "");
-    const rank = (group) => Math.min(...group.map((each) => STATES.indexOf(ill.get(key(each))?.health ?? "ok")));
+    const rank = (group) => Math.min(...group.map((each) => STATES.indexOf(healthOf(each, ill))));
     // This machine's own drives first: what is simulated must not hide them.
     const invented = (group) => Number(group.every((each) => each.simulated));
     const sorted = [...groups].sort((a, b) =>
@@ -123,7 +134,7 @@ export function create(root, _args, refresh) {
 
   function card(name, members, ill, dense) {
     const title = name || "Without an array";
-    const states = Object.groupBy(members, (each) => ill.get(key(each))?.health ?? "ok");
+    const states = Object.groupBy(members, (each) => healthOf(each, ill));
     const said = STATES.filter((state) => states[state]).map((state) => `${states[state].length} ${state}`);
     const invented = members.every((each) => each.simulated);
     return h("article", { class: "array" },
@@ -131,24 +142,23 @@ export function create(root, _args, refresh) {
         h("span", { class: "sub" }, said.join(", ") + (invented ? " · simulated" : ""))),
       h("ul", { class: "tiles" }, members
         .toSorted((a, b) => a.device_id.localeCompare(b.device_id, "en", { numeric: true }))
-        .map((device) => tile(device, ill.get(key(device)), dense, !invented))));
+        .map((device) => tile(device, healthOf(device, ill), ill.get(key(device))?.reasons?.[0]?.message, dense, !invented))));
   }
 
   // A tile lives as long as its view; only what differs is written, so that 1,000 stay fluent.
-  function tile(device, state, dense, mixed) {
+  function tile(device, health, why, dense, mixed) {
     const known = tiles.get(key(device));
-    const health = state?.health ?? "ok";
     const has = Object.keys(SHOWN).filter((name) => device.metrics?.[name]);
     const read = (name, digits) => human(Number(device.metrics[name].value.toPrecision(digits)), device.metrics[name].unit);
     const readings = dense ? "" : has.slice(0, MOST).map((name) => SHOWN[name] + read(name, 2)).join(" · ");
-    const reason = said(state?.reasons?.[0]?.message ?? "is well");
-    const made = `${health}|${readings}|${reason}|${device.simulated && mixed}`;
+    const reason = said(why ?? (health === "ok" ? "is well" : health));
+    const made = `${dense}|${health}|${readings}|${reason}|${device.simulated && mixed}`;
     if (known?.made === made) return known.item;
     const item = known?.item ?? h("li", {}, h("a", { href: deviceLink(device) }));
     const link = item.firstChild;
     link.className = `tile ${health}`;
     link.title = [`${device.device_id}: ${reason}`, ...has.map((name) => `${words(name)} ${read(name, 4)}`)].join("\n");
-    put(link, h("span", { class: "name" }, sign(health), h("bdi", {}, device.device_id),
+    put(link, h("span", { class: "name" }, sign(health), h("bdi", {}, brief(device, dense)),
       h("span", { class: "hidden" }, ` ${health}`)),
     readings ? h("span", { class: "readings" }, readings) : "",
     device.simulated && mixed ? h("span", { class: "tag" }, "simulated") : "");

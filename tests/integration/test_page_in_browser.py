@@ -207,6 +207,25 @@ def test_a_writer_that_is_dead_looks_dead_and_what_waits_for_it_gets_older(
     assert until(measured, lambda: report(pipeline)), text(browser)
 
 
+def test_a_tile_says_what_its_readings_are_and_which_disk_it_is_however_long_its_name(
+    pipeline: World, gateway: str, browser: Any
+) -> None:
+    name = "wwn-0x" + "5000c500" * 14 + "-bay-12"
+    full = reading(name, 61.26) | {"metricType": "CapacityUsed", "value": 54.63}
+    pipeline.publish("events.metrics", reading(name, 33.4), full)
+    browser.get(gateway)
+    tile = f"document.querySelector(`.tile[href*='/{name}/']`)"
+    there = lambda: bool(browser.execute_script(f"return !!{tile}"))  # noqa: E731 - one expression
+    assert until(there, lambda: None)
+    said, title = browser.execute_script(f"return [{tile}.innerText, {tile}.title]")
+    assert said.splitlines()[0].endswith("-bay-12")
+    assert "33\u00a0°C · full\u00a055\u00a0%" in said
+    assert "Capacity used 54.63\u00a0%" in title
+    assert name in title
+    wide = f"return {tile}.scrollWidth <= {tile}.clientWidth"
+    assert browser.execute_script(wide)
+
+
 @pytest.mark.parametrize("part", ["reader", "nats", "gateway", "store"])
 def test_what_is_away_is_named_the_picture_stays_with_its_age_and_the_page_recovers(
     pipeline: World, gateway: str, browser: Any, store: Server, part: str

@@ -45,6 +45,17 @@ def test_a_temperature_has_one_unit_in_a_cell_and_in_a_sentence() -> None:
     assert row.reason == "DiskTemp 68.8 °C, at or above 60 °C (critical)"
 
 
+def test_a_device_that_is_not_among_the_worst_listed_is_still_as_ill_as_it_is() -> None:
+    devices = [
+        {"source_device": "DiskUnit", "array_id": "a", "device_id": name, "metrics": {}} | more
+        for name, more in (("d1", {"health": "warning"}), ("d2", {"health": "ok"}), ("d3", {}))
+    ]
+    rows = fleet_rows.joined({"devices": []}, devices)
+    assert [(row.device, row.health) for row in rows] == [
+        ("d1", "warning"), ("d2", "ok"), ("d3", "ok"),
+    ]  # fmt: skip
+
+
 def test_a_filter_wants_every_word() -> None:
     assert [row.device for row in fleet_rows.matching(ROWS, "simulated CRIT")] == ["c"]
     assert fleet_rows.matching(ROWS, "simulated warning") == []

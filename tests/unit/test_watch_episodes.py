@@ -188,6 +188,15 @@ def test_a_gap_within_what_lasts_is_no_trouble() -> None:
     assert episodes.open.value == pytest.approx(8.0, abs=0.5)
 
 
+def test_what_gets_worse_before_a_window_is_remembered_is_no_trouble() -> None:
+    rng, detector, episodes = random.Random(4), Detector(), Episodes("Latency")
+    for second in range(260):
+        value = (2.0, 8.0, 40.0)[(second >= 155) + (second >= 195)] + 0.1 * rng.gauss(0, 1)
+        detector.update(5.0 * second, value)
+        episodes.take(5.0 * second, value, detector)
+    assert episodes.open is not None
+
+
 def test_each_doubling_is_told_once_and_a_restart_between_forgets_none() -> None:
     episodes, told, second = Episodes("Latency"), [], 0
     for value in (4.0, 12.0, 13.0, 40.0):
