@@ -12,6 +12,7 @@ import typer
 from rich.console import Console, Group, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from benchmarks import drive_files
 from benchmarks import drives as drives_bench
 from benchmarks import sources as sources_bench
 from benchmarks.detection import faults as faults_bench
@@ -232,7 +233,7 @@ def drives(
                     *(folder, make, drives_bench.YEAR, failures, seed),
                     lambda: progress.advance(days),
                 )
-            task = progress.add_task("reading", total=drives_bench.size(folder))
+            task = progress.add_task("reading", total=drive_files.size(folder))
             found, fleet = drives_bench.run(folder, lambda size: progress.advance(task, size))
     except (InvalidInput, OSError) as error:
         print(error, file=sys.stderr)

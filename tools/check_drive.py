@@ -15,7 +15,8 @@ from rich.text import Text
 
 from daemon.smart import reading as smart
 from daemon.smart.fields import decoded
-from reader.health.smart import SOURCE, Drive, SmartReason, Verdict, judge
+from reader.health.smart import Drive, SmartReason, Verdict, judge
+from reader.health.smart_rules import SOURCE
 
 OK, WARNING, CRITICAL, UNREADABLE = 0, 1, 2, 3
 _EXIT = {"ok": OK, "warning": WARNING, "critical": CRITICAL, "unknown": UNREADABLE}

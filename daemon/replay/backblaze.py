@@ -14,8 +14,9 @@ from uuid import UUID, uuid5
 
 from daemon.drive_ids import drive_id, valid_name
 from daemon.messages import DISK
+from daemon.smart.attributes import attributes_of
 from daemon.smart.facts import facts_of, rotation_of
-from daemon.smart.reading import MOST_HOURS, attributes_of
+from daemon.smart.fields import MOST_HOURS
 from daemon.smart.table import BY_ID, TEMPERATURE_ATTRIBUTES
 from spindle import timestamps
 from spindle.errors import InvalidInput

@@ -15,6 +15,8 @@ SWITCHED_OFF = "its SMART is switched off (smartctl -s on switches it on)"
 #: What every NVMe drive has counted once it has been started.
 _NEVER_ZERO = ("AvailableSpare", "PowerCycles", "LifetimeRead", "LifetimeWritten")
 MOST = 1e20  # no drive counts as far; infinity and no number at all are beyond it too
+MOST_HOURS = 1_000_000  # 114 years
+COLDEST, HOTTEST = -60, 200  # degC; beyond them a sensor says that it has nothing to say
 
 
 def decoded(content: bytes) -> Any:

@@ -18,28 +18,28 @@ from typing import Any
 
 from daemon.drive_ids import drive_id
 from daemon.smart import table
+from daemon.smart.attributes import MOST_COUNT, attributes_of
 from daemon.smart.facts import facts_of, failed_when, speed_of
-from daemon.smart.fields import SWITCHED_OFF, at, gaps_of, number, status, text, version
-from daemon.smart.table import Attribute
+from daemon.smart.fields import (
+    COLDEST,
+    HOTTEST,
+    MOST_HOURS,
+    SWITCHED_OFF,
+    at,
+    gaps_of,
+    number,
+    status,
+    text,
+)
+from daemon.smart.logs import logs_of
 
 COMMAND_FAILED, NOT_OPENED = 0b1, 0b10
-FAILING, AT_THRESHOLD, ONCE_AT_THRESHOLD, SELF_TEST_FAILED = 1 << 3, 1 << 4, 1 << 5, 1 << 7
-#: A raw value beyond this is several counters in one, whatever its text says: no drive counts as
-#: far. Fujitsu's 196 is 484,442,112 when it is new.
-MOST_COUNT = 2**24
+FAILING, AT_THRESHOLD, ONCE_AT_THRESHOLD = 1 << 3, 1 << 4, 1 << 5
 NO_COUNT = 2**32 - 1  # or of more bits
-MOST_HOURS = 1_000_000  # 114 years
-LOG_HOURS = 65_536  # from where on hours in ATA logs begin anew
-RECENT_HOURS = 720  # 30 days of power
 FASTEST_DISK = 8 * 600e6  # bits per second, of one that turns, with two actuators
-COLDEST, HOTTEST = -60, 200  # degC; beyond them a sensor says that it has nothing to say
-SCSI_SELF_TESTS = 20  # in the log of SPC-5
 SPARE = {"AvailableSpare": "current", "AvailableSpareThreshold": "threshold"}
 MAY_BE_ZERO = ("TempLifetimeMin", "TempLifetimeMax")
 _ASLEEP = re.compile(r"in (\w+(?: \w+)?) mode", re.IGNORECASE)
-_LEADING = re.compile(r"\s*(\d+) ?\(")  # "3 (0 1)" is 3: what follows are other counters
-_UNREADABLE = re.compile(r"\bUNC\b")
-_MIN_MAX = re.compile(r"Min/Max (-?\d+)/(-?\d+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +130,7 @@ def _metrics(output: Mapping[str, Any]) -> dict[str, float]:
         del said["PowerOnHours"]
     speed = FASTEST_DISK if (number(output.get("rotation_rate")) or 0) > 0 else speed_of(output)
     _drop_impossible_traffic(said, speed)
-    said.update(_logs(output, said.get("PowerOnHours")))
+    said.update(logs_of(output, said.get("PowerOnHours")))
     said.update(_warnings(output))
     return said
 
@@ -180,73 +180,6 @@ def _take(said: dict[str, float], name: str, value: float | None, unit: float = 
         said[name] = value * unit
 
 
-def attributes_of(output: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
-    """What its ATA attributes mean; later ones win over earlier ones of the same name."""
-    rows = at(output, "ata_smart_attributes", "table")
-    maker = f"{text(output.get('model_family'))} {text(output.get('model_name'))}"
-    sector = number(output.get("logical_block_size")) or 512
-    known = output.get("in_smartctl_database") is not False or output.get("rotation_rate") != 0
-    for row in rows if isinstance(rows, list) else ():
-        name, raw = text(at(row, "name")) or "", number(at(row, "raw", "value"))
-        if not known and _is_guessed(row):
-            continue
-        if number(at(row, "id")) in table.TEMPERATURE_ATTRIBUTES:
-            yield from _temperature(row, raw)
-        for pattern, metric in ((table.WRITTEN, "LifetimeWritten"), (table.READ, "LifetimeRead")):
-            found = pattern.fullmatch(name)
-            if found and raw is not None and (found[1] or "") in table.SIZES:
-                yield metric, raw * (table.SIZES[found[1] or ""] or sector)
-        wanted = _wanted(row, name, maker)
-        value = None if wanted is None else _value(row, raw, wanted)
-        if wanted is not None and value is not None:
-            yield wanted.metric, value
-            if wanted.form == "left":
-                yield "AvailableSpareThreshold", number(at(row, "thresh")) or 0.0
-
-
-def _is_guessed(row: Any) -> bool:
-    """Whether flash that smartctl does not know has this under a disk's name, and is well by it."""
-    return number(at(row, "id")) in table.OF_DISKS and (number(at(row, "value")) or 0) >= 100
-
-
-def _wanted(row: Any, name: str, maker: str) -> Attribute | None:
-    wanted = table.BY_ID.get(int(number(at(row, "id")) or 0))
-    if wanted is None or not (wanted.names is None or wanted.names.search(name)):
-        return None
-    return wanted if wanted.makers is None or wanted.makers.search(maker) else None
-
-
-def _value(row: Any, raw: float | None, wanted: Attribute) -> float | None:
-    if wanted.form == "left":
-        left, least = number(at(row, "value")), number(at(row, "thresh"))
-        return left if left is not None and 0 <= left <= 100 and least else None
-    if wanted.form == "used":
-        left = number(at(row, "value"))
-        if wanted.id == 231 and left == 0 and raw is not None and 0 < raw <= 100:
-            left = raw  # Phison's firmware writes it there alone
-        return 100 - left if left is not None and 0 <= left <= 100 else None
-    if raw is None or raw < 0:
-        return None
-    match wanted.form:
-        case "high16":
-            return float(int(raw) >> 32 & 0xFFFF)
-        case "low16":
-            return float(int(raw) & 0xFFFF)
-    leading = _LEADING.match(text(at(row, "raw", "string")) or "")
-    value = float(leading[1]) if leading else raw
-    return value if value < MOST_COUNT else None
-
-
-def _temperature(row: Any, raw: float | None) -> Iterator[tuple[str, float]]:
-    """degC are in the lowest byte; the lowest and highest of its life may stand beside it."""
-    if raw is not None and 0 < int(raw) & 0xFF < HOTTEST:
-        yield "DiskTemp", float(int(raw) & 0xFF)
-    limits = _MIN_MAX.search(text(at(row, "raw", "string")) or "")
-    if limits:
-        yield "TempLifetimeMin", float(limits[1])
-        yield "TempLifetimeMax", float(limits[2])
-
-
 def _traffic(output: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
     sector = number(output.get("logical_block_size")) or 512
     for name, value in _statistics(output, table.STATISTICS_SECTORS):
@@ -267,84 +200,6 @@ def _statistics(
             place = (int(number(at(page, "number")) or 0), int(number(at(row, "offset")) or 0))
             if place in wanted:
                 yield wanted[place], value
-
-
-def _logs(output: Mapping[str, Any], hours: float | None) -> Iterator[tuple[str, float]]:
-    """Entries of the error log; result and age of the last self-test."""
-    for kind in ("extended", "summary"):
-        count = number(at(output, "ata_smart_error_log", kind, "count"))
-        if count is not None and count >= 0:
-            yield "ErrorLogEntries", count
-            if hours is not None:
-                rows = at(output, "ata_smart_error_log", kind, "table")
-                yield "RecentReadFailures", float(_recent(rows, hours) if count else 0)
-            break
-    failed, tested_at = _self_test(output)
-    if failed is not None:
-        yield "SelfTestFailed", float(failed)
-        if hours is not None and tested_at is not None and 0 <= tested_at <= hours:
-            wraps = LOG_HOURS if "ata_smart_self_test_log" in output else MOST_HOURS
-            yield "SelfTestAge", (hours - tested_at) % wraps
-
-
-def _recent(rows: Any, hours: float) -> int:
-    """Reads of the last ``RECENT_HOURS`` in the error log that no correction saved.
-
-    Not sectors that were not found (IDNF): a host that asks beyond the end is told that, too.
-    """
-    return sum(
-        at_hours is not None and (hours - at_hours) % LOG_HOURS <= RECENT_HOURS
-        for row in (rows if isinstance(rows, list) else ())
-        if _UNREADABLE.search(text(at(row, "error_description")) or "")
-        for at_hours in (number(at(row, "lifetime_hours")),)
-    )
-
-
-def _self_test(output: Mapping[str, Any]) -> tuple[bool | None, float | None]:
-    """Whether a self-test failed, and hours of life at which it ran.
-
-    As smartctl sees it: a failure is outdated once a long test passes, not by a short one.
-    """
-    passed_at: list[float | None] = []
-    for failed, is_long, hours in _self_tests(output):
-        if failed:
-            return True, hours
-        passed_at.append(hours)
-        if is_long:
-            break
-    if passed_at:
-        return False, passed_at[0]
-    unlisted = at(output, "ata_smart_data", "self_test", "status", "passed") is False
-    if unlisted or status(output) & SELF_TEST_FAILED:
-        return True, None  # before 7.3 smartctl lists no self-tests of SCSI drives
-    return None, None
-
-
-def _self_tests(output: Mapping[str, Any]) -> Iterator[tuple[bool, bool, float | None]]:
-    """Each that came to an end: whether it failed, was a long one, hours of life; newest first."""
-    rows = at(output, "ata_smart_self_test_log", "extended", "table") or at(
-        output, "ata_smart_self_test_log", "standard", "table"
-    )
-    for row in rows if isinstance(rows, list) else ():
-        result = number(at(row, "status", "value"))
-        if result is not None and int(result) >> 4 not in (1, 2, 15):  # aborted, or under way
-            passed = at(row, "status", "passed")
-            failed = passed is False if isinstance(passed, bool) else int(result) >> 4 != 0
-            is_long = int(number(at(row, "type", "value")) or 0) & 0x7F == 2
-            yield failed, is_long, number(at(row, "lifetime_hours"))
-    rows = at(output, "nvme_self_test_log", "table")
-    # smartctl 7.4 misreads this log (smartmontools#217).
-    for row in rows if isinstance(rows, list) and version(output) >= (7, 5) else ():
-        result = number(at(row, "self_test_result", "value"))
-        if result in (0, 5, 6, 7):
-            is_long = number(at(row, "self_test_code", "value")) == 2
-            yield result != 0, is_long, number(at(row, "power_on_hours"))
-    for place in range(SCSI_SELF_TESTS):
-        row = output.get(f"scsi_self_test_{place}")
-        result = number(at(row, "result", "value"))
-        if result is not None and (result == 0 or 3 <= result <= 7):
-            is_long = number(at(row, "code", "value")) in (2, 6)  # in the background, or not
-            yield result != 0, is_long, number(at(row, "power_on_time", "hours"))
 
 
 def _warnings(output: Mapping[str, Any]) -> Iterator[tuple[str, float]]:

@@ -11,7 +11,8 @@ from reader.detection.findings import Finding, State
 from reader.health.decisions import Acknowledgement, Retired
 from reader.health.limits import Limits, Thresholds
 from reader.health.reasons import Reason
-from reader.health.smart import DRIVE_LIMITS, Drive, Growth
+from reader.health.smart import DRIVE_LIMITS, Drive
+from reader.health.smart_rules import Growth
 from spindle.store.base import Bucket, DeviceKey, EventRow, Latest, SeriesKey
 
 _BY_DRIVE = frozenset(metric for metric, _ in DRIVE_LIMITS)

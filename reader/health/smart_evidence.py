@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from reader.health.reasons import Reason
-from reader.health.smart import EVIDENCE, METRICS, Drive, Growth, SmartReason, judge
+from reader.health.smart import EVIDENCE, METRICS, Drive, SmartReason, judge
+from reader.health.smart_rules import Growth
 from spindle import timestamps
 from spindle.store.base import Bucket, DeviceKey, Latest
 from spindle.timestamps import NS, duration

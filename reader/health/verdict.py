@@ -23,7 +23,8 @@ from reader.health.hosts import Heard, apart, is_own
 from reader.health.limits import Limit, Limits, held_since
 from reader.health.reasons import Reason, worst_first
 from reader.health.recovery import CALM_NS, Recovery
-from reader.health.smart import Drive, Growth
+from reader.health.smart import Drive
+from reader.health.smart_rules import Growth
 from spindle import catalog, timestamps
 from spindle.store.base import Bucket, EventRow, Latest
 from spindle.timestamps import NS

@@ -10,14 +10,15 @@ import orjson
 import pytest
 from typer.testing import CliRunner
 
-from benchmarks import drives
+from benchmarks import drive_files, drives
 from benchmarks.__main__ import app
 from benchmarks.drives import Record, grown, results, worst
 from benchmarks.series import drive_years
 from daemon.replay.backblaze import Day
 from reader.detection.findings import RANK
 from reader.health import smart_evidence
-from reader.health.smart import Drive, Growth, judge
+from reader.health.smart import Drive, judge
+from reader.health.smart_rules import Growth
 from spindle.errors import InvalidInput
 from spindle.store.base import Bucket, Latest
 from spindle.timestamps import NS
@@ -108,7 +109,7 @@ def test_change_counts_more_than_level(tmp_path: Path) -> None:
 def test_its_verdicts_are_those_of_the_pipeline_over_the_same_days() -> None:
     """Scores from the fast way are those of judge() and of smart_evidence.growth, row by row."""
     header = drive_years.HEADER
-    day, head, fleet = Day(header), drives.Header(header), drives.Fleet()
+    day, head, fleet = Day(header), drive_files.Header(header), drives.Fleet()
     made = [each for each in drive_years.drives(400, 70, 40, 3) if any(each.counts.values())][:6]
     made += [each for each in drive_years.drives(400, 70, 40, 4) if each.fails_on][:6]
     told = 0

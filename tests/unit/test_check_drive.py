@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from daemon.smart.reading import read
-from reader.health.smart import RULES, SOURCE, Drive, Growth, judge
+from reader.health.smart import Drive, judge
+from reader.health.smart_rules import RULES, SOURCE, Growth
 from tests.servers import ROOT
 from tools.check_drive import as_object, check
 

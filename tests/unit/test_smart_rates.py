@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import pytest
 
-from reader.health.smart import HEALTHY, RULES, Rule
+from reader.health.smart_rules import HEALTHY, RULES, Rule
 from tests.servers import ROOT
 
 TABLE = ROOT.parent / "shared/smart/rates.csv"

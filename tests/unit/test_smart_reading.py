@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from daemon.smart.reading import MOST_COUNT, read
+from daemon.smart.attributes import MOST_COUNT
+from daemon.smart.reading import read
 from daemon.smart.source import SmartSettings, SmartSource
 from spindle.catalog import METRICS
 from spindle.models import DeviceFacts, DeviceMetric, decode, parse

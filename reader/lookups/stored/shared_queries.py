@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from reader.health import smart_evidence as smart
 from reader.health.hosts import is_own
 from reader.health.reasons import CRITICAL_EVENT
-from reader.health.smart import Growth
+from reader.health.smart_rules import Growth
 from reader.lookups.single_flight import SingleFlight
 from spindle.store.base import Bucket, DeviceKey, EventRow, Latest, Selection, SeriesKey, Store
 from spindle.timestamps import NS
