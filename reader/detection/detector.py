@@ -169,8 +169,11 @@ class Detector:
 
     @property
     def lately(self) -> float | None:
-        """The median of the last few points; None where a gap lies among them."""
-        return self.departure.middle if len(self.departure.recent) >= BRIEF else None
+        """The median of the last few points; None where a gap lies among them, or none is known to
+        compare it with."""
+        departure = self.departure
+        known = departure.kept and len(departure.recent) >= BRIEF
+        return departure.middle if known else None
 
     def hold(self) -> None:
         """What the last hour is like is told of: it is not the usual, however long it lasts."""

@@ -54,7 +54,7 @@ class Judged(Protocol):
 
     @property
     def lately(self) -> float | None:
-        """The median of the last few points; None where a gap lies among them."""
+        """The median of the last few points; None where that is not known."""
 
     def hold(self) -> None:
         """What the last hour is like is no usual, however long it lasts."""
