@@ -62,16 +62,27 @@ def test_help_stands_under_the_name_that_was_typed(
 
 ASKED = """
 import sys
-import local.quick_query
-HEAVY = {"aiohttp", "apprise", "local.cli", "numpy", "prometheus_client", "psutil", "pydantic",
-         "pydantic_settings", "rich", "sqlite3", "supervisor", "typer", "urllib3"}
-print(*sorted(HEAVY & sys.modules.keys()))
+import {module}
+print(*sorted({heavy} & sys.modules.keys()))
 """
 
 
-def test_a_question_loads_nothing_of_what_the_other_commands_need() -> None:
+@pytest.mark.parametrize(
+    ("module", "heavy"),
+    [
+        (
+            "local.quick_query",
+            {"aiohttp", "apprise", "local.cli", "numpy", "prometheus_client", "psutil", "pydantic"}
+            | {"pydantic_settings", "rich", "sqlite3", "supervisor", "typer", "urllib3"},
+        ),
+        ("client.__main__", {"apprise", "client.main", "numpy", "sqlite3", "supervisor"}),
+    ],
+)
+def test_a_question_loads_nothing_of_what_the_other_commands_need(
+    module: str, heavy: set[str]
+) -> None:
     """Half a second of CPU time, else, for each question from a script."""
-    command = [sys.executable, "-c", ASKED]
+    command = [sys.executable, "-c", ASKED.format(module=module, heavy=heavy)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.split() == []
 
