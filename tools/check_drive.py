@@ -15,7 +15,7 @@ from rich.text import Text
 
 from daemon.smart import reading as smart
 from daemon.smart.fields import decoded
-from reader.health.smart import Drive, SmartReason, Verdict, judge
+from reader.health.smart import READ_AGAIN, Drive, SmartReason, Verdict, judge
 from reader.health.smart_rules import SOURCE
 
 OK, WARNING, CRITICAL, UNREADABLE = 0, 1, 2, 3
@@ -75,9 +75,8 @@ def check(name: str, content: bytes | OSError) -> Checked:
     facts = found.facts
     said = found.device_id, facts.get("model"), facts.get("protocol")
     if found.asleep:
-        return _unreadable(
-            name, f"asleep ({found.asleep}): it was not woken, and nothing was read", *said
-        )
+        why = f"asleep ({found.asleep}): it was not woken, and nothing was read"
+        return _unreadable(name, why, *said, do="read it again with smartctl -x")
     if found.trouble:
         return _unreadable(name, f"nothing could be read: {found.trouble}", *said)
     drive = Drive(*(facts.get(each) for each in Drive._fields))
@@ -85,9 +84,9 @@ def check(name: str, content: bytes | OSError) -> Checked:
     return Checked(name, *said, verdict)
 
 
-def _unreadable(name: str, why: str, *said: str | None) -> Checked:
+def _unreadable(name: str, why: str, *said: str | None, do: str = READ_AGAIN) -> Checked:
     device_id, model, protocol = said or (None, None, None)
-    reason = SmartReason("", "", None, None, "unknown", why, "read it again with smartctl -x")
+    reason = SmartReason("", "", None, None, "unknown", why, do)
     return Checked(name, device_id, model, protocol, Verdict("unknown", None, (reason,)))
 
 

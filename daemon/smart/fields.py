@@ -15,6 +15,7 @@ SWITCHED_OFF = "its SMART is switched off (smartctl -s on switches it on)"
 #: What every NVMe drive has counted once it has been started.
 _NEVER_ZERO = ("AvailableSpare", "PowerCycles", "LifetimeRead", "LifetimeWritten")
 MOST = 1e20  # no drive counts as far; infinity and no number at all are beyond it too
+MOST_STATUS = 255
 MOST_HOURS = 1_000_000  # 114 years
 COLDEST, HOTTEST = -60, 200  # degC; beyond them a sensor says that it has nothing to say
 
@@ -29,8 +30,9 @@ def decoded(content: bytes) -> Any:
 
 
 def status(output: Mapping[str, Any]) -> int:
-    """smartctl's exit status; 0 where the output has none."""
-    return int(number(at(output, "smartctl", "exit_status")) or 0)
+    """smartctl's exit status; 0 where the output has none, or one that no program can have."""
+    said = number(at(output, "smartctl", "exit_status"))
+    return int(said) if said is not None and 0 <= said <= MOST_STATUS else 0
 
 
 def at(output: Any, *path: str) -> Any:
@@ -72,7 +74,8 @@ def gaps_of(output: Mapping[str, Any], metrics: Mapping[str, float]) -> list[str
     if metrics.get("SmartFailing") is None:
         off = at(output, "smart_support", "enabled") is False
         found.append(SWITCHED_OFF if off else "no word of its overall health")
-    if number(at(output, "smartctl", "exit_status")) is None:
+    said = number(at(output, "smartctl", "exit_status"))
+    if said is None or not 0 <= said <= MOST_STATUS:
         found.append("no exit status of smartctl")
     if at(output, "device", "protocol") == "NVMe" and "SpareBelowThreshold" not in metrics:
         found.append("no critical warnings")

@@ -15,6 +15,7 @@ from reader.detection.findings import RANK, State
 from reader.health.smart_rules import HEALTHY, RULES, Growth, Risk, Rule, hazard_of
 
 SETTLED_DAYS = 30.0  #: what has not grown for so long counts one step less
+READ_AGAIN = "read it with smartctl -x, if need be with another -d TYPE (smartctl --scan-open)"
 REPLACE = "copy what is on it now and replace it"
 _STEPS: tuple[State, ...] = ("ok", "warning", "critical")
 #: Only solid-state drives say these.
@@ -132,8 +133,7 @@ def judge(
         if missing:
             state = "unknown"
             text = f"not known to be well: {'; '.join(missing)}"
-            do = "read it with smartctl -x, if need be with another -d TYPE"
-            reasons.append(SmartReason("", "", None, None, "unknown", text, do))
+            reasons.append(SmartReason("", "", None, None, "unknown", text, READ_AGAIN))
     reasons.sort(key=_worst_first)
     hazards: dict[str, float] = {}
     for rule in RULES:

@@ -102,7 +102,7 @@ def errors(**uncorrected: int) -> Output:
     return {name: {"total_uncorrected_errors": count} for name, count in uncorrected.items()}
 
 
-def exits(output: Output, status: int) -> Output:
+def exits(output: Output, status: float) -> Output:
     return {**output, "smartctl": {**output["smartctl"], "exit_status": status}}
 
 
@@ -204,6 +204,11 @@ def test_an_attribute_of_a_disk(row: Output, health: str, named: str) -> None:
     if row["when_failed"] and row["id"] != 190:
         told = said(output)["reasons"][0]["message"]
         assert f"{row['id']} {row['name']} (value {row['value']}" in told
+
+
+@pytest.mark.parametrize("status", [-1, 256, 1e300])
+def test_an_exit_status_that_no_program_has_says_nothing(status: float) -> None:
+    assert states(exits(ata(), status))[0] == "unknown"
 
 
 def test_exit_bit_5_of_a_hot_past_is_explained_by_it() -> None:
