@@ -10,7 +10,7 @@ import contextlib
 import logging
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Literal, TypeVar
 from urllib.parse import urlsplit
@@ -52,19 +52,27 @@ class SecretFiles(PydanticBaseSettingsSource):
         """
         told = {**dotenv_values(".env"), **os.environ}
         given = {name.lower(): value for name, value in told.items() if value}
-        named = {
-            name: given[f"{name}_file"]
-            for name, field in self.settings_cls.model_fields.items()
-            if field.annotation is SecretStr and f"{name}_file" in given
-        }
-        for name in named:
-            if name in given:
-                both = f"{name.upper()} is set too; a secret is set by itself or by a file"
-                raise OSError(None, both, f"{name}_file".upper())
-        return {name: _secret(f"{name}_file", path) for name, path in named.items()}
+        return dict(secrets_of_files(self.settings_cls, given))
 
 
 _LONGEST_SECRET = 65_536  # bytes
+
+
+def secrets_of_files(
+    kind: type[BaseSettings], given: Mapping[str, str]
+) -> Iterator[tuple[str, str]]:
+    """Field and secret, of each secret of a kind of settings whose file is named.
+
+    :param given: what is set, by names in lower case.
+    :raises OSError: a file cannot be read, or is empty, or the secret is set itself too.
+    """
+    for name, field in kind.model_fields.items():
+        if field.annotation is not SecretStr or not (path := given.get(f"{name}_file")):
+            continue
+        if given.get(name):
+            both = f"{name.upper()} is set too; a secret is set by itself or by a file"
+            raise OSError(None, both, f"{name}_file".upper())
+        yield name, _secret(f"{name}_file", path)
 
 
 def _secret(setting: str, path: str) -> str:

@@ -50,6 +50,8 @@ class Containers:
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._environment = environment
         self._everywhere = {**os.environ, **environment, **_WITHOUT_ENV_FILE}
+        with contextlib.suppress(InvalidInput):  # said by what starts something
+            self._know_secrets()
         self._know_users(make=False)
         if self._run(["compose", "version"], cwd="/", capture=True).returncode:
             raise Failed(
@@ -75,6 +77,7 @@ class Containers:
 
     def start(self) -> int:
         """Build what has changed, start everything and wait until it is healthy."""
+        self._know_secrets()
         container_settings.check(self._environment)
         self._know_users(make=True)
         self._no_data_is_left_behind()
@@ -98,6 +101,7 @@ class Containers:
     def restart(self, service: str | None) -> int:
         """Stop and start again; one service is made anew, so that it has the settings of now."""
         name = self.known(service) if service else None
+        self._know_secrets()
         if name is None:
             container_settings.check(self._environment)  # before anything is stopped
             self.stop()
@@ -183,6 +187,16 @@ class Containers:
             check=False,
             **redirected,
         )
+
+    def _know_secrets(self) -> None:
+        secrets = container_settings.secrets_of(self._environment)
+        others = {
+            name: value
+            for name, value in self._environment.items()
+            if name.removesuffix("_FILE") not in secrets
+        }
+        self._environment = others | secrets
+        self._everywhere |= secrets
 
     def _know_users(self, *, make: bool) -> None:
         told = container_settings.nats_auth(self._environment, make=make)

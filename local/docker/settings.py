@@ -11,14 +11,30 @@ from pathlib import Path
 from local.layout import home_of
 from local.nats import users as nats_users
 from local.services import SERVICES
-from local.settings import setting
+from local.settings import ComposeSettings, LocalSettings, setting
 from spindle.errors import InvalidInput
+from spindle.settings import Settings, secrets_of_files
 
 #: What opens a door to who reaches it, and has a default that everybody knows.
 _KNOWN_TO_ALL = ("INFLUXDB_INIT_PASSWORD", "INFLUXDB_TOKEN", "GRAFANA_ADMIN_PASSWORD")
 _COMPOSE_TOKEN = "spindle-loopback-token"  # noqa: S105 - InfluxDB's in docker-compose.yml
 _AUTHS = ("users", "guest", "none")
 _LOOPBACK = re.compile(r"localhost|\[?::1\]?|127(\.\d{1,3}){3}")
+
+
+def secrets_of(environment: Mapping[str, str]) -> dict[str, str]:
+    """What the files of secrets hold that are set: files of this machine, not of containers.
+
+    :raises InvalidInput: which file cannot be read, or is not needed.
+    """
+    given = {name.lower(): value for name, value in environment.items()}
+    kinds: list[type[Settings]] = [LocalSettings, ComposeSettings]
+    kinds += [each.settings_type() for each in SERVICES]
+    try:
+        found = dict(each for kind in kinds for each in secrets_of_files(kind, given))
+    except OSError as error:
+        raise InvalidInput(f"{error.filename}: {error.strerror}") from None
+    return {name.upper(): secret for name, secret in found.items()}
 
 
 def check_reach(environment: Mapping[str, str]) -> None:

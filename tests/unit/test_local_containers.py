@@ -10,6 +10,7 @@ import socket
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
@@ -407,13 +408,45 @@ def test_dead_letters_are_the_operators(docker: Docker, root: Path) -> None:
     assert docker.environment["NATS_PASSWORD"] == known["operator"]
 
 
+def test_a_secret_may_be_in_a_file_of_this_machine(docker: Docker, tmp_path: Path) -> None:
+    """A container could not read it; it is given the secret alone."""
+    (tmp_path / "token").write_text("S3CRET\n")
+    made = Containers({"GATEWAY_TOKEN_FILE": str(tmp_path / "token"), "NATS_AUTH": "none"})
+    assert made.start() == 0
+    assert docker.environment["GATEWAY_TOKEN"] == "S3CRET"
+    assert made.restart("writer") == 0
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"GATEWAY_TOKEN_FILE": "/nowhere/x"}, "GATEWAY_TOKEN_FILE: /nowhere/x: No such file"),
+        ({"INFLUXDB_TOKEN_FILE": "/"}, "INFLUXDB_TOKEN_FILE: /: Is a directory"),
+        (
+            {"GRAFANA_ADMIN_PASSWORD_FILE": "/x", "GRAFANA_ADMIN_PASSWORD": "y"},
+            "GRAFANA_ADMIN_PASSWORD_FILE: GRAFANA_ADMIN_PASSWORD is set too",
+        ),
+    ],
+)
+def test_a_secret_that_cannot_be_known_is_refused_before_anything_starts(
+    docker: Docker, settings: dict[str, str], sentence: str
+) -> None:
+    made = Containers(settings)
+    for starts in (made.start, lambda: made.restart("writer")):
+        with pytest.raises(InvalidInput, match=re.escape(sentence)):
+            starts()
+    assert not any(" up " in call for call in docker.calls)
+    assert made.stop() == 0
+
+
 def test_a_picture_is_drawn_beside_the_containers_into_the_users_own_folder(
     docker: Docker, root: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A container has nothing to draw with, and keeps what it writes to itself."""
     docker.does(NATS_PORT=str(free_port()))
     words = ("device_id=d1", "metric_type=DiskTemp")
-    assert run("plot", *words, "-o", "p.png") == 69
+    with mock.patch.dict(os.environ):  # where it puts what follows from settings
+        assert run("plot", *words, "-o", "p.png") == 69
     assert "nobody is there to answer" in capsys.readouterr().err
     assert not any(" exec " in call for call in docker.calls)
     run("plot", *words)
