@@ -24,7 +24,7 @@ def dashboard() -> Any:
         "spindle",
         "Spindle",
         "All devices: health, reasons, arrays, what fills up",
-        which_devices(by_name=True),
+        which_devices(),
         {
             "Now": [*(_count(state) for state in reversed(RANK)), *_more()],
             "Devices, the worst first": [_devices()],

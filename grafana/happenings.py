@@ -21,7 +21,7 @@ def dashboard() -> Any:
         "spindle-events",
         "Spindle: events",
         "What happened to devices: publishers' events, changes of health, anomalies",
-        [*which_devices(by_name=True), panels.choice("criticality", "Criticality", least)],
+        [*which_devices(), panels.choice("criticality", "Criticality", least)],
         {
             "In the chosen time": [*_counts(), _most()],
             "Over time": [_by("event_type", "By type"), _by("source_device", "By class")],

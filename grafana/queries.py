@@ -34,20 +34,17 @@ def latest(metric: str, of: str = CHOSEN, how: str = "max") -> str:
     return f"{how} without (job, instance) ({metric}{{{of}}})"
 
 
-def which_devices(*, by_name: bool) -> list[Any]:
+def which_devices() -> list[Any]:
     """The choices that narrow the fleet.
 
-    :param by_name: InfluxDB is asked too. It does not know which devices are simulated or retired,
-        so the devices are named.
+    Devices are named because InfluxDB, asked too, does not know which are simulated or retired.
     """
-    made = [
+    by_name = f"label_values(reader_device_health{{{CHOSEN}}}, device_id)"
+    return [
         choice("simulated", "Devices", {"All": ".*", "Real": "false", "Simulated": "true"}),
         variable("source_device", "Class", "label_values(reader_device_health, source_device)"),
+        variable("device_id", "Device", by_name, all_value=None),
     ]
-    if by_name:
-        query = f"label_values(reader_device_health{{{CHOSEN}}}, device_id)"
-        made.append(variable("device_id", "Device", query, all_value=None))
-    return made
 
 
 def events(columns: str, where: str = STORED, rest: str = "") -> str:

@@ -238,13 +238,7 @@ def _crossing(crossing: Crossing, unit: str) -> str:
     return f"{level} in {middle} ({earliest} to {latest})"
 
 
-def filling_finding(
-    name: SeriesKey,
-    forecast: Forecast,
-    now_ns: int,
-    warning_days: float = WARNING_DAYS,
-    critical_days: float = CRITICAL_DAYS,
-) -> Finding | None:
+def filling_finding(name: SeriesKey, forecast: Forecast, now_ns: int) -> Finding | None:
     """The finding that a device is full soon: half of its paths reach the highest level in time.
 
     :returns: None where there is nothing to worry about, or nothing known. A level that is reached
@@ -253,10 +247,10 @@ def filling_finding(
     if forecast.verdict != "filling" or not forecast.crossings or forecast.value is None:
         return None
     full = forecast.crossings[-1]
-    if full.days is None or full.days == 0.0 or full.days > warning_days:
+    if full.days is None or full.days == 0.0 or full.days > WARNING_DAYS:
         return None
     severity: Literal["warning", "critical"] = (
-        "critical" if full.days <= critical_days else "warning"
+        "critical" if full.days <= CRITICAL_DAYS else "warning"
     )
     return Finding(
         name.source_device,

@@ -14,15 +14,12 @@ from spindle import timestamps
 LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
 
-def configure(
-    service: str,
-    level: Literal["debug", "info", "warning", "error"] = "info",
-    form: Literal["auto", "human", "json"] = "auto",
-) -> None:
-    """Send every log record of this process to standard error in one form."""
-    human = form == "human" or (form == "auto" and sys.stderr.isatty())
+def configure(service: str, level: Literal["debug", "info", "warning", "error"] = "info") -> None:
+    """Send every log record of this process to standard error: for people on a terminal, else
+    as JSON lines.
+    """
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_Human(service) if human else _JsonLine(service))
+    handler.setFormatter((_Human if sys.stderr.isatty() else _JsonLine)(service))
     logging.basicConfig(level=LEVELS[level], handlers=[handler], force=True)
     for chatty in ("urllib3", "nats", "asyncio", "uvicorn.access", "httpx"):
         logging.getLogger(chatty).setLevel(max(logging.WARNING, LEVELS[level]))
