@@ -18,7 +18,7 @@ from reader.answering import runner
 from reader.lookups.stored import store_ready
 from reader.main import PARTS, answer_from
 from reader.settings import ReaderSettings
-from spindle.service.health import Health
+from spindle.service.health import STARTING, Health
 from spindle.service.run import Service
 from spindle.store.base import Store
 from tests.servers import Server
@@ -49,7 +49,10 @@ async def reading(
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(answer_from(store, service), name="reader")
             try:
-                await until(lambda: parts(service)["nats"] == "ok")
+                # It answers, and knows whether the store is there.
+                await until(
+                    lambda: parts(service)["nats"] == "ok" and parts(service)["store"] != STARTING
+                )
                 yield service
             finally:
                 service.stopping.set()

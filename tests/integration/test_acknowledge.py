@@ -16,7 +16,7 @@ from spindle.store.base import Series, Store
 from spindle.timestamps import NS, format_ns
 from tests.asking import ask, reading
 from tests.servers import Server
-from tests.waiting import PATIENCE_SECONDS
+from tests.waiting import PATIENCE_SECONDS, until
 
 NAME = "naa.5000c500a1b2c3d4"
 DRIVE = {"device_id": NAME}
@@ -72,9 +72,12 @@ async def test_it_is_kept_in_a_bucket_and_every_reader_knows_it_at_once(
     await says(store, PendingSectors=12.0)
     async with reading(nats_server, store), reading(nats_server, store):
         await ask(client, "acknowledge", **DRIVE, until=format_ns(time.time_ns() + 3600 * NS))
-        await asyncio.sleep(0.2)
-        for _ in range(20):  # whichever of the two answers
-            assert (await health(client))["health"] == "ok"
+
+        async def both_know() -> bool:
+            """Whichever of the two answers."""
+            return {(await health(client))["health"] for _ in range(20)} == {"ok"}
+
+        await until(both_know)
     kept = await client.jetstream().key_value("decisions")
     (key,) = await kept.keys()
     value = orjson.loads((await kept.get(key)).value or b"")
