@@ -129,7 +129,7 @@ async def test_a_retired_drive_that_is_pulled_is_gone_without_an_alarm(
 async def test_one_that_was_silent_comes_back_with_a_note_and_without_its_past(
     nats_server: Server, store: Store, client: Client
 ) -> None:
-    await says(store, 70.0, age=3600)
+    await says(store, 70.0, age=3 * 3600)
     async with reading(nats_server, store):
         await ask(client, "retire", device_id=DRIVE, note="on the shelf")
         assert (await ask(client, "devices"))["data"] == []
