@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -21,6 +22,7 @@ from spindle import timestamps
 from spindle.errors import BatchRefused, InUse, StoreDenied, StoreUnavailable
 from spindle.settings import Settings, load
 from spindle.store.base import EventRow, Point, Selection, Series, VisitRow
+from spindle.store.sqlite.file import Mark
 from spindle.store.sqlite.schema import VERSION
 from spindle.store.sqlite.store import SqliteStore
 from tests.servers import ROOT
@@ -267,6 +269,91 @@ async def test_a_file_cut_short_under_the_writer_is_noticed_before_anything_more
     await reader.close()
 
 
+@pytest.mark.parametrize("ends", [("-wal",), ("-shm",), ("-wal", "-shm")])
+async def test_a_log_removed_under_the_writer_loses_nothing_and_is_said(
+    file: Path, ends: tuple[str, ...]
+) -> None:
+    writer, reader = store(file), store(file, writing=False)
+    await writer.prepare()
+    await writer.write_points([(TEMP, NOW + n, 1.0) for n in range(20_000)])
+    assert (await counts(reader))["device_metrics"] == 20_000
+    for end in ends:
+        Path(f"{file}{end}").unlink()
+    later = [(TEMP, NOW - n, 1.0) for n in range(1, 11)]
+    with pytest.raises(StoreUnavailable, match=r"-wal or -shm .* was removed or replaced"):
+        await writer.write_points(later)
+    assert copied(file) == 20_000
+    await writer.write_points(later)
+    assert (await counts(reader))["device_metrics"] == 20_010
+    await writer.close()
+    await reader.close()
+
+
+@pytest.mark.parametrize("left", [0.0, 0.5])
+async def test_a_log_cut_short_under_the_writer_is_noticed_and_damages_nothing(
+    file: Path, left: float
+) -> None:
+    writer = store(file)
+    await writer.prepare()
+    await writer.write_points([(TEMP, NOW, 1.0)])
+    await asyncio.to_thread(checkpoint, file)
+    batch = [(TEMP, NOW + n, 1.0) for n in range(1, 20_000)]
+    await writer.write_points(batch)
+    log = Path(f"{file}-wal")
+    os.truncate(log, int(log.stat().st_size * left))
+    for _ in range(2):
+        with pytest.raises(StoreUnavailable, match=r"-wal was cut short .*remove"):
+            await writer.write_points(batch)
+    for end in ("", "-wal", "-shm"):
+        Path(f"{file}{end}").rename(f"{file.with_name('aside.db')}{end}")
+    with pytest.raises(StoreUnavailable, match="was removed or replaced"):
+        await writer.write_points(batch)
+    await writer.write_points(batch)
+    assert (await counts(writer))["device_metrics"] == len(batch)
+    await writer.close()
+    for end in ("", "-wal"):  # what another process finds there: to this one it is still open
+        shutil.copy(f"{file.with_name('aside.db')}{end}", f"{file.with_name('found.db')}{end}")
+    again = store(file.with_name("found.db"))
+    await again.prepare()
+    assert (await counts(again))["device_metrics"] >= 1
+    await again.write_points(batch)
+    assert (await counts(again))["device_metrics"] == 20_000
+    await again.close()
+
+
+async def test_another_programs_checkpoint_cuts_the_log_and_is_no_harm(file: Path) -> None:
+    writer = store(file)
+    await writer.prepare()
+    await writer.write_points([(TEMP, NOW + n, 1.0) for n in range(20_000)])
+    await asyncio.to_thread(checkpoint, file, "TRUNCATE")
+    await writer.write_points([(TEMP, NOW - 1, 1.0)])
+    assert (await counts(writer))["device_metrics"] == 20_001
+    await writer.close()
+
+
+async def test_a_file_removed_the_moment_it_was_opened_is_opened_anew(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = store(file)
+    real = Mark.of
+    monkeypatch.setattr(Mark, "of", lambda path: path.unlink(missing_ok=True))
+    await writer.prepare()
+    monkeypatch.setattr(Mark, "of", real)
+    with pytest.raises(StoreUnavailable, match="was removed or replaced"):
+        await writer.write_points([(TEMP, NOW, 1.0)])
+    await writer.write_points([(TEMP, NOW, 1.0)])
+    assert (await counts(writer))["device_metrics"] == 1
+    await writer.close()
+
+
+def copied(path: Path) -> int:
+    """How many readings are in the file itself, without what its log holds."""
+    alone = path.with_name("alone.db")
+    shutil.copy(path, alone)
+    with contextlib.closing(sqlite3.connect(alone)) as db:
+        return int(db.execute("SELECT count(*) FROM points").fetchone()[0])
+
+
 async def test_a_file_damaged_under_the_writer_is_named_and_one_merely_touched_is_used(
     file: Path,
 ) -> None:
@@ -286,10 +373,10 @@ async def test_a_file_damaged_under_the_writer_is_named_and_one_merely_touched_i
     await writer.close()
 
 
-def checkpoint(path: Path) -> None:
+def checkpoint(path: Path, how: str = "FULL") -> None:
     """Copy the log into the file, as the writer does after some thousand pages."""
     with contextlib.closing(sqlite3.connect(path)) as db:
-        db.execute("PRAGMA wal_checkpoint(FULL)")
+        db.execute(f"PRAGMA wal_checkpoint({how})")
 
 
 async def test_retention_of_nought_hours_keeps_everything(file: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import errno
 import os
 import sqlite3
@@ -46,6 +47,38 @@ class Mark(NamedTuple):
         except FileNotFoundError:
             return None
         return cls(seen.st_ino, seen.st_size, seen.st_mtime_ns)
+
+
+class Beside(NamedTuple):
+    """The log and its shared index, which lie beside the file; None where they do not."""
+
+    log: Mark | None
+    shared: Mark | None
+
+    @classmethod
+    def of(cls, path: Path) -> Beside:
+        """As they are now."""
+        return cls(*(Mark.of(path.with_name(path.name + end)) for end in ("-wal", "-shm")))
+
+    def is_another(self, before: Beside) -> bool:
+        """Whether one of them was removed or replaced: a connection goes on with the one it has."""
+        pairs = zip(self, before, strict=True)
+        return any(was and (now is None or now.inode != was.inode) for now, was in pairs)
+
+
+def log_cut(path: Path) -> StoreUnavailable:
+    """The error for a log that another program cut short."""
+    return StoreUnavailable(
+        f"{path}-wal was cut short by another program, and with it the newest of what was stored, "
+        f"so nothing more is stored: remove {path}, its -wal and its -shm (or put a backup in its "
+        "place); then a new one is made"
+    )
+
+
+def abandon(db: sqlite3.Connection) -> None:
+    """Never close a connection: closing would copy what is left of a log that was cut short into
+    the file, and damage it."""
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(db))
 
 
 def truncated(path: Path) -> StoreUnavailable:

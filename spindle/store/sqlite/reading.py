@@ -22,7 +22,7 @@ class Reading:
     def __init__(self, path: Path, timeout_seconds: float) -> None:
         self._path = path
         self._timeout = timeout_seconds
-        self._mine = threading.local()  # .db, .inode, .deadline of this thread
+        self._mine = threading.local()  # .db, .inode, .beside, .deadline of this thread
         self._all: list[sqlite3.Connection] = []  # to close at the end
         self._lock = threading.Lock()
         self._mark: file.Mark | None = None  # the file, as any thread last saw it
@@ -41,17 +41,19 @@ class Reading:
 
     def _connection(self) -> sqlite3.Connection:
         db: sqlite3.Connection | None = getattr(self._mine, "db", None)
-        inode = self._inode()
-        if db is not None and inode == self._mine.inode:
+        inode, beside = self._inode(), file.Beside.of(self._path)
+        same = db is not None and inode == self._mine.inode
+        if db is not None and same and not beside.is_another(self._mine.beside):
+            self._mine.beside = beside
             return db
-        if db is not None:  # the file was removed or replaced
+        if db is not None:  # the file, or its log, was removed or replaced
             self._mine.db = None
             with self._lock:
                 self._all.remove(db)
             db.close()
         db = file.open_for_reading(self._path, self._timeout)
         db.set_progress_handler(self._overdue, _STEPS_BETWEEN_CHECKS)
-        self._mine.db, self._mine.inode = db, inode
+        self._mine.db, self._mine.inode, self._mine.beside = db, inode, beside
         with self._lock:
             self._all.append(db)
         return db

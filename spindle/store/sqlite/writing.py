@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO
 
 from spindle import timestamps
-from spindle.errors import StoreUnavailable
+from spindle.errors import StoreDenied, StoreUnavailable
 from spindle.store.base import EventRow, Point, Points, Series, VisitRow, Written
 from spindle.store.sqlite import file, schema
 from spindle.store.sqlite.schema import expired, safe_cutoff
@@ -40,6 +40,8 @@ class Writing:
         self._lock: IO[str] | None = None  # held from the first use until close
         self._db: sqlite3.Connection | None = None
         self._mark: file.Mark | None = None  # the open file, as this connection left it
+        self._beside = file.Beside(None, None)  # its log, likewise
+        self._log_cut = False  # by another program: this connection must not be closed
         self._newest_ns: int | None = None  # of all that is stored
         self._by_object: dict[Series, int] = {}  # series id, found by identity
         self._by_key: dict[tuple[str, str, str, str], int] = {}  # the same, by tags
@@ -52,21 +54,19 @@ class Writing:
         :raises StoreDenied: another program damaged it.
         """
         if self._db is not None:
-            self._check()
+            self._check(self._db)
             return self._db
         if self._lock is None:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             self._lock = file.lock(self._path)
         self._db = file.open_for_writing(self._path, self._busy_seconds)
-        self._mark = file.Mark.of(self._path)
+        self._mark, self._beside = file.Mark.of(self._path), file.Beside.of(self._path)
         row = self._db.execute(schema.NEWEST).fetchone()
         self._newest_ns = row[0]
         return self._db
 
-    def _check(self) -> None:
+    def _check(self, db: sqlite3.Connection) -> None:
         now, before = file.Mark.of(self._path), self._mark
-        if now == before:
-            return
         if now is None or before is None or now.inode != before.inode:
             self._forget_connection()
             raise StoreUnavailable(
@@ -74,10 +74,34 @@ class Writing:
             )
         if now.size < before.size:
             raise file.truncated(self._path)  # closing would write the log into what is left
+        self._check_log(db)
+        if now == before:
+            return
         file.check(self._path, self._busy_seconds)
         log.warning("%s was written to by another program", self._path)
         self._forget_series()
         self._mark = now
+
+    def _check_log(self, db: sqlite3.Connection) -> None:
+        """What was committed is in the log until a checkpoint copies it into the file."""
+        now, before = file.Beside.of(self._path), self._beside
+        if self._log_cut:
+            raise file.log_cut(self._path)
+        if now.is_another(before):  # this connection still has the old one
+            if db.execute("PRAGMA wal_checkpoint(FULL)").fetchone()[0]:
+                raise StoreUnavailable(f"{self._path}: the log is in use; trying again")
+            self._forget_connection()
+            raise StoreUnavailable(
+                f"the -wal or -shm of {self._path} was removed or replaced by another program; "
+                "what they held is in the file, which is opened anew"
+            )
+        if now.log and before.log and now.log.size < before.log.size:
+            try:  # another program's checkpoint cuts it too, and loses nothing
+                file.check(self._path, self._busy_seconds)
+            except (sqlite3.Error, StoreDenied):
+                self._log_cut = True
+                raise file.log_cut(self._path) from None
+        self._beside = now
 
     def close(self) -> None:
         self._forget_connection()
@@ -89,7 +113,11 @@ class Writing:
         self._forget_series()
         if self._db is not None:
             db, self._db = self._db, None
-            db.close()
+            if self._log_cut:
+                file.abandon(db)
+                self._log_cut = False
+            else:
+                db.close()
 
     def _forget_series(self) -> None:
         self._by_object.clear()
@@ -107,7 +135,7 @@ class Writing:
             db.execute("BEGIN IMMEDIATE")
             yield db
             db.execute("COMMIT")
-            self._committed()
+            self._committed(db)
             if newest_ns is not None:
                 self._newest_ns = max(self._newest_ns or 0, newest_ns)
         except BaseException:
@@ -119,11 +147,15 @@ class Writing:
                 self._forget_connection()
             raise
 
-    def _committed(self) -> None:
+    def _committed(self, db: sqlite3.Connection) -> None:
         """After the commit: check that the file is still the one that was written to."""
         now, before = file.Mark.of(self._path), self._mark
         if now is None or before is None or now.inode != before.inode or now.size < before.size:
             raise StoreUnavailable(f"{self._path} was removed, replaced or cut short meanwhile")
+        beside, self._beside = self._beside, file.Beside.of(self._path)
+        if self._beside.is_another(beside):
+            self._beside = beside
+            self._check_log(db)
         self._mark = now
 
     def _refuse_expired(self, oldest_ns: int, arriving_ns: int) -> None:
