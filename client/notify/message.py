@@ -80,7 +80,7 @@ def read(payload: bytes) -> Change | None:
             array=str(said["array_id"] or ""),
             old=said["old_state"],
             new=said["new_state"],
-            why=str(first["message"]).replace(" degC", " °C"),
+            why=_said(first),
             simulated=bool(said.get("simulated")),
             acknowledged=any(row.get("acknowledged") for row in said["reasons"]),
             time=str(said["time"]),
@@ -89,6 +89,11 @@ def read(payload: bytes) -> Change | None:
     except (orjson.JSONDecodeError, AttributeError, LookupError, TypeError):
         return None
     return change if {change.old, change.new} <= RANK.keys() else None
+
+
+def _said(reason: Mapping[str, Any]) -> str:
+    """A reason's sentence, with units as people write them."""
+    return str(reason["message"]).replace(" degC", " °C")
 
 
 def latest(changes: Iterable[Change]) -> list[Change]:
@@ -170,13 +175,13 @@ def digest(fleet: Mapping[str, Any], page: str) -> Message:
     """The day's summary, of an answer to ``fleet_health``."""
     counts, known = fleet["counts"], fleet["devices_known"]
     sick = [f"{counts[s]} {s}" for s in ("critical", "warning", "unknown") if counts.get(s)]
-    title = f"{known} devices: {', '.join(sick) or 'all are well'}"
+    title = f"{known} device{'' if known == 1 else 's'}: {', '.join(sick) or 'all well'}"
     real = [each for each in fleet["devices"] if not each.get("simulated") and each["reasons"]]
     lines = [
-        f"{each['device']}: {each['health']}. {each['reasons'][0]['message'][:_LONGEST]}"
+        f"{each['device']}: {each['health']}. {_said(each['reasons'][0])[:_LONGEST]}"
         for each in real[:MOST_DEVICES]
     ]
     if simulated := fleet.get("simulated"):
-        lines.append(f"beside them {simulated['devices_known']} simulated devices")
+        lines.append(f"and {simulated['devices_known']} simulated")
     lines += [f"{page.rstrip('/')}/#/fleet"] if page else []
     return Message(f"Today: {title}", "\n".join(lines) or title, "info")

@@ -137,6 +137,24 @@ def test_quiet_hours_may_pass_midnight(hours: str, at: time, quiet: bool) -> Non
     assert parsed.contain(datetime.combine(datetime(2026, 11, 28), at)) is quiet
 
 
+def test_the_digest_counts_devices_and_names_the_real_ones_that_are_not_well() -> None:
+    well: dict[str, Any] = {"counts": {"ok": 1, "critical": 0}, "devices_known": 1, "devices": []}
+    assert messages.digest(well, "").title == "Today: 1 device: all well"
+    reasons = [{"message": "DiskTemp 68 degC"}]
+    hot = {"device": "disk-3", "health": "critical", "reasons": reasons}
+    sick = well | {
+        "counts": {"ok": 1, "critical": 1},
+        "devices_known": 2,
+        "devices": [hot, hot | {"simulated": True}],
+        "simulated": {"devices_known": 14},
+    }
+    told = messages.digest(sick, "http://page")
+    assert told.title == "Today: 2 devices: 1 critical"
+    assert told.body.splitlines() == [
+        "disk-3: critical. DiskTemp 68 °C", "and 14 simulated", "http://page/#/fleet",
+    ]  # fmt: skip
+
+
 def test_the_digest_is_due_once_a_day() -> None:
     morning = datetime(2026, 11, 28, 8, 30)
     assert quiet_hours.next_at(time(8, 30), datetime(2026, 11, 28, 8, 29)) == morning
