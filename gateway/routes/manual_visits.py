@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import time
 import uuid
 
 import orjson
@@ -16,6 +15,7 @@ from gateway.failures import Failed, away
 from gateway.nats_link import NATS_AWAY, Link
 from gateway.settings import GatewaySettings
 from spindle import models, subjects
+from spindle.bus import numbered
 from spindle.bus.buckets import Bucket, Overtaken, declare_bucket
 from spindle.errors import BusUnavailable, InvalidInput
 from spindle.ledger.numbering import Claims
@@ -129,17 +129,11 @@ class ManualVisits:
         await bucket.put(digest, print_ + _DONE)
 
     async def _publish(self, js: JetStreamContext, saved: ParkingSummary) -> None:
-        stream = subjects.PARKING_SUMMARIES_STREAM
-        first = self._claims.number(stream, 1)
-        headers = {
-            subjects.MESSAGE_ID_HEADER: f"manual-{saved.id}",
-            subjects.NUMBER_HEADER: self._claims.header(first, 1),
-        }
-        answer = await js.publish(subjects.PARKING_SUMMARY, saved.to_json(), headers=headers)
-        if not answer.duplicate:
-            self._claims.acknowledged(stream, first, 1, time.time_ns())
-            for subject, payload in self._claims.news():
-                await self._link.client.publish(subject, payload)
+        stream, subject = subjects.PARKING_SUMMARIES_STREAM, subjects.PARKING_SUMMARY
+        manual = f"manual-{saved.id}"
+        await numbered.publish(js, self._claims, manual, stream, subject, saved.to_json())
+        for of_the_ledger, payload in self._claims.news():
+            await self._link.client.publish(of_the_ledger, payload)
 
 
 async def open_keys(js: JetStreamContext, settings: GatewaySettings) -> Bucket:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import AsyncIterator
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -13,6 +12,7 @@ from nats.js import JetStreamContext
 from nats.js.errors import APIError, NotFoundError
 
 from spindle import subjects
+from spindle.bus import numbered
 from spindle.errors import BusUnavailable, InvalidInput
 from spindle.ledger.numbering import Claims
 from spindle.text import shown
@@ -142,15 +142,9 @@ async def replay(js: JetStreamContext, letter: DeadLetter, claims: Claims) -> No
     if not letter.subject:
         raise InvalidInput(f"dead letter {letter.number} does not say where it was published")
     stream = letter.origin.partition(" ")[0]
-    first = claims.number(stream, 1)
-    headers = {
-        subjects.MESSAGE_ID_HEADER: f"replay-{letter.number}-{letter.time}",
-        subjects.NUMBER_HEADER: claims.header(first, 1),
-    }
+    replayed = f"replay-{letter.number}-{letter.time}"
     try:
-        answer = await js.publish(letter.subject, letter.payload, headers=headers)
-        if not answer.duplicate:
-            claims.acknowledged(stream, first, 1, time.time_ns())
+        await numbered.publish(js, claims, replayed, stream, letter.subject, letter.payload)
         await _delete(js, letter.number)
     except (NatsError, TimeoutError) as error:
         raise _away(error) from None

@@ -12,6 +12,7 @@ from nats.aio.client import Client
 from nats.js import JetStreamContext
 
 from spindle import parking, subjects
+from spindle.bus import numbered
 from spindle.bus.buckets import Overtaken
 from spindle.ledger.numbering import Claims
 from writer.metrics import ParkingMeters
@@ -67,15 +68,8 @@ class Outbox:
 
     async def _visit(self, plate: str, visit: Visit) -> None:
         payload = codec.summary(plate, visit, time.time_ns()).to_json()
-        stream = subjects.PARKING_SUMMARIES_STREAM
-        first = self._claims.number(stream, 1)
-        headers = {
-            subjects.MESSAGE_ID_HEADER: visit.id,
-            subjects.NUMBER_HEADER: self._claims.header(first, 1),
-        }
-        answer = await self._js.publish(subjects.PARKING_SUMMARY, payload, headers=headers)
-        if not answer.duplicate:  # else it is there by another number
-            self._claims.acknowledged(stream, first, 1, time.time_ns())
+        stream, subject = subjects.PARKING_SUMMARIES_STREAM, subjects.PARKING_SUMMARY
+        await numbered.publish(self._js, self._claims, visit.id, stream, subject, payload)
         self._meters.visits.labels(visit.status).inc()
 
     async def _anomaly(self, plate: str, anomaly: Anomaly) -> None:
