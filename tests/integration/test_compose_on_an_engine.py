@@ -165,7 +165,7 @@ def _a_picture_lies_where_it_was_asked_for(clone: Clone) -> None:
 
 
 def _a_secret_is_given_once(clone: Clone) -> None:
-    both = {"GATEWAY_TOKEN": "t", "GATEWAY_TOKEN_FILE": "/app/.spindle/token"}
+    both = {"GATEWAY_TOKEN": "t", "GATEWAY_TOKEN_FILE": "token"}
     refused = clone.run("restart", "gateway", **both)
     assert refused.returncode != 0
     assert "GATEWAY_TOKEN is set too" in refused.stdout + refused.stderr
