@@ -52,9 +52,9 @@ class FleetForecasts:
     async def run(self) -> None:
         """Read the forecasts, and now and then make and write them, until the service stops."""
         due = trends_due = time.monotonic() + FIRST_FORECAST_SECONDS
+        await self._read()  # else the first look at the fleet finds those well that fill up
         while await self._deps.service.pause(ownership.BEAT_SECONDS):
-            data, self._revision = await self._bucket.get(FORECASTS)
-            self._followed.forecasts = from_json(data)
+            await self._read()
             if not self._followed.leads or time.monotonic() < due:
                 continue
             started = time.monotonic()
@@ -70,6 +70,10 @@ class FleetForecasts:
                 log.debug("nothing is foretold: %s", error)
             # Of a fleet that takes long to read it is looked at less often.
             due = started + max(SHORT_TERM_SECONDS, 20 * (time.monotonic() - started))
+
+    async def _read(self) -> None:
+        data, self._revision = await self._bucket.get(FORECASTS)
+        self._followed.forecasts = from_json(data)
 
     async def _foretell(self, now_ns: int) -> None:
         before = self._followed.forecasts

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
+from reader.detection.findings import Finding
 from reader.forecasting import capacity, short_term
 from reader.forecasting.forecast import Forecast
+from reader.watching import forecasts
+from reader.watching.followed_shares import FollowedShares
 
 NOW = 1_800_012_345.0
 LEVELS = (80.0, 90.0, 100.0)
@@ -95,3 +99,23 @@ def test_what_runs_away_now_is_not_taken_for_what_is_usual() -> None:
     times: Any = NOW - 900.0 * np.arange(96)[::-1]
     leak: Any = np.where(times > NOW - 2 * HOUR, 40.0 + 0.5 * (times - NOW + 2 * HOUR) / 60.0, 40.0)
     assert short_term.usual_rise(times, leak, NOW) == 0.0
+
+
+async def test_what_was_foretold_is_read_before_the_fleet_is_looked_at_for_the_first_time() -> None:
+    """Else each start of a reader would say that what fills up is over, and then that it begins."""
+    found = Finding("DiskUnit", "leak", "CapacityUsed", "critical", 1, 70.0, "%", 100.0, "grows")
+    stored = forecasts.to_json([found])
+
+    class Bucket:
+        async def get(self, _key: str) -> tuple[Any, int]:
+            return stored, 3
+
+    async def stops_before_the_first_beat(_seconds: float) -> bool:
+        return False
+
+    service = SimpleNamespace(pause=stops_before_the_first_beat)
+    followed: Any = FollowedShares(1.0, 10)
+    deps: Any = SimpleNamespace(service=service)
+    bucket: Any = Bucket()
+    await forecasts.FleetForecasts(deps, bucket, followed).run()
+    assert followed.forecasts == [found]
