@@ -89,6 +89,7 @@ class FleetHealth:
         """Judge, write down, then publish what changed: in this order, so that only one tells."""
         deps = self._deps
         replaced = await self._replaced.tend()
+        self._forget_those_before()
         units = await deps.examiner.examine(deps.store, Selection(), now_ns)
         await self._decisions.tend(units, now_ns)
         self._gauges.show(units)
@@ -110,6 +111,12 @@ class FleetHealth:
                 await self._write(states, now_ns, ())
         except Overtaken:
             return  # another reader tells it
+
+    def _forget_those_before(self) -> None:
+        """How a drive was that is not there any more says nothing of the one in its place."""
+        hides = self._deps.findings.decisions.hides
+        self._states = {k: was for k, was in self._states.items() if not hides(k, was.since_ns)}
+        self._deps.findings.previous_states = self._states
 
     def _has_listened(self) -> bool:
         """Whether devices have had the time to be heard since this reader follows the stream."""

@@ -125,7 +125,7 @@ class ShareStore:
         event = announcements.event(anomaly)
         headers = {subjects.MESSAGE_ID_HEADER: event.id}
         await self._deps.client.jetstream().publish(event.subject, event.payload, headers=headers)
-        over = "over: " if anomaly.ended else ""
+        over = ("worse: " if anomaly.episode.worse else "over: ") if anomaly.ended else ""
         log.info("%s: %s%s", anomaly.key.device_id, over, anomaly.episode.text)
 
     async def _write_record(self, share: Share) -> None:

@@ -65,7 +65,8 @@ async def test_a_replaced_drive_has_neither_past_nor_acknowledgement_of_the_one_
         async def is_another() -> bool:
             await says(client, store, 72.0, "ZB2", 0)
             health = (await ask(client, "device_health", device_id=DRIVE))["data"]
-            return any("another drive" in each["message"] for each in health["reasons"])
+            told = [each["since"] for each in health["reasons"] if "another" in each["message"]]
+            return told != [] and (health["since"] or "") >= told[0][:18]  # ill, and not of old
 
         await until(is_another)
         health = (await ask(client, "device_health", device_id=DRIVE))["data"]
