@@ -55,8 +55,8 @@ def held(path: Path, taken: str, tell: Callable[[str], None]) -> Iterator[None]:
 
 
 def _lock(file: IO[str], how: int) -> None:
-    """Lock it, and leave our pid in it for those who find it held."""
+    """Lock it, and leave our pid in it for those who find it held, if there is room for it."""
     fcntl.flock(file, how)
-    file.truncate(0)
-    file.write(f"{os.getpid()}\n")
-    file.flush()
+    with contextlib.suppress(OSError):  # a full disk must not keep anybody from stopping
+        file.truncate(0)
+        os.write(file.fileno(), f"{os.getpid()}\n".encode())
