@@ -35,7 +35,8 @@ _LEFT_OUT = (
     "score",
     "since",
     "model",
-    *("stream_bytes", "stream_messages", "unacknowledged", "pending"),
+    *("stream_bytes", "stream_messages", "unacknowledged", "latency_p50_seconds"),
+    *("pending", "oldest_seconds", "latency_p99_seconds"),
 )
 _FOLDED_AT = 32  # a longer cell takes more lines
 _SENTENCE_FOLDED_AT = 24

@@ -299,8 +299,12 @@ def test_the_ledgers_streams_are_a_table_at_80_columns() -> None:
         "unacknowledged": 0,
         "stream_messages": 0,
         "stream_bytes": 0,
+        "oldest_seconds": 0.0,
     }
-    lines = shown({"data": {"streams": [row, row | {"stream": "EVENTS"}]}}, width=80).splitlines()
+    latency = {"latency_p50_seconds": 0.111, "latency_p99_seconds": 0.397}
+    lines = shown(
+        {"data": {"streams": [row, row | latency | {"stream": "EVENTS"}]}}, width=80
+    ).splitlines()
     assert max(map(len, lines)) <= 80
     assert [line.split()[0] for line in lines[-2:]] == ["PARKING_SUMMARIES", "EVENTS"]
 
