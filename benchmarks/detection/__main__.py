@@ -4,7 +4,7 @@
 * faults: seeded storage faults at the default alarm threshold
 * healthy: false alarms of a seeded healthy fleet
 * cost: microseconds a point, and a day of 1,000 devices with 4 metrics each
-* repeats, long, peers: see ``states``; live: ``simulated_watch``
+* repeats, long, peers: see ``states``; live: ``simulated_watch``; worse: ``worse``
 
 Results and their reading: docs/detection-measured.md.
 """
@@ -16,6 +16,7 @@ from benchmarks.detection.parts import run
 from benchmarks.detection.seeded import cost, faults, healthy_fleet
 from benchmarks.detection.simulated_watch import live
 from benchmarks.detection.states import long, peers, repeats
+from benchmarks.detection.worse import worse
 
 PARTS = {
     "public": public,
@@ -26,6 +27,7 @@ PARTS = {
     "long": long,
     "peers": peers,
     "live": live,
+    "worse": worse,
 }
 
 if __name__ == "__main__":
