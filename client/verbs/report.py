@@ -208,10 +208,13 @@ class _Fitted:
                 yield from _object("", row)
                 yield Text("")
             return
+        wide = sum(max(len(_label(name)), self._width(name)) + 2 for name in columns) - 2
         for name in columns:
+            # Rich cuts a heading that is too long, and breaks it only where it is told to.
+            heading = _label(name).replace(" ", "\n" if wide > options.max_width else " ")
             numbers = all(_is_number(row.get(name)) for row in self._rows)
             table.add_column(
-                _label(name),
+                heading,
                 justify="right" if numbers else "left",
                 overflow="fold",
                 min_width=self._width(name),  # a heading breaks rather than a name

@@ -217,10 +217,11 @@ def test_a_tile_says_what_its_readings_are_and_which_disk_it_is_however_long_its
     tile = f"document.querySelector(`.tile[href*='/{name}/']`)"
     there = lambda: bool(browser.execute_script(f"return !!{tile}"))  # noqa: E731 - one expression
     assert until(there, lambda: None)
-    said, title = browser.execute_script(f"return [{tile}.innerText, {tile}.title]")
-    assert said.splitlines()[0].endswith("-bay-12")
+    short = f"{tile}.querySelector('bdi').innerText"
+    said, shown, title = browser.execute_script(f"return [{tile}.innerText, {short}, {tile}.title]")
+    assert shown.endswith("-bay-12")
     assert "33\u00a0°C · full\u00a055\u00a0%" in said
-    assert "Capacity used 54.63\u00a0%" in title
+    assert "Capacity used 54.6\u00a0%" in title
     assert name in title
     wide = f"return {tile}.scrollWidth <= {tile}.clientWidth"
     assert browser.execute_script(wide)

@@ -307,6 +307,7 @@ def test_the_ledgers_streams_are_a_table_at_80_columns() -> None:
     ).splitlines()
     assert max(map(len, lines)) <= 80
     assert [line.split()[0] for line in lines[-2:]] == ["PARKING_SUMMARIES", "EVENTS"]
+    assert lines[-3].split()[-1] == "up"  # of "adds up", which is broken and not cut
 
 
 def test_a_question_with_a_byte_that_is_no_utf_8_is_refused_before_it_is_sent() -> None:
