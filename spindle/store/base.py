@@ -306,11 +306,14 @@ class Written:
         takes the place of another, and is not new; where a store cannot tell, it is not counted.
     :ivar oldest_ns: time of the oldest, in nanoseconds.
     :ivar newest_ns: and of the newest.
+    :ivar asked: the store was asked which were there; else ``new`` goes by what this process wrote,
+        and says nothing of what another may have written before it was killed.
     """
 
     new: int
     oldest_ns: int
     newest_ns: int
+    asked: bool = True
 
 
 NOTHING_WRITTEN = Written(0, 0, 0)

@@ -243,6 +243,7 @@ async def test_a_stream_made_anew_hides_nothing(world: World) -> None:
         await world.put(publisher, 20)
         world.writer.start()
         await world.quiet()
+    await until(lambda: world.missing("points"))  # once NATS has what the publisher claims
     (points,) = await world.missing("points")
     assert (points["from"], points["to"], points["count"]) == (100, 149, 50)
     answer = await world.audit()

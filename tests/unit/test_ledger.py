@@ -265,6 +265,16 @@ def test_what_replaced_others_is_not_counted_as_new_in_any_step() -> None:
     assert new_points(one, lambda point: point[1]) == {0: 1, STEP_NS: 0}
 
 
+def test_what_was_delivered_before_is_new_only_where_the_store_was_asked() -> None:
+    """A writer that was killed may have written it and noted it."""
+    one: Batch[tuple[str, int]] = Batch(0.0)
+    one.points, one.redelivered = [("a", 5)], True
+    one.written = [(0, 1, Written(1, 5, 5, asked=False))]
+    assert new_points(one, lambda point: point[1]) == {}
+    one.written = [(0, 1, Written(1, 5, 5))]
+    assert new_points(one, lambda point: point[1]) == {0: 1}
+
+
 def test_what_waits_to_be_acknowledged_takes_up_no_payload() -> None:
     """Between its storing and its note a busy writer has tens of thousands of messages."""
     journal: Journal[int] = Journal("METRICS", Health("writer"))

@@ -224,6 +224,8 @@ def new_points(batch: Batch[P], time_of: Callable[[P], int]) -> dict[int, int]:
     """Step -> points that the store certainly did not have before. Pure."""
     found: dict[int, int] = {}
     for low, high, written in batch.written:
+        if batch.redelivered and not written.asked:  # whoever had it may have written and noted it
+            continue
         step = written.oldest_ns - written.oldest_ns % STEP_NS
         if written.newest_ns < step + STEP_NS:  # usually
             found[step] = found.get(step, 0) + written.new

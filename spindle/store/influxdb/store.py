@@ -110,7 +110,7 @@ class InfluxStore:
             self._with_database,
             lambda server: self._write_points(server, columns, times_ns),
         )
-        return Written(new, min(times_ns), max(times_ns))
+        return Written(new, min(times_ns), max(times_ns), asked=False)
 
     async def write_events(self, events: Sequence[EventRow]) -> Written:
         if not events:
