@@ -9,14 +9,8 @@ from operator import attrgetter
 from typing import NamedTuple
 
 from reader.detection.detector import WARM_UP, Detector
-from reader.detection.episodes import (
-    COMES_BACK,
-    PEER,
-    Episode,
-    Episodes,
-    criticality,
-    severity,
-)
+from reader.detection.episode import COMES_BACK, PEER, Episode, criticality, severity
+from reader.detection.episodes import Episodes
 from reader.detection.findings import Finding, State
 from reader.detection.peers import PeerReason
 from spindle import catalog

@@ -12,13 +12,20 @@ with repetition; that it is told does not. What gets much worse while it lasts i
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from typing import Any, Protocol
 
 from reader.detection import wording
 from reader.detection.departure import GLANCE, WINDOW
 from reader.detection.detector import ALARM, Explanation
-from reader.detection.findings import State
+from reader.detection.episode import (
+    Episode,
+    Precedent,
+    begun,
+    is_to_come_back,
+    material,
+    severity,
+)
 from spindle import catalog
 
 CALM = 12  #: points in a row without an alarm, back where it began, and it is over
@@ -33,13 +40,7 @@ WORSE = 2.0
 SETTLES = 36
 """Points after an anomaly was told in which how far it goes is part of the same story."""
 REMEMBERED = 7 * 86_400.0  #: seconds for which an anomaly is a precedent
-PEER = "peer"  #: kind of what stands out among its peers
-PEER_CRITICALITY = 5  #: a warning: slow beside its peers, it still does its work
-COMES_BACK = ("surge", "novelty")  #: kinds that are over when what was expected is read again
 _COUNTS = ("calm", "quiet", "rest")
-IMMATERIAL = 2e-4
-"""Share of a metric's range: a smaller change, though it may be no chance, is of no consequence,
-where the catalogue does not say how large a change of the metric is material."""
 
 
 class Judged(Protocol):
@@ -64,75 +65,6 @@ class Judged(Protocol):
 
     def explain(self, metric: str, unit: str) -> Explanation:
         """What was unusual, in a sentence for users."""
-
-
-@dataclass(frozen=True, slots=True)
-class Episode:
-    """One anomaly of one series; times in seconds since the epoch.
-
-    :ivar last: the last point that belonged to it.
-    :ivar expected: what was usual before it began; None where nothing was.
-    :ivar kind: see ``detector.Explanation``, or ``PEER``.
-    :ivar grew: of a departure in spread or roughness, whether there is more of it than usual.
-    :ivar times: how often the same has begun in the last days, this one included.
-    :ivar worse: it is not over, but has become so much worse that it is told as another.
-    """
-
-    start: float
-    last: float
-    peak_time: float
-    value: float
-    expected: float | None
-    score: float
-    kind: str
-    text: str
-    grew: bool | None = None
-    times: int = 1
-    worse: bool = False
-
-    @property
-    def likeness(self) -> str:
-        """Kind and direction: two episodes that agree in both count as the same again."""
-        higher = self.grew if self.expected is None else self.value > self.expected
-        return f"{self.kind} {'higher' if higher else 'lower'}"
-
-    @property
-    def size(self) -> float:
-        """How far the peak is from what was expected, in the metric's unit."""
-        return 0.0 if self.expected is None else abs(self.value - self.expected)
-
-    def overshoot(self, value: float) -> float:
-        """How far beyond what was expected, on the other side than the peak, in the peak's size."""
-        if self.expected is None or not self.size:
-            return 0.0
-        return (value - self.expected) / (self.expected - self.value)
-
-    def deviates(self, value: float) -> bool:
-        """Whether a value is still nearer to the peak than to what was expected."""
-        if self.kind == "stuck":
-            return value == self.value
-        if self.kind not in (*COMES_BACK, "departure") or self.expected is None:
-            return False
-        return abs(value - self.value) < abs(value - self.expected)
-
-    def is_reached_by(self, value: float) -> bool:
-        """Whether a value is as far from what was expected as the peak: more than on its way back,
-        which may be the greater surprise to the detector."""
-        if self.expected is None:
-            return True
-        return abs(value - self.expected) >= abs(self.value - self.expected)
-
-
-@dataclass(slots=True)
-class Precedent:
-    """How often the same has begun lately.
-
-    :ivar first: when it first did, in seconds since the epoch; ``last``: when it last did.
-    """
-
-    times: int
-    first: float
-    last: float
 
 
 class Episodes:
@@ -160,7 +92,7 @@ class Episodes:
     def __init__(self, metric_type: str, alarm: float = ALARM) -> None:
         metric = catalog.metric(metric_type)
         self.metric_type = metric_type
-        self.trifle = _trifle(metric) if metric else 0.0
+        self.trifle = material(metric) if metric else 0.0
         self.alarm = alarm
         self.open: Episode | None = None
         self.ended: Episode | None = None
@@ -209,7 +141,7 @@ class Episodes:
         if departed >= ALARM and (self.holding is None or said.kind == "departure"):
             explained = self._explain(said)
             if explained.kind == "departure":
-                found = _begun(0.0, 0.0, explained)
+                found = begun(0.0, 0.0, explained)
                 self.holding = is_to_come_back(self.metric_type, found)
         if self.holding:
             said.hold()
@@ -256,7 +188,7 @@ class Episodes:
         told = wording.worse(unit, then, now.start, time)
         self.age = self.calm = self.quiet = 0
         self.reached = size
-        found = _begun(time, now.score, explained)
+        found = begun(time, now.score, explained)
         return replace(found, expected=now.expected, text=f"{explained.text}; {told}")
 
     def _goes_on(self, now: Episode, value: float, departed: float) -> bool:
@@ -268,7 +200,7 @@ class Episodes:
 
     def _begin(self, time: float, said: Judged) -> Episode | None:
         explained = self._explain(said)
-        found = _begun(time, said.alarm, explained)
+        found = begun(time, said.alarm, explained)
         if explained.returns or not self._is_news(found):
             return None
         self.calm = self.quiet = self.age = 0
@@ -349,65 +281,3 @@ class Episodes:
         made.age, made.reached = int(state.get("age", 0)), float(state.get("reached", 0.0))
         made.told = {name: Precedent(**each) for name, each in state["told"].items()}
         return made
-
-
-def _trifle(metric: catalog.Metric) -> float:
-    known = metric.material
-    return IMMATERIAL * (metric.high - metric.low) if known is None else known
-
-
-def is_to_come_back(metric_type: str, episode: Episode) -> bool:
-    """Whether it is ill however long it lasts: what is full or worn stays so, load is what it is,
-    and of a metric that nobody knows the bad side cannot be told."""
-    metric = catalog.metric(metric_type)
-    if metric is None or metric.bad == "neither" or metric.accumulates:
-        return False
-    return severity(metric_type, episode) != "ok"
-
-
-def _begun(time: float, score: float, found: Explanation) -> Episode:
-    value = 0.0 if found.value is None else found.value
-    kind = found.kind or ""
-    certainty = max(score, found.score)
-    return Episode(time, time, time, value, found.expected, certainty, kind, found.text, found.grew)
-
-
-def severity(metric_type: str, episode: Episode) -> State:
-    """How much an anomaly says of its device's health.
-
-    To the good side it is worth a line only; of pure load, which comes and goes, a collapse alone
-    is a warning.
-    """
-    metric = catalog.metric(metric_type)
-    if metric is not None and episode.grew is not None:  # of load it may be anything
-        return "warning" if episode.grew and metric.bad != "neither" else "ok"
-    if metric is None or episode.kind in ("stuck", "rhythm", PEER) or episode.expected is None:
-        return "warning"
-    if metric.bad == "neither":
-        return "warning" if episode.value < episode.expected / 2 else "ok"
-    worse = (
-        episode.value > episode.expected
-        if metric.bad == "high"
-        else (episode.value < episode.expected)
-    )
-    return "warning" if worse else "ok"
-
-
-def criticality(metric_type: str, episode: Episode) -> int:
-    """Of the event that tells of it: 3 for a line, 4 to 6 by score for a warning, 7 past the
-    catalogue's warning limit, and 8 only for what is both sure and past its critical limit. What
-    comes again and again within its limits is told one lower each time its number has doubled.
-    """
-    if episode.kind == PEER:
-        return PEER_CRITICALITY
-    if severity(metric_type, episode) == "ok":
-        return 3
-    metric = catalog.metric(metric_type)
-    if metric is not None and metric.bad != "neither":
-        sign = 1 if metric.bad == "high" else -1
-        for limit, level, least in ((metric.critical, 8, 0.9), (metric.warning, 7, 0.0)):
-            past = limit is not None and sign * episode.value >= sign * limit
-            if past and episode.score >= least:
-                return level
-    level = 4 + (episode.score >= 0.75) + (episode.score >= 0.9)
-    return max(3, level - (episode.times.bit_length() - 1))

@@ -8,7 +8,8 @@ from math import floor
 import orjson
 
 from reader.detection.detector import Detector
-from reader.detection.episodes import Episode, Episodes
+from reader.detection.episode import Episode
+from reader.detection.episodes import Episodes
 from spindle.errors import InvalidInput
 from spindle.store.base import SeriesKey
 

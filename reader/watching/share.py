@@ -14,7 +14,8 @@ import msgspec
 import orjson
 
 from reader.detection.anomaly import LEARNT, Anomaly, Slot, milliseconds
-from reader.detection.episodes import CALM, Episode
+from reader.detection.episode import Episode
+from reader.detection.episodes import CALM
 from reader.detection.peers import FACTORS, LOADS, PeerGroup, busyness
 from reader.watching.series import FollowedSeries
 from spindle import catalog

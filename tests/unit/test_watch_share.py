@@ -9,7 +9,7 @@ import orjson
 import pytest
 
 from reader.detection.anomaly import Anomaly
-from reader.detection.episodes import Episode
+from reader.detection.episode import Episode
 from reader.health.evidence import Evidence, PreviousState, Rules, Unit
 from reader.health.limits import Thresholds
 from reader.health.reasons import from_finding
