@@ -65,10 +65,11 @@ class ServiceProcess:
             if self.health().get("status") == "ok":
                 return
             time.sleep(0.05)
-        raise RuntimeError(f"{self.name} is not healthy: {self.health()}\n{self.tail()}")
+        raise RuntimeError(f"{self.name} is not healthy: {self.health()}\n{self.said()}")
 
-    def tail(self) -> str:
-        return self.log.read_text()[-3000:] if self.log.exists() else ""
+    def said(self) -> str:
+        """All that it has logged; a tail would lose what came before many other lines."""
+        return self.log.read_text() if self.log.exists() else ""
 
     def health(self) -> Mapping[str, object]:
         """``/healthz`` as it stands; empty while nothing answers."""

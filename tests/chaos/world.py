@@ -139,7 +139,7 @@ class World:
         """SIGTERM; the seconds it took. It must end with exit code 0."""
         start = time.monotonic()
         code = await asyncio.to_thread(writer.stop, PATIENCE_SECONDS)
-        assert code == 0, f"exit code {code}:\n{writer.tail()}"
+        assert code == 0, f"exit code {code}:\n{writer.said()}"
         return time.monotonic() - start
 
     async def holds(self, writer: ServiceProcess, points: int) -> bool:
@@ -243,7 +243,7 @@ class World:
         try:
             await until(empty, "the streams to be empty", seconds)
         except AssertionError as error:
-            tails = "\n".join(writer.tail() for writer in self.writers)
+            tails = "\n".join(writer.said() for writer in self.writers)
             raise AssertionError(
                 f"{error}; {await self.waiting()} messages wait\n{tails}"
             ) from None

@@ -96,7 +96,7 @@ def client(nats_server: Server, tmp_path: Path) -> Any:
     process.constants["client.files.critical_poller.TIMEOUT_SECONDS"] = 1.0
     yield process
     process.stop()
-    print(process.tail())  # pytest shows it beside a failure
+    print(process.said())  # pytest shows it beside a failure
 
 
 def written(client: ServiceProcess) -> Counter[str]:
@@ -152,7 +152,7 @@ async def test_an_end_is_written_once_over_a_restart_and_after_the_reader_was_aw
         reader.rows[0]["time"] = timestamps.format_ns(time.time_ns() - timestamps.NS)
         client.start(wait=False)
         await until(lambda: len(written(client)) == 1)
-        await until(lambda: "ends: ok" in client.tail())
+        await until(lambda: "ends: ok" in client.said())
         client.kill()
         reader.refusal = "away"
         publisher = await nats.connect(f"nats://127.0.0.1:{nats_server.port}")
@@ -245,7 +245,7 @@ async def test_a_page_that_is_not_answered_is_asked_for_again_and_the_others_are
         client.start(wait=False)
         await until(lambda: len(written(client)) == 30)
     assert [params.get("offset", 0) for params in reader.asked[:7]] == [0, 7, 14, 14, 21, 28, 28]
-    assert "did not answer" in client.tail()
+    assert "did not answer" in client.said()
 
 
 @pytest.mark.timeout(400)
@@ -278,17 +278,17 @@ async def test_the_client_waits_for_the_reader_and_says_so_once(
     nats_server: Server, client: ServiceProcess
 ) -> None:
     client.start(wait=False)
-    await until(lambda: "no reader answers on reader.query" in client.tail())
+    await until(lambda: "no reader answers on reader.query" in client.said())
     async with playing(nats_server) as reader:
         reader.refusal = "the store is away"
-        await until(lambda: "the store is away" in client.tail())
+        await until(lambda: "the store is away" in client.said())
         asked = len(reader.asked)
         await until(lambda: len(reader.asked) > asked + 5)
         assert client.health()["status"] == "failing"
         reader.refusal = ""
         reader.rows = [row("e-1")]
         await until(lambda: client.health().get("status") == "ok")
-    said = client.log.read_text()
+    said = client.said()
     assert said.count("no reader answers") == 1
     assert said.count("the store is away") == 1
     assert client.total("client_poll_failures_total") >= 6
@@ -301,7 +301,7 @@ async def test_the_client_survives_nats_going_and_coming_back(
     server = servers.nats_server(tmp_path / "own")
     client.settings["NATS_URL"] = f"nats://127.0.0.1:{server.port}"
     client.start(wait=False)
-    await until(lambda: "NATS is away" in client.tail())
+    await until(lambda: "NATS is away" in client.said())
     with servers.running(server):
         async with playing(server) as reader:
             reader.rows = [row("e-1")]
@@ -330,7 +330,7 @@ async def test_an_answer_that_is_none_is_a_failure_of_the_reader_not_of_the_clie
     async with playing(nats_server) as reader:
         reader.rows = [{"time": "yesterday"}]
         client.start(wait=False)
-        await until(lambda: "not understood: a row has no event_id" in client.tail())
+        await until(lambda: "not understood: a row has no event_id" in client.said())
         reader.rows = [row("e-1")]
         await until(lambda: written(client) == {"e-1": 1})
 
@@ -365,7 +365,7 @@ async def test_a_second_client_on_the_same_file_exits_with_code_4_and_a_sentence
         assert second.process is not None
         await until(lambda: second.process is not None and second.process.poll() is not None)
         assert second.process.returncode == 4
-        assert "another client writes to client_output.log" in second.tail()
+        assert "another client writes to client_output.log" in second.said()
 
 
 async def test_a_reader_that_comes_a_little_later_is_not_waited_for_a_whole_poll(
@@ -392,7 +392,7 @@ async def test_a_log_that_cannot_be_opened_is_told_and_tried_again(
         await until(lambda: "CLIENT_OUTPUT cannot be used" in str(client.health()))
         assert client.process is not None
         assert client.process.poll() is None
-        assert "Traceback" not in client.tail()
+        assert "Traceback" not in client.said()
         in_the_way.unlink()
         await until(lambda: "e-1" in _text(in_the_way / "client_output.log"))
 

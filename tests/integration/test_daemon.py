@@ -306,8 +306,8 @@ async def test_the_process_publishes_the_fleet_and_this_machine_and_drains_when_
         assert await asyncio.to_thread(process.total, "daemon_dropped_total") == 0
     finally:
         code = await asyncio.to_thread(process.stop)
-    assert code == 0, process.tail()
-    assert "Traceback" not in process.tail()
+    assert code == 0, process.said()
+    assert "Traceback" not in process.said()
 
     bodies = [message.data or b"" for message in await stored(client, "METRICS")]
     points = [parse(DeviceMetric, item, LATER) for body in bodies for item in decode(body)]
@@ -354,7 +354,7 @@ async def test_wrong_settings_are_all_named_and_the_exit_code_is_2(
     process.start(wait=False)
     assert process.process is not None
     assert await asyncio.to_thread(process.process.wait, 20) == 2
-    assert process.tail().splitlines() == [
+    assert process.said().splitlines() == [
         "daemon: EVENT_PROBABILITY: given '7', expected at most 1",
         "daemon: DAEMON_SOURCES: given 'fish', no source is called 'fish': "
         "expected one or more of simulator, host, smart, parking, separated by commas",

@@ -31,7 +31,7 @@ def test_while_nats_is_away_it_is_503_and_all_is_well_when_it_is_back(tmp_path: 
         alone.nats.start()
         started.wait_healthy()
         assert call(f"{address(started)}/save_summary", VISIT).status == 202
-        assert "Traceback" not in started.tail()
+        assert "Traceback" not in started.said()
 
 
 def test_it_answers_before_nats_is_there_and_stops_when_told(tmp_path: Path) -> None:
@@ -56,7 +56,7 @@ def test_a_port_that_is_taken_is_exit_code_3(pipeline: World) -> None:
         started.start(wait=False)
         assert started.process is not None
         assert started.process.wait(20) == 3
-    assert "GATEWAY_HTTP_PORT" in started.tail()
+    assert "GATEWAY_HTTP_PORT" in started.said()
 
 
 def test_requests_are_counted_by_route_and_never_by_what_a_client_makes_up(

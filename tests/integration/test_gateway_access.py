@@ -33,8 +33,8 @@ def test_bound_elsewhere_without_a_token_it_exits_with_code_2(pipeline: World) -
     started = pipeline.start("gateway", wait=False, gateway_host="0.0.0.0")
     assert started.process is not None
     assert started.process.wait(20) == 2
-    assert started.tail().startswith("gateway: GATEWAY_TOKEN: empty, and the gateway would answer")
-    assert len(started.tail().splitlines()) == 1
+    assert started.said().startswith("gateway: GATEWAY_TOKEN: empty, and the gateway would answer")
+    assert len(started.said().splitlines()) == 1
 
 
 def test_an_address_that_asks_too_often_is_told_when_to_ask_again(pipeline: World) -> None:

@@ -246,7 +246,7 @@ def test_many_unfinished_heads_keep_nobody_out(pipeline: World) -> None:
         assert call(f"{url}/readyz").status == 200
         descriptors = len(list(Path(f"/proc/{service.process.pid}/fd").iterdir()))
         assert descriptors < 800
-        said = service.tail()
+        said = service.said()
         assert "Traceback" not in said
         assert "out of system resource" not in said
     finally:
@@ -296,7 +296,7 @@ def test_with_a_certificate_it_speaks_https_alone(pipeline: World, tmp_path: Pat
                 break
         except ConnectionError:
             pass
-        assert time.monotonic() < deadline, service.tail()
+        assert time.monotonic() < deadline, service.said()
         time.sleep(0.1)
     assert ask("localhost", trusting) == 200
     with pytest.raises(ssl.SSLCertVerificationError):

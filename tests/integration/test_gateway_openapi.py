@@ -37,7 +37,7 @@ def document(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         gateway = made.start("gateway", gateway_rate_per_second=0)
         url = f"http://127.0.0.1:{gateway.port}/openapi.json"
         yield schemathesis.openapi.from_url(url)
-        assert "Traceback" not in gateway.tail()
+        assert "Traceback" not in gateway.said()
 
 
 @pytest.mark.parametrize("mode", list(GenerationMode))

@@ -105,7 +105,7 @@ async def test_home_assistant_is_told_of_each_device_and_knows_it_after_a_restar
                     await until(lambda: later.heard["spindle/status"] == "offline")
             finally:
                 client.stop()
-                print(client.tail())
+                print(client.said())
 
 
 async def test_nobody_else_hears_or_says_anything_over_mqtt(tmp_path: Path) -> None:

@@ -39,7 +39,7 @@ async def test_a_service_says_in_a_sentence_that_nats_has_no_room_and_goes_on_on
             assert await asyncio.to_thread(service.stop) == 0
     finally:
         await asyncio.to_thread(service.stop)
-    assert "Traceback" not in service.tail()
+    assert "Traceback" not in service.said()
 
 
 async def test_the_watch_says_which_setting_makes_its_bucket_smaller(tmp_path: Path) -> None:
@@ -47,11 +47,11 @@ async def test_the_watch_says_which_setting_makes_its_bucket_smaller(tmp_path: P
         reader = ServiceProcess("reader", tmp_path / "reader", nats_url=f"nats://{small.url}")
         try:
             reader.start(wait=False)
-            await until(lambda: "bucket reader_watch" in reader.tail())
+            await until(lambda: "bucket reader_watch" in reader.said())
         finally:
             await asyncio.to_thread(reader.stop)
-    assert "reserves 0.5 GiB" in reader.tail()
-    assert "or lower READER_WATCH_SERIES" in reader.tail()
+    assert "reserves 0.5 GiB" in reader.said()
+    assert "or lower READER_WATCH_SERIES" in reader.said()
 
 
 def part(service: ServiceProcess) -> str:

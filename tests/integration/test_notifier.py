@@ -93,7 +93,7 @@ def places(nats_server: Server, tmp_path: Path) -> Iterator[tuple[ServiceProcess
     finally:
         inbox.stop()
         client.stop()
-        print(client.tail())
+        print(client.said())
 
 
 def change(device: str, old: str, new: str) -> bytes:

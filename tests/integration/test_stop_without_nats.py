@@ -22,9 +22,9 @@ async def test_a_service_that_is_stopped_just_after_nats_ends_well(
     try:
         with running(server):
             service.start(wait=False)
-            await until(lambda: "connected to NATS" in service.tail())
-        await until(lambda: "NATS is away" in service.tail())
-        assert await asyncio.to_thread(service.stop) == 0, service.tail()
+            await until(lambda: "connected to NATS" in service.said())
+        await until(lambda: "NATS is away" in service.said())
+        assert await asyncio.to_thread(service.stop) == 0, service.said()
     finally:
         await asyncio.to_thread(service.stop)
-    assert "Traceback" not in service.tail()
+    assert "Traceback" not in service.said()

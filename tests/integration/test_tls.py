@@ -174,7 +174,7 @@ def test_the_gateway_is_trusted_by_its_certificate(
             assert sentence in tls.fault(refused.value)
         else:
             assert _asked(gateway.port, authority) == 503  # NATS is away
-        told = "who asks over HTTPS will refuse it: its certificate has expired" in gateway.tail()
+        told = "who asks over HTTPS will refuse it: its certificate has expired" in gateway.said()
         assert told == ("expired" in sentence)
     finally:
         gateway.stop()

@@ -175,8 +175,8 @@ async def test_a_second_writer_on_the_same_sqlite_file_exits_with_one_sentence(
     second.start(wait=False)
     assert second.process is not None
     assert second.process.wait(60) == 4
-    assert "another" in second.tail()
-    assert "Traceback" not in second.tail()
+    assert "another" in second.said()
+    assert "Traceback" not in second.said()
 
 
 async def acknowledged(client: Client, stream: str = subjects.METRICS_STREAM) -> None:
@@ -247,8 +247,8 @@ async def test_the_writer_answers_for_its_ledger(client: Client, writer: Service
     ledger = orjson.loads(reply.data)["streams"]["METRICS"]
     assert (ledger["received"], ledger["stored"], ledger["in_flight"]) == (2, 2, 0)
     assert ledger["adds_up"] is True
-    assert "can lose acknowledged messages" not in writer.tail(), "this server is repaired"
-    assert "nats-server 2." in writer.tail()
+    assert "can lose acknowledged messages" not in writer.said(), "this server is repaired"
+    assert "nats-server 2." in writer.said()
 
 
 async def test_two_events_of_one_device_in_the_same_nanosecond_are_both_kept(

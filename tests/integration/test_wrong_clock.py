@@ -85,7 +85,7 @@ class Moved(ServiceProcess):
 
     async def until(self, holds: Callable[[], bool]) -> None:
         await until(
-            lambda: asyncio.to_thread(holds), otherwise=lambda: f"{self.health()}\n{self.tail()}"
+            lambda: asyncio.to_thread(holds), otherwise=lambda: f"{self.health()}\n{self.said()}"
         )
 
     async def until_in_doubt(self) -> str:

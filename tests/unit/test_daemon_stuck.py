@@ -187,13 +187,13 @@ def test_a_hanging_statfs_stops_neither_the_daemons_readings_nor_its_end(tmp_pat
         deadline = time.monotonic() + 60
         while expected not in str(service.health()) and time.monotonic() < deadline:
             time.sleep(0.2)
-        assert expected in str(service.health()), service.tail()
+        assert expected in str(service.health()), service.said()
         before = service.total("daemon_tick_seconds_count")
         deadline = time.monotonic() + 60  # two sources, each second
         while service.total("daemon_tick_seconds_count") < before + 4:
             assert time.monotonic() < deadline, "the readings stopped"
             time.sleep(0.2)
-        assert service.tail().count("sdx1 on /dying has not answered") == 1
+        assert service.said().count("sdx1 on /dying has not answered") == 1
     finally:
         service.send(signal.SIGTERM)
-        assert service.process.wait(60) == 0, service.tail()
+        assert service.process.wait(60) == 0, service.said()
