@@ -148,5 +148,5 @@ def _streams_part(writer: ServiceProcess) -> str:
 
 async def _once(holds: Callable[[], bool], writer: ServiceProcess) -> str:
     """The part ``streams`` of ``/healthz`` once it holds."""
-    await until(lambda: asyncio.to_thread(holds), otherwise=writer.tail)
+    await until(lambda: asyncio.to_thread(holds), otherwise=writer.said)
     return await asyncio.to_thread(_streams_part, writer)
