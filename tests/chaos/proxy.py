@@ -42,8 +42,8 @@ class Request:
 
     @property
     def lines(self) -> list[bytes]:
-        """Of line protocol."""
-        return self.body.split(b"\n") if self.body else []
+        """Of line protocol, whose last one may end with the line's end or without it."""
+        return [line for line in self.body.split(b"\n") if line]
 
 
 class Deed:
