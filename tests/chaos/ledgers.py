@@ -112,7 +112,7 @@ class LedgerWatch:
 
 
 async def _metrics(port: int) -> str | None:
-    """The page; None where nothing answers."""
+    """The page; None where nothing answers, or the process ends between its head and its body."""
     try:
         async with asyncio.timeout(ANSWER_SECONDS):
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -124,4 +124,6 @@ async def _metrics(port: int) -> str | None:
     except (OSError, TimeoutError):
         return None
     head, _, body = page.partition(b"\r\n\r\n")
-    return body.decode() if b" 200 " in head.split(b"\r\n")[0] else None
+    status, *fields = head.split(b"\r\n")
+    whole = b"Content-Length: %d" % len(body) in fields
+    return body.decode() if b" 200 " in status and whole else None
