@@ -15,12 +15,13 @@ from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 from spindle.settings import Settings, load
 from tests import containers, servers
 from tests.containers import store_containers
+from tests.docker_program import docker, root
 
 os.environ.pop("SPINDLE_CALLED_FROM", None)  # which ./run.sh test sets
 of_properties.register_profile("spindle", deadline=None)  # a busy machine is no fault of the code
 of_properties.load_profile("spindle")
 
-__all__ = ["store_containers"]
+__all__ = ["docker", "root", "store_containers"]
 
 
 @pytest.fixture(autouse=True)
