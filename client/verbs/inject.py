@@ -21,7 +21,7 @@ from spindle.errors import InvalidInput
 from spindle.settings import load
 
 STOP = "stop"
-KEYS = ("device_id", "for")
+KEYS = ("device_id", "for", "only")
 WAIT_SECONDS = 10.0
 
 
@@ -31,11 +31,14 @@ def inject(
     ],
     words: Annotated[
         list[str] | None,
-        typer.Argument(help="Such as device_id=array1-disk3 for=5m", metavar="[KEY=VALUE]..."),
+        typer.Argument(
+            help="Such as device_id=array1-disk3 for=5m; of a stop, only=overheat",
+            metavar="[KEY=VALUE]...",
+        ),
     ] = None,
     as_json: query.AsJson = False,
 ) -> None:
-    """Give a simulated device a fault, or end the one it has (stop).
+    """Give a simulated device a fault beside what it has, or end what it has (stop).
 
     Exit codes: 0 done, 1 refused by the daemon, 2 wrong usage or settings, 69 no answer.
     """
@@ -46,14 +49,17 @@ def inject(
 
 
 def parse(words: list[str]) -> dict[str, str]:
-    """``device_id=... [for=...]``.
+    """``device_id=... [for=...] [only=...]``.
 
     :raises InvalidInput: something else is given, or no device.
     """
     given = asking.parse_params(words)
     for key in given:
         if key not in KEYS:
-            raise InvalidInput(f"there is no {key}: expected device_id=... and, if wanted, for=5m")
+            raise InvalidInput(
+                f"there is no {key}: expected device_id=... and, if wanted, for=5m, or of a stop "
+                "only=FAULT"
+            )
     if "device_id" not in given:
         raise InvalidInput("on which device? expected device_id=..., such as array1-disk3")
     return given
@@ -78,9 +84,15 @@ def sentence(fault: str, done: Mapping[str, Any]) -> str:
     """What was done, for a person; ``done`` is the truth about the fault, as the daemon says it."""
     device, name = done["device_id"], done["fault"]
     if fault == STOP:
-        return f"{device}: {name} ended at {done['to']}"
+        return "\n".join(_ended(each) for each in (done, *done.get("also", ())))
     shows = ", ".join(done["metric_types"])
     return f"{device}: {name} from {done['from']} to {done['to']}; it shows in {shows}"
+
+
+def _ended(done: Mapping[str, Any]) -> str:
+    never = done["from"] == done["to"]
+    what = f"will not begin at {done['from']}" if never else f"ended at {done['to']}"
+    return f"{done['device_id']}: {done['fault']} {what}"
 
 
 async def _ask(settings: ClientSettings, wanted: Mapping[str, str]) -> dict[str, Any]:

@@ -74,11 +74,14 @@ class Fault:
     :ivar name: as it is written in settings and requests.
     :ivar metric_types: the metrics that show it; all of them where the unit falls silent.
     :ivar device_class: the class of device that it befalls, or None for any.
+    :ivar said_last: it changes what the unit says, not how it is: whatever else befalls the unit,
+        this has the last word.
     """
 
     name: str
     metric_types: tuple[str, ...]
     device_class: str | None = None
+    said_last: bool = False
 
     def readings(self, span: Span, healthy: Readings) -> Readings:  # noqa: ARG002
         """What the unit says instead of what it would say in health."""

@@ -4,7 +4,8 @@ One fault is ``FAULT:DEVICE_ID[:after=DURATION][:for=DURATION]``; a duration is 
 seconds, or one with a unit: ``90``, ``90s``, ``5m``, ``2h``, ``1d``.
 
 On ``simulation.inject``, ``{"fault": "overheat", "device_id": "array1-disk3", "for": "5m"}`` begins
-one (``for`` may be missing), ``{"fault": "stop", "device_id": ...}`` ends it.
+one (``for`` may be missing) beside whatever else the device has,
+``{"fault": "stop", "device_id": ...}`` ends all that it has, ``"only": "overheat"`` that one.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ from spindle.text import shown
 
 SYNTAX = "FAULT:DEVICE_ID, with :after=DURATION and :for=DURATION if wanted"
 STOP = "stop"
-KEYS = ("fault", "device_id", "for")
+KEYS = ("fault", "device_id", "for", "only")
 _EXPECTED = (
     'expected a JSON object such as {"fault":"overheat","device_id":"array1-disk3","for":"5m"}'
 )
@@ -162,12 +163,13 @@ def _spec(text: str, arrays: int | None, disks: int | None) -> FaultSpec:
 
 
 def _overlaps(specs: Sequence[FaultSpec]) -> list[str]:
-    ordered = sorted(specs, key=lambda spec: (spec.device_id, spec.after))
+    ordered = sorted(specs, key=lambda spec: (spec.device_id, spec.fault, spec.after))
     return [
-        f"{second.device_id} would have {first.fault} and {second.fault} at once: "
-        "expected one fault at a time on one device"
+        f"{second.device_id} would have {second.fault} twice at once: "
+        "expected the next after the end of the one before, or another fault"
         for first, second in itertools.pairwise(ordered)
-        if first.device_id == second.device_id and second.after < first.ends
+        if (first.device_id, first.fault) == (second.device_id, second.fault)
+        and second.after < first.ends
     ]
 
 
@@ -228,4 +230,6 @@ def parse_request(payload: bytes) -> dict[str, Any]:
         raise InvalidInput(f"the request is no JSON object: {_EXPECTED}")
     if unknown := [shown(key) for key in wanted if key not in KEYS]:
         raise InvalidInput(f"given {', '.join(unknown)}, expected only {', '.join(KEYS)}")
+    if "only" in wanted and wanted.get("fault") != STOP:
+        raise InvalidInput(f"only=... names what a {STOP} ends; a fault has none")
     return wanted

@@ -134,6 +134,7 @@ class StuckSensor(Fault):
 
     name: str = "stuck_sensor"
     metric_types: tuple[str, ...] = ("DiskTemp",)
+    said_last: bool = True
 
     def readings(self, span: Span, healthy: Readings) -> Readings:
         if span.onset is None or span.until >= span.duration:

@@ -112,7 +112,7 @@ def truth(incident: Incident, unit: Unit, start_ns: int) -> dict[str, Any]:
     """
     begins = timestamps.format_ns(start_ns + round(incident.begins * 1e9))
     return {
-        "id": f"{unit.device_id}/{begins}",
+        "id": f"{unit.device_id}/{incident.fault.name}/{begins}",
         "fault": incident.fault.name,
         "device_id": unit.device_id,
         "source_device": unit.source_device,

@@ -1,7 +1,8 @@
 """When and where faults happen: those asked for, and incidents that come by themselves. Pure.
 
 Incidents come one at a time, the faults of ``CYCLE`` in turn, seeded; none begins while a fault
-that was asked for is on, and no unit ever has two. Times are seconds since the first tick.
+that was asked for is on. A unit may have several faults that were asked for, each of another kind,
+as a real disk is hot and slow at once. Times are seconds since the first tick.
 """
 
 from __future__ import annotations
@@ -101,34 +102,46 @@ class FaultPlan:
     def __init__(self, timeline: Timeline, asked_for: Iterable[Incident] = ()) -> None:
         self._timeline = timeline
         self._waiting = list(asked_for)  # not begun
-        self._going: dict[int, Incident] = {}  # by unit
+        self._going: dict[tuple[int, str], Incident] = {}  # by unit and fault
         self._ended: list[Incident] = []  # since the last tick
         self._last = -1.0  # when the timeline's last incident began
 
     def add(self, incident: Incident) -> None:
         """Take in a fault that somebody asks for; one of the timeline on its unit gives way.
 
-        :raises InvalidInput: the unit has, or will have meanwhile, another that was asked for.
+        :raises InvalidInput: the unit has, or will have meanwhile, the same one, asked for before.
         """
         for other in (*self._waiting, *self._going.values()):
-            if other.asked_for and other.unit == incident.unit and _meet(other, incident):
-                raise InvalidInput(
-                    f"it has {other.fault.name} for {other.ends - incident.begins:.0f} s more: "
-                    "stop that one first"
-                )
+            if other.asked_for and _slot(other) == _slot(incident) and _meet(other, incident):
+                wait = other.begins - incident.begins
+                has = f"is to have {other.fault.name} in {wait:.0f} s"
+                if wait <= 0:
+                    has = f"has {other.fault.name} for {other.ends - incident.begins:.0f} s more"
+                raise InvalidInput(f"it {has}: stop that one first")
         self._waiting.append(incident)
 
-    def stop(self, unit: int, now: float) -> Incident | None:
-        """End the fault of a unit, or drop one that waits; None if it has none."""
-        found = self._going.pop(unit, None)
-        if found is not None:
-            found = replace(found, ends=min(found.ends, max(now, found.begins)))
-            self._ended.append(found)
-            return found
-        found = next((each for each in self._waiting if each.unit == unit), None)
-        if found is not None:
-            self._waiting.remove(found)
-        return found
+    def stop(self, unit: int, now: float, only: str | None = None) -> list[Incident]:
+        """End the faults of a unit; where it has none, drop the first that waits.
+
+        :param only: the fault to end; None for all of them.
+        :returns: what was ended, empty if there was nothing.
+        """
+        mine = [
+            each
+            for each in (*self._going.values(), *self._waiting)
+            if each.unit == unit and only in (None, each.fault.name)
+        ]
+        found = [each for each in mine if each.begins <= now] or mine[:1]
+        return [self._stop(each, now) for each in found]
+
+    def _stop(self, incident: Incident, now: float) -> Incident:
+        over = replace(incident, ends=min(incident.ends, max(now, incident.begins)))
+        if incident in self._waiting:  # of which nothing was told
+            self._waiting.remove(incident)
+        else:
+            del self._going[_slot(incident)]
+            self._ended.append(over)
+        return over
 
     def end(self, now: float) -> list[Incident]:
         """End every fault: those that were on, and those that ended since the last tick."""
@@ -148,25 +161,31 @@ class FaultPlan:
             # While people look at the fault they asked for, nothing else goes wrong.
             if not any(each.asked_for for each in self._going.values()):
                 begun.append(incident)
-                self._going[incident.unit] = incident
+                self._going[_slot(incident)] = incident
         for each in over:
-            if self._going.get(each.unit) is each:
-                del self._going[each.unit]
+            if self._going.get(_slot(each)) is each:
+                del self._going[_slot(each)]
         return Due(begun, list(self._going.values()), ended + over)
 
     def _begin_asked_for(self, now: float, over: list[Incident]) -> list[Incident]:
         begun = [each for each in self._waiting if each.begins <= now]
         self._waiting = [each for each in self._waiting if each.begins > now]
         for incident in begun:
-            before = self._going.get(incident.unit)
-            if before is not None and before not in over:  # the timeline's gives way
-                over.append(replace(before, ends=incident.begins))
-            self._going[incident.unit] = incident
+            for before in [each for each in self._going.values() if each.unit == incident.unit]:
+                if not before.asked_for and before not in over:  # the timeline's gives way
+                    over.append(replace(before, ends=incident.begins))
+                    del self._going[_slot(before)]
+            self._going[_slot(incident)] = incident
         return begun
 
     def _taken(self) -> set[int]:
         """Units that the timeline must leave alone."""
-        return {*self._going, *(each.unit for each in self._waiting)}
+        return {each.unit for each in (*self._going.values(), *self._waiting)}
+
+
+def _slot(incident: Incident) -> tuple[int, str]:
+    """What a unit has once at a time: its index, and the fault."""
+    return incident.unit, incident.fault.name
 
 
 def _meet(one: Incident, other: Incident) -> bool:

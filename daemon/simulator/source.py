@@ -15,7 +15,7 @@ from pydantic import Field, ValidationInfo, field_validator
 
 from daemon.messages import Message, event_message, facts_message
 from daemon.simulator import fault_requests
-from daemon.simulator.fault import Readings
+from daemon.simulator.fault import Readings, Span
 from daemon.simulator.fault_requests import KINDS, FaultSpec, parse_specs
 from daemon.simulator.fleet import Fleet, Numbers, Unit, units
 from daemon.simulator.messages import Encoder, Phase, truth, truth_message
@@ -158,7 +158,8 @@ class Simulator(Source):
             QUIET_SECONDS,
         )
         self._plan = FaultPlan(timeline, [self._wanted(spec) for spec in settings.fault_specs])
-        self._onsets: dict[int, Readings] = {}  # by unit, what its present fault began with
+        # By unit and fault, what the unit would have said when the present one began.
+        self._onsets: dict[tuple[int, str], Readings] = {}
         self._start_ns: int | None = None  # the first tick
         self._elapsed = 0.0  # seconds from the first tick to the last one
         self._facts_due_ns = 0
@@ -200,15 +201,20 @@ class Simulator(Source):
         return self._truths(Due([], [], ended))
 
     def answer(self, payload: bytes, now_ns: int) -> dict[str, Any]:
-        """Begin or end a fault as one request asks; the truth about it."""
+        """Begin a fault or end those of a device, as one request asks; the truth about it.
+
+        Of what was ended it is the truth about the first, with that about all others in ``also``.
+        """
         wanted = fault_requests.parse_request(payload)
         if wanted.get("fault") == fault_requests.STOP:
-            done = self.stop(wanted.get("device_id"), now_ns)
+            done, *also = self.stop(wanted.get("device_id"), now_ns, wanted.get("only"))
+            answer = {**done, "also": also}
         else:
-            fault, device_id, seconds = (wanted.get(key) for key in fault_requests.KEYS)
-            done = self.inject(fault, device_id, seconds, now_ns)
-        log.info("%s on %s until %s", done["fault"], done["device_id"], done["to"])
-        return done
+            fault, device_id, seconds = (wanted.get(key) for key in ("fault", "device_id", "for"))
+            answer, also = self.inject(fault, device_id, seconds, now_ns), []
+        for each in (answer, *also):
+            log.info("%s on %s until %s", each["fault"], each["device_id"], each["to"])
+        return answer
 
     def step(self, now_ns: int) -> Moment:
         """What a tick would publish, as numbers."""
@@ -219,13 +225,16 @@ class Simulator(Source):
         values = self._fleet.step(now_ns)
         due = self._plan.due(self._elapsed)
         events = self._chance_event(now_ns, {incident.unit for incident in due.going})
-        silent = set()
         for incident in (*due.ended, *due.begun):
-            self._onsets.pop(incident.unit, None)
-        for incident in due.going:
-            events += self._befall(incident, since, values, now_ns)
-            if incident.fault.silent(incident.span(since, self._elapsed, None)):
-                silent.add(incident.unit)
+            self._onsets.pop((incident.unit, incident.fault.name), None)
+        spans = [
+            (incident, self._befall(incident, since, values))
+            for incident in sorted(due.going, key=lambda each: each.fault.said_last)
+        ]
+        silent = {each.unit for each, span in spans if each.fault.silent(span)}
+        for incident, span in spans:
+            if incident.unit not in silent:
+                events += self._troubles(incident, span, values, now_ns)
         return Moment(values, silent, events, due)
 
     def inject(
@@ -237,7 +246,7 @@ class Simulator(Source):
             as is usual for it.
         :returns: the truth about it, see ``truth``.
         :raises InvalidInput: there is no such fault or device, the fault does not befall its class,
-            the duration is none, or the device has another fault that was asked for.
+            the duration is none, or the device has that fault already.
         """
         name = fault_requests.fault_of(fault)
         unit = self._unit(device_id)
@@ -250,17 +259,19 @@ class Simulator(Source):
                 raise InvalidInput(f"{device_id}: {error}") from None
         return truth(incident, self._units[unit], self._origin())
 
-    def stop(self, device_id: object, now_ns: int) -> dict[str, Any]:
-        """End the fault of a device now, whoever began it; the truth about it.
+    def stop(self, device_id: object, now_ns: int, only: object = None) -> list[dict[str, Any]]:
+        """End the faults of a device now, whoever began them; the truth about each.
 
-        :raises InvalidInput: there is no such device, or it has no fault.
+        :param only: the fault to end; None for all.
+        :raises InvalidInput: there is no such device or fault, or the device does not have it.
         """
         unit = self._unit(device_id)
+        name = None if only is None else fault_requests.fault_of(only)
         with self._lock:
-            incident = self._plan.stop(unit, (now_ns - self._origin()) / 1e9)
-        if incident is None:
-            raise InvalidInput(f"{device_id} has no fault that could be stopped")
-        return truth(incident, self._units[unit], self._origin())
+            ended = self._plan.stop(unit, (now_ns - self._origin()) / 1e9, name)
+        if not ended:
+            raise InvalidInput(f"{device_id} has no {name or 'fault'} that could be stopped")
+        return [truth(each, self._units[unit], self._origin()) for each in ended]
 
     def _origin(self) -> int:
         if self._start_ns is None:
@@ -280,15 +291,18 @@ class Simulator(Source):
         fault_requests.befalls(fault, self._units[index].source_device, spec.device_id)
         return Incident(fault, index, begins, begins + spec.duration, asked_for=True)
 
-    def _befall(
-        self, incident: Incident, since: float, values: Numbers, now_ns: int
-    ) -> list[Event]:
+    def _befall(self, incident: Incident, since: float, values: Numbers) -> Span:
+        """Change what its unit says in this tick; where in its life the tick lies."""
         healthy = Readings(*values[incident.unit].tolist())
-        onset = self._onsets.setdefault(incident.unit, healthy)
+        onset = self._onsets.setdefault((incident.unit, incident.fault.name), healthy)
         span = incident.span(since, self._elapsed, onset)
-        readings = incident.fault.readings(span, healthy)
-        values[incident.unit] = readings
-        trouble = incident.fault.trouble(span, readings)
+        values[incident.unit] = incident.fault.readings(span, healthy)
+        return span
+
+    def _troubles(
+        self, incident: Incident, span: Span, values: Numbers, now_ns: int
+    ) -> list[Event]:
+        trouble = incident.fault.trouble(span, Readings(*values[incident.unit].tolist()))
         if trouble is None:
             return []
         unit = self._units[incident.unit]

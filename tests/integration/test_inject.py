@@ -64,9 +64,13 @@ async def test_a_fault_is_begun_and_stopped_and_its_truth_is_kept(
     assert done.returncode == 0, done.stderr
     begun = json.loads(done.stdout)
     assert (begun["fault"], begun["device_id"]) == ("silent", "array1-disk3")
-    again = inject(tmp_path, nats_port, "overheat", "device_id=array1-disk3")
+    again = inject(tmp_path, nats_port, "silent", "device_id=array1-disk3")
     assert again.returncode == 1
     assert "stop that one first" in again.stderr
+    beside = inject(tmp_path, nats_port, "overheat", "device_id=array1-disk3")
+    second = json.loads(beside.stdout)
+    stopped = inject(tmp_path, nats_port, "stop", "device_id=array1-disk3", "only=silent")
+    assert json.loads(stopped.stdout)["also"] == []
     assert inject(tmp_path, nats_port, "stop", "device_id=array1-disk3").returncode == 0
 
     client = await nats.connect(f"nats://127.0.0.1:{nats_port}")
@@ -76,12 +80,14 @@ async def test_a_fault_is_begun_and_stopped_and_its_truth_is_kept(
         told.append(orjson.loads(message.data))
 
     await client.jetstream().subscribe("simulation.truth", ordered_consumer=True, cb=tell)
-    await until(lambda: len(told) == 2)
+    await until(lambda: len(told) == 4)
     assert [(each["id"], each["phase"]) for each in told] == [
         (begun["id"], "start"),
+        (second["id"], "start"),
         (begun["id"], "end"),
+        (second["id"], "end"),
     ]
-    assert told[0]["to"] == begun["to"] > told[1]["to"] > begun["from"]
+    assert told[0]["to"] == begun["to"] > told[2]["to"] > begun["from"]
     await client.close()
 
 

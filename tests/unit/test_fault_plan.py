@@ -199,19 +199,90 @@ def test_every_fault_ends_in_health_and_is_repeatable(fault: str) -> None:
             assert values(tick, device) == healthy
 
 
-def test_a_device_has_one_fault_at_a_time() -> None:
-    one = simulator()
+def test_a_device_has_a_fault_once_at_a_time() -> None:
+    one = simulator(simulated_faults=f"silent:{DISK}:after=90:for=10")
     one.read(NOW)
     one.inject("overheat", DISK, 60, NOW)
     with pytest.raises(InvalidInput, match=r"it has overheat for 30 s more: stop that one first"):
-        one.inject("silent", DISK, 60, NOW + 30 * SECOND)
-    one.inject("silent", DISK, 60, NOW + 60 * SECOND)
+        one.inject("overheat", DISK, 60, NOW + 30 * SECOND)
+    one.inject("overheat", DISK, 60, NOW + 60 * SECOND)
+    with pytest.raises(InvalidInput, match=r"it is to have silent in 40 s: stop that one first"):
+        one.inject("silent", DISK, 60, NOW + 50 * SECOND)
+
+
+def test_a_disk_is_hot_and_slow_at_once_and_each_ends_by_itself() -> None:
+    one, well = simulator(), simulator()
+    hot, slow, told = [], [], []
+    for t in range(100):
+        if t == 1:
+            one.inject("overheat", DISK, 80, NOW + t * SECOND)
+        if t == 20:
+            one.inject("slow_disk", DISK, 30, NOW + t * SECOND)
+        tick, healthy = one.read(NOW + t * SECOND), values(well.read(NOW + t * SECOND), DISK)
+        hot += [t] if values(tick, DISK)["DiskTemp"] > 55 else []
+        slow += [t] if values(tick, DISK)["Latency"] > healthy["Latency"] * 3 + 15 else []
+        told += [(t, each["fault"], each["phase"], each["id"]) for each in truths(tick)]
+    assert hot[0] < 20
+    assert hot[-1] > 60
+    assert (hot, slow[0] > 20, slow[-1] < 50) == (list(range(hot[0], hot[-1] + 1)), True, True)
+    assert [each[:3] for each in told] == [
+        (1, "overheat", "start"),
+        (20, "slow_disk", "start"),
+        (50, "slow_disk", "end"),
+        (81, "overheat", "end"),
+    ]
+
+
+def test_two_faults_that_begin_at_once_are_two_truths() -> None:
+    one = simulator(simulated_faults=f"overheat:{DISK}:after=3,slow_disk:{DISK}:after=3")
+    told = [truth["id"] for _, tick in run(one, 5) for truth in truths(tick)]
+    assert len(set(told)) == 2
+
+
+@pytest.mark.parametrize("order", ["stuck_sensor,overheat", "overheat,stuck_sensor"])
+def test_a_stuck_sensor_repeats_itself_however_hot_the_disk_is(order: str) -> None:
+    one = simulator()
+    for t in range(60):
+        if t in (10, 30):
+            one.inject(order.split(",")[t == 30], DISK, 600, NOW + t * SECOND)
+        said = values(one.read(NOW + t * SECOND), DISK)["DiskTemp"]
+        if t == 30:
+            first = said
+    assert said == (first if order.endswith("stuck_sensor") else pytest.approx(35, abs=10))
+
+
+def test_a_silent_disk_tells_no_event_of_what_else_it_has() -> None:
+    one = simulator(simulated_faults=f"silent:{DISK},flapping:{DISK}")
+    assert not [event for _, tick in run(one, 120) for event in events(tick)]
+
+
+def test_stop_ends_all_that_a_device_has_or_one_of_it() -> None:
+    one = simulator()
+    one.read(NOW)
+    for fault in ("overheat", "slow_disk", "silent"):
+        one.inject(fault, DISK, None, NOW)
+    one.read(NOW + SECOND)
+    done = one.stop(DISK, NOW + 2 * SECOND, "silent")
+    assert [each["fault"] for each in done] == ["silent"]
+    with pytest.raises(InvalidInput, match="has no silent that could be stopped"):
+        one.stop(DISK, NOW + 2 * SECOND, "silent")
+    one.inject("latency_spikes", DISK, None, NOW + 2 * SECOND)  # of which no tick has told yet
+    answer = one.answer(orjson.dumps({"fault": "stop", "device_id": DISK}), NOW + 3 * SECOND)
+    assert answer["fault"] == "overheat"
+    assert [each["fault"] for each in answer["also"]] == ["slow_disk", "latency_spikes"]
+    told = truths(one.read(NOW + 3 * SECOND))
+    assert [(each["fault"], each["phase"]) for each in told] == [
+        ("silent", "end"),
+        ("overheat", "end"),
+        ("slow_disk", "end"),
+    ]
+    assert truths(one.read(NOW + 4 * SECOND)) == []
 
 
 def test_a_fault_can_be_stopped_early_and_the_truth_says_when() -> None:
     one = simulator(simulated_faults=f"silent:{DISK}:for=1h")
     list(run(one, 5))
-    done = one.stop(DISK, NOW + 5 * SECOND)
+    (done,) = one.stop(DISK, NOW + 5 * SECOND)
     assert done["to"] == "2026-05-28T20:26:45Z"
     tick = one.read(NOW + 5 * SECOND)
     assert len(values(tick, DISK)) == 4
@@ -280,12 +351,14 @@ def test_a_request_is_one_json_object_with_known_keys() -> None:
     for payload in (b"", b"overheat", b"[]", b"\xff", b'{"fault":'):
         with pytest.raises(InvalidInput, match="the request is no JSON object: expected"):
             ask(one, payload)
-    with pytest.raises(InvalidInput, match="given 'x', expected only fault, device_id, for"):
+    with pytest.raises(InvalidInput, match="given 'x', expected only fault, device_id, for, only"):
         ask(one, b'{"x":1}')
     with pytest.raises(InvalidInput, match="no fault is called None: expected one of overheat"):
         ask(one, b"{}")
     with pytest.raises(InvalidInput, match="expected a duration"):
         ask(one, b'{"fault":"silent","device_id":"array1","for":{"a":1}}')
+    with pytest.raises(InvalidInput, match=r"only=\.\.\. names what a stop ends; a fault has none"):
+        ask(one, b'{"fault":"silent","device_id":"array1","only":"silent"}')
     assert ask(one, b'{"fault":"silent","device_id":"array1"}')["fault"] == "silent"
     assert ask(one, b'{"fault":"stop","device_id":"array1"}')["fault"] == "silent"
 

@@ -84,10 +84,11 @@ def test_all_mistakes_are_said_at_once() -> None:
     assert "in 'silent:array1'" not in said
 
 
-def test_two_faults_of_one_device_may_not_overlap() -> None:
-    said = mistake(simulated_faults="silent:array1:for=60,overheat:array1:after=30")
-    assert "array1 would have silent and overheat at once" in said
-    assert parse_specs("silent:array1:for=60,overheat:array1:after=60", 1, 1)
+def test_a_device_may_not_have_the_same_fault_twice_at_once() -> None:
+    said = mistake(simulated_faults="silent:array1:for=60,silent:array1:after=30")
+    assert "array1 would have silent twice at once" in said
+    assert parse_specs("silent:array1:for=60,silent:array1:after=60", 1, 1)
+    assert parse_specs("silent:array1:for=60,overheat:array1:after=30", 1, 1)
 
 
 def test_the_manual_names_every_fault() -> None:
