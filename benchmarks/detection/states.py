@@ -1,7 +1,8 @@
 """The detector's evidence on states that last and come again; parts of ``benchmarks.detection``.
 
 * repeats: the same fault a second time, half an hour to seven days after the first
-* long: VUS-PR on generated anomalies that last, repeat and nest, beside three other ways
+* long: VUS-PR on generated anomalies that last, repeat and nest, beside five other ways
+* recordings: the same on recordings of machines, most of them short
 * peers: slow disks among their peers, healthy arrays, and arrays slow as a whole
 
 All series are generated. Seeds below ``REPORTED`` are for choosing, those from it on for reporting.
@@ -23,6 +24,7 @@ from benchmarks.series import fault_series, rivals
 from benchmarks.series import peers as arrays
 from benchmarks.series.departures import FORMS, Labelled, corpus
 from benchmarks.series.processes import DAY, Floats
+from benchmarks.series.recordings import RECORDINGS, recordings
 from benchmarks.series.storage_series import healthy
 from benchmarks.series.vus import vus_pr
 from daemon.simulator.fleet import METRICS
@@ -51,6 +53,8 @@ WAYS: Mapping[str, Callable[[Floats], Floats]] = {
     "rolling z, a day": rivals.rolling_z,
     "isolation forest": rivals.isolation_forest,
     "left matrix profile": rivals.left_matrix_profile,
+    "PCA of hours": rivals.subsequence_pca,
+    "k-means of hours": rivals.nearest_mean,
 }
 
 
@@ -122,19 +126,29 @@ def _areas(labelled: Labelled) -> tuple[str, list[float]]:
 
 
 def long(seeds: int = 1) -> None:
-    """VUS-PR of ours and of three other ways, by form and by process."""
-    series = corpus(range(REPORTED, REPORTED + seeds))
+    """VUS-PR of ours and of five other ways, by form, kind and process."""
+    _compare(corpus(range(REPORTED, REPORTED + seeds)), [form.__name__ for form in FORMS])
+
+
+def recorded(seeds: int = 2) -> None:
+    """The same on the recordings of machines."""
+    series = recordings(range(REPORTED, REPORTED + seeds))
+    _compare(series, [form.__name__ for form in RECORDINGS])
+
+
+def _compare(series: list[Labelled], forms: list[str]) -> None:
     groups: defaultdict[str, list[list[float]]] = defaultdict(list)
     with ProcessPoolExecutor() as pool:
         for name, areas in pool.map(_areas, series, chunksize=4):
-            process, kind, form = name.split()
-            for group in (form, kind, process, "all"):
+            for group in (*name.split(), "all"):
                 groups[group].append(areas)
     table = Table(f"{len(series)} series", *WAYS)
-    forms = [form.__name__ for form in FORMS]
     for group in (*forms, *sorted(set(groups) - {*forms, "all"}), "all"):
-        table.add_row(group, *(f"{area:.3f}" for area in np.mean(groups[group], axis=0)))
+        means = np.mean(groups[group], axis=0)
+        best = "" if means[0] == means.max() else " *"
+        table.add_row(group + best, *(f"{area:.3f}" for area in means))
     console.print(table)
+    console.print("*: another way is ahead of ours")
 
 
 LASTS = {(1.0, 2.0): 7, (4.0, 4.0): 8}  # days for which a disk is slow, and of the whole

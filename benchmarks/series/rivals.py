@@ -28,13 +28,20 @@ def rolling_z(values: Floats) -> Floats:
     return np.asarray(found)
 
 
-def isolation_forest(values: Floats, learning: int = 2 * PAST, trees: int = 100) -> Floats:
+def learning(points: int) -> int:
+    """Points that those learn from which learn once: the first two days of a week, in which nothing
+    is wrong, and as large a share of what is shorter."""
+    return max(300, min(2 * PAST, points * 2 // 7))
+
+
+def isolation_forest(values: Floats, trees: int = 100) -> Floats:
     """Liu, Ting and Zhou (ICDM 2008) on the last hour, grown on what came in the first two days."""
     rng = np.random.default_rng(1)
+    known = learning(values.size) - WINDOW
     windows = sliding_window_view(values, WINDOW)
     depth = np.zeros(len(windows))
     for _ in range(trees):
-        sample = rng.choice(learning - WINDOW, 256, replace=False)
+        sample = rng.choice(known, min(256, known), replace=False)
         _isolate(windows, np.arange(len(windows)), sample, depth, rng, 8)
     found = np.full(values.size, -np.inf)
     found[WINDOW - 1 :] = -depth
@@ -97,3 +104,40 @@ def left_matrix_profile(values: Floats) -> Floats:
             )
             found[row + WINDOW - 1] = np.sqrt(max(0.0, 2.0 * WINDOW * (1.0 - alike.max())))
     return found
+
+
+def subsequence_pca(values: Floats) -> Floats:
+    """What the last hour has that no mixture of the main components of the learnt hours has (Q
+    statistic of Jackson and Mudholkar, 1979), of nine tenths of their variance."""
+    windows = sliding_window_view(values, WINDOW)
+    learnt = windows[: learning(values.size) - WINDOW]
+    mean = learnt.mean(axis=0)
+    _, sizes, axes = np.linalg.svd(learnt - mean, full_matrices=False)
+    shares = np.cumsum(sizes**2) / max(float(np.sum(sizes**2)), _TINY)
+    main = axes[: int(np.searchsorted(shares, 0.9)) + 1]
+    apart = windows - mean
+    rest = np.sum(apart**2, axis=1) - np.sum((apart @ main.T) ** 2, axis=1)
+    return _from_windows(np.asarray(np.sqrt(np.maximum(rest, 0.0))))
+
+
+def nearest_mean(values: Floats, means: int = 12, rounds: int = 10) -> Floats:
+    """Distance of the last hour to the nearest of the means of the learnt hours (k-means)."""
+    rng = np.random.default_rng(1)
+    windows = sliding_window_view(values, WINDOW)
+    learnt = windows[: learning(values.size) - WINDOW]
+    centres = learnt[rng.choice(len(learnt), means, replace=False)].copy()
+    for _ in range(rounds):
+        of = _distances(learnt, centres).argmin(axis=1)
+        for n in np.unique(of):
+            centres[n] = learnt[of == n].mean(axis=0)
+    return _from_windows(np.asarray(_distances(windows, centres).min(axis=1)))
+
+
+def _distances(windows: Floats, centres: Floats) -> Floats:
+    squares = np.sum(windows**2, axis=1)[:, None] + np.sum(centres**2, axis=1)
+    return np.asarray(np.sqrt(np.maximum(squares - 2.0 * windows @ centres.T, 0.0)))
+
+
+def _from_windows(of_windows: Floats) -> Floats:
+    """Of each point what was found of the hour that ends with it."""
+    return np.concatenate([np.full(WINDOW - 1, of_windows.min()), of_windows])

@@ -23,7 +23,10 @@ GLANCE = 4
 look's twelve."""
 
 SAMPLE = 36
-"""Points from one remembered window to the next: a multiple of ``STRIDE``."""
+"""Points from one remembered window to the next: a multiple of ``STRIDE``. Until ``LEAST`` could be
+known so, every look's window is remembered, and counts as ``STRIDE / SAMPLE`` of one, for it holds
+most of what the one before it holds."""
+EVERY = SAMPLE // STRIDE
 
 LAG = 144
 """Points after which a window may be remembered: what goes on now is not compared with itself."""
@@ -34,7 +37,11 @@ closely, and last week still."""
 
 LEAST = 64
 """Remembered windows before anything is called unusual: 1.6 days at one a minute, three hours at
-one in five seconds. With fewer, what a tenth of them exceeds stands on a handful."""
+one in five seconds. With fewer, what a tenth of them exceeds stands on a handful. Ranked by how
+unusual they are, points are before that too, but the less the fewer windows are known."""
+
+FEWEST = 16
+"""Windows, one at each look, before even that: an hour to look at, three that came before."""
 
 FROZEN = 7.0
 """Surprise, in nats (a chance of 1 in 1,100), from which a window is no example of the usual."""
@@ -116,9 +123,9 @@ class Departure:
     """
 
     __slots__ = (
-        "_ranked", "alarm", "brief", "brief_alarm", "brief_sure", "feature", "grain", "highest",
-        "kept", "last", "lowest", "nats", "news", "next", "pending", "points", "recent", "since",
-        "steps", "sure", "told_high", "told_low",
+        "_ranked", "alarm", "brief", "brief_alarm", "brief_sure", "early", "feature", "grain",
+        "highest", "kept", "last", "lowest", "nats", "news", "next", "pending", "points", "recent",
+        "since", "spacing", "steps", "sure", "told_high", "told_low",
     )  # fmt: skip
     DERIVED = ("_ranked",)
 
@@ -131,6 +138,8 @@ class Departure:
         self.steps = array("d")  # and the sizes of their steps
         self.kept = array("d")  # features of remembered windows, oldest first, one after the other
         self.pending = array("d")  # features and surprise of windows not yet remembered
+        self.early = array("d")  # features of all windows, usual or not, until LEAST are known
+        self.spacing = STRIDE  # points from one remembered window to the next; SAMPLE from then on
         self.since = 0  # points of the present departure
         self.nats = 0.0  # surprise of the last look
         self.news = 0.0  # 0..1 at the point where a departure was first seen, or has grown
@@ -163,19 +172,40 @@ class Departure:
         features = self._features()
         self.nats = nats = self._surprise(features)
         self._tell(nats)
-        if points % SAMPLE == 0:
-            surprise = 0.0 if self.since > ACCEPTED else max(nats, self.brief)
+        if points % self.spacing == 0:
+            surprise = 0.0 if self.since > self._accepted else max(nats, self.brief)
             self.pending.extend((*features, self.middle, surprise))
             self.brief = 0.0
-            if len(self.pending) > (LAG // SAMPLE) * (WIDTH + 1):
+            if len(self.pending) > (LAG // self.spacing) * (WIDTH + 1):
                 self._remember()
         return nats
+
+    @property
+    def known(self) -> float:
+        """How much is known of what is needed for an alarm, in 0..1."""
+        return min(1.0, len(self.kept) / WIDTH * self.spacing / (LEAST * SAMPLE))
+
+    @property
+    def unusual(self) -> float:
+        """The surprise, in nats, for ranking: the less the fewer windows are known."""
+        return self.nats * self.known
+
+    @property
+    def _accepted(self) -> float:
+        """Points after which what goes on is learnt: when it has lasted as long as all before."""
+        return ACCEPTED if self._is_sure else min(ACCEPTED, self.known * LEAST * SAMPLE)
+
+    @property
+    def _is_sure(self) -> bool:
+        return self.spacing == SAMPLE
 
     def _tell(self, nats: float) -> None:
         if nats < FROZEN:
             self.since, self.next, self.sure = 0, FROZEN, SURE
             return
         self.since += STRIDE
+        if not self._is_sure:
+            return
         if nats >= self.next:
             self.next = AGAIN * nats
             self.news = nats / (nats + EVIDENCE)
@@ -200,7 +230,7 @@ class Departure:
         """Whether the last few points are surely not as usual, though the last hour may be."""
         every = self._sorted()
         size = len(every[0])
-        if size < LEAST:
+        if not self._is_sure:
             return
         least = LEAST_CHANGE * exp(every[1][size // 2])
         ranked, middle = every[-1], self.middle
@@ -243,7 +273,7 @@ class Departure:
     def certainty(self) -> float:
         """0 while the last hour is as usual; from 0.5 on it is no chance that it is not, and not
         learnt yet."""
-        if self.nats < FROZEN:
+        if self.nats < FROZEN or not self._is_sure:
             return 0.0
         nats = FROZEN if self.since > ACCEPTED else self.nats
         return nats / (nats + SURE)
@@ -262,8 +292,9 @@ class Departure:
     def _surprise(self, features: tuple[float, ...]) -> float:
         every, most = self._sorted(), 0.0
         size = len(every[0])
-        if size < LEAST:
+        if size < FEWEST:
             return 0.0
+        weight = self.spacing / SAMPLE
         even = LEAST_CHANGE * exp(every[1][size // 2])
         least = even, LEAST_CHANGE, LEAST_CHANGE, even / WINDOW
         stopped = self._is_at_a_stop()
@@ -271,7 +302,7 @@ class Departure:
             at = bisect_left(ranked, value)
             if stopped and 2 * at < size and FEATURES[number] in ("spread", "roughness"):
                 continue
-            nats = _surprise(ranked, value, least[number], at)
+            nats = _surprise(ranked, value, least[number], at, weight)
             if nats > most:
                 most, self.feature = nats, number
         return most
@@ -296,7 +327,7 @@ class Departure:
     def returns(self, level: float, value: float) -> bool:
         """Whether the level lies beyond all that are remembered, and the value does not."""
         levels, spreads, *_ = self._sorted()
-        if len(levels) < LEAST:
+        if not self._is_sure:
             return False
         spread = exp(spreads[len(spreads) // 2])
         low, high = levels[0], levels[-1]
@@ -341,34 +372,55 @@ class Departure:
         pending = self.pending
         oldest, surprises = pending[:WIDTH], pending[WIDTH :: WIDTH + 1]
         del pending[: WIDTH + 1]
-        overlapping = surprises[: WINDOW // SAMPLE + 2]
-        if max(overlapping) >= FROZEN:
-            return
-        for ranked, value in zip(self._sorted(), oldest, strict=True):
-            insort(ranked, value)
-        self.kept.extend(oldest)
-        if len(self.kept) >= KEPT * WIDTH:
+        overlapping = surprises[: WINDOW // self.spacing + 2]
+        if max(overlapping) < FROZEN:
+            for ranked, value in zip(self._sorted(), oldest, strict=True):
+                insort(ranked, value)
+            self.kept.extend(oldest)
+        if self.spacing < SAMPLE:
+            self.early.extend(oldest)
+            if len(self.early) >= (LEAST * EVERY - 1) * WIDTH:
+                self._grow_up()
+        elif len(self.kept) >= KEPT * WIDTH:
             self._thin()
+
+    def _grow_up(self) -> None:
+        """Every third window from now on. What seemed unusual so far did so beside little: all are
+        remembered."""
+        self.kept = _rows(self.early, WIDTH, range(1, len(self.early) // WIDTH, EVERY))
+        row = WIDTH + 1
+        waiting = len(self.pending) // row
+        first = (waiting - 1 - self.points % SAMPLE // STRIDE) % EVERY
+        self.pending = _rows(self.pending, row, range(first, waiting, EVERY))
+        for number in range(WIDTH, len(self.pending), row):
+            self.pending[number] = 0.0
+        self.early, self.since, self.spacing, self._ranked = array("d"), 0, SAMPLE, None
 
     def _thin(self) -> None:
         half = KEPT // 2
-        older = [self.kept[n * WIDTH : (n + 1) * WIDTH] for n in range(0, half, 2)]
-        kept = array("d")
-        for each in older:
-            kept.extend(each)
-        kept.extend(self.kept[half * WIDTH :])
-        self.kept, self._ranked = kept, None
+        older = _rows(self.kept, WIDTH, range(0, half, 2))
+        self.kept, self._ranked = older + self.kept[half * WIDTH :], None
 
 
-def _surprise(ranked: array[float], value: float, least: float, at: int | None = None) -> float:
+def _rows(of: array[float], width: int, numbers: range) -> array[float]:
+    found = array("d")
+    for number in numbers:
+        found.extend(of[number * width : (number + 1) * width])
+    return found
+
+
+def _surprise(
+    ranked: array[float], value: float, least: float, at: int | None = None, weight: float = 1.0
+) -> float:
     """Of a feature, in nats: of its two-sided rank, and of its distance beyond all that is known.
 
     :param least: width below which that of the known is no measure.
     :param at: its place among them, where that is known already.
+    :param weight: of each of the known.
     """
     at, size = bisect_left(ranked, value) if at is None else at, len(ranked)
     rank = min(at, size - at)
-    nats = log((size + 1.0) / (2.0 * rank + 1.0))
+    nats = log((weight * size + 1.0) / (2.0 * weight * rank + 1.0))
     if rank:
         return nats
     beyond = ranked[0] - value if at == 0 else value - ranked[-1]

@@ -188,7 +188,8 @@ class Detector:
     @property
     def state(self) -> float:
         """How unusual the last hour or the last point is, in 0..1: to rank points by what lasts."""
-        return max(self.departure.nats / (self.departure.nats + SURE), self.alarm)
+        nats = self.departure.unusual
+        return max(nats / (nats + SURE), self.alarm)
 
     def _clock(self, timestamp: float, value: float) -> float:
         """Learn the usual step and notice gaps; the timestamp to go by."""

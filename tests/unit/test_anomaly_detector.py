@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reader.detection.detector import ALARM, WARM_UP, Detector
-from reader.detection.scoring import scores
+from reader.detection.scoring import View, scores
 from spindle.errors import InvalidInput
 
 MINUTE, DAY = 60.0, 1440
@@ -98,6 +98,35 @@ def test_the_state_stays_under_64_kib_however_long_the_series() -> None:
     for i in range(60 * DAY):
         detector.update(MINUTE * i, rng.lognormvariate(0, 2) * 1e6)
     assert len(detector.to_bytes()) < 64 * 1024
+
+
+def states(values: list[float]) -> list[float]:
+    return scores(times(len(values)), values, view=View.STATE)
+
+
+def test_what_lasts_in_a_short_recording_has_the_highest_states() -> None:
+    values = noise(1_200)
+    for at in range(500, 800):
+        values[at] += 4.0
+    found = states(values)
+    within, before = found[560:800], found[:500]
+    assert min(within) > 2 * max(before)
+
+
+def test_a_second_time_in_a_short_recording_is_as_unusual_as_the_first() -> None:
+    values = noise(1_500)
+    for at in (*range(500, 700), *range(1_100, 1_300)):
+        values[at] *= 0.1
+    found = states(values)
+    assert max(found[1_100:1_300]) >= max(found[500:700]) > 2 * max(found[:500])
+
+
+def test_what_is_learnt_in_the_first_day_says_no_alarm_of_a_departure() -> None:
+    detector = Detector()
+    for at, value in enumerate(noise(800)):
+        detector.update(60.0 * at, value + (4.0 if at >= 500 else 0.0))
+        assert detector.departed == detector.departure.alarm == detector.departure.news == 0.0
+    assert detector.state > 0.0
 
 
 def test_no_score_during_the_warm_up_and_some_after() -> None:
