@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
-from statistics import median, median_low
+from statistics import mean, median, median_low
 from typing import NamedTuple
 
 from reader.health.evidence import Unit
@@ -48,10 +48,17 @@ def _of_series(buckets: Sequence[Bucket], bucket_ns: int) -> float:
     counts = [bucket.count for bucket in latest[1:-1]] or [max(bucket.count for bucket in latest)]
     usual = median(counts)
     if usual >= 2:
-        return bucket_ns / NS / usual
-    times = [bucket.time_ns for bucket in buckets[-LATEST - 1 :]]
-    gaps = [later - earlier for earlier, later in pairwise(times)]
-    return median(gaps) / NS if gaps else 0.0
+        return bucket_ns / NS / mean(count for count in counts if abs(count - usual) <= 1)
+    gaps = [
+        (later.time_ns - earlier.time_ns, earlier.count)
+        for earlier, later in pairwise(buckets[-3 * LATEST - 1 :])
+    ]
+    gap = median_low([length for length, _ in gaps[-LATEST:]] or [0])
+    # What is no multiple of a bucket comes as gaps of two lengths, or as two readings in one: the
+    # mean of more of them is near the true one.
+    alike = [each for each in gaps if abs(each[0] - gap) <= bucket_ns and each[1] <= usual + 1]
+    readings = sum(count for _, count in alike)
+    return (sum(length for length, _ in alike) / readings if readings else gap) / NS
 
 
 class Intervals:

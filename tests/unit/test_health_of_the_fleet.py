@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
+import pytest
+
 from reader.health import summary, verdict
 from reader.health.evidence import Evidence, Rules, Unit
 from reader.health.intervals import Intervals, interval_of
@@ -73,6 +77,20 @@ def test_how_often_a_device_reports_is_learnt_from_its_readings() -> None:
     assert usual(steps("IOPs", 7, 60, 60, 60, 20)) == 1.0
     assert usual(steps("IOPs", *[1, 0, 0, 0, 0] * 3, 1)) == 300.0
     assert usual(steps("IOPs", 1, 1, 1, 1) + steps("Wear", *[1, 0, 0] * 3, 1)) == 60.0
+
+
+@pytest.mark.parametrize("seconds", [25, 45, 70, 90, 100, 150, 400])
+def test_an_interval_that_is_no_multiple_of_a_minute_is_learnt_too(seconds: int) -> None:
+    """A silence is three intervals: at two thirds of the true one it would be two gaps."""
+    for begin in range(0, 60, 7):
+        minutes = Counter((begin + seconds * n) // 60 for n in range(20))
+        counts = [minutes[n] for n in range(max(minutes) + 1)]
+        assert usual(steps("IOPs", *counts)) == pytest.approx(seconds, rel=0.12)
+
+
+def test_an_interval_is_learnt_of_uneven_gaps() -> None:
+    assert usual(steps("IOPs", 1, 1, 1, *[0] * 30, 1, 1)) == 60.0
+    assert usual(steps("IOPs", 1, *[0] * 9, 1, *[0] * 29, 1, *[0] * 9, 1, *[0] * 39, 1)) == 600.0
 
 
 def test_fewer_than_three_gaps_do_not_tell_how_often_a_device_reports() -> None:
