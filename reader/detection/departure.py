@@ -19,8 +19,8 @@ BRIEF = 12
 single spikes, of which a latency always has some, do not move a median."""
 
 GLANCE = 4
-"""Points from one look at that median to the next: ten points lie whole, or all but one, in some
-look's twelve."""
+"""Points from one look at that median to the next, a divisor of ``STRIDE``: ten points lie whole,
+or all but one, in some look's twelve."""
 
 SAMPLE = 36
 """Points from one remembered window to the next: a multiple of ``STRIDE``. Until ``LEAST`` could be
@@ -158,15 +158,16 @@ class Departure:
         self.points = points = self.points + 1
         recent, steps = self.recent, self.steps
         recent.append(value)
-        step = abs(value - self.last) if len(recent) > 1 else 0.0
-        steps.append(step)
+        steps.append(abs(value - self.last) if len(recent) > 1 else 0.0)
         self.last = value
         if len(recent) > WINDOW:
-            del recent[0], steps[0]
+            recent.pop(0)
+            steps.pop(0)
         self.news = self.alarm = self.brief_alarm = 0.0
-        if points % GLANCE == 0 and len(recent) == WINDOW:
-            self._glance()
-        if points % STRIDE or len(recent) < WINDOW:
+        if points % GLANCE or len(recent) < WINDOW:
+            return self.nats
+        self._glance()
+        if points % STRIDE:
             return self.nats
         self._extremes()
         features = self._features()
@@ -297,13 +298,14 @@ class Departure:
         weight = self.spacing / SAMPLE
         even = LEAST_CHANGE * exp(every[1][size // 2])
         least = even, LEAST_CHANGE, LEAST_CHANGE, even / WINDOW
-        stopped = self._is_at_a_stop()
-        for number, (ranked, value) in enumerate(zip(every, features, strict=False)):
+        for number, value in enumerate(features):
+            ranked = every[number]
             at = bisect_left(ranked, value)
-            if stopped and 2 * at < size and FEATURES[number] in ("spread", "roughness"):
-                continue
             nats = _surprise(ranked, value, least[number], at, weight)
-            if nats > most:
+            if nats <= most:
+                continue
+            moves_less = 2 * at < size and FEATURES[number] in ("spread", "roughness")
+            if not (moves_less and self._is_at_a_stop()):
                 most, self.feature = nats, number
         return most
 
@@ -419,7 +421,7 @@ def _surprise(
     :param weight: of each of the known.
     """
     at, size = bisect_left(ranked, value) if at is None else at, len(ranked)
-    rank = min(at, size - at)
+    rank = at if 2 * at < size else size - at
     nats = log((weight * size + 1.0) / (2.0 * weight * rank + 1.0))
     if rank:
         return nats

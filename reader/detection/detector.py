@@ -119,37 +119,34 @@ class Detector:
             return 0.0
         timestamp = self._clock(timestamp, value)
         warm = self.points > WARM_UP
-        unusual = self.surge.update(value, warm)
-        self.value, self.expected = value, self.surge.usual
+        surge, stuck, departure = self.surge, self.stuck, self.departure
+        unusual = surge.update(value, warm)
+        self.value, self.expected = value, surge.usual
         unlike = self.rhythm.update(timestamp, value)
-        stuck = self.stuck.update(value, warm)
-        departure = self.departure
-        if self.surge.alarm:
-            departure.tell(value > self.expected)
+        still = stuck.update(value, warm)
+        if surge.alarm:
+            departure.tell(value > surge.usual)
         departure.update(value)
         score, kind = NOVELTY * self.novelty.update(value), "novelty"
         self._remember(value)
         if not warm:
             score = 0.0
-        if stuck > score:
-            score, kind = stuck, "stuck"
+        if still > score:
+            score, kind = still, "stuck"
         if unlike > score:
             score, kind = unlike, "rhythm"
         if departure.news > score:
             score, kind = departure.news, "departure"
         if unusual > score:
             score, kind = unusual, "surge"
-        alarm = score
-        surge, stuck = self.surge.alarm, self.stuck.alarm
-        if self.stuck.began_anew:
-            surge = max(surge, RESET)
-        if surge or stuck or departure.alarm or departure.brief_alarm:
+        alarm, reset = score, RESET if stuck.began_anew else 0.0
+        if surge.alarm or stuck.alarm or departure.alarm or departure.brief_alarm or reset:
             told = (
                 (score, kind),
                 (departure.alarm, "departure"),
                 (departure.brief_alarm, LATELY),
-                (stuck, "stuck"),
-                (surge, "surge"),
+                (stuck.alarm, "stuck"),
+                (max(surge.alarm, reset), "surge"),
             )
             alarm, kind = max(told, key=itemgetter(0))
         self.score, self.alarm, self.kind = score, alarm, kind
@@ -202,11 +199,12 @@ class Detector:
         passed = timestamp - self.last
         self.last = timestamp
         if passed > 0.0:
-            if points > WARM_UP and passed > GAP * self.step:
+            known = points - 1 if points <= WARM_UP else WARM_UP
+            if known == WARM_UP and passed > GAP * self.step:
                 self.surge.restart(value)
                 self.departure.restart()
             else:
-                self.step += (passed - self.step) / min(points - 1, WARM_UP)
+                self.step += (passed - self.step) / known
         return timestamp
 
     def _remember(self, value: float) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from bisect import bisect_left, insort
+from bisect import bisect_left
 from math import inf, sqrt
 
 VALUES = 1024
@@ -45,9 +45,9 @@ class Novelty:
         size = len(values)
         if at < size and values[at] == value:
             return 0.0
-        below = value - values[at - 1] if at else inf
-        above = values[at] - value if at < size else inf
-        distance = min(above, below)
+        distance = values[at] - value if at < size else inf
+        if at and (below := value - values[at - 1]) < distance:
+            distance = below
         values.insert(at, value)
         if size < 2:
             return 0.0
@@ -65,13 +65,12 @@ class Novelty:
             latest.pop()
         if len(latest) < LARGEST:
             latest.append((points, distance))
-        rank = 1 + len(largest) - bisect_left(largest, distance)
-        if len(largest) < LARGEST:
-            insort(largest, distance)
-        elif distance > largest[0]:
-            del largest[0]
-            insort(largest, distance)
-        return rest / (points * rank)
+        size, at = len(largest), 0
+        if size < LARGEST or distance > largest[0]:
+            at = bisect_left(largest, distance)
+            largest.insert(at, distance)
+            del largest[:-LARGEST]
+        return rest / (points * (1 + size - at))
 
     def _thin(self) -> None:
         """Halve the values kept by merging the closest neighbours; the extremes stay."""
@@ -79,11 +78,13 @@ class Novelty:
         step = (values[-1] - values[0]) / VALUES
         kept = values
         while len(kept) > VALUES // 2:
-            kept = array("d", [values[0]])
+            last = values[0]
+            kept = array("d", [last])
             for value in values:
-                if value - kept[-1] >= step:
+                if value - last >= step:
                     kept.append(value)
-            if kept[-1] != values[-1]:
+                    last = value
+            if last != values[-1]:
                 kept.append(values[-1])
             step *= 1.25
         self.values = kept

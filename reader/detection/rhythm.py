@@ -8,6 +8,8 @@ from math import inf, isfinite, isnan, nan
 DAY = 86_400.0
 BINS = 48
 """Bins a day."""
+BIN = DAY / BINS
+"""Seconds of a bin."""
 DAYS = 28
 """Past days compared with: four weeks, so that weekdays find their like."""
 SPAN = 12
@@ -70,7 +72,7 @@ class Rhythm:
 
     def update(self, timestamp: float, value: float) -> float:
         """Take the next value; 0, or how unlike all past days the closed half hour was."""
-        number = int(timestamp // (DAY / BINS)) if isfinite(timestamp) else self.bin
+        number = int(timestamp // BIN) if isfinite(timestamp) else self.bin
         score = 0.0
         if number != self.bin and number is not None:
             if self.bin is None or number < self.bin - BINS:

@@ -48,9 +48,9 @@ class Stuck:
         """Whether what only ever rose has just fallen for the first time, to below where it began:
         a counter's reset, which is never below 0. (A mean over the moment lies between: it falls
         twice in a row.)"""
-        fell = self.run == 1 and 1 <= self.fell <= 2
-        only = fell and self.falls == 1 and self.rises >= COUNTER
-        return only and self.last == self.lowest >= 0.0
+        if self.falls != 1 or self.run != 1 or self.fell > 2 or self.rises < COUNTER:
+            return False
+        return self.fell > 0 and self.last == self.lowest >= 0.0
 
     def update(self, value: float, warm: bool) -> float:
         """Take the next value; 0, or 0.5..1 when the evidence has (again) doubled and is new."""
