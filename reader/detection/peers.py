@@ -22,7 +22,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Container, Iterable, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from math import exp, inf, log
 from statistics import median
 
@@ -150,6 +150,9 @@ class PeerReason:
     text: str
 
 
+_STATE = tuple(field.name for field in fields(_Member))
+
+
 class PeerGroup:
     """One metric of the members of one group; see the module. State: some 100 bytes a member.
 
@@ -228,14 +231,17 @@ class PeerGroup:
 
     def to_dict(self) -> dict[str, dict[str, float]]:
         """The whole state, fit for JSON."""
-        return {device: asdict(member) for device, member in self._members.items()}
+        return {  # asdict would take eight times as long
+            device: {name: getattr(member, name) for name in _STATE}
+            for device, member in self._members.items()
+        }
 
     @classmethod
     def from_dict(cls, metric_type: str, state: Mapping[str, Mapping[str, float]]) -> PeerGroup:
         """A group in the state of ``to_dict``; a member of another version begins anew."""
-        group, names = cls(metric_type), {field.name for field in fields(_Member)}
+        group = cls(metric_type)
         for device, member in state.items():
-            if set(member) == names:
+            if set(member) == set(_STATE):
                 group._members[device] = _Member(**member)  # type: ignore[arg-type]
         return group
 

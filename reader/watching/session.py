@@ -171,9 +171,11 @@ class _Session:
             self._next_fresh = now + FRESH_SECONDS
             for share in followed.shares.values():
                 share.changed = share.changed or bool(share.series or share.unwatched)
+        decisions = self._deps.findings.decisions
         for share in followed.shares.values():
-            share.forget(self._deps.findings.decisions.hides)
-            share.accept(self._deps.findings.decisions.accepts)
+            if decisions.retired:
+                share.forget(decisions.hides)
+            share.accept(decisions.accepts)
         for number in list(followed.shares):
             await self._store.settle(number)
         followed.show(self._deps.findings)
