@@ -1,9 +1,14 @@
 """How high, how fast, and how sure: a trend filtered through every noise model side by side.
 
 Each model is weighed by how well it foretold each reading from those before it. The scale of the
-noise is integrated out, which gives the tails of Student's t.
+noise is integrated out, which gives the tails of Student's t. None of the models is true, and two
+things are done about it: evidence counts in part (a power posterior), so that one that is only less
+wrong than the others does not take all the weight; and where the errors of all of them together go
+on in one direction, the noise to come is taken for as much larger as sums of such errors are.
 Sources: Durbin & Koopman, Time Series Analysis by State Space Methods, 2nd ed. (2012), ch. 3-5;
-Hoeting et al., Bayesian Model Averaging, Statistical Science 14 (1999).
+Hoeting et al., Bayesian Model Averaging, Statistical Science 14 (1999); Gruenwald & van Ommen,
+Inconsistency of Bayesian Inference for Misspecified Linear Models, Bayesian Analysis 12 (2017);
+Newey & West, A Simple Covariance Matrix, Econometrica 55 (1987).
 """
 
 from __future__ import annotations
@@ -16,6 +21,7 @@ from reader.forecasting import models
 from reader.forecasting.models import Floats
 
 _KNOWN_AFTER = 2  # readings that only say where the line begins, and judge no model
+_EVIDENCE = 0.5  # of a reading: in full, the best of many wrong models is soon believed alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +66,7 @@ def trends(values: Floats, finest: Floats) -> Trends:
         known = int(np.searchsorted(begins, i, side="left"))  # rows that began before this step
         begun = int(np.searchsorted(begins, i, side="right"))
         filter_.predict(known)
-        filter_.update(begun, values[:begun, i : i + 1], seen[:begun, i : i + 1])
+        filter_.update(begun, i, values[:begun, i : i + 1], seen[:begun, i : i + 1])
     return filter_.result(finest)
 
 
@@ -81,6 +87,7 @@ class _Filter:
         self.mm, self.aa = columns[..., models.STEADY], columns[..., models.DEVIATION]
         self.lm, self.la, self.ma = empty.copy(), empty.copy(), empty.copy()
         self.squares, self.logs = empty.copy(), empty.copy()
+        self.errors = np.zeros((values.shape[1], *empty.shape))  # of each step, standardised
         self.count = np.zeros((len(values), 1))
 
     def predict(self, rows: int) -> None:
@@ -97,8 +104,8 @@ class _Filter:
         self.ma[k] *= memory
         self.aa[k] = memory**2 * self.aa[k] + self.push[k]
 
-    def update(self, rows: int, values: Floats, seen: np.ndarray) -> None:
-        """Learn from one reading of each series that has one."""
+    def update(self, rows: int, step: int, values: Floats, seen: np.ndarray) -> None:
+        """Learn from one step's reading of each series that has one."""
         k = slice(rows)
         if not seen.any():
             return
@@ -117,21 +124,45 @@ class _Filter:
         self.ll[k] = np.where(seen, gain_l * self.reading[k], self.ll[k])
         self.count[k] += seen
         judged = self.count[k] > _KNOWN_AFTER
-        self.squares[k] += np.where(judged, surprise**2 * held, 0.0)
+        error = np.where(judged, surprise * np.sqrt(held), 0.0)
+        self.errors[step, k] = error
+        self.squares[k] += error**2
         self.logs[k] += np.where(seen & judged, np.log(variance), 0.0)
 
     def result(self, finest: Floats) -> Trends:
         freedom = self.count - _KNOWN_AFTER
         least = np.maximum(finest[:, None], np.finfo(float).tiny ** 0.5)
         squares = self.squares + freedom * least**2
-        belief = np.log(self.belief) - 0.5 * (self.logs + freedom * np.log(squares))
+        evidence = -0.5 * _EVIDENCE * (self.logs + freedom * np.log(squares))
+        belief = np.log(self.belief) + evidence
         weight = np.exp(belief - belief.max(axis=1, keepdims=True))
+        weight /= weight.sum(axis=1, keepdims=True)
         scale = squares / freedom
+        together = np.einsum("irm,rm->ir", self.errors, weight)
+        coming = scale * lasting(together, freedom[:, 0])
         uncertain = (self.ll, self.lm, self.la, self.mm, self.ma, self.aa)
-        ll, lm, la, mm, ma, aa = (scale * each for each in uncertain)
+        ll, lm, la, mm, ma, aa = (coming * each for each in uncertain)
         return Trends(
-            weight / weight.sum(axis=1, keepdims=True),
-            self.l, self.m, self.a, ll, lm, la, mm, ma, aa,
-            scale * self.reading, scale * self.drift, self.memory, scale * self.push,
-            freedom[:, 0],
+            weight, self.l, self.m, self.a, ll, lm, la, mm, ma, aa,
+            scale * self.reading, coming * self.drift, self.memory, coming * self.push,
+            _EVIDENCE * freedom[:, 0],
         )  # fmt: skip
+
+
+def lasting(errors: Floats, count: Floats) -> Floats:
+    """How many times the variance of a sum of errors is that of as many independent ones, or 1:
+    a rate that varies over more time scales than any model has makes errors that last.
+
+    Newey and West's estimate, over as many lags as the square root of the errors.
+
+    :param errors: by step and series, 0 where there is none.
+    :param count: of errors, per series.
+    :returns: one column.
+    """
+    lags = np.sqrt(count).astype(int)
+    total = np.maximum((errors**2).sum(axis=0), np.finfo(float).tiny)
+    ratio = np.ones(len(count))
+    for lag in range(1, int(lags.max()) + 1):
+        part = np.maximum(1.0 - lag / (lags + 1.0), 0.0)
+        ratio += 2.0 * part * (errors[lag:] * errors[:-lag]).sum(axis=0) / total
+    return np.maximum(ratio, 1.0)[:, None]

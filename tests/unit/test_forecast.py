@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from reader.forecasting import history, jumps, paths
+from reader.forecasting import history, jumps, paths, trend
 from reader.forecasting.cycle import rhythm
 from reader.forecasting.forecast import Forecast, forecasts
 from reader.forecasting.history import DAY
@@ -318,6 +318,45 @@ def test_a_step_is_found_where_it_is_and_noise_has_none() -> None:
     found = jumps.last_jump(values, 10.0)
     assert found is not None
     assert found == pytest.approx((40, -9.8))
+
+
+def test_intervals_hold_for_a_rate_in_waves_that_no_model_has() -> None:
+    """Growth by the day that is fast and slow for two weeks each: 60 days of it, then 15 more."""
+    rng = np.random.default_rng(3)
+    days = np.arange(75.0)
+    at = NOW + (days - 59.5) * DAY
+    waves = [np.sin(2 * np.pi * (days / 30.0 + rng.uniform())) for _ in range(96)]
+    noise = rng.normal(0.0, 0.05, (96, days.size))
+    grown = [
+        20.0 + np.cumsum(0.6 + 0.36 * wave + each) for wave, each in zip(waves, noise, strict=True)
+    ]
+    found = forecasts([(at[:60], each[:60]) for each in grown], NOW, [], 15.0, (14.5,))
+    held = [
+        one.ahead[0].low <= each[-1] <= one.ahead[0].high
+        for one, each in zip(found, grown, strict=True)
+    ]
+    assert np.mean(held) >= 0.78
+
+
+def test_what_a_sum_of_errors_varies_by_is_seen_from_how_long_they_last() -> None:
+    rng = np.random.default_rng(5)
+    alone = rng.normal(0.0, 1.0, (400, 40))
+    lasting = alone.copy()
+    for i in range(1, 400):
+        lasting[i] += 0.8 * lasting[i - 1]
+    back_and_forth = np.diff(alone, axis=0, prepend=0.0)
+    count = np.full(40, 400.0)
+    for errors, low, high in (
+        (alone, 1.0, 1.3),
+        (lasting, 5.0, 9.0),  # in the end nine times
+        (back_and_forth, 1.0, 1.0),
+        (1e-9 * lasting, 5.0, 9.0),
+        (np.zeros((400, 40)), 1.0, 1.0),
+    ):
+        found = trend.lasting(errors, count)
+        assert found.shape == (40, 1)
+        assert found.min() >= 1.0
+        assert low <= np.median(found) <= high
 
 
 def test_paths_reach_a_level_when_the_line_between_two_points_does() -> None:
