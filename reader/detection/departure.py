@@ -248,6 +248,17 @@ class Departure:
             self.brief_alarm = nats / (nats + bar)
             self.tell(high)
 
+    def is_away(self, *, high: bool) -> bool:
+        """Whether the last few points are still as surely unusual as what is told again."""
+        every = self._sorted()
+        levels, ranked = every[1], every[-1]
+        if not ranked or len(self.recent) < BRIEF:
+            return False
+        least, middle = LEAST_CHANGE * exp(levels[len(levels) // 2]), self.middle
+        if (middle > ranked[len(ranked) // 2]) != high:
+            return False
+        return _surprise(ranked, middle, least, weight=self.spacing / SAMPLE) >= SURE - KNOWN
+
     def tell(self, high: bool) -> None:
         """Somebody is told that values are too high, or too low."""
         if high:

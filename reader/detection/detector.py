@@ -23,7 +23,7 @@ from math import isfinite
 from operator import itemgetter
 
 from reader.detection import detector_state, wording
-from reader.detection.departure import BRIEF, SURE, Departure
+from reader.detection.departure import BRIEF, SURE, Departure, Found
 from reader.detection.novelty import Novelty
 from reader.detection.rhythm import Rhythm
 from reader.detection.stuck import Stuck
@@ -139,14 +139,16 @@ class Detector:
             score, kind = departure.news, "departure"
         if unusual > score:
             score, kind = unusual, "surge"
-        alarm, reset = score, RESET if stuck.began_anew else 0.0
-        if surge.alarm or stuck.alarm or departure.alarm or departure.brief_alarm or reset:
+        alarm = score
+        if stuck.began_anew:
+            alarm, kind = max(surge.alarm, RESET), "surge"
+        elif surge.alarm or stuck.alarm or departure.alarm or departure.brief_alarm:
             told = (
                 (score, kind),
                 (departure.alarm, "departure"),
                 (departure.brief_alarm, LATELY),
                 (stuck.alarm, "stuck"),
-                (max(surge.alarm, reset), "surge"),
+                (surge.alarm, "surge"),
             )
             alarm, kind = max(told, key=itemgetter(0))
         self.score, self.alarm, self.kind = score, alarm, kind
@@ -215,8 +217,28 @@ class Detector:
             recent[self.start] = value
             self.start = (self.start + 1) % WINDOW
 
-    def explain(self, metric: str = "Value", unit: str = "") -> Explanation:
-        """Say in words what was unusual about the last point."""
+    def is_away(self, *, high: bool) -> bool:
+        """Whether the last few points are surely not as usual, and on this side of it: as sure as
+        of what is told again."""
+        return self.departure.is_away(high=high)
+
+    @property
+    def began_anew(self) -> bool:
+        """Whether a counter has been reset with the last point."""
+        return self.points > WARM_UP and self.stuck.began_anew
+
+    @property
+    def counts(self) -> bool:
+        """Whether the series rises and hardly ever falls, as a counter does."""
+        return self.stuck.counts
+
+    def explain(
+        self, metric: str = "Value", unit: str = "", usual: float | None = None
+    ) -> Explanation:
+        """Say in words what was unusual about the last point.
+
+        :param usual: what was expected before it began; None for what is expected now.
+        """
         kind, value, grew = self.kind if self.alarm > 0.0 else "", self.value, None
         score = self.alarm
         if score < ALARM <= self.departed:
@@ -226,15 +248,14 @@ class Detector:
         head = f"{metric} {wording.quantity(value, unit)}"
         expected = self.expected if self.points > 1 else None
         if kind == "surge" and self.stuck.began_anew and unit != "%":  # a share is no counter
-            before = max(self.departure.recent)
-            text = wording.reset(metric, unit, before, value)
+            text = wording.reset(metric, unit, self.stuck.top, value, self.stuck.falls)
             return Explanation(score, kind, value, None, text)
         elif kind == "surge":
-            text = self._surge(metric, unit)
+            text = self._surge(metric, unit, self.expected if usual is None else usual)
         elif kind == "departure":
             found = self.departure.found(self.step)
             value, expected, grew = found.value, found.expected, found.grew
-            text = wording.departure(metric, unit, found) + self._climb(metric, unit)
+            text = self._departure(metric, unit, found)
         elif kind == LATELY:
             return self.explain_lately(metric, unit)
         elif kind == "rhythm":
@@ -255,19 +276,27 @@ class Detector:
     def explain_lately(self, metric: str, unit: str) -> Explanation:
         """Say in words how the median of the last few points differs from the usual."""
         found = self.departure.found_lately(self.step)
-        text = wording.departure(metric, unit, found)
+        text = self._departure(metric, unit, found)
         return Explanation(self.alarm, "surge", found.value, found.expected, text)
 
-    def _surge(self, metric: str, unit: str) -> str:
-        value, usual = self.value, self.expected
+    def _departure(self, metric: str, unit: str, found: Found) -> str:
+        text = wording.departure(metric, unit, found)
+        if found.feature == "slope" or found.expected is None:
+            return text + self.climb(metric, unit)
+        return text + self._suspected(metric, unit, found.expected, found.value)
+
+    def _surge(self, metric: str, unit: str, usual: float) -> str:
+        value = self.value
         head, span = f"{metric} {wording.quantity(value, unit)}", duration(self.span)
         text = wording.surge(head, unit, value, self.recent, span, usual)
-        suspected = wording.other_unit(unit, usual, value, wording.scatter(self.recent))
-        if suspected is not None:
-            return f"{text}; {suspected}"
-        return text + self._climb(metric, unit)
+        return text + self._suspected(metric, unit, usual, value)
 
-    def _climb(self, metric: str, unit: str) -> str:
+    def _suspected(self, metric: str, unit: str, usual: float, value: float) -> str:
+        suspected = wording.other_unit(unit, usual, value, wording.scatter(self.recent))
+        return self.climb(metric, unit) if suspected is None else f"; {suspected}"
+
+    def climb(self, metric: str, unit: str) -> str:
+        """How fast it fills up and when it is full, for the end of a sentence; empty if not."""
         known = catalog.metric(metric)
         if known is None or not known.accumulates or unit != "%" or self.step <= 0.0:
             return ""

@@ -65,12 +65,10 @@ class Episode:
             return False
         return abs(value - self.value) < abs(value - self.expected)
 
-    def is_reached_by(self, value: float) -> bool:
-        """Whether a value is as far from what was expected as the peak: more than on its way back,
-        which may be the greater surprise to the detector."""
-        if self.expected is None:
-            return True
-        return abs(value - self.expected) >= abs(self.value - self.expected)
+    def is_reached_by(self, value: float, times: float = 1.0) -> bool:
+        """Whether a value is so many times as far from what was expected as the peak, on its side:
+        more than on its way back, which may be the greater surprise to the detector."""
+        return self.expected is None or -self.overshoot(value) >= times
 
 
 @dataclass(slots=True)

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, replace
-from typing import Any, Protocol
+from typing import Any
 
 from reader.detection import wording
 from reader.detection.departure import GLANCE, WINDOW
@@ -26,6 +26,7 @@ from reader.detection.episode import (
     material,
     severity,
 )
+from reader.detection.lasting import Judged, kept_true, remaining, retold
 from spindle import catalog
 
 CALM = 12  #: points in a row without an alarm, back where it began, and it is over
@@ -43,30 +44,6 @@ REMEMBERED = 7 * 86_400.0  #: seconds for which an anomaly is a precedent
 _COUNTS = ("calm", "quiet", "rest")
 
 
-class Judged(Protocol):
-    """The detector's verdict on the last point."""
-
-    alarm: float
-    kind: str
-
-    @property
-    def departed(self) -> float:
-        """How sure it is that the last hour is not as usual; 0 where it is."""
-
-    @property
-    def lately(self) -> float | None:
-        """The median of the last few points; None where that is not known."""
-
-    def hold(self) -> None:
-        """What the last hour is like is no usual, however long it lasts."""
-
-    def explain_lately(self, metric: str, unit: str) -> Explanation:
-        """How that median differs from the usual, in a sentence for users."""
-
-    def explain(self, metric: str, unit: str) -> Explanation:
-        """What was unusual, in a sentence for users."""
-
-
 class Episodes:
     """The anomalies of one series, as its points come.
 
@@ -77,7 +54,8 @@ class Episodes:
     :ivar calm: points since the last that belonged to the open one.
     :ivar quiet: points since the last alarm.
     :ivar rest: points since the last end.
-    :ivar age: points since the open one was told.
+    :ivar settled: when the open one was told, or the worst of it was over and less of it remained,
+        in seconds since the epoch; ``age``: points since.
     :ivar reached: how far the median of the last few points was from what was expected, at most,
         while that settled.
     :ivar holding: the last hour is ill however long it lasts; None where it is as usual.
@@ -86,7 +64,7 @@ class Episodes:
 
     __slots__ = (
         "age", "alarm", "calm", "ended", "holding", "metric_type", "open", "quiet", "reached",
-        "rest", "told", "trifle",
+        "rest", "settled", "told", "trifle",
     )  # fmt: skip
 
     def __init__(self, metric_type: str, alarm: float = ALARM) -> None:
@@ -100,6 +78,7 @@ class Episodes:
         self.quiet = 0
         self.rest = WINDOW
         self.age = 0
+        self.settled = 0.0
         self.reached = 0.0
         self.holding: bool | None = None
         self.told: dict[str, Precedent] = {}
@@ -118,19 +97,44 @@ class Episodes:
         if (more := self._worse(now, time, said)) is not None:
             self.open = more
             return more, replace(now, worse=True)
+        if said.began_anew:
+            return self._anew(now, time, value, said)
         if said.alarm >= self.alarm and (said.kind != "departure" or now.kind == "departure"):
             if self._is_worse(now, value):
                 self._end(WINDOW)
                 return self._begin(time, said), now
             self._heard_again(now, time, value, said)
             return None, None
+        return None, self._quietly(now, time, value, said)
+
+    def _anew(
+        self, now: Episode, time: float, value: float, said: Judged
+    ) -> tuple[Episode | None, Episode | None]:
+        """A counter's reset is another story than whatever lasts."""
+        if now.kind == "surge" and now.expected is None:  # it fell once more, to the end of it
+            self.open = retold(now, time, value, self._explain(said).text)
+            return None, None
+        self._end(WINDOW)
+        return self._begin(time, said), now
+
+    def _quietly(self, now: Episode, time: float, value: float, said: Judged) -> Episode | None:
+        """A point without an alarm; the open one, where it is over with it."""
         self.quiet += 1
         if self._goes_on(now, value, said.departed):
             self.calm = 0
-            self.open = replace(now, last=time)
-            return None, None
+            now = replace(now, last=time)
+            fresh = self.age % GLANCE == 0
+            self.open = kept_true(self.metric_type, now, time, said) if fresh else now
+            return None
         self.calm += 1
-        return None, self._end() if self.calm >= CALM else None
+        if self.calm < CALM:
+            return None
+        left = remaining(self.metric_type, now, time, said)
+        if left is None:
+            return self._end()
+        self.open, self.calm = left, 0
+        self.settled, self.age = time, 0
+        return None
 
     def _hold(self, said: Judged) -> None:
         """A last hour that is ill however long it lasts does not become the usual by lasting."""
@@ -185,8 +189,9 @@ class Episodes:
         unit = catalog.unit(self.metric_type)
         explained = said.explain_lately(self.metric_type, unit)
         then = now.expected + (self.reached if now.value > now.expected else -self.reached)
-        told = wording.worse(unit, then, now.start, time)
+        told = wording.worse(unit, then, self.settled, time)
         self.age = self.calm = self.quiet = 0
+        self.settled = time
         self.reached = size
         found = begun(time, now.score, explained)
         return replace(found, expected=now.expected, text=f"{explained.text}; {told}")
@@ -204,7 +209,7 @@ class Episodes:
         if explained.returns or not self._is_news(found):
             return None
         self.calm = self.quiet = self.age = 0
-        self.reached = 0.0
+        self.settled, self.reached = time, 0.0
         self.open = self._counted(found)
         return self.open
 
@@ -221,8 +226,8 @@ class Episodes:
         known.last = found.start
         return replace(found, text=f"{found.text}; {again}", times=known.times)
 
-    def _explain(self, said: Judged) -> Explanation:
-        return said.explain(self.metric_type, catalog.unit(self.metric_type))
+    def _explain(self, said: Judged, usual: float | None = None) -> Explanation:
+        return said.explain(self.metric_type, catalog.unit(self.metric_type), usual)
 
     def _heard_again(self, now: Episode, time: float, value: float, said: Judged) -> None:
         self.calm = self.quiet = 0
@@ -230,11 +235,8 @@ class Episodes:
         if said.alarm > now.score and now.deviates(value):
             self.open = replace(self.open, score=said.alarm)
             if now.kind != "departure" and now.is_reached_by(value):
-                told = self._explain(said).text
-                _, mark, again = now.text.partition(f"; {wording.AGAIN}")
-                self.open = replace(
-                    self.open, peak_time=time, value=value, text=f"{told}{mark}{again}"
-                )
+                told = self._explain(said, now.expected).text
+                self.open = retold(self.open, time, value, told)
 
     def _is_news(self, found: Episode) -> bool:
         if found.kind == "departure":  # its window does not reach back into what has ended
@@ -268,7 +270,7 @@ class Episodes:
             for name, each in (("open", self.open), ("ended", self.ended))
         }
         told = {name: asdict(each) for name, each in self.told.items()}
-        counts = {name: getattr(self, name) for name in (*_COUNTS, "age", "reached")}
+        counts = {name: getattr(self, name) for name in (*_COUNTS, "age", "settled", "reached")}
         return {**both, **counts, "told": told}
 
     @classmethod
@@ -279,5 +281,6 @@ class Episodes:
         made.ended = Episode(**state["ended"]) if state["ended"] else None
         made.calm, made.quiet, made.rest = (int(state[n]) for n in _COUNTS)
         made.age, made.reached = int(state.get("age", 0)), float(state.get("reached", 0.0))
+        made.settled = float(state.get("settled", made.open.start if made.open else 0.0))
         made.told = {name: Precedent(**each) for name, each in state["told"].items()}
         return made

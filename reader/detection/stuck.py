@@ -26,7 +26,7 @@ class Stuck:
 
     __slots__ = (
         "alarm", "falls", "fell", "highest", "last", "longest", "lowest", "next", "points",
-        "record", "repeats", "rises", "run", "stop",
+        "record", "repeats", "rises", "run", "stop", "top",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -34,6 +34,7 @@ class Stuck:
         self.lowest, self.highest = inf, -inf  # values so far
         self.rises = self.falls = 0  # steps up, and steps down that no other one precedes
         self.fell = 0  # the last steps that were down, in a row
+        self.top = 0.0  # the value before they began
         self.stop = True  # the present run is at a limit: zero, or an extreme that was there before
         self.run = 1  # length of the present run
         self.longest = 1  # of the runs before that nobody was told of
@@ -45,12 +46,18 @@ class Stuck:
 
     @property
     def began_anew(self) -> bool:
-        """Whether what only ever rose has just fallen for the first time, to below where it began:
-        a counter's reset, which is never below 0. (A mean over the moment lies between: it falls
-        twice in a row.)"""
-        if self.falls != 1 or self.run != 1 or self.fell > 2 or self.rises < COUNTER:
+        """Whether what hardly ever falls has just fallen by more than half: a counter's reset,
+        which is never below 0. (A mean over the moment lies between: it falls twice in a row.)"""
+        last = self.last
+        if self.run != 1 or not 1 <= self.fell <= 2 or last is None:
             return False
-        return self.fell > 0 and self.last == self.lowest >= 0.0
+        return 0.0 <= last <= self.top / 2 and self.counts
+
+    @property
+    def counts(self) -> bool:
+        """Whether it rises and hardly ever falls. What falls every so often is a sawtooth: each
+        fall needs more rises than the one before."""
+        return self.rises >= COUNTER * (self.falls**2 or 1)
 
     def update(self, value: float, warm: bool) -> float:
         """Take the next value; 0, or 0.5..1 when the evidence has (again) doubled and is new."""
@@ -80,7 +87,8 @@ class Stuck:
         last = self.last
         if last is not None:
             if value < last:
-                self.falls += not self.fell
+                if not self.fell:
+                    self.falls, self.top = self.falls + 1, last
                 self.fell += 1
             else:
                 self.rises += 1

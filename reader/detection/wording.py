@@ -46,7 +46,8 @@ def beyond(value: float, recent: Sequence[float]) -> tuple[float, str, float] | 
     """The largest share of the recent values that lies well on one side of this one.
 
     :returns: per cent, "below", "above", "at or below" or "at or above", and of what; None when the
-        value is not outside 90 % of them. "Well" is half the way from the median.
+        value is not outside 90 % of them. "Well" is a third of the way from the median: what is
+        nearer to the value is of its own kind.
     """
     ordered = sorted(recent)
     size = len(ordered)
@@ -57,9 +58,9 @@ def beyond(value: float, recent: Sequence[float]) -> tuple[float, str, float] | 
         many = share / 100 * size
         at = min(size - 1, ceil(many))
         high, low = ordered[at], ordered[size - 1 - at]
-        if value > high and 2 * high <= value + median:
+        if value > high and 3 * high <= value + 2 * median:
             return share, "below" if bisect_left(ordered, high) >= many else "at or below", high
-        if value < low and 2 * low >= value + median:
+        if value < low and 3 * low >= value + 2 * median:
             above = size - bisect_right(ordered, low) >= many
             return share, "above" if above else "at or above", low
     return None
@@ -81,7 +82,8 @@ def surge(
 def departure(metric: str, unit: str, found: Found) -> str:
     """Which feature of the last hour or so is unusual, and where four fifths of the past had it."""
     span = duration(found.seconds)
-    usual = f"usually {number(found.low)} to {quantity(found.high, unit)}"
+    low, high = number(found.low), quantity(found.high, unit)
+    usual = f"usually {high}" if low == number(found.high) else f"usually {low} to {high}"
     now = quantity(found.size, unit)
     if found.feature == "level":
         return f"{metric} was {now} in the mean of {span}; {usual}"
@@ -107,11 +109,12 @@ def stuck(head: str, seconds: float, longest: float, *, told_before: bool) -> st
     return f"{head} without any change for {duration(seconds)}; {said}"
 
 
-def reset(metric: str, unit: str, before: float, value: float) -> str:
-    return (
-        f"{metric} fell from {quantity(before, unit)} to {quantity(value, unit)} and never fell "
-        "before: a counter that began anew?"
-    )
+def reset(metric: str, unit: str, before: float, value: float, falls: int) -> str:
+    """:param falls: how often it fell, this time included."""
+    fell = f"{metric} fell from {quantity(before, unit)} to {quantity(value, unit)}"
+    before_that = "once" if falls == 2 else f"{falls - 1} times"
+    how = "never fell" if falls == 1 else f"fell only {before_that}"
+    return f"{fell} and {how} before: a counter that began anew?"
 
 
 def scatter(recent: Sequence[float]) -> float:
@@ -151,12 +154,11 @@ def climb(unit: str, value: float, a_second: float) -> str:
     rate = quantity(a_second * 60.0, unit)
     if a_second <= 0.0 or value >= 100.0:
         return ""
-    return (
-        f"; rises by {rate} a minute, full in {duration((100.0 - value) / a_second)} at that rate"
-    )
+    return f"{RISES}{rate} a minute, full in {duration((100.0 - value) / a_second)} at that rate"
 
 
-AGAIN = "for the "
+RISES = "; rises by "
+AGAIN, WORSE, EARLIER = "for the ", "worse than ", "it was "  #: what begins what is said of before
 
 
 def again(times: int, within: float, before: float, now: float) -> str:
@@ -174,7 +176,12 @@ def worse(unit: str, middle: float, before: float, now: float) -> str:
 
     :param before: when what lasts was told, and ``now``: seconds since the epoch.
     """
-    return f"worse than {_when(before, now)}, when the middle was {quantity(middle, unit)}"
+    return f"{WORSE}{_when(before, now)}, when the middle was {quantity(middle, unit)}"
+
+
+def earlier(unit: str, value: float, then: float, now: float) -> str:
+    """``it was 29 ms at 02:57 UTC``."""
+    return f"{EARLIER}{quantity(value, unit)} {_when(then, now)}"
 
 
 def _when(before: float, now: float) -> str:

@@ -26,8 +26,8 @@ class FollowedSeries:
     """
 
     __slots__ = (
-        "began", "count", "detector", "episodes", "key", "minute", "minute_count", "saved", "slot",
-        "step", "total",
+        "began", "count", "detector", "episodes", "key", "minute", "minute_count", "reading",
+        "saved", "slot", "step", "total",
     )  # fmt: skip
 
     def __init__(self, key: SeriesKey, step: float) -> None:
@@ -38,6 +38,7 @@ class FollowedSeries:
         self.episodes = Episodes(key.metric_type)
         self.slot = -1  # number of the step that is being filled
         self.total, self.count = 0.0, 0  # of its readings
+        self.reading = 0.0  # the last of them
         self.minute, self.minute_count = 0.0, 0  # sum and number of readings since last asked
         self.saved = 0.0
 
@@ -52,6 +53,9 @@ class FollowedSeries:
             if self.slot < 0:
                 self.began = time
             self.slot = slot
+        if value < self.reading and self.count and self.detector.counts:
+            self.total, self.count = 0.0, 0  # a mean of before and after a reset is neither
+        self.reading = value
         self.total += value
         self.count += 1
         self.minute += value

@@ -236,12 +236,18 @@ class Share:
         """Once the states are restored: what lasts by the record lasts by its series' state.
 
         An anomaly of a series that is not in one any more has ended; one that a series is in, but
-        no record tells of, is taken up.
+        no record tells of, is taken up. One that a series found anew from the last minutes in the
+        store, as after an update that its state did not survive, stays as it was told.
         """
-        for (key, among_peers), _ in list(self.lasting.items()):
+        for (key, among_peers), known in list(self.lasting.items()):
+            if among_peers:
+                continue
             series = self.series.get(key)
-            if not among_peers and (series is None or series.episodes.open is None):
+            now = None if series is None else series.episodes.open
+            if series is None or now is None:
                 self._end((key, False))
+            elif now.kind == known.episode.kind and now.score < known.episode.score:
+                series.episodes.open = replace(known.episode, last=now.last)
         for key, series in self.series.items():
             if (key, False) not in self.lasting:
                 self._note(key, series.episodes.open, None)

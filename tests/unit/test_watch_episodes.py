@@ -31,6 +31,8 @@ class Said:
     kind: str = "surge"
     departed: float = 0.0
     grew: bool | None = None
+    away: bool = False
+    began_anew: bool = False
 
     def hold(self) -> None:
         """Nothing is learnt here."""
@@ -39,11 +41,19 @@ class Said:
     def lately(self) -> float | None:
         return self.value
 
+    def is_away(self, *, high: bool) -> bool:
+        return self.away and high
+
+    def climb(self, metric: str, unit: str) -> str:
+        assert metric and unit
+        return ""
+
     def explain_lately(self, metric: str, unit: str) -> Explanation:
         return self.explain(metric, unit)
 
-    def explain(self, metric: str, unit: str) -> Explanation:
+    def explain(self, metric: str, unit: str, usual: float | None = None) -> Explanation:
         assert metric and unit
+        assert usual in (None, self.expected)
         text = f"value {self.value:g}"
         return Explanation(self.alarm, self.kind, self.value, self.expected, text, self.grew)
 

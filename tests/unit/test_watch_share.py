@@ -88,6 +88,22 @@ def test_an_anomaly_whose_series_state_is_lost_is_ended() -> None:
     assert [each.ended for each in second.ended] == [True]
 
 
+def test_an_anomaly_found_anew_from_the_last_minutes_stays_as_it_was_told() -> None:
+    """As after an update, which states of series do not survive."""
+    values = [*noise(1000), *(20.0 + n for n in range(30))]
+    first, second = Share(0, 1.0), Share(0, 1.0)
+    follow(first, values)
+    first.refresh()
+    (told,) = first.lasting.values()
+    second.restore_record(first.record(START + 1030), START + 1031)
+    follow(second, values[800:], START + 800)  # all that is read from the store
+    second.reconcile()
+    second.refresh()
+    (found,) = second.lasting.values()
+    assert found.episode.text == told.episode.text
+    assert (found.episode.value, found.start_ns) == (told.episode.value, told.start_ns)
+
+
 @pytest.mark.parametrize("data", [b"", b"nonsense", FollowedSeries(KEY, 1.0).to_bytes()[:-9]])
 def test_a_damaged_state_is_refused(data: bytes) -> None:
     with pytest.raises(InvalidInput):
