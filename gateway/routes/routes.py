@@ -68,8 +68,11 @@ async def request_body(request: Request) -> bytes:
 
     :raises Failed: 413 too large, 408 it does not come.
     """
-    found, size = bytearray(), 0
     closing = {"Connection": "close"}
+    too_large = Failed(413, f"the body is larger than {MOST_BODY_BYTES} bytes", headers=closing)
+    if _waits_with(request) > MOST_BODY_BYTES:
+        raise too_large
+    found, size = bytearray(), 0
     try:
         async with asyncio.timeout(BODY_SECONDS):
             async for chunk in request.stream():
@@ -85,8 +88,14 @@ async def request_body(request: Request) -> bytes:
     except ClientDisconnect:
         raise Failed(400, "the body broke off") from None
     if size > MOST_BODY_BYTES:
-        raise Failed(413, f"the body is larger than {MOST_BODY_BYTES} bytes", headers=closing)
+        raise too_large
     return bytes(found)
+
+
+def _waits_with(request: Request) -> int:
+    """Bytes of a body that comes once it is asked for, as a large one of curl does; else 0."""
+    length = request.headers.get("content-length", "")
+    return int(length) if "expect" in request.headers and length.isdecimal() else 0
 
 
 def add_operations(app: FastAPI, deps: RouteDeps) -> None:

@@ -119,8 +119,8 @@ def _bad(context: QueryContext, reason: Reason) -> Direction:
 async def _revoke(context: QueryContext, asked: RevokeParams) -> Answer:
     found = _known(context, asked)
     if not found:
-        what = asked.reason or "nothing"
-        raise InvalidQuery(f"{what} is acknowledged of {asked.device_id}; see acknowledged")
+        what = f"{asked.reason} is not" if asked.reason else "nothing is"
+        raise InvalidQuery(f"{what} acknowledged of {asked.device_id}; see acknowledged")
     await followed_buckets.forget(context.nats, context.watch_findings.decisions, found)
     return Answer(rows(found, context.now_ns))
 

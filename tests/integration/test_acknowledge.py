@@ -63,6 +63,8 @@ async def test_a_known_reason_is_quiet_until_it_gets_worse_and_may_be_revoked(
         assert [row["reason"] for row in gone] == ["DiskTemp"]
         left = (await ask(client, "acknowledged"))["data"]
         assert [row["reason"] for row in left] == ["PendingSectors"]
+        again = (await ask(client, "revoke", **DRIVE, reason="DiskTemp"))["message"]
+        assert again.startswith("DiskTemp is not acknowledged of naa.5000c500a1b2c3d4")
         assert len((await health(client, array_id="md0"))["reasons"]) == 2
 
 

@@ -99,6 +99,15 @@ def test_a_body_that_is_too_large_is_413(gateway: str) -> None:
     assert (reply.status, "larger than 65536 bytes" in reply.message) == (413, True)
 
 
+def test_who_waits_to_send_a_body_that_is_too_large_is_not_asked_for_it(gateway: str) -> None:
+    host, _, port = gateway.removeprefix("http://").partition(":")
+    lines = "POST /save_summary HTTP/1.1", "Host: x", "Expect: 100-continue"
+    asked = "\r\n".join((*lines, "Content-Length: 9000000", "\r\n"))
+    with socket.create_connection((host, int(port)), timeout=60) as connection:
+        connection.sendall(asked.encode())
+        assert connection.recv(100).startswith(b"HTTP/1.1 413 ")
+
+
 def test_a_body_without_a_length_is_limited_too(gateway: str) -> None:
     connection = http.client.HTTPConnection(gateway.removeprefix("http://"), timeout=60)
 
