@@ -23,7 +23,7 @@ from math import isfinite
 from operator import itemgetter
 
 from reader.detection import detector_state, wording
-from reader.detection.departure import BRIEF, SURE, Departure, Found
+from reader.detection.departure import BRIEF, FEWEST, SURE, WIDTH, Departure, Found
 from reader.detection.novelty import Novelty
 from reader.detection.rhythm import Rhythm
 from reader.detection.stuck import Stuck
@@ -66,6 +66,7 @@ class Explanation:
     :ivar text: one sentence in the metric's unit.
     :ivar returns: it leads from a level that never was usual back to one that is.
     :ivar grew: of a departure in spread or roughness, whether there is more of it than usual.
+    :ivar usual: of the median of the last few points, between what four fifths of the past had it.
     """
 
     score: float
@@ -75,6 +76,7 @@ class Explanation:
     text: str
     grew: bool | None = None
     returns: bool = False
+    usual: tuple[float, float] | None = None
 
 
 class Detector:
@@ -168,10 +170,10 @@ class Detector:
 
     @property
     def lately(self) -> float | None:
-        """The median of the last few points; None where a gap lies among them, or none is known to
-        compare it with."""
+        """The median of the last few points; None where a gap lies among them, or too few are known
+        to compare it with: a tenth of one window is not what is usual."""
         departure = self.departure
-        known = departure.kept and len(departure.recent) >= BRIEF
+        known = len(departure.kept) >= FEWEST * WIDTH and len(departure.recent) >= BRIEF
         return departure.middle if known else None
 
     def hold(self) -> None:
@@ -277,7 +279,8 @@ class Detector:
         """Say in words how the median of the last few points differs from the usual."""
         found = self.departure.found_lately(self.step)
         text = self._departure(metric, unit, found)
-        return Explanation(self.alarm, "surge", found.value, found.expected, text)
+        usual = found.low, found.high
+        return Explanation(self.alarm, "surge", found.value, found.expected, text, usual=usual)
 
     def _departure(self, metric: str, unit: str, found: Found) -> str:
         text = wording.departure(metric, unit, found)

@@ -171,30 +171,42 @@ class Episodes:
     def _worse(self, now: Episode, time: float, said: Judged) -> Episode | None:
         """What lasts as a new anomaly, where it has become much worse than it was when told.
 
-        By the median of the last few points, which single readings do not move; and it is at least
-        half as far away as the farthest single one.
+        By the median of the last few points, which single readings do not move; it is at least half
+        as far away as the farthest single one, and beyond what the sentence says is usual.
         """
         self.age += 1
         if self.age % GLANCE or severity(self.metric_type, now) == "ok":
             return None
-        lately = said.lately
-        if now.kind == "stuck" or now.expected is None or lately is None:
+        if now.kind == "stuck" or now.expected is None:
             return None
-        size = (lately - now.expected) * (1.0 if now.value > now.expected else -1.0)
-        if self.age <= SETTLES:
-            self.reached = size if self.age <= GLANCE else max(self.reached, size)
-            return None
-        if size < WORSE * max(self.reached, self.trifle) or WORSE * size < now.size:
+        higher = now.value > now.expected
+        size = self._size_by_now(time, said.lately, now.expected, higher)
+        if size < WORSE * max(self.reached, self.trifle) or WORSE * size <= now.size:
             return None
         unit = catalog.unit(self.metric_type)
         explained = said.explain_lately(self.metric_type, unit)
-        then = now.expected + (self.reached if now.value > now.expected else -self.reached)
+        if not _is_beyond(explained, higher):
+            return None
+        then = now.expected + (self.reached if higher else -self.reached)
         told = wording.worse(unit, then, self.settled, time)
         self.age = self.calm = self.quiet = 0
         self.settled = time
         self.reached = size
         found = begun(time, now.score, explained)
         return replace(found, expected=now.expected, text=f"{explained.text}; {told}")
+
+    def _size_by_now(
+        self, time: float, lately: float | None, expected: float, higher: bool
+    ) -> float:
+        """How far the last few points are from what was expected; 0 while that still settles."""
+        size = 0.0 if lately is None else (lately - expected) * (1.0 if higher else -1.0)
+        if self.age > SETTLES:
+            return size
+        if lately is None:
+            self.age, self.settled = 0, time
+        else:
+            self.reached = size if self.age <= GLANCE else max(self.reached, size)
+        return 0.0
 
     def _goes_on(self, now: Episode, value: float, departed: float) -> bool:
         if now.kind == "departure":
@@ -284,3 +296,11 @@ class Episodes:
         made.settled = float(state.get("settled", made.open.start if made.open else 0.0))
         made.told = {name: Precedent(**each) for name, each in state["told"].items()}
         return made
+
+
+def _is_beyond(said: Explanation, higher: bool) -> bool:
+    """Whether the value lies beyond what is usual, on this side."""
+    if said.usual is None or said.value is None:
+        return True
+    low, high = said.usual
+    return said.value > high if higher else said.value < low

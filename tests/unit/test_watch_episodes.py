@@ -201,6 +201,33 @@ def test_what_gets_worse_before_a_window_is_remembered_is_no_trouble() -> None:
     assert episodes.open is not None
 
 
+def told_of(metric: str, values: Sequence[float], step: float = 60.0) -> list[Episode]:
+    """What a detector tells of a series."""
+    detector, episodes, told = Detector(), Episodes(metric), []
+    for number, value in enumerate(values):
+        detector.update(step * number, value)
+        began, _ = episodes.take(step * number, value, detector)
+        told += [began] if began else []
+    return told
+
+
+def test_a_recording_that_begins_amid_a_job_does_not_get_worse_when_that_is_over() -> None:
+    rng = random.Random(4)
+    job = [1500.0 * rng.lognormvariate(0.0, 0.1) for _ in range(155)]
+    told = told_of("IOPs", job + [300.0 * rng.lognormvariate(0.0, 0.1) for _ in range(700)])
+    assert [each.text for each in told if "worse" in each.text] == []
+    assert len(told) == 1
+
+
+@pytest.mark.parametrize("seed", range(50, 54))
+def test_what_is_usual_is_not_told_as_worse(seed: int) -> None:
+    rng, busy, values = random.Random(seed), False, []
+    for _ in range(17_280):  # a disk that is idle or busy, a day at one reading in five seconds
+        busy ^= rng.random() < 5.0 / (1800.0 if busy else 7200.0)
+        values.append(busy * min(100.0, max(1.0, rng.gauss(40.0, 20.0))))
+    assert [each.text for each in told_of("Utilisation", values, 5.0) if "worse" in each.text] == []
+
+
 def test_each_doubling_is_told_once_and_a_restart_between_forgets_none() -> None:
     episodes, told, second = Episodes("Latency"), [], 0
     for value in (4.0, 12.0, 13.0, 40.0):
