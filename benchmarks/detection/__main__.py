@@ -1,6 +1,7 @@
 """The detector's evidence: ``python -m benchmarks.detection [public|faults|healthy|cost ...]``.
 
 * public: the public half of the Numenta benchmark, by its scorer; ablation, held-out figures
+* carried: its threshold on generated files, ablation, side by side
 * faults: seeded storage faults at the default alarm threshold
 * healthy: false alarms of a seeded healthy fleet
 * cost: microseconds a point, and a day of 1,000 devices with 4 metrics each
@@ -11,7 +12,7 @@ Results and their reading: docs/detection-measured.md.
 
 from __future__ import annotations
 
-from benchmarks.detection.nab import public
+from benchmarks.detection.nab import carried, public
 from benchmarks.detection.parts import run
 from benchmarks.detection.seeded import cost, faults, healthy_fleet
 from benchmarks.detection.simulated_watch import live
@@ -20,6 +21,7 @@ from benchmarks.detection.worse import worse
 
 PARTS = {
     "public": public,
+    "carried": carried,
     "faults": faults,
     "healthy": healthy_fleet,
     "cost": cost,

@@ -1,4 +1,9 @@
-"""The public half of the Numenta benchmark: the detector by its scorer, ablation, held-out."""
+"""The public half of the Numenta benchmark, and files generated like it, by its scorer.
+
+* public: the detector, what each view adds, thresholds from other files
+* carried: the same with the public half's threshold on generated files (``labelled_files``), of
+  which seeds below ``REPORTED`` are for choosing
+"""
 
 from __future__ import annotations
 
@@ -15,19 +20,24 @@ import numpy as np
 from rich.table import Table
 
 from benchmarks.detection.parts import console
+from benchmarks.series.labelled_files import BEYOND, WITHIN, LabelledFile
+from benchmarks.series.labelled_files import corpus as generated
 from benchmarks.series.storage_series import Floats
-from reader.detection.detector import ALARM, NOVELTY, WARM_UP
-from reader.detection.novelty import Novelty
-from reader.detection.rhythm import Rhythm
+from reader.detection.detector import ALARM, NOVELTY, WARM_UP, Detector
 from reader.detection.scoring import scores
-from reader.detection.stuck import Stuck
-from reader.detection.surge import Surge
 
 NAB = Path(__file__).resolve().parents[3] / "shared" / "nab"
 SPLITS = 100
-VIEWS = ("novelty", "rhythm", "surge", "stuck")
+VIEWS = ("novelty", "rhythm", "news", "surge", "stuck")
+REPORTED = 1000
+
+ABLATION: dict[str, list[str]] = {
+    **{f"without {one}": [view for view in VIEWS if view != one] for one in VIEWS},
+    **{f"{one} alone": [one] for one in VIEWS},
+}
 
 Scores = dict[str, Floats]
+Series = dict[str, tuple[list[float], list[float]]]
 
 
 def scorer() -> ModuleType:
@@ -41,17 +51,35 @@ def scorer() -> ModuleType:
     return module
 
 
+class _Heard:
+    """A view of a detector, and what it said of the last point."""
+
+    def __init__(self, view: Any) -> None:
+        self.view, self.said = view, 0.0
+
+    def update(self, *given: Any) -> float:
+        self.said = self.view.update(*given)
+        return self.said
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.view, name)
+
+
 def views(times: list[float], values: list[float]) -> dict[str, Floats]:
-    """Each view's own scores of a series; their maximum is the detector's (gaps apart)."""
-    novelty, rhythm, surge, stuck = Novelty(), Rhythm(), Surge(), Stuck()
-    surge.restart(values[0])
-    rows = []
-    for i, (moment, value) in enumerate(zip(times, values, strict=True)):
-        warm = i >= WARM_UP
-        far = NOVELTY * novelty.update(value) * warm
-        unlike = rhythm.update(moment, value)
-        rows.append((far, unlike, surge.update(value, warm), stuck.update(value, warm)))
-    return dict(zip(VIEWS, np.array(rows).T, strict=True))
+    """Each view's own scores of a series; their maximum is the detector's."""
+    detector = Detector()
+    heard = {name: _Heard(getattr(detector, name)) for name in VIEWS}
+    for name, view in heard.items():
+        setattr(detector, name, view)
+    rows = np.zeros((len(values), len(VIEWS)))
+    for row, moment, value in zip(rows, times, values, strict=True):
+        heard["news"].said = 0.0  # it is not asked at every point
+        detector.update(moment, value)
+        row[:] = [view.said for view in heard.values()]
+    found = dict(zip(VIEWS, rows.T, strict=True))
+    found["novelty"] *= NOVELTY
+    found["novelty"][:WARM_UP] = 0.0
+    return found
 
 
 def public() -> None:
@@ -60,12 +88,7 @@ def public() -> None:
         console.print(f"The public half is not at {NAB}; this part is left out.")
         return
     nab = scorer()
-    corpus = nab.Corpus(NAB / "data", NAB / "windows.json")
-    series: dict[str, tuple[list[float], list[float]]] = {}
-    for name, file in corpus.files.items():
-        with (NAB / "data" / name).open(newline="") as lines:
-            values = [float(row["value"]) for row in csv.DictReader(lines)]
-        series[name] = ((file.times.astype("int64") / 1e6).tolist(), values)
+    corpus, series = _public_half(nab)
     began = time.process_time()
     whole: Scores = {name: np.array(scores(*s)) for name, s in series.items()}
     spent = time.process_time() - began
@@ -73,15 +96,73 @@ def public() -> None:
 
     table = Table("views", "standard", "low FP", "low FN", "half/half", "by category")
     _row(table, "all (the detector)", nab, corpus, whole)
-    for left_out in VIEWS:
-        rest = [view for view in VIEWS if view != left_out]
-        _row(table, f"without {left_out}", nab, corpus, _largest(parts, rest))
-    for view in VIEWS:
-        _row(table, f"{view} alone", nab, corpus, _largest(parts, [view]))
+    for label, chosen in ABLATION.items():
+        _row(table, label, nab, corpus, _largest(parts, chosen))
     console.print(table)
     points = sum(len(times) for times, _ in series.values())
     console.print(f"{points} points, {spent / points * 1e6:.1f} microseconds a point")
     _at_alarm(corpus, whole)
+
+
+def _public_half(nab: ModuleType) -> tuple[Any, Series]:
+    corpus, series = nab.Corpus(NAB / "data", NAB / "windows.json"), Series()
+    for name, file in corpus.files.items():
+        with (NAB / "data" / name).open(newline="") as lines:
+            values = [float(row["value"]) for row in csv.DictReader(lines)]
+        series[name] = ((file.times.astype("int64") / 1e6).tolist(), values)
+    return corpus, series
+
+
+def made(nab: ModuleType, files: list[LabelledFile]) -> tuple[Any, Series]:
+    """Generated files as the scorer takes them: it finds a window by the times of its edges, which
+    are row numbers here."""
+    corpus = nab.Corpus(NAB / "data", NAB / "windows.json", [])
+    for file in files:
+        rows = np.arange(file.values.size).astype("datetime64[us]")
+        edges = [[str(rows[first]), str(rows[last])] for first, last in file.windows]
+        corpus.files[file.name] = nab.label(rows, edges)
+    return corpus, {file.name: (file.times.tolist(), file.values.tolist()) for file in files}
+
+
+def carried(seeds: int = 12) -> None:
+    """Thresholds carried over: to the public half's other files, and from it to generated files."""
+    if not NAB.is_dir():
+        console.print(f"The public half is not at {NAB}; this part is left out.")
+        return
+    nab, files = scorer(), generated(range(REPORTED, REPORTED + seeds))
+    (public_half, ours), (corpus, theirs) = _public_half(nab), made(nab, files)
+    known = {name: views(*s) for name, s in ours.items()}
+    unseen = {name: views(*s) for name, s in theirs.items()}
+    table = Table(
+        "views", "public", "half/half", "by category", "generated, carried", "generated, own"
+    )
+    profile = nab.PROFILES["standard"]
+    for label, chosen in {"all (the detector)": [*VIEWS], **ABLATION}.items():
+        found, other = _largest(known, chosen), _largest(unseen, chosen)
+        threshold = public_half.best_threshold(found, profile)
+        figures = (
+            *(public_half.score(found, profile), *held_out(nab, public_half, found)),
+            *(corpus.score(other, profile, threshold), corpus.score(other, profile)),
+        )
+        table.add_row(label, *(f"{x:.2f}" for x in figures))
+    console.print(table)
+    whole = [*VIEWS]
+    threshold = public_half.best_threshold(_largest(known, whole), profile)
+    _by_fault(corpus, files, _largest(unseen, whole), threshold)
+
+
+def _by_fault(corpus: Any, files: list[LabelledFile], found: Scores, threshold: float) -> None:
+    """The share of each fault's windows with an alarm in them."""
+    hits: dict[str, list[bool]] = {fault: [] for fault in (*BEYOND, *WITHIN)}
+    outside = 0
+    for file in files:
+        labels = corpus.files[file.name]
+        alarm = (found[file.name] >= threshold) & labels.scored
+        outside += int((alarm & (labels.window < 0)).sum())
+        for number, fault in enumerate(file.faults):
+            hits[fault].append(bool((alarm & (labels.window == number)).any()))
+    cells = (f"{fault} {np.mean(each):.2f} of {len(each)}" for fault, each in hits.items() if each)
+    console.print(f"At the threshold carried over: {', '.join(cells)}; {outside} rows outside")
 
 
 def _largest(parts: dict[str, dict[str, Floats]], chosen: list[str]) -> Scores:

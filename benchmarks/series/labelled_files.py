@@ -59,7 +59,9 @@ def boiler(rng: Random, points: int, day: int) -> Floats:
     """A thermostat that switches between two bounds, losing more heat at night."""
     values, heat, on = np.empty(points), 60.0, True
     up, down = rng.uniform(0.8, 2.0), rng.uniform(0.3, 0.8)
-    outside = 1.0 + 0.3 * np.cos(2 * np.pi * _hour(points, day)) + correlated(rng, points, 0.99, 0.1)
+    outside = (
+        1.0 + 0.3 * np.cos(2 * np.pi * _hour(points, day)) + correlated(rng, points, 0.99, 0.1)
+    )
     for i in range(points):
         heat += up if on else -down * max(0.2, outside[i])
         on = heat < 70.0 if on else heat < 58.0
@@ -245,8 +247,8 @@ def hasty(at: Place) -> Floats:
     if at.rng.random() < 0.5:
         rows = (np.arange(at.values.size) * 2.5).astype(int)
         stretch = np.concatenate([at.values, at.past[-2 * at.values.size :]])
-        return stretch[rows % stretch.size]
-    return at.values[(np.arange(at.values.size) * 0.4).astype(int)]
+        return np.asarray(stretch[rows % stretch.size])
+    return np.asarray(at.values[(np.arange(at.values.size) * 0.4).astype(int)])
 
 
 def late(at: Place) -> Floats:
@@ -311,7 +313,7 @@ def labelled_file(process: str, number: int) -> LabelledFile:
         windows.append((left, left + width - 1))
         faults.append(fault)
     rows = np.cumsum(kept) - 1  # where each row of all is among those kept
-    times = START + np.arange(points) * (86_400.0 / day)
+    times = np.asarray(START + np.arange(points) * (86_400.0 / day), dtype=np.float64)
     moved_to = tuple((int(rows[a]) + (not kept[a]), int(rows[b])) for a, b in windows)
     return LabelledFile(f"{process}/{number}", times[kept], values[kept], moved_to, tuple(faults))
 

@@ -62,9 +62,6 @@ come as trouble that never did (one in some 1,000 disk-days, against one in 50 a
 RECALLED = 7 * 1440
 """Points for which trouble is known: a week at one a minute."""
 
-EVIDENCE = 30.0
-"""As for a surge: the surprise whose score is 0.5."""
-
 AGAIN = 1.5
 """Times the surprise told of before at which a departure is heard again while it lasts."""
 
@@ -124,7 +121,7 @@ class Departure:
 
     __slots__ = (
         "_ranked", "alarm", "brief", "brief_alarm", "brief_sure", "early", "feature", "grain",
-        "highest", "kept", "last", "lowest", "nats", "news", "next", "pending", "points", "recent",
+        "high", "highest", "kept", "last", "lowest", "nats", "pending", "points", "recent",
         "since", "spacing", "steps", "sure", "told_high", "told_low",
     )  # fmt: skip
     DERIVED = ("_ranked",)
@@ -142,15 +139,14 @@ class Departure:
         self.spacing = STRIDE  # points from one remembered window to the next; SAMPLE from then on
         self.since = 0  # points of the present departure
         self.nats = 0.0  # surprise of the last look
-        self.news = 0.0  # 0..1 at the point where a departure was first seen, or has grown
-        self.next = FROZEN  # surprise to be seen again
-        self.alarm = 0.0  # the same, for what is sure: 0.5..1
+        self.alarm = 0.0  # 0.5..1 at the point where it is sure, or has grown
         self.sure = SURE  # surprise to be an alarm again
         self.brief = 0.0  # largest surprise of the last BRIEF points since a window was sampled
         self.brief_alarm = 0.0  # 0.5..1 where those points are surely not as usual
         self.brief_sure = 0.0  # surprise to be such an alarm again; 0 for what is enough at first
         self.told_high = self.told_low = -RECALLED  # point at which such an alarm was last raised
         self.feature = 0  # index of the feature that gave it
+        self.high = False  # whether there is more of it than usual
         self._ranked: list[array[float]] | None = None
 
     def update(self, value: float) -> float:
@@ -163,7 +159,7 @@ class Departure:
         if len(recent) > WINDOW:
             recent.pop(0)
             steps.pop(0)
-        self.news = self.alarm = self.brief_alarm = 0.0
+        self.alarm = self.brief_alarm = 0.0
         if points % GLANCE or len(recent) < WINDOW:
             return self.nats
         self._glance()
@@ -202,14 +198,11 @@ class Departure:
 
     def _tell(self, nats: float) -> None:
         if nats < FROZEN:
-            self.since, self.next, self.sure = 0, FROZEN, SURE
+            self.since, self.sure = 0, SURE
             return
         self.since += STRIDE
         if not self._is_sure:
             return
-        if nats >= self.next:
-            self.next = AGAIN * nats
-            self.news = nats / (nats + EVIDENCE)
         if nats >= self.sure:
             self.sure = AGAIN * nats
             self.alarm = nats / (nats + SURE)
@@ -317,7 +310,7 @@ class Departure:
                 continue
             moves_less = 2 * at < size and FEATURES[number] in ("spread", "roughness")
             if not (moves_less and self._is_at_a_stop()):
-                most, self.feature = nats, number
+                most, self.feature, self.high = nats, number, 2 * at > size
         return most
 
     def _is_at_a_stop(self) -> bool:

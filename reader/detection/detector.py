@@ -23,7 +23,8 @@ from math import isfinite
 from operator import itemgetter
 
 from reader.detection import detector_state, wording
-from reader.detection.departure import BRIEF, FEWEST, SURE, WIDTH, Departure, Found
+from reader.detection.departure import BRIEF, FEWEST, STRIDE, SURE, WIDTH, Departure, Found
+from reader.detection.news import News
 from reader.detection.novelty import Novelty
 from reader.detection.rhythm import Rhythm
 from reader.detection.stuck import Stuck
@@ -89,8 +90,8 @@ class Detector:
     """
 
     __slots__ = (
-        "alarm", "departure", "expected", "kind", "last", "novelty", "points", "recent", "rhythm",
-        "score", "start", "step", "stuck", "surge", "value",
+        "alarm", "departure", "expected", "kind", "last", "news", "novelty", "points", "recent",
+        "rhythm", "score", "start", "step", "stuck", "surge", "value",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -102,9 +103,10 @@ class Detector:
         self.value = 0.0  # the last value
         self.expected = 0.0  # the usual level at the time
         self.score = 0.0  # its score
-        self.alarm = 0.0  # the score, or more where something is told that has a precedent
-        self.kind = ""  # the view that gave it
+        self.alarm = 0.0  # the same, or more where something is told that has a precedent
+        self.kind = ""  # the view that gave the alarm
         self.departure = Departure()
+        self.news = News()
         self.novelty = Novelty()
         self.surge = Surge()
         self.rhythm = Rhythm()
@@ -137,8 +139,6 @@ class Detector:
             score, kind = still, "stuck"
         if unlike > score:
             score, kind = unlike, "rhythm"
-        if departure.news > score:
-            score, kind = departure.news, "departure"
         if unusual > score:
             score, kind = unusual, "surge"
         alarm = score
@@ -153,6 +153,8 @@ class Detector:
                 (surge.alarm, "surge"),
             )
             alarm, kind = max(told, key=itemgetter(0))
+        if self.points % STRIDE == 0:
+            score = max(score, self.news.update(departure))
         self.score, self.alarm, self.kind = score, alarm, kind
         return score
 

@@ -71,5 +71,5 @@ def _array(shape: dict[str, int], data: bytes, at: int) -> tuple[array[float], i
     return array("d", data[at:end]), end
 
 
-PARTS = ("novelty", "surge", "rhythm", "stuck", "departure")
+PARTS = ("novelty", "surge", "rhythm", "stuck", "departure", "news")
 """Slots of the detector that are parts themselves."""
