@@ -12,17 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from benchmarks.forecast.cases import (
-    ABSENT,
-    KINDS,
-    MISSING,
-    NOW,
-    Case,
-    installed,
-    public,
-    simulated,
-)
+from benchmarks.forecast.cases import NOW, Case
 from benchmarks.forecast.rows import DAY_PARTS, Days, Line, Result, Speed
+from benchmarks.forecast.sets import GROUPS, SIMULATED, Pasts, everything
 from benchmarks.series.storage_series import Floats
 from reader.forecasting.forecast import Forecast, forecasts
 from reader.forecasting.history import DAY
@@ -73,20 +65,14 @@ def run(series: int, tick: Tick = lambda: None, seed: int = SEED) -> tuple[list[
     """
     lines: list[Line] = []
     notes: list[str] = []
-    for kind in KINDS:
-        lines += _judged("simulated", kind, simulated(kind, series, seed), tick)
-    for group, cases, note in (("public", public(), MISSING), ("statsmodels", installed(), ABSENT)):
-        if cases:
-            for kind, some in cases.items():
-                lines += _judged(group, kind, {"any": some}, tick)
-        else:
-            notes.append(note)
+    for group, kind, pasts in everything(series, seed, notes):
+        lines += _judged(group, kind, pasts, tick)
     lines += _all(lines)
     lines.append(speed())
     return lines, notes
 
 
-def _judged(group: str, kind: str, pasts: dict[str, list[Case]], tick: Tick) -> Iterator[Line]:
+def _judged(group: str, kind: str, pasts: Pasts, tick: Tick) -> Iterator[Line]:
     dated: list[Dated] = []
     for past, cases in pasts.items():
         outcomes: list[Outcome] = []
@@ -97,7 +83,7 @@ def _judged(group: str, kind: str, pasts: dict[str, list[Case]], tick: Tick) -> 
             days += these
         tick()
         dated += days
-        if group == "simulated":
+        if group in SIMULATED:
             for horizon in dict.fromkeys(each.horizon for each in outcomes):
                 those = [each for each in outcomes if each.horizon == horizon]
                 yield _result(group, kind, past, f"{horizon:g} d", those)
@@ -217,7 +203,7 @@ def _result(group: str, kind: str, past: str, horizon: str, those: Sequence[Outc
 
 def _all(lines: Sequence[Line]) -> Iterator[Line]:
     """Means over kinds, each counting the same."""
-    for group in ("simulated", "public", "statsmodels"):
+    for group in GROUPS:
         rows = [each for each in lines if isinstance(each, Result) and each.group == group]
         for horizon in dict.fromkeys(row.horizon for row in rows):
             yield _mean(group, [row for row in rows if row.horizon == horizon], horizon)

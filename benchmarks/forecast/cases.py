@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.series.growth_series import PER_DAY, PROCESSES, with_deletion
+from benchmarks.series.growth_series import FURTHER, PER_DAY, PROCESSES, with_deletion
 from benchmarks.series.storage_series import Floats
 from reader.forecasting.history import DAY, REACH
 
@@ -46,8 +46,8 @@ def simulated(kind: str, series: int, seed: int) -> dict[str, list[Case]]:
         times = NOW + (np.arange(points) - known + 0.5) * DAY / PER_DAY
         cases = []
         for number in range(series):
-            rng = np.random.default_rng([seed, KINDS.index(kind), past, number])
-            growth = PROCESSES["linear" if kind == "deletion" else kind]
+            rng = np.random.default_rng([seed, (*KINDS, *FURTHER).index(kind), past, number])
+            growth = {**PROCESSES, **FURTHER}["linear" if kind == "deletion" else kind]
             grown = growth(rng, points)
             if kind == "deletion":
                 grown = with_deletion(grown, known, rng)

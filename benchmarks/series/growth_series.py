@@ -144,6 +144,48 @@ PROCESSES: dict[str, Growth] = {
 }
 
 
+def nightly_batches(rng: Random, points: int) -> Grown:
+    """One batch a day, of skewed size, and nothing between."""
+    size = rng.lognormal(0.0, rng.uniform(0.2, 0.8), points) * rng.uniform(0.1, 0.8)
+    return _exact(20.0 + np.cumsum(np.where(np.arange(points) % PER_DAY == 0, size, 0.0)))
+
+
+def logarithmic(rng: Random, points: int) -> Grown:
+    """Growth that slows down, ever more slowly."""
+    level = 20.0 + rng.uniform(3, 25) * np.log1p(_days(points) / rng.uniform(2, 40))
+    return Grown(level + rng.normal(0.0, rng.uniform(0.02, 0.3), points), level)
+
+
+def multiplicative(rng: Random, points: int) -> Grown:
+    """Every change is a part of what is there."""
+    steps = rng.normal(rng.uniform(0.0005, 0.003), rng.uniform(0.001, 0.01), points)
+    return _exact(np.asarray(rng.uniform(5, 30) * np.exp(np.cumsum(steps))))
+
+
+def snapshots(rng: Random, points: int) -> Grown:
+    """A straight line, and copies that come and go after days."""
+    level = np.asarray(20.0 + rng.uniform(0.02, 0.5) * _days(points))
+    copies = np.zeros(points)
+    for i in np.flatnonzero(rng.random(points) < rng.uniform(0.005, 0.05)):
+        copies[i : i + rng.integers(4, 60)] += rng.uniform(0.2, 3.0)
+    return Grown(level + copies, level + copies.mean())
+
+
+def hopping_rate(rng: Random, points: int) -> Grown:
+    """Six rates, of which another holds every few days or weeks."""
+    rates = rng.uniform(0.02, 0.1) * np.exp(rng.normal(0.0, 0.7, 6))
+    stretch = np.cumsum(rng.random(points) < 1.0 / rng.uniform(12, 120))
+    rate = rates[rng.integers(0, 6, stretch[-1] + 1)[stretch]]
+    return _exact(20.0 + np.cumsum(rate * rng.gamma(2.0, 0.5, points)))
+
+
+#: Further ways, which nothing was ever set by.
+FURTHER: dict[str, Growth] = {
+    each.__name__: each
+    for each in (nightly_batches, logarithmic, multiplicative, snapshots, hopping_rate)
+}
+
+
 def with_deletion(grown: Grown, past: int, rng: Random) -> Grown:
     """One deletion (or expansion) in the second quarter of the past."""
     at = int(past * rng.uniform(0.25, 0.5))
