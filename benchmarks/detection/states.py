@@ -13,8 +13,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
 from functools import lru_cache
 from itertools import product
+from typing import NamedTuple
 
 import numpy as np
 from rich.table import Table
@@ -151,27 +153,64 @@ def _compare(series: list[Labelled], forms: list[str]) -> None:
     console.print("*: another way is ahead of ours")
 
 
-LASTS = {(1.0, 2.0): 7, (4.0, 4.0): 8}  # days for which a disk is slow, and of the whole
-Slow = tuple[list[tuple[float, int]], int, float]
+@dataclass(frozen=True, slots=True)
+class Slowness:
+    """Three disks of each array that are slow for some days of so many."""
+
+    name: str
+    kind: arrays.Kind
+    lasts: tuple[float, float]
+    days: int
+    erratic: float = 0.0
 
 
-def _slow(task: tuple[tuple[float, float], int]) -> Slow:
-    """Of each slow disk the share of minutes it is named in, and minutes until it is; false names;
-    disk-days in health."""
-    lasts, seed = task
-    array = arrays.with_slow_disks(np.random.default_rng([41, seed]), LASTS[lasts], lasts)
-    named, found = arrays.named(array), []
+SLOW = (
+    Slowness("1 to 2 days", arrays.healthy, (1.0, 2.0), 7),
+    Slowness("4 days", arrays.healthy, (4.0, 4.0), 8),
+    Slowness("40 to 70 minutes", arrays.healthy, (0.03, 0.05), 4),
+    Slowness("1 to 2 days, erratic", arrays.healthy, (1.0, 2.0), 7, 0.5),
+    Slowness("1 to 2 days, working", arrays.working, (1.0, 2.0), 7),
+    Slowness("1 to 2 days, working, erratic", arrays.working, (1.0, 2.0), 7, 0.3),
+)
+WELL: Mapping[str, Callable[[np.random.Generator, int], arrays.Array]] = {
+    "healthy": arrays.healthy,
+    "working": arrays.working,
+    "working, nobody says their load": arrays.without_load,
+}
+
+
+class SlowDisk(NamedTuple):
+    """Share of the slow minutes in which it is named; minutes until it is, and until it is not."""
+
+    share: float
+    delay: int
+    tail: int
+
+
+class Beside(NamedTuple):
+    """Names that are false, and disk-days in health."""
+
+    false: int
+    days: float
+
+
+def _slow(task: tuple[Slowness, int]) -> tuple[list[SlowDisk], Beside]:
+    slow, seed = task
+    rng = np.random.default_rng([41, seed])
+    array = arrays.with_slow_disks(rng, slow.days, slow.lasts, slow.kind, slow.erratic)
+    named, found, after = arrays.named(array), [], array.slow.copy()
     for disk in np.flatnonzero(array.slow.any(axis=0)):
-        hits = named[array.slow[:, disk], disk]
-        found.append((float(hits.mean()), int(hits.argmax()) if hits.any() else hits.size))
-    after = np.roll(array.slow, 60, axis=0) | array.slow  # an hour to be well again
-    false = named & ~after
-    return found, _beginnings(false), float((~array.slow).sum() / DAY)
+        hits, last = named[array.slow[:, disk], disk], int(np.flatnonzero(array.slow[:, disk])[-1])
+        delay = int(hits.argmax()) if hits.any() else hits.size
+        found.append(SlowDisk(float(hits.mean()), delay, int((~named[last + 1 :, disk]).argmax())))
+        after[last : last + 61, disk] = True  # an hour to be well again
+    return found, Beside(_beginnings(named & ~after), float((~array.slow).sum() / DAY))
 
 
-def _well(seed: int) -> tuple[int, float]:
-    array = arrays.healthy(np.random.default_rng([43, seed]), 7)
-    return _beginnings(arrays.named(array)), array.values.size / DAY
+def _well(task: tuple[str, int]) -> Beside:
+    kind, seed = task
+    array = WELL[kind](np.random.default_rng([43, seed]), 7)
+    return Beside(_beginnings(arrays.named(array)), array.values.size / DAY)
 
 
 def _at_once(seed: int) -> int:
@@ -183,26 +222,32 @@ def _beginnings(named: np.typing.NDArray[np.bool_]) -> int:
 
 
 def peers(each: int = 20) -> None:
-    """Arrays of 12 disks: three of each slow for days; 1,700 disk-days in health."""
+    """Arrays of 12 disks: three of each slow; 1,700 disk-days in health of each kind."""
     seeds = range(REPORTED, REPORTED + each)
-    with ProcessPoolExecutor() as pool:
-        for lasts in LASTS:
-            _print_slow(lasts, list(pool.map(_slow, [(lasts, seed) for seed in seeds])))
-        well, at_once = list(pool.map(_well, seeds)), sum(pool.map(_at_once, seeds))
-    console.print(
-        f"healthy: {sum(n for n, _ in well)} false in {sum(d for _, d in well):.0f} disk-days"
+    table = Table(
+        *("slow for", "disks", "named", "least", ">= 0.95", "after", "90 %", "until well", "90 %"),
+        "false",
     )
+    with ProcessPoolExecutor() as pool:
+        for slow in SLOW:
+            _slow_row(table, slow.name, list(pool.map(_slow, [(slow, seed) for seed in seeds])))
+        console.print(table)
+        for kind in WELL:
+            well = list(pool.map(_well, [(kind, seed) for seed in seeds]))
+            console.print(f"{kind}: {_false(well)} disk-days")
+        at_once = sum(pool.map(_at_once, seeds))
     console.print(f"{each} arrays slow as a whole: {at_once} disks blamed")
 
 
-def _print_slow(lasts: tuple[float, float], slow: list[Slow]) -> None:
-    disks = [disk for found, _, _ in slow for disk in found]
-    shares, delays = np.array([share for share, _ in disks]), [delay for _, delay in disks]
-    console.print(
-        f"{len(disks)} disks slow for {lasts[0]:g} to {lasts[1]:g} days: named in "
-        f"{shares.mean():.3f} of the minutes (least "
-        f"{shares.min():.3f}, {np.mean(shares >= 0.95):.2f} of them in 0.95 or more), after "
-        f"{np.median(delays):.0f} min (90 % within {np.percentile(delays, 90):.0f}); beside them "
-        f"{sum(false for _, false, _ in slow)} false names in "
-        f"{sum(days for _, _, days in slow):.0f} disk-days"
+def _slow_row(table: Table, name: str, slow: list[tuple[list[SlowDisk], Beside]]) -> None:
+    shares, delays, tails = np.array([disk for found, _ in slow for disk in found]).T
+    table.add_row(
+        *(name, str(shares.size), f"{shares.mean():.3f}", f"{shares.min():.3f}"),
+        f"{np.mean(shares >= 0.95):.2f}",
+        *(f"{np.percentile(times, p):.0f}" for times in (delays, tails) for p in (50, 90)),
+        _false([beside for _, beside in slow]),
     )
+
+
+def _false(beside: list[Beside]) -> str:
+    return f"{sum(b.false for b in beside)} in {sum(b.days for b in beside):,.0f}"

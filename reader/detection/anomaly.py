@@ -9,7 +9,14 @@ from operator import attrgetter
 from typing import NamedTuple
 
 from reader.detection.detector import WARM_UP, Detector
-from reader.detection.episode import COMES_BACK, PEER, Episode, criticality, severity
+from reader.detection.episode import (
+    COMES_BACK,
+    PEER,
+    PEER_CRITICALITY,
+    Episode,
+    criticality,
+    severity,
+)
 from reader.detection.episodes import Episodes
 from reader.detection.findings import Finding, State
 from reader.detection.peers import PeerReason
@@ -50,7 +57,7 @@ class Anomaly:
         """An anomaly of a device beside its peers; ``now`` is in seconds since the epoch."""
         value, score, text = reason.ratio, reason.score, reason.text
         episode = Episode(reason.since, now, now, value, PEER_EXPECTED, score, PEER, text)
-        return cls(key, episode, criticality(key.metric_type, episode))
+        return cls(key, episode, criticality(key.metric_type, episode) + reason.worse)
 
     @property
     def is_among_peers(self) -> bool:
@@ -86,6 +93,10 @@ class Anomaly:
     def last_ns(self) -> int:
         """When it was last seen, in nanoseconds since the epoch, to the millisecond."""
         return milliseconds(self.episode.last)
+
+    def is_worse_than(self, before: Anomaly) -> bool:
+        """Whether it stood out beside its peers when ``before`` began, and is much worse since."""
+        return self.criticality > PEER_CRITICALITY and self.start_ns > before.start_ns
 
     def updated(self, episode: Episode) -> Anomaly:
         """The anomaly with what is known now; its beginning stays as it was announced."""

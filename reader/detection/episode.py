@@ -9,7 +9,8 @@ from reader.detection.findings import State
 from spindle import catalog
 
 PEER = "peer"  #: kind of what stands out among its peers
-PEER_CRITICALITY = 5  #: a warning: slow beside its peers, it still does its work
+PEER_CRITICALITY = 5
+"""A warning: slow beside its peers, it still does its work. Told again as worse it is one more."""
 COMES_BACK = ("surge", "novelty")  #: kinds that are over when what was expected is read again
 IMMATERIAL = 2e-4
 """Share of a metric's range: a smaller change, though it may be no chance, is of no consequence,

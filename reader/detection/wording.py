@@ -184,6 +184,14 @@ def earlier(unit: str, value: float, then: float, now: float) -> str:
     return f"{EARLIER}{quantity(value, unit)} {_when(then, now)}"
 
 
+def worse_ratio(ratio: str, before: float, now: float) -> str:
+    """``worse than at 02:57 UTC, when it was twice that``.
+
+    :param ratio: in words, of the time from ``before`` to ``now``: seconds since the epoch.
+    """
+    return f"worse than {_when(before, now)}, when it was {ratio} that"
+
+
 def _when(before: float, now: float) -> str:
     then = datetime.fromtimestamp(before, UTC)
     same_day = now - before < DAY_SECONDS

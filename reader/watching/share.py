@@ -169,8 +169,12 @@ class Share:
         self._forget_departed(members)
         found = {each.slot: each for each in self._among_peers(means, now)}
         for slot, anomaly in found.items():
-            if slot in self.lasting:
-                self.lasting[slot] = self.lasting[slot].updated(anomaly.episode)
+            before = self.lasting.get(slot)
+            if before is not None and anomaly.is_worse_than(before):
+                self._end(slot, replace(before.episode, last=anomaly.episode.start, worse=True))
+                self._begin(anomaly)
+            elif before is not None:
+                self.lasting[slot] = before.updated(anomaly.episode)
             else:
                 self._begin(anomaly)
         for slot, anomaly in list(self.lasting.items()):

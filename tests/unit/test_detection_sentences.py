@@ -423,6 +423,38 @@ def test_what_is_said_of_a_device_beside_its_peers_is_true(
         assert ratio == pytest.approx(reason.ratio, rel=0.06)
 
 
+@settings(max_examples=15, deadline=None)
+@given(st.integers(0, 2**32), st.sampled_from([1.6, 2.0, 3.0]), st.integers(60, 300))
+def test_what_is_said_of_a_device_that_gets_worse_beside_its_peers_is_true(
+    seed: int, times: float, later: int
+) -> None:
+    rng, group, ratios, told = (
+        random.Random(seed),
+        PeerGroup("Latency"),
+        list[float](),
+        set[float](),
+    )
+    for minute in range(200 + later + 60):
+        values = {f"d{n}": 2.0 * rng.lognormvariate(0.0, 0.1) for n in range(8)}
+        values["d0"] *= 1.0 if minute < 200 else times if minute < 200 + later else 2.5 * times
+        ratios.append(values["d0"] / float(np.median([values[f"d{n}"] for n in range(1, 8)])))
+        reason = group.update(60.0 * minute, values).get("d0")
+        if reason is None or not reason.worse:
+            continue
+        told.add(reason.since)
+        said = re.search(r"; worse than at (\d+):(\d+) UTC, when it was (.+) that$", reason.text)
+        assert said is not None
+        then, since = 60 * int(said[1]) + int(said[2]), round(reason.since / 60)
+        first = said[3].split()[0]
+        ratio = {"twice": 2.0, "three": 3.0, "four": 4.0}.get(first) or float(first)
+        parts = (ratios[then:since], ratios[since:])
+        before, now = (float(np.exp(np.mean(np.log(part)))) for part in parts)
+        assert before == pytest.approx(ratio, rel=0.06)
+        assert now == pytest.approx(reason.ratio)
+        assert now > 1.5 * before
+    assert len(told) == 1
+
+
 @settings(max_examples=20, deadline=None)
 @given(st.lists(st.integers(80, 600), min_size=1, max_size=5), st.integers(0, 2**16))
 def test_how_often_it_has_been_so_is_true(pauses: list[int], seed: int) -> None:

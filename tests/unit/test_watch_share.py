@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from dataclasses import replace
 
 import orjson
@@ -141,6 +142,30 @@ def test_a_disk_slower_than_its_peers_is_found_beside_them() -> None:
     restored = Share(0, 60.0)
     restored.restore("peers", share.save_peers())
     assert restored.save_peers() == share.save_peers()
+
+
+def test_a_disk_that_gets_much_slower_beside_its_peers_is_told_of_again_once() -> None:
+    share, made = Share(0, 60.0), random.Random(1)
+    for minute in range(400):
+        now = START + 60 * minute
+        for disk in range(6):
+            key = SeriesKey("DiskUnit", "Latency", f"d{disk}", "a1")
+            series = share.series.setdefault(key, FollowedSeries(key, 60.0))
+            slow = 1.0 if disk != 2 or minute < 150 else 2.0 if minute < 250 else 5.0
+            share.take(series, now, 3 * slow * made.lognormvariate(0, 0.1))
+        share.compare_peers(now)
+        if minute == 300:
+            restored = Share(0, 60.0)
+            restored.restore_record(orjson.loads(orjson.dumps(share.record())))
+            restored.restore("peers", share.save_peers())
+            restored.series, share = share.series, restored
+    first, worse = (each for each in share.anomalies if each.is_among_peers)
+    assert (first.ended, first.criticality, worse.ended, worse.criticality) == (True, 5, False, 6)
+    assert worse.start_ns == pytest.approx((START + 60 * 250) * NS, abs=180 * NS)
+    over, begun = (announcements.event(each).payload.decode() for each in (first, worse))
+    assert '"worse since 2027-01-15T' in over
+    assert first.episode.last == worse.episode.start
+    assert re.search(r"peers for 2 h; worse than at .* UTC, when it was twice that", begun)
 
 
 def test_the_bound_on_series_is_kept_and_logged_once(caplog: pytest.LogCaptureFixture) -> None:
