@@ -5,8 +5,13 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left, insort
 from dataclasses import dataclass
-from math import exp, inf, log, log1p, sqrt
+from math import exp, inf, log, sqrt
 from operator import mul
+
+import numpy as np
+import numpy.typing as npt
+
+from reader.detection.ranks import above, nearest, rows, surprise
 
 WINDOW = 60
 """Points of which the present is made: an hour at one a minute."""
@@ -65,12 +70,12 @@ RECALLED = 7 * 1440
 AGAIN = 1.5
 """Times the surprise told of before at which a departure is heard again while it lasts."""
 
-TAIL = 4.0
-"""Weight of the distance beyond everything known, in nats for each factor e."""
-
 LEAST_CHANGE = 0.25
 """Of the usual spread, and of the logs of spread and roughness: where the past is as even as a
 straight line, its own width is no measure, and less than this is nobody's concern."""
+
+LEAST_APART = 0.1
+"""Of the usual widths of level, spread and roughness, added up: closer is no distance."""
 
 STOPPED = WINDOW // 6
 """Points of a window at a limit from which less movement than usual is no surprise."""
@@ -80,7 +85,9 @@ CLIMB, LEAST_CLIMB = 12, 4
 
 FEATURES = ("level", "spread", "roughness", "slope")
 WIDTH = len(FEATURES) + 1  # of a remembered window: its features, and the median of its last BRIEF
+WAITING = WIDTH + 2  # of one not yet remembered: its surprise, and how far apart it was, besides
 _TINY = 1e-9
+Ruler = tuple[npt.NDArray[np.float64], list[float]]
 _CENTRED = [i - (WINDOW - 1) / 2 for i in range(WINDOW)]
 _SQUARES = sum(map(mul, _CENTRED, _CENTRED))
 
@@ -120,11 +127,11 @@ class Departure:
     """
 
     __slots__ = (
-        "_ranked", "alarm", "brief", "brief_alarm", "brief_sure", "early", "feature", "grain",
-        "high", "highest", "kept", "last", "lowest", "nats", "pending", "points", "recent",
-        "since", "spacing", "steps", "sure", "told_high", "told_low",
+        "_ranked", "_ruler", "_together", "alarm", "apart", "brief", "brief_alarm", "brief_sure",
+        "early", "feature", "grain", "high", "highest", "kept", "last", "look", "lowest", "nats",
+        "pending", "points", "recent", "since", "spacing", "steps", "sure", "told_high", "told_low",
     )  # fmt: skip
-    DERIVED = ("_ranked",)
+    DERIVED = ("_ranked", "_ruler", "_together")
 
     def __init__(self) -> None:
         self.points = 0
@@ -134,11 +141,13 @@ class Departure:
         self.recent = array("d")  # the last WINDOW values
         self.steps = array("d")  # and the sizes of their steps
         self.kept = array("d")  # features of remembered windows, oldest first, one after the other
-        self.pending = array("d")  # features and surprise of windows not yet remembered
+        self.pending = array("d")  # rows of WAITING, of windows not yet remembered
         self.early = array("d")  # features of all windows, usual or not, until LEAST are known
         self.spacing = STRIDE  # points from one remembered window to the next; SAMPLE from then on
         self.since = 0  # points of the present departure
         self.nats = 0.0  # surprise of the last look
+        self.look = array("d")  # features of the last look
+        self.apart = array("d")  # distances from the nearest that the last LEAST remembered had
         self.alarm = 0.0  # 0.5..1 at the point where it is sure, or has grown
         self.sure = SURE  # surprise to be an alarm again
         self.brief = 0.0  # largest surprise of the last BRIEF points since a window was sampled
@@ -148,6 +157,8 @@ class Departure:
         self.feature = 0  # index of the feature that gave it
         self.high = False  # whether there is more of it than usual
         self._ranked: list[array[float]] | None = None
+        self._ruler: Ruler | None = None
+        self._together: float | None = None
 
     def update(self, value: float) -> float:
         """Take the next value; the surprise of the window that ends with it, in nats."""
@@ -169,11 +180,12 @@ class Departure:
         features = self._features()
         self.nats = nats = self._surprise(features)
         self._tell(nats)
+        self.look, self._together = array("d", (*features, 0.0)), None
         if points % self.spacing == 0:
-            surprise = 0.0 if self.since > self._accepted else max(nats, self.brief)
-            self.pending.extend((*features, self.middle, surprise))
+            worst = 0.0 if self.since > self._accepted else max(nats, self.brief)
+            self.pending.extend((*features, self.middle, worst, self._apart()))
             self.brief = 0.0
-            if len(self.pending) > (LAG // self.spacing) * (WIDTH + 1):
+            if len(self.pending) > (LAG // self.spacing) * WAITING:
                 self._remember()
         return nats
 
@@ -184,8 +196,11 @@ class Departure:
 
     @property
     def unusual(self) -> float:
-        """The surprise, in nats, for ranking: the less the fewer windows are known."""
-        return self.nats * self.known
+        """The surprise, in nats, for ranking: of the features each by itself and together; the less
+        the fewer windows are known."""
+        if self._together is None:
+            self._together = self._compare()
+        return (self.nats + self._together) * self.known
 
     @property
     def _accepted(self) -> float:
@@ -228,7 +243,7 @@ class Departure:
             return
         least = LEAST_CHANGE * exp(every[1][size // 2])
         ranked, middle = every[-1], self.middle
-        nats = _surprise(ranked, middle, least)
+        nats = surprise(ranked, middle, least)
         self.brief = max(self.brief, nats)
         if nats < FROZEN:
             self.brief_sure = 0.0
@@ -250,7 +265,7 @@ class Departure:
         least, middle = LEAST_CHANGE * exp(levels[len(levels) // 2]), self.middle
         if (middle > ranked[len(ranked) // 2]) != high:
             return False
-        return _surprise(ranked, middle, least, weight=self.spacing / SAMPLE) >= SURE - KNOWN
+        return surprise(ranked, middle, least, weight=self.spacing / SAMPLE) >= SURE - KNOWN
 
     def tell(self, high: bool) -> None:
         """Somebody is told that values are too high, or too low."""
@@ -261,9 +276,9 @@ class Departure:
 
     def restart(self) -> None:
         """After a gap: a window does not reach over it."""
-        del self.recent[:], self.steps[:]
+        del self.recent[:], self.steps[:], self.look[:]
         self._tell(0.0)
-        self.nats = 0.0
+        self.nats, self._together = 0.0, None
 
     def hold(self) -> None:
         """What goes on is told of: it is not learnt yet, unless it was accepted."""
@@ -305,13 +320,40 @@ class Departure:
         for number, value in enumerate(features):
             ranked = every[number]
             at = bisect_left(ranked, value)
-            nats = _surprise(ranked, value, least[number], at, weight)
+            nats = surprise(ranked, value, least[number], at, weight)
             if nats <= most:
                 continue
             moves_less = 2 * at < size and FEATURES[number] in ("spread", "roughness")
             if not (moves_less and self._is_at_a_stop()):
                 most, self.feature, self.high = nats, number, 2 * at > size
         return most
+
+    def _compare(self) -> float:
+        """How surprising level, spread and roughness are together, each of which may be usual by
+        itself, in nats: only where somebody asks, for it takes as long as all else."""
+        if not self.look or len(self.kept) < FEWEST * WIDTH:
+            return 0.0
+        _, ranked = self._ruler or self._rule()
+        return above(ranked, self._apart(), LEAST_APART, self.spacing / SAMPLE)
+
+    def _apart(self) -> float:
+        """Distance of the last look's window from the nearest that is remembered; 0 without any."""
+        if not self.kept:
+            return 0.0
+        weights, _ = self._ruler or self._rule()
+        return nearest(self.kept, self.look, weights)
+
+    def _rule(self) -> Ruler:
+        """What each feature's difference weighs, and the distances that were usual."""
+        every = self._sorted()
+        size = len(every[0])
+        even = LEAST_CHANGE * exp(every[1][size // 2])
+        weights = [0.0] * WIDTH
+        for number, least in enumerate((even, LEAST_CHANGE, LEAST_CHANGE)):
+            ranked = every[number]
+            weights[number] = 1.0 / max(ranked[size * 9 // 10] - ranked[size // 10], least)
+        self._ruler = ruler = np.array(weights), sorted(self.apart)
+        return ruler
 
     def _is_at_a_stop(self) -> bool:
         """Whether much of the window stands at the lowest or highest value so far: idle, full or
@@ -376,13 +418,16 @@ class Departure:
     def _remember(self) -> None:
         """The oldest of the windows that wait, unless it or what overlaps it was under alarm."""
         pending = self.pending
-        oldest, surprises = pending[:WIDTH], pending[WIDTH :: WIDTH + 1]
-        del pending[: WIDTH + 1]
+        oldest, surprises, apart = pending[:WIDTH], pending[WIDTH::WAITING], pending[WIDTH + 1]
+        del pending[:WAITING]
+        self._ruler = None
         overlapping = surprises[: WINDOW // self.spacing + 2]
         if max(overlapping) < FROZEN:
             for ranked, value in zip(self._sorted(), oldest, strict=True):
                 insort(ranked, value)
             self.kept.extend(oldest)
+            self.apart.append(apart)
+            del self.apart[:-LEAST]
         if self.spacing < SAMPLE:
             self.early.extend(oldest)
             if len(self.early) >= (LEAST * EVERY - 1) * WIDTH:
@@ -393,44 +438,15 @@ class Departure:
     def _grow_up(self) -> None:
         """Every third window from now on. What seemed unusual so far did so beside little: all are
         remembered."""
-        self.kept = _rows(self.early, WIDTH, range(1, len(self.early) // WIDTH, EVERY))
-        row = WIDTH + 1
-        waiting = len(self.pending) // row
+        self.kept = rows(self.early, WIDTH, range(1, len(self.early) // WIDTH, EVERY))
+        waiting = len(self.pending) // WAITING
         first = (waiting - 1 - self.points % SAMPLE // STRIDE) % EVERY
-        self.pending = _rows(self.pending, row, range(first, waiting, EVERY))
-        for number in range(WIDTH, len(self.pending), row):
+        self.pending = rows(self.pending, WAITING, range(first, waiting, EVERY))
+        for number in range(WIDTH, len(self.pending), WAITING):
             self.pending[number] = 0.0
         self.early, self.since, self.spacing, self._ranked = array("d"), 0, SAMPLE, None
 
     def _thin(self) -> None:
         half = KEPT // 2
-        older = _rows(self.kept, WIDTH, range(0, half, 2))
+        older = rows(self.kept, WIDTH, range(0, half, 2))
         self.kept, self._ranked = older + self.kept[half * WIDTH :], None
-
-
-def _rows(of: array[float], width: int, numbers: range) -> array[float]:
-    found = array("d")
-    for number in numbers:
-        found.extend(of[number * width : (number + 1) * width])
-    return found
-
-
-def _surprise(
-    ranked: array[float], value: float, least: float, at: int | None = None, weight: float = 1.0
-) -> float:
-    """Of a feature, in nats: of its two-sided rank, and of its distance beyond all that is known.
-
-    :param least: width below which that of the known is no measure.
-    :param at: its place among them, where that is known already.
-    :param weight: of each of the known.
-    """
-    at, size = bisect_left(ranked, value) if at is None else at, len(ranked)
-    rank = at if 2 * at < size else size - at
-    nats = log((weight * size + 1.0) / (2.0 * weight * rank + 1.0))
-    if rank:
-        return nats
-    beyond = ranked[0] - value if at == 0 else value - ranked[-1]
-    if beyond <= 0.0:
-        return nats
-    middle = ranked[size * 9 // 10] - ranked[size // 10]
-    return nats + TAIL * log1p(beyond / max(middle, least))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+from statistics import median
 
 import pytest
 from hypothesis import given
@@ -54,12 +55,13 @@ def test_any_points_whatever_are_scored_from_0_to_1(points: list[tuple[float, fl
         Detector.from_bytes(detector.to_bytes())
 
 
-def test_a_prefix_gives_the_prefixs_scores_bit_for_bit() -> None:
+@pytest.mark.parametrize("view", View)
+def test_a_prefix_gives_the_prefixs_scores_bit_for_bit(view: View) -> None:
     values = noise(3000)
     values[2000:2050] = [v + 9 for v in values[2000:2050]]
-    whole = scores(times(3000), values)
+    whole = scores(times(3000), values, view=view)
     for end in (1, 149, 151, 1999, 2005, 2700):
-        assert scores(times(end), values[:end]) == whole[:end]
+        assert scores(times(end), values[:end], view=view) == whole[:end]
 
 
 def test_batch_and_streaming_scores_are_the_same_numbers() -> None:
@@ -74,13 +76,16 @@ def test_a_restored_snapshot_goes_on_with_the_same_numbers(cut: int) -> None:
     values = rhythm(5)
     values[2000:2040] = [v + 200 for v in values[2000:2040]]
     moments, whole = times(len(values)), scores(times(len(values)), values)
+    states = scores(moments, values, view=View.STATE)
     detector = Detector()
     for moment, value in zip(moments[:cut], values[:cut], strict=True):
         detector.update(moment, value)
     restored = Detector.from_bytes(detector.to_bytes())
     assert restored.to_bytes() == detector.to_bytes()
     after = zip(moments[cut:], values[cut:], strict=True)
-    assert [restored.update(t, v) for t, v in after] == whole[cut:]
+    assert [(restored.update(t, v), restored.state) for t, v in after] == [
+        *zip(whole[cut:], states[cut:], strict=True)
+    ]
     assert restored.explain().text
 
 
@@ -119,6 +124,17 @@ def test_a_second_time_in_a_short_recording_is_as_unusual_as_the_first() -> None
         values[at] *= 0.1
     found = states(values)
     assert max(found[1_100:1_300]) >= max(found[500:700]) > 2 * max(found[:500])
+
+
+def test_what_is_usual_each_by_itself_is_unusual_together() -> None:
+    """A load that scatters as it grows: for four hours it scatters most where it is least."""
+    rng, values = random.Random(5), list[float]()
+    for at in range(6_000):
+        load = 0.5 - 0.5 * math.cos(2 * math.pi * at / 1_200)
+        scatter = 2.0 if 4_680 <= at < 4_920 else 0.2 + 2.0 * load
+        values.append(10.0 + 10.0 * load + rng.gauss(0.0, scatter))
+    found = states(values)
+    assert median(found[4_740:4_920]) > max(found[2_500:4_680])
 
 
 def test_what_is_learnt_in_the_first_day_says_no_alarm_of_a_departure() -> None:
