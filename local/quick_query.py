@@ -1,14 +1,16 @@
-"""``./run.sh query`` where the pipeline runs here as processes: ask, and load little else.
+"""Verbs that ask, where the pipeline runs here as processes: ask, and load little else.
 
 All that ``./run.sh`` may do takes longer to load than a question to answer, and so do pydantic,
-which checks settings, and typer, which loads pydantic. So only the plain form is asked here:
-``QUESTION key=value ...`` with at most one option, and no setting of NATS but its port. The rest
-(help, containers, nothing that runs, a mistake) is left to ``local.cli``, which says what there is
+which checks settings, and typer, which loads pydantic. So ``query`` is asked here in its plain form
+alone: ``QUESTION key=value ...`` with at most one option. The other verbs need both, and load the
+client's commands but not those of ``./run.sh``. All of it with no setting of NATS but its port. The
+rest (containers, nothing that runs, a mistake) is left to ``local.cli``, which says what there is
 to say.
 """
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import socket
@@ -32,17 +34,36 @@ class Unusual(SpindleError):
 
 
 def main() -> None:
-    """Ask as ``./run.sh query`` was typed; fall back on ``local.cli``."""
+    """Ask as ``./run.sh`` was typed; fall back on ``local.cli``."""
+    verb, *words = sys.argv[1:]
     try:
-        question, params, form = asked(sys.argv[2:])
+        plain = asked(words) if verb == "query" else None
         there = way()
     except (SpindleError, OSError, ValueError, LookupError, OverflowError):
         from local.cli import main as everything  # noqa: PLC0415
 
+        gc.enable()
         everything()
-    else:
-        interrupt.at_once()  # there is nothing to tidy up
+        return
+    interrupt.at_once()  # there is nothing to tidy up
+    if plain:
+        question, params, form = plain
         asking.run(there, question, params, form, wait_seconds=_WAIT_SECONDS)
+    else:
+        _as_client(there, verb, words)
+
+
+def _as_client(there: asking.Way, verb: str, words: Sequence[str]) -> None:
+    """Go on as a command of the client's, under the name that was typed."""
+    os.environ.update(
+        NATS_URL=there.nats_url,
+        NATS_USER=there.nats_user,
+        NATS_PASSWORD=there.nats_password.get_secret_value(),
+    )
+    from client.__main__ import app  # noqa: PLC0415 - a question needs none of it
+
+    gc.enable()  # top may go on for days
+    app([verb, *words], prog_name="./run.sh")
 
 
 def asked(words: Sequence[str]) -> tuple[str, dict[str, str], asking.Form]:

@@ -21,7 +21,7 @@ from rich.table import Table
 
 from benchmarks.series.fault_series import DAY, DISKS, HOURS, STEP, History, Truth, healthy, ill
 from daemon.simulator.fault_requests import KINDS
-from daemon.simulator.fleet import METRICS
+from daemon.simulator.units import METRICS
 from reader.detection import peers
 from reader.detection.detector import Detector
 from reader.detection.episodes import Episodes

@@ -14,8 +14,8 @@ from statistics import median
 from rich.console import Console
 from rich.table import Table
 
-from daemon.simulator.fleet import DECIMALS, METRICS, units
 from daemon.simulator.source import Simulator, SimulatorSettings
+from daemon.simulator.units import DECIMALS, METRICS, units
 from reader.detection.anomaly import STEP_SECONDS, Anomaly
 from reader.watching.series import FollowedSeries
 from reader.watching.share import Share

@@ -29,7 +29,7 @@ from benchmarks.series.processes import DAY, Floats
 from benchmarks.series.recordings import RECORDINGS, recordings
 from benchmarks.series.storage_series import healthy
 from benchmarks.series.vus import vus_pr
-from daemon.simulator.fleet import METRICS
+from daemon.simulator.units import METRICS
 from reader.detection.detector import Detector
 from reader.detection.episodes import Episodes
 

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daemon.simulator.fault_requests import KINDS
-from daemon.simulator.fleet import DECIMALS, METRICS, Unit, units
 from daemon.simulator.source import Simulator, SimulatorSettings
+from daemon.simulator.units import DECIMALS, METRICS, Unit, units
 from spindle.settings import load
 
 START = 1_792_800_000  # a Monday, 00:00 UTC

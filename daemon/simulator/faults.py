@@ -12,7 +12,7 @@ from random import Random
 
 from daemon.messages import ARRAY, DISK
 from daemon.simulator.fault import Fault, Readings, Span, Trouble
-from daemon.simulator.fleet import METRICS
+from daemon.simulator.units import METRICS
 from spindle import catalog
 
 

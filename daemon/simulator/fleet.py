@@ -11,18 +11,14 @@ An array says the mean of its disks, for IOPs too, so that row 4's range holds f
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import cos, exp, pi, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
 
-from daemon.messages import ARRAY, DISK
+from daemon.simulator.units import METRICS
 from spindle import catalog
 
-#: The columns of a step's result, each with the decimals that it is published with.
-DECIMALS = {"DiskTemp": 2, "IOPs": 1, "Latency": 3, "CapacityUsed": 4}
-METRICS = tuple(DECIMALS)
 FEWEST_IOPS, MOST_IOPS = catalog.METRICS["IOPs"].low, catalog.METRICS["IOPs"].high
 
 DAY_NS = 86_400 * 10**9
@@ -31,24 +27,6 @@ INERTIA_SECONDS = 600.0
 EMPTIEST, FULLEST = 20.0, 75.0  # % used
 
 Numbers = NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True)
-class Unit:
-    """One simulated device; an array's ``array_id`` is its own ``device_id``."""
-
-    source_device: str
-    device_id: str
-    array_id: str
-
-
-def units(arrays: int, disks: int) -> list[Unit]:
-    """Each array, followed by its disks: ``array1``, ``array1-disk1``, ..."""
-    fleet = []
-    for array in (f"array{number}" for number in range(1, arrays + 1)):
-        fleet.append(Unit(ARRAY, array, array))
-        fleet += [Unit(DISK, f"{array}-disk{number}", array) for number in range(1, disks + 1)]
-    return fleet
 
 
 class Fleet:

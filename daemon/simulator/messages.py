@@ -17,14 +17,17 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import orjson
 
 from daemon.messages import Message, metric_subject
-from daemon.simulator.fleet import DECIMALS, METRICS, Numbers, Unit
 from daemon.simulator.plan import Incident
+from daemon.simulator.units import DECIMALS, METRICS, Unit
 from spindle import subjects, timestamps
+
+if TYPE_CHECKING:
+    from daemon.simulator.fleet import Numbers
 
 _TIME = b"@"
 

@@ -13,7 +13,7 @@ from random import Random
 
 from daemon.simulator.fault import Fault, Readings, Span
 from daemon.simulator.faults import CYCLE
-from daemon.simulator.fleet import Unit
+from daemon.simulator.units import Unit
 from spindle.errors import InvalidInput
 
 

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Collection
 from dataclasses import dataclass
 from random import Random
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from pydantic import Field, ValidationInfo, field_validator
@@ -17,13 +17,16 @@ from daemon.messages import Message, event_message, facts_message
 from daemon.simulator import fault_requests
 from daemon.simulator.fault import Readings, Span
 from daemon.simulator.fault_requests import KINDS, FaultSpec, parse_specs
-from daemon.simulator.fleet import Fleet, Numbers, Unit, units
 from daemon.simulator.messages import Encoder, Phase, truth, truth_message
 from daemon.simulator.plan import Due, FaultPlan, Incident, Timeline
+from daemon.simulator.units import Unit, units
 from daemon.source import Source, SourceSettings
 from spindle import durations, subjects
 from spindle.errors import InvalidInput
 from spindle.models import DeviceFacts, Event
+
+if TYPE_CHECKING:
+    from daemon.simulator.fleet import Numbers
 
 log = logging.getLogger("daemon.simulator")
 
@@ -141,6 +144,9 @@ class Simulator(Source):
     answers = (subjects.SIMULATION_INJECT,)
 
     def __init__(self, settings: SimulatorSettings, seed: int = 1) -> None:
+        # Loads numpy, and who only asks for the settings needs none.
+        from daemon.simulator.fleet import Fleet  # noqa: PLC0415
+
         super().__init__(settings)
         self._lock = threading.Lock()  # held by whoever changes what is below
         arrays, disks = settings.simulated_arrays, settings.simulated_disks_per_array

@@ -14,9 +14,9 @@ import pytest
 from daemon.main import reply_to
 from daemon.messages import Message
 from daemon.simulator.fault_requests import KINDS
-from daemon.simulator.fleet import METRICS, units
 from daemon.simulator.plan import FaultPlan, Incident, Timeline
 from daemon.simulator.source import Simulator, SimulatorSettings
+from daemon.simulator.units import METRICS, units
 from spindle.catalog import METRICS as CATALOG
 from spindle.errors import InvalidInput
 from spindle.models import Event, decode, parse

@@ -11,8 +11,10 @@ from functools import partial
 
 import pytest
 
+from client.verbs import asking
 from local import cli, quick_query
 from local.bootstrap import COMPLETING
+from spindle import bus
 from spindle.errors import SpindleError
 from tests.servers import ROOT, free_port
 
@@ -76,6 +78,7 @@ print(*sorted({heavy} & sys.modules.keys()))
             | {"pydantic_settings", "rich", "sqlite3", "supervisor", "typer", "urllib3"},
         ),
         ("client.__main__", {"apprise", "client.main", "numpy", "sqlite3", "supervisor"}),
+        ("daemon.registry", {"numpy"}),  # status asks it for the sources' settings
     ],
 )
 def test_a_question_loads_nothing_of_what_the_other_commands_need(
@@ -101,6 +104,22 @@ def test_a_plain_question_is_asked_without_the_other_commands(
     words: list[str], asked: tuple[str, dict[str, str], str]
 ) -> None:
     assert quick_query.asked(words) == asked
+
+
+def test_a_verb_of_the_client_goes_on_as_its_command_by_the_way_that_was_found(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("NATS_URL", "NATS_USER", "NATS_PASSWORD"):
+        monkeypatch.setenv(name, "")  # put back afterwards
+    there = asking.Way(f"nats://127.0.0.1:{free_port()}", "client", bus.Password("known"))
+    monkeypatch.setattr(quick_query, "way", lambda: there)
+    monkeypatch.setattr(sys, "argv", ["local", "health", "--format", "nagios", "--wait", "0"])
+    with pytest.raises(SystemExit) as ended:
+        quick_query.main()
+    assert ended.value.code == 3
+    said = capsys.readouterr().out
+    assert said.startswith(f"UNKNOWN: NATS does not answer at {there.nats_url}")
+    assert (os.environ["NATS_USER"], os.environ["NATS_PASSWORD"]) == ("client", "known")
 
 
 @pytest.mark.parametrize(

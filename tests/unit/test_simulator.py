@@ -10,8 +10,9 @@ import orjson
 import pytest
 
 from daemon.messages import Message
-from daemon.simulator.fleet import METRICS, Fleet, units
+from daemon.simulator.fleet import Fleet
 from daemon.simulator.source import Simulator, SimulatorSettings
+from daemon.simulator.units import METRICS, units
 from spindle.catalog import METRICS as CATALOG
 from spindle.models import DeviceMetric, Event, decode, parse
 from spindle.settings import load

@@ -8,8 +8,8 @@ import pytest
 
 from daemon.simulator.fault import REMIND_SECONDS, Fault, Readings, Span
 from daemon.simulator.faults import CYCLE, Intrusion, Overheat
-from daemon.simulator.fleet import units
 from daemon.simulator.plan import Timeline
+from daemon.simulator.units import units
 from spindle.catalog import METRICS
 
 HEALTHY = Readings(temperature=35.0, iops=300.0, latency=2.0, capacity=50.0)
