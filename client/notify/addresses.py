@@ -32,9 +32,10 @@ class Address:
     def __init__(self, url: str) -> None:
         self._service = apprise.Apprise()
         if not self._service.add(url):
-            kind = urlsplit(url).scheme or "it"
+            kind = urlsplit(url).scheme
+            named = f"{kind}://" if kind else "it"
             raise ValueError(
-                f"{kind}:// is no address that can be told anything, or it lacks something; "
+                f"{named} is no address that can be told anything, or it lacks something; "
                 "see https://github.com/caronc/apprise/wiki for what there is"
             )
         self.name = str(self._service[0].url(privacy=True)).partition("?")[0]

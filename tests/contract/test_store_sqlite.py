@@ -289,6 +289,39 @@ async def test_a_log_removed_under_the_writer_loses_nothing_and_is_said(
     await reader.close()
 
 
+async def test_a_file_moved_under_the_writer_takes_along_what_is_in_its_log(file: Path) -> None:
+    writer, reader = store(file), store(file, writing=False)
+    await writer.prepare()
+    await writer.write_points([(TEMP, NOW + n, 1.0) for n in range(20_000)])
+    assert (await counts(reader))["device_metrics"] == 20_000
+    aside = file.rename(file.with_name("aside.db"))
+    with pytest.raises(StoreUnavailable, match="was removed or replaced"):
+        await writer.write_points([(TEMP, NOW - 1, 1.0)])
+    await writer.write_points([(TEMP, NOW - 1, 1.0)])
+    assert (await counts(writer))["device_metrics"] == 1
+    await writer.close()
+    await reader.close()
+    assert copied(aside) == 20_000
+
+
+async def test_a_file_put_over_that_of_the_writer_is_not_mixed_with_its_log(file: Path) -> None:
+    other = store(file.with_name("other.db"))
+    await other.prepare()
+    await other.write_points([(TEMP, NOW - n, 2.0) for n in range(1, 4)])
+    await other.close()
+    writer, reader = store(file), store(file, writing=False)
+    await writer.prepare()
+    await writer.write_points([(TEMP, NOW + n, 1.0) for n in range(20_000)])
+    assert (await counts(reader))["device_metrics"] == 20_000
+    file.with_name("other.db").replace(file)
+    with pytest.raises(StoreUnavailable, match="was removed or replaced"):
+        await writer.write_points([(TEMP, NOW - 4, 1.0)])
+    await writer.write_points([(TEMP, NOW - 4, 1.0)])
+    assert (await counts(writer))["device_metrics"] == 4
+    await writer.close()
+    await reader.close()
+
+
 @pytest.mark.parametrize("left", [0.0, 0.5])
 async def test_a_log_cut_short_under_the_writer_is_noticed_and_damages_nothing(
     file: Path, left: float

@@ -14,6 +14,7 @@ import pytest
 from client.notify import message as messages
 from client.notify import notifier as outboxes
 from client.notify import quiet_hours
+from client.notify.addresses import addresses
 from client.notify.message import Change, Message
 from client.notify.notifier import Outbox
 from client.notify.quiet_hours import QuietHours
@@ -23,6 +24,12 @@ from tests.waiting import until
 
 HOT = Change("disk-3", "DiskUnit", "array1", "ok", "critical", "DiskTemp 68 °C", False, False, "t")
 WELL = replace(HOT, old="critical", new="ok", why="")
+
+
+@pytest.mark.parametrize(("url", "named"), [("zzz", "it is"), ("nope://x", "nope:// is")])
+def test_an_address_that_is_none_is_named_without_its_secrets(url: str, named: str) -> None:
+    with pytest.raises(ValueError, match=f"^{named} no address"):
+        addresses([url])
 
 
 def test_a_change_is_read_and_nonsense_is_none() -> None:
