@@ -41,6 +41,9 @@ WARM_UP = 150
 GAP = 30
 """Pauses this many times the usual step break the level; what happened meanwhile is unknown."""
 
+FIRST = 10
+"""Points from which the usual step is learnt whatever lies between them."""
+
 NOVELTY = 0.5
 """Weight of novelty: a value never seen is worth a look, but proves nothing by itself."""
 
@@ -90,7 +93,8 @@ class Detector:
     """
 
     __slots__ = (
-        "alarm", "departure", "expected", "kind", "last", "news", "novelty", "points", "recent",
+        "alarm", "departure", "expected", "gap", "kind", "last", "news", "novelty", "points",
+        "recent",
         "rhythm", "score", "start", "step", "stuck", "surge", "value",
     )  # fmt: skip
 
@@ -98,6 +102,7 @@ class Detector:
         self.points = 0  # finite values taken
         self.last = 0.0  # timestamp of the last value
         self.step = 0.0  # usual seconds between values
+        self.gap = 0  # number of the first point after the last gap
         self.recent = array("d")  # the last WINDOW values, a ring
         self.start = 0  # index of the oldest in the ring
         self.value = 0.0  # the last value
@@ -206,11 +211,15 @@ class Detector:
         self.last = timestamp
         if passed > 0.0:
             known = points - 1 if points <= WARM_UP else WARM_UP
-            if known == WARM_UP and passed > GAP * self.step:
-                self.surge.restart(value)
-                self.departure.restart()
-            else:
+            if passed <= GAP * self.step or points <= FIRST:
                 self.step += (passed - self.step) / known
+            else:
+                self.gap = points
+                if known == WARM_UP:
+                    self.surge.restart(value)
+                    self.departure.restart()
+        elif passed < -GAP * self.step:  # a clock was put back
+            self.gap = points
         return timestamp
 
     def _remember(self, value: float) -> None:
@@ -293,6 +302,8 @@ class Detector:
     def _surge(self, metric: str, unit: str, usual: float) -> str:
         value = self.value
         head, span = f"{metric} {wording.quantity(value, unit)}", duration(self.span)
+        if self.gap > self.points - len(self.recent):
+            span += " of readings"
         text = wording.surge(head, unit, value, self.recent, span, usual)
         return text + self._suspected(metric, unit, usual, value)
 

@@ -71,7 +71,10 @@ def kept_true(metric_type: str, now: Episode, time: float, said: Judged) -> Epis
     lately = said.lately
     if lately is not None and now.is_reached_by(lately, MORE):
         explained = said.explain_lately(metric_type, unit)
-        return retold(now, time, lately, explained.text)
+        usual = explained.expected
+        # What only ever rises, or is back after a reset, is not compared with what it was before.
+        if usual is None or (lately > usual) == (lately > now.expected):
+            return retold(now, time, lately, explained.text)
     if wording.RISES not in now.text:
         return now
     text = re.sub(f"{wording.RISES}[^;]*", said.climb(metric_type, unit), now.text)

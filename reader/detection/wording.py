@@ -26,6 +26,7 @@ def number(value: float, towards: float = 0.0) -> str:
 
     :param towards: rounded so that it is not past the value seen from this side: +inf rounds up.
     """
+    value += 0.0  # of -0 it makes 0
     text = f"{value:.4g}"
     if towards and value and isfinite(value):
         last = 10.0 ** (floor(log10(abs(value))) - 3)
@@ -168,7 +169,8 @@ def again(times: int, within: float, before: float, now: float) -> str:
     :param within: seconds since the first of them.
     :param before: when it was so last, and ``now``: seconds since the epoch.
     """
-    return f"{AGAIN}{ordinal(times)} time in {duration(within)}, as {_when(before, now)}"
+    lately = f" in {duration(within)}" if within >= 1 else ""  # a clock may have been put back
+    return f"{AGAIN}{ordinal(times)} time{lately}, as {_when(before, now)}"
 
 
 def worse(unit: str, middle: float, before: float, now: float) -> str:

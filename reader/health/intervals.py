@@ -123,6 +123,12 @@ class Silences:
         self.over: dict[DeviceKey, Silence] = {}
         self._silent: dict[DeviceKey, int] = {}  # last reading of those that are silent
 
+    def learn(self, over: Mapping[DeviceKey, Silence]) -> None:
+        """Take in what another reader knows, or this one knew before it was started anew."""
+        for key, silence in over.items():
+            if key not in self.over or self.over[key].to_ns < silence.to_ns:
+                self.over[key] = silence
+
     def note(self, units: Iterable[Unit], now_ns: int) -> None:
         """Take in the newest judgement of some devices."""
         for unit in units:

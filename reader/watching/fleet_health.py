@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import orjson
 
 from reader.detection.findings import RANK
 from reader.health.evidence import ANY_ARRAY, PreviousState, Unit
+from reader.health.intervals import Silence
 from reader.lookups.followed_buckets import DecisionUpkeep
 from reader.watching import announcements, health_events
 from reader.watching.announcements import Announcement, Verdicts
@@ -81,6 +83,7 @@ class FleetHealth:
         data, self._revision = await self._bucket.get(HEALTH)
         self._states, self._checked_ns = health_from_json(data)
         self._owed = owed_from_json(data)
+        self._deps.examiner.silences.learn(silences_from_json(data))
         fresh = self._deps.service.clock.now_ns() - self._checked_ns <= OLD_NS
         self._deps.findings.previous_states = self._states if fresh else {}
         self._deps.findings.judged = fresh
@@ -132,7 +135,9 @@ class FleetHealth:
     async def _write(
         self, states: dict[DeviceKey, PreviousState], now_ns: int, owed: Sequence[Announcement]
     ) -> int:
-        return await self._bucket.write(HEALTH, health_json(states, now_ns, owed), self._revision)
+        over = self._deps.examiner.silences.over
+        record = health_json(states, now_ns, owed, over)
+        return await self._bucket.write(HEALTH, record, self._revision)
 
     async def _publish(self, owed: Iterable[Announcement]) -> None:
         """Into the streams; what was published before is recognised by its id."""
@@ -156,21 +161,31 @@ class FleetHealth:
 
 
 def health_json(
-    states: dict[DeviceKey, PreviousState], checked_ns: int, owed: Sequence[Announcement] = ()
+    states: dict[DeviceKey, PreviousState],
+    checked_ns: int,
+    owed: Sequence[Announcement] = (),
+    silences: Mapping[DeviceKey, Silence] = MappingProxyType({}),
 ) -> dict[str, Any]:
-    """The devices that are not ok, and the events that are to be published, as JSON values."""
-    devices = {
-        f"{key.source_device}/{key.device_id}/{key.array_id}": list(before)
-        for key, before in states.items()
+    """The devices that are not ok, the events that are to be published, and the silences that were
+    lately, as JSON values."""
+    return {
+        "checked": checked_ns,
+        "devices": {"/".join(key): list(before) for key, before in states.items()},
+        "owed": [[each.subject, each.payload.decode(), each.id] for each in owed],
+        "silences": {"/".join(key): list(silence) for key, silence in silences.items()},
     }
-    events = [[each.subject, each.payload.decode(), each.id] for each in owed]
-    return {"checked": checked_ns, "devices": devices, "owed": events}
 
 
 def owed_from_json(data: object) -> list[Announcement]:
     """The events of ``health_json``."""
     found = data.get("owed", ()) if isinstance(data, dict) else ()
     return [Announcement(subject, payload.encode(), id_) for subject, payload, id_ in found]
+
+
+def silences_from_json(data: object) -> dict[DeviceKey, Silence]:
+    """The silences of ``health_json``."""
+    found = data.get("silences", {}) if isinstance(data, dict) else {}
+    return {DeviceKey(*name.split("/")): Silence(*times) for name, times in found.items()}
 
 
 def health_from_json(data: object) -> tuple[dict[DeviceKey, PreviousState], int]:

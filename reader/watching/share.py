@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -236,12 +236,14 @@ class Share:
                 self.lasting[anomaly.slot] = anomaly
         self.changed = any(not each.announced for each in self.anomalies)
 
-    def reconcile(self) -> None:
+    def reconcile(self, anew: Collection[SeriesKey] = ()) -> None:
         """Once the states are restored: what lasts by the record lasts by its series' state.
 
         An anomaly of a series that is not in one any more has ended; one that a series is in, but
-        no record tells of, is taken up. One that a series found anew from the last minutes in the
-        store, as after an update that its state did not survive, stays as it was told.
+        no record tells of, is taken up.
+
+        :param anew: series without a state, as after an update that theirs did not survive: what
+            they found in the last minutes of the store stays as it was told.
         """
         for (key, among_peers), known in list(self.lasting.items()):
             if among_peers:
@@ -250,7 +252,7 @@ class Share:
             now = None if series is None else series.episodes.open
             if series is None or now is None:
                 self._end((key, False))
-            elif now.kind == known.episode.kind and now.score < known.episode.score:
+            elif key in anew and now.kind == known.episode.kind:
                 series.episodes.open = replace(known.episode, last=now.last)
         for key, series in self.series.items():
             if (key, False) not in self.lasting:

@@ -89,11 +89,12 @@ class ShareStore:
                 except InvalidInput as error:
                     log.debug("a saved state is not used: %s", error)
             followed.shares[number] = share
+        stated = {key for share in followed.shares.values() for key in share.series}
         with contextlib.suppress(StoreError):
             self._deps.store_ready.require()
             await catch_up(self._deps.store, followed, taken, self._clock.now_ns())
         for share in followed.shares.values():  # not before: what began lately is not in the states
-            share.reconcile()
+            share.reconcile(anew=share.series.keys() - stated)
         self.followed.shares |= followed.shares
         log.info(
             "following %d of %d shares of the fleet", len(self.followed.shares), ownership.SHARES

@@ -152,6 +152,68 @@ def test_every_sentence_is_true(
                 assert holds(text, past), text
 
 
+SPAN = re.compile(r" of the last (\d+) (s|min|h|days)( of readings)? lay ")
+SECONDS = {"s": 1, "min": 60, "h": 3600, "days": 86_400}
+ILL_READABLE = re.compile(r"(?<![\d.e])-0(?![.\d])|\de\+|\b0 s\b|\bnan\b|\binf\b|; ;|  ")
+
+
+def spans(text: str, times: Sequence[float]) -> bool:
+    """Whether the values spoken of are as old as is said; where a clock jumped, of readings."""
+    found = SPAN.search(text)
+    if found is None or found[3]:
+        return True
+    said, lasts = int(found[1]) * SECONDS[found[2]], times[-1] - times[-1440:][0]
+    return 0.7 * said - STEP <= lasts <= 1.4 * said + STEP
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    st.integers(0, 2**32),
+    st.sampled_from(["", "%", "B", "degC", "/s", "ms"]),
+    st.sampled_from([1.0, -1.0, 1e-9, 1e6]),
+    STRETCHES,
+    st.lists(
+        st.tuples(
+            st.integers(12, 900), st.sampled_from([3600.0, 86_400.0, 50.0, 0.0, -60.0, -3600.0])
+        ),
+        max_size=4,
+    ),
+)
+def test_every_sentence_is_true_whatever_the_clock_does(
+    seed: int,
+    unit: str,
+    scale: float,
+    stretches: list[tuple[int, float, float]],
+    jumps: list[tuple[int, float]],
+) -> None:
+    """An hour on, a minute back, no time between two readings, summer time; and no numbers."""
+    rng, now, detector, episodes = random.Random(seed), 1.79e9, Detector(), Episodes("V")
+    past, times = list[float](), list[float]()
+    plan = [(400, 2.0, 0.3), *stretches, (150, 2.0, 0.3), *stretches[:2], (80, 2.0, 0.3)]
+    levels = [(level, spread) for length, level, spread in plan for _ in range(length)]
+    for n, (level, spread) in enumerate(levels):
+        now += STEP + sum(jump - STEP for at, jump in jumps if at == n)
+        value = scale * (level + spread * rng.gauss(0.0, 1.0))
+        if n % 97 == 5:
+            value = rng.choice([np.nan, np.inf, -np.inf])
+        detector.update(now, value)
+        began, _ = episodes.take(now, value, detector)
+        if began is not None:
+            assert not ILL_READABLE.search(began.text), began.text
+        if not np.isfinite(value):
+            continue
+        past.append(value)
+        times.append(now)
+        if detector.alarm > 0.0:
+            text = detector.explain("V", unit).text
+            assert not ILL_READABLE.search(text), text
+            assert spans(text, times), text
+            if (
+                found := SURGE.match(text.replace(f" {unit};", ";") if unit != "%" else text)
+            ) is not None:
+                assert near(found[1], value), text
+
+
 def test_ten_readings_of_four_times_the_usual_are_told_and_told_again() -> None:
     """Each is too little for one reading's surprise and too short for an hour's."""
     told = []
@@ -184,6 +246,7 @@ def test_a_value_that_was_at_the_limit_is_not_said_to_lie_below_it() -> None:
         (3.90449, "3.905", "3.904"),
         (-3.90449, "-3.904", "-3.905"),
         (0.0, "0", "0"),
+        (-0.0, "0", "0"),
         (7, "7", "7"),
         (192805482.47, "192805483", "192805482"),
         (-192805482.47, "-192805482", "-192805483"),
@@ -342,6 +405,18 @@ def test_a_peak_is_as_far_as_the_middle_of_the_last_few() -> None:
     assert now is not None
     assert now.value == pytest.approx(49.0, abs=1.0)
     assert now.text.startswith("DiskTemp 4") or now.text.startswith("DiskTemp was 4")
+
+
+def test_a_counter_is_not_compared_with_what_it_was_before_its_reset() -> None:
+    series, told = FollowedSeries(SeriesKey("D", "BytesWritten", "d1", ""), STEP), set[str]()
+    steady = counted(400)
+    after = [3.0 * (each - 1e6) for each in counted(150, 4)]
+    for n, value in enumerate([*steady, *after]):
+        series.take(STEP * n, value)
+        now = series.episodes.open
+        told |= set() if now is None or now.expected is None else {now.text}
+    usual = [re.search(r"was (\S+) in the middle.*; usually (\S+)", text) for text in told]
+    assert all(float(each[1]) > float(each[2]) for each in usual if each is not None)
 
 
 def test_a_limit_is_nearer_to_the_usual_than_to_the_value() -> None:

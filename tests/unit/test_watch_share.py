@@ -12,12 +12,13 @@ import pytest
 from reader.detection.anomaly import Anomaly
 from reader.detection.episode import Episode
 from reader.health.evidence import Evidence, PreviousState, Rules, Unit
+from reader.health.intervals import Silence, Silences
 from reader.health.limits import Thresholds
 from reader.health.reasons import from_finding
 from reader.health.verdict import judge
 from reader.lookups.known.watch_findings import WatchFindings
 from reader.watching import announcements
-from reader.watching.fleet_health import health_from_json, health_json
+from reader.watching.fleet_health import health_from_json, health_json, silences_from_json
 from reader.watching.followed_shares import FollowedShares
 from reader.watching.series import FollowedSeries
 from reader.watching.share import MOST_ENDED, Share, series_name
@@ -89,6 +90,18 @@ def test_an_anomaly_whose_series_state_is_lost_is_ended() -> None:
     assert [each.ended for each in second.ended] == [True]
 
 
+def test_a_silence_that_is_over_is_known_after_a_restart_and_to_every_reader() -> None:
+    key, before, after = DeviceKey("DiskUnit", "d1", "a1"), Silence(5, 9), Silence(20, 30)
+    other = DeviceKey("DiskUnit", "d2", "")
+    kept = orjson.loads(orjson.dumps(health_json({}, 40, (), {key: after, other: before})))
+    known = Silences()
+    known.learn({key: before})
+    known.learn(silences_from_json(kept))
+    known.learn({key: before})
+    assert known.over == {key: after, other: before}
+    assert silences_from_json(None) == silences_from_json({"checked": 7}) == {}
+
+
 def test_an_anomaly_found_anew_from_the_last_minutes_stays_as_it_was_told() -> None:
     """As after an update, which states of series do not survive."""
     values = [*noise(1000), *(20.0 + n for n in range(30))]
@@ -98,7 +111,7 @@ def test_an_anomaly_found_anew_from_the_last_minutes_stays_as_it_was_told() -> N
     (told,) = first.lasting.values()
     second.restore_record(first.record(START + 1030), START + 1031)
     follow(second, values[800:], START + 800)  # all that is read from the store
-    second.reconcile()
+    second.reconcile(anew=second.series)
     second.refresh()
     (found,) = second.lasting.values()
     assert found.episode.text == told.episode.text
