@@ -12,10 +12,6 @@ BEYOND = log(KEPT + 1.0)
 """Surprise, in nats, that no rank among the remembered windows can give by itself: a window that
 reaches it lies beyond all of them."""
 
-KNOWN = 0.5
-"""Of what an alarm of a departure needs to know. A score only ranks; among fewer windows too many
-of those that come lie beyond all that were."""
-
 _LOOK = FADE**STRIDE
 
 
@@ -23,7 +19,7 @@ class News:
     """Departures ``AGAIN`` times as surprising as any before of their feature in their direction.
 
     The memory of those before is halved in a week of one reading a minute, as a surge's is: one
-    odd hour does not deafen for ever.
+    odd hour does not deafen for ever. Early windows are few, and need to be the farther beyond.
     """
 
     __slots__ = ("before", "next", "present")
@@ -39,7 +35,7 @@ class News:
         before, present = self.before, self.present
         for kind, size in enumerate(before):
             before[kind] = _LOOK * size
-        nats = departure.nats if departure.known >= KNOWN else 0.0
+        nats = departure.nats
         if nats < BEYOND:
             self.next = BEYOND
             for kind, size in enumerate(present):

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import random
 
-import pytest
-
 from reader.detection.departure import STRIDE, WINDOW, Departure
 from reader.detection.news import News
 
@@ -46,10 +44,9 @@ def test_what_lay_high_before_is_news_where_it_lies_low() -> None:
     assert high > 0.0 < low
 
 
-@pytest.mark.parametrize(("learnt", "news"), [(1_000, False), (1_600, True)])
-def test_half_of_the_windows_that_an_alarm_needs_are_enough(learnt: int, news: bool) -> None:
-    ((score, alarm),) = heard([4.0], learnt)
-    assert (score > 0.0) == news
+def test_it_is_news_long_before_enough_is_known_for_an_alarm() -> None:
+    ((score, alarm),) = heard([4.0], learnt=1_000)
+    assert score > 0.0
     assert not alarm
 
 
