@@ -314,10 +314,13 @@ async def test_a_file_put_over_that_of_the_writer_is_not_mixed_with_its_log(file
     await writer.write_points([(TEMP, NOW + n, 1.0) for n in range(20_000)])
     assert (await counts(reader))["device_metrics"] == 20_000
     file.with_name("other.db").replace(file)
+    with pytest.raises(StoreUnavailable, match="the log of the file before lies beside it"):
+        await counts(reader)
     with pytest.raises(StoreUnavailable, match="was removed or replaced"):
         await writer.write_points([(TEMP, NOW - 4, 1.0)])
     await writer.write_points([(TEMP, NOW - 4, 1.0)])
     assert (await counts(writer))["device_metrics"] == 4
+    assert (await counts(reader))["device_metrics"] == 4
     await writer.close()
     await reader.close()
 

@@ -58,7 +58,23 @@ class Beside(NamedTuple):
     @classmethod
     def of(cls, path: Path) -> Beside:
         """As they are now."""
-        return cls(*(Mark.of(path.with_name(path.name + end)) for end in ("-wal", "-shm")))
+        return cls(*map(Mark.of, cls._paths(path)))
+
+    @staticmethod
+    def _paths(path: Path) -> tuple[Path, Path]:
+        return path.with_name(path.name + "-wal"), path.with_name(path.name + "-shm")
+
+    def is_there(self, now: Beside) -> bool:
+        """Whether one of these two is there still."""
+        pairs = zip(self, now, strict=True)
+        return any(was and found and was.inode == found.inode for was, found in pairs)
+
+    def remove(self, path: Path) -> None:
+        """Remove these two, and none that somebody has put in their place."""
+        for mark, found in zip(self, self._paths(path), strict=True):
+            now = Mark.of(found)
+            if mark and now and mark.inode == now.inode:
+                found.unlink(missing_ok=True)
 
     def is_another(self, before: Beside) -> bool:
         """Whether one of them was removed or replaced: a connection goes on with the one it has."""

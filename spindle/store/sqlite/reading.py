@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
+from spindle.errors import StoreUnavailable
 from spindle.store.sqlite import file
 
 _STEPS_BETWEEN_CHECKS = 20_000  # of SQLite's machine, between two looks at the clock
@@ -26,6 +27,7 @@ class Reading:
         self._all: list[sqlite3.Connection] = []  # to close at the end
         self._lock = threading.Lock()
         self._mark: file.Mark | None = None  # the file, as any thread last saw it
+        self._opened = 0, file.Beside(None, None)  # inode of the file last opened, and its log
         self._stopping = False
 
     def run(self, job: Callable[[sqlite3.Connection], T]) -> T:
@@ -51,12 +53,26 @@ class Reading:
             with self._lock:
                 self._all.remove(db)
             db.close()
+        self._refuse_strange_log(inode, beside)
         db = file.open_for_reading(self._path, self._timeout)
+        self._opened = inode, beside
         db.set_progress_handler(self._overdue, _STEPS_BETWEEN_CHECKS)
         self._mine.db, self._mine.inode, self._mine.beside = db, inode, beside
         with self._lock:
             self._all.append(db)
         return db
+
+    def _refuse_strange_log(self, inode: int, beside: file.Beside) -> None:
+        """What was put in the file's place is not read together with the log of the file before.
+
+        :raises StoreUnavailable: that log still lies there; the writer takes it away.
+        """
+        opened, log = self._opened
+        if opened and inode and inode != opened and log.is_there(beside):
+            raise StoreUnavailable(
+                f"{self._path} was replaced, and the log of the file before lies beside it: the "
+                "writer takes it away; where none runs, remove its -wal and its -shm"
+            )
 
     def _inode(self) -> int:
         """The inode of the file as it is now; 0 where there is no file.

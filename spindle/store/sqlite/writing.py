@@ -68,8 +68,7 @@ class Writing:
     def _check(self, db: sqlite3.Connection) -> None:
         now, before = file.Mark.of(self._path), self._mark
         if now is None or before is None or now.inode != before.inode:
-            self._empty_the_log(db)
-            self._forget_connection()
+            self._leave(db)
             raise StoreUnavailable(
                 f"{self._path} was removed or replaced, with what it held; it is opened anew"
             )
@@ -83,18 +82,20 @@ class Writing:
         self._forget_series()
         self._mark = now
 
-    def _empty_the_log(self, db: sqlite3.Connection) -> None:
-        """A file that was moved takes along what lies in its log; left beside another file of the
-        same name, the log would be thrown away, or taken for that file's.
+    def _leave(self, db: sqlite3.Connection) -> None:
+        """Part from a file that was moved: it takes along what lies in its log. Left beside another
+        file of the same name, the log would be thrown away, or taken for that file's.
 
         :raises StoreUnavailable: somebody reads it at the moment.
         """
-        now, before = file.Beside.of(self._path).log, self._beside.log
-        if self._log_cut or (now and before and now.size < before.size):
-            return  # what is left of it would damage the file
-        with contextlib.suppress(sqlite3.Error):  # what cannot be saved is gone with the file
-            if db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
-                raise StoreUnavailable(f"{self._path}: the log is in use; trying again")
+        now, before = file.Beside.of(self._path), self._beside
+        cut = now.log and before.log and now.log.size < before.log.size
+        if not cut and not self._log_cut:  # what is left of one would damage the file
+            with contextlib.suppress(sqlite3.Error):  # what cannot be saved is gone with the file
+                if db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
+                    raise StoreUnavailable(f"{self._path}: the log is in use; trying again")
+        self._forget_connection()
+        before.remove(self._path)
 
     def _check_log(self, db: sqlite3.Connection) -> None:
         """What was committed is in the log until a checkpoint copies it into the file."""
