@@ -44,8 +44,11 @@ LEAST_PEERS = 2
 LEAST, MOST = 1e-100, 1e100
 """Between these a ratio of two values is a number, and its logarithm too."""
 
-LOADS = ("IOPs", "ReadBytes", "WriteBytes")
-"""Metrics that say how busy a device is."""
+COUNTED = ("BytesRead", "BytesWritten")
+"""Loads that some devices send as a rate, and others as a counter."""
+
+LOADS = ("IOPs", "ReadBytes", "WriteBytes", "Throughput", *COUNTED)
+"""Metrics that say how busy a device is; also such as are not in the catalogue."""
 
 LEARNT = ("readings", "usual", "square")
 """What is learnt of a member, as ``Member.before`` has it."""

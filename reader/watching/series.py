@@ -13,6 +13,10 @@ from reader.detection.episodes import Episodes
 from spindle.errors import InvalidInput
 from spindle.store.base import SeriesKey
 
+RISES = 10
+"""Times without a fall after which a load is taken for a counter: of a rate that wanders, one time
+in 3,628,800."""
+
 _LEVEL = 1  # of compression: half a millisecond for the largest state, and a fifth of its size
 
 
@@ -22,12 +26,14 @@ class FollowedSeries:
     Its readings are averaged over steps aligned to the epoch, as a store downsamples them.
 
     :ivar began: the first reading's time; 0 of a state that does not say it.
+    :ivar before: the mean when its load was last asked for, and ``rises``: how often in a row that
+        had risen.
     :ivar saved: when it was last saved, by a clock that never steps; 0 for never.
     """
 
     __slots__ = (
-        "began", "count", "detector", "episodes", "key", "minute", "minute_count", "reading",
-        "saved", "slot", "step", "total",
+        "before", "began", "count", "detector", "episodes", "key", "minute", "minute_count",
+        "reading", "rises", "saved", "slot", "step", "total",
     )  # fmt: skip
 
     def __init__(self, key: SeriesKey, step: float) -> None:
@@ -40,6 +46,7 @@ class FollowedSeries:
         self.total, self.count = 0.0, 0  # of its readings
         self.reading = 0.0  # the last of them
         self.minute, self.minute_count = 0.0, 0  # sum and number of readings since last asked
+        self.before, self.rises = 0.0, 0
         self.saved = 0.0
 
     def take(self, time: float, value: float) -> tuple[Episode | None, Episode | None]:
@@ -88,6 +95,15 @@ class FollowedSeries:
         mean = self.minute / self.minute_count
         self.minute, self.minute_count = 0.0, 0
         return mean
+
+    def load_since(self) -> float | None:
+        """The same of a load; of one that only grows, as a counter does, by how much it has."""
+        mean = self.mean_since()
+        if mean is None:
+            return None
+        grown = mean - self.before
+        self.before, self.rises = mean, self.rises + (grown > 0.0) if grown >= 0.0 else 0
+        return grown if self.rises >= RISES else mean
 
     @property
     def end(self) -> float:

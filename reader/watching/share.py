@@ -16,7 +16,7 @@ import orjson
 from reader.detection.anomaly import LEARNT, Anomaly, Slot, milliseconds
 from reader.detection.episode import Episode
 from reader.detection.episodes import CALM
-from reader.detection.peers import FACTORS, LOADS, PeerGroup, busyness
+from reader.detection.peers import COUNTED, FACTORS, LOADS, PeerGroup, busyness
 from reader.watching.series import FollowedSeries
 from spindle import catalog
 from spindle.errors import InvalidInput
@@ -160,7 +160,8 @@ class Share:
         means: defaultdict[GroupKey, dict[str, float]] = defaultdict(dict)
         members: defaultdict[GroupKey, set[str]] = defaultdict(set)
         for key, series in self.series.items():
-            mean = series.mean_since()
+            counted = key.metric_type in COUNTED
+            mean = series.load_since() if counted else series.mean_since()
             if key.array_id and key.metric_type in COMPARED:
                 group_key = GroupKey(key.array_id, key.source_device, key.metric_type)
                 members[group_key].add(key.device_id)

@@ -157,6 +157,44 @@ def test_a_disk_slower_than_its_peers_is_found_beside_them() -> None:
     assert restored.save_peers() == share.save_peers()
 
 
+@pytest.mark.parametrize(
+    ("load", "counter"),
+    [
+        *((name, False) for name in ("IOPs", "ReadBytes", "Throughput", "BytesRead")),
+        *((name, True) for name in ("BytesRead", "BytesWritten")),
+    ],
+)
+@pytest.mark.parametrize("busier", [1.0, 2.0])
+def test_latency_that_comes_with_more_load_is_no_illness_whatever_it_is_called(
+    load: str, counter: bool, busier: float
+) -> None:
+    """Of a counter it is what it grows by that counts, not what it has counted in its life."""
+    share, made, counted = Share(0, 60.0), random.Random(1), [1e9 * (1 + n) for n in range(6)]
+    named = set()
+    for minute in range(110):
+        now = START + 60 * minute
+        ill = minute >= 60
+        for disk in range(6):
+            rate = 1e5 * made.lognormvariate(0, 0.1) * (busier if disk == 5 and ill else 1.0)
+            counted[disk] += 60 * rate
+            slow = 2.5 if disk == 5 and ill else 1.0
+            values = {
+                "Latency": 3 * slow * made.lognormvariate(0, 0.1),
+                load: counted[disk] if counter else rate,
+            }
+            for metric, value in values.items():
+                key = SeriesKey("DiskUnit", metric, f"d{disk}", "a1")
+                series = share.series.setdefault(key, FollowedSeries(key, 60.0))
+                share.take(series, now, value)
+        share.compare_peers(now)
+        named |= {
+            each.key.device_id
+            for each in share.lasting.values()
+            if each.is_among_peers and each.key.metric_type == "Latency"
+        }
+    assert named == ({"d5"} if busier == 1.0 else set())
+
+
 def test_a_disk_that_gets_much_slower_beside_its_peers_is_told_of_again_once() -> None:
     share, made = Share(0, 60.0), random.Random(1)
     for minute in range(400):
