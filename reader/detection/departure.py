@@ -5,7 +5,7 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left, insort
 from dataclasses import dataclass
-from math import exp, inf, log, sqrt
+from math import inf, sqrt
 from operator import mul
 
 import numpy as np
@@ -71,8 +71,8 @@ AGAIN = 1.5
 """Times the surprise told of before at which a departure is heard again while it lasts."""
 
 LEAST_CHANGE = 0.25
-"""Of the usual spread, and of the logs of spread and roughness: where the past is as even as a
-straight line, its own width is no measure, and less than this is nobody's concern."""
+"""Of the usual spread, and of the logs of level, spread and roughness: where the past is as even
+as a straight line, its own width is no measure, and less than this is nobody's concern."""
 
 LEAST_APART = 0.1
 """Of the usual widths of level, spread and roughness, added up: closer is no distance."""
@@ -84,10 +84,12 @@ CLIMB, LEAST_CLIMB = 12, 4
 """Points, most and least, from which a rate is told."""
 
 FEATURES = ("level", "spread", "roughness", "slope")
+MOVES = ("spread", "roughness")
 WIDTH = len(FEATURES) + 1  # of a remembered window: its features, and the median of its last BRIEF
 WAITING = WIDTH + 2  # of one not yet remembered: its surprise, and how far apart it was, besides
 _TINY = 1e-9
-Ruler = tuple[npt.NDArray[np.float64], list[float]]
+Matrix = npt.NDArray[np.float64]
+Ruler = tuple[Matrix, Matrix, list[float]]
 _CENTRED = [i - (WINDOW - 1) / 2 for i in range(WINDOW)]
 _SQUARES = sum(map(mul, _CENTRED, _CENTRED))
 
@@ -226,8 +228,9 @@ class Departure:
         """Take the points since the last look; apart from ``update`` for speed."""
         fresh, steps = self.recent[-STRIDE:], [step for step in self.steps[-STRIDE:] if step]
         self.lowest, self.highest = min(self.lowest, *fresh), max(self.highest, *fresh)
-        if steps:
-            self.grain = min(self.grain or inf, *steps)
+        grain = min(self.grain or inf, *steps) if steps else self.grain
+        if grain != self.grain:
+            self.grain, self._ruler = grain, None
 
     @property
     def middle(self) -> float:
@@ -237,18 +240,15 @@ class Departure:
 
     def _glance(self) -> None:
         """Whether the last few points are surely not as usual, though the last hour may be."""
-        every = self._sorted()
-        size = len(every[0])
         if not self._is_sure:
             return
-        least = LEAST_CHANGE * exp(every[1][size // 2])
-        ranked, middle = every[-1], self.middle
-        nats = surprise(ranked, middle, least)
+        ranked, middle = self._sorted()[-1], self.middle
+        nats = self._surprise_of_level(ranked, middle)
         self.brief = max(self.brief, nats)
         if nats < FROZEN:
             self.brief_sure = 0.0
             return
-        high = middle > ranked[size // 2]
+        high = middle > ranked[len(ranked) // 2]
         told = self.told_high if high else self.told_low
         bar = SURE - KNOWN if self.points - told < RECALLED else SURE
         if nats >= max(bar, self.brief_sure) and self.since <= ACCEPTED:
@@ -258,14 +258,13 @@ class Departure:
 
     def is_away(self, *, high: bool) -> bool:
         """Whether the last few points are still as surely unusual as what is told again."""
-        every = self._sorted()
-        levels, ranked = every[1], every[-1]
+        ranked = self._sorted()[-1]
         if not ranked or len(self.recent) < BRIEF:
             return False
-        least, middle = LEAST_CHANGE * exp(levels[len(levels) // 2]), self.middle
+        middle = self.middle
         if (middle > ranked[len(ranked) // 2]) != high:
             return False
-        return surprise(ranked, middle, least, weight=self.spacing / SAMPLE) >= SURE - KNOWN
+        return self._surprise_of_level(ranked, middle) >= SURE - KNOWN
 
     def tell(self, high: bool) -> None:
         """Somebody is told that values are too high, or too low."""
@@ -302,10 +301,8 @@ class Departure:
         recent = self.recent
         level = sum(recent) / WINDOW
         apart = [value - level for value in recent]
-        # A sensor of whole degrees says nothing of what happens within one.
-        least = 0.25 * self.grain + _TINY
-        spread = log(sqrt(sum(map(mul, apart, apart)) / WINDOW) + least)
-        roughness = log(sum(self.steps) / WINDOW + least)
+        spread = sqrt(sum(map(mul, apart, apart)) / WINDOW)
+        roughness = sum(self.steps) / WINDOW
         slope = sum(map(mul, apart, _CENTRED)) / _SQUARES
         return level, spread, roughness, slope
 
@@ -314,46 +311,74 @@ class Departure:
         size = len(every[0])
         if size < FEWEST:
             return 0.0
-        weight = self.spacing / SAMPLE
-        even = LEAST_CHANGE * exp(every[1][size // 2])
-        least = even, LEAST_CHANGE, LEAST_CHANGE, even / WINDOW
-        for number, value in enumerate(features):
+        weight, within = self.spacing / SAMPLE, self._within
+        for number, (name, value) in enumerate(zip(FEATURES, features, strict=True)):
             ranked = every[number]
-            at = bisect_left(ranked, value)
-            nats = surprise(ranked, value, least[number], at, weight)
+            if name == "level":
+                nats = self._surprise_of_level(ranked, value)
+            elif name == "slope":
+                nats = surprise(ranked, value, self._least_change() / WINDOW, weight)
+            else:
+                nats = surprise(ranked, value, LEAST_CHANGE, weight, within)
             if nats <= most:
                 continue
-            moves_less = 2 * at < size and FEATURES[number] in ("spread", "roughness")
-            if not (moves_less and self._is_at_a_stop()):
-                most, self.feature, self.high = nats, number, 2 * at > size
+            twice = 2 * bisect_left(ranked, value)
+            if not (name in MOVES and twice < size and self._is_at_a_stop()):
+                most, self.feature, self.high = nats, number, twice > size
         return most
+
+    def _surprise_of_level(self, ranked: array[float], value: float) -> float:
+        """Towards zero, where nothing was ever negative, there is no room for distances: a fall to
+        nothing is one of all factors. So below everything known they are taken of logarithms too,
+        with the least change added: within it nothing happens."""
+        least, weight = self._least_change(), self.spacing / SAMPLE
+        nats = surprise(ranked, value, least, weight)
+        if value >= ranked[0] or min(value, self.lowest) < 0.0:
+            return nats
+        return max(nats, surprise(ranked, value, LEAST_CHANGE, weight, least))
+
+    def _least_change(self) -> float:
+        """Of a level, what is of no concern."""
+        spreads = self._sorted()[1]
+        return LEAST_CHANGE * (spreads[len(spreads) // 2] + self._within)
+
+    @property
+    def _within(self) -> float:
+        """A sensor of whole degrees says nothing of what happens within one."""
+        return 0.25 * self.grain + _TINY
 
     def _compare(self) -> float:
         """How surprising level, spread and roughness are together, each of which may be usual by
         itself, in nats: only where somebody asks, for it takes as long as all else."""
         if not self.look or len(self.kept) < FEWEST * WIDTH:
             return 0.0
-        _, ranked = self._ruler or self._rule()
+        *_, ranked = self._ruler or self._rule()
         return above(ranked, self._apart(), LEAST_APART, self.spacing / SAMPLE)
 
     def _apart(self) -> float:
         """Distance of the last look's window from the nearest that is remembered; 0 without any."""
         if not self.kept:
             return 0.0
-        weights, _ = self._ruler or self._rule()
-        return nearest(self.kept, self.look, weights)
+        known, weights, _ = self._ruler or self._rule()
+        return nearest(known, self._comparable(self.look), weights)
 
     def _rule(self) -> Ruler:
-        """What each feature's difference weighs, and the distances that were usual."""
-        every = self._sorted()
-        size = len(every[0])
-        even = LEAST_CHANGE * exp(every[1][size // 2])
-        weights = [0.0] * WIDTH
-        for number, least in enumerate((even, LEAST_CHANGE, LEAST_CHANGE)):
-            ranked = every[number]
-            weights[number] = 1.0 / max(ranked[size * 9 // 10] - ranked[size // 10], least)
-        self._ruler = ruler = np.array(weights), sorted(self.apart)
+        """What is remembered, what each feature's difference weighs, and the usual distances."""
+        known, every = self._comparable(self.kept), self._sorted()
+        ends = array("d", [each[len(each) * tenth // 10] for tenth in (1, 9) for each in every])
+        low, high = self._comparable(ends)
+        widths = high - low
+        weights = np.zeros(WIDTH)
+        least = self._least_change(), LEAST_CHANGE, LEAST_CHANGE
+        weights[: len(least)] = 1.0 / np.maximum(widths[: len(least)], least)
+        self._ruler = ruler = known, weights, sorted(self.apart)
         return ruler
+
+    def _comparable(self, remembered: array[float]) -> Matrix:
+        """Rows of features, of spread and roughness the logarithms."""
+        found = np.array(remembered).reshape(-1, WIDTH)
+        found[:, 1:3] = np.log(found[:, 1:3] + self._within)
+        return found
 
     def _is_at_a_stop(self) -> bool:
         """Whether much of the window stands at the lowest or highest value so far: idle, full or
@@ -377,7 +402,7 @@ class Departure:
         levels, spreads, *_ = self._sorted()
         if not self._is_sure:
             return False
-        spread = exp(spreads[len(spreads) // 2])
+        spread = spreads[len(spreads) // 2] + self._within
         low, high = levels[0], levels[-1]
         beyond = max(level - high, low - level) > spread
         return beyond and low - 2 * spread <= value <= high + 2 * spread
@@ -400,8 +425,6 @@ class Departure:
             expected = value - now
         else:
             grew = now > middle
-            least = 0.25 * self.grain + _TINY
-            now, low, high = (max(0.0, exp(each) - least) for each in (now, low, high))
         return Found(name, now, low, high, WINDOW * step, value, expected, grew)
 
     def found_lately(self, step: float) -> Found:

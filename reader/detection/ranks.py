@@ -15,24 +15,26 @@ TAIL = 4.0
 
 
 def surprise(
-    ranked: array[float], value: float, least: float, at: int | None = None, weight: float = 1.0
+    ranked: array[float], value: float, least: float, weight: float, unit: float | None = None
 ) -> float:
     """Of a feature, in nats: of its two-sided rank, and of its distance beyond all that is known.
 
     :param least: width below which that of the known is no measure.
-    :param at: its place among them, where that is known already.
     :param weight: of each of the known.
+    :param unit: distances are those of the logarithms, with this added; None for plain ones.
     """
-    at, size = bisect_left(ranked, value) if at is None else at, len(ranked)
+    at, size = bisect_left(ranked, value), len(ranked)
     rank = min(at, size - at)
     nats = log((weight * size + 1.0) / (2.0 * weight * rank + 1.0))
     if rank:
         return nats
-    beyond = ranked[0] - value if at == 0 else value - ranked[-1]
+    known, low, high = ranked[-1 if at else 0], ranked[size // 10], ranked[size * 9 // 10]
+    if unit is not None:
+        value, known, low, high = (log(each + unit) for each in (value, known, low, high))
+    beyond = value - known if at else known - value
     if beyond <= 0.0:
         return nats
-    middle = ranked[size * 9 // 10] - ranked[size // 10]
-    return nats + TAIL * log1p(beyond / max(middle, least))
+    return nats + TAIL * log1p(beyond / max(high - low, least))
 
 
 def above(ranked: Sequence[float], value: float, least: float, weight: float) -> float:
@@ -48,15 +50,15 @@ def above(ranked: Sequence[float], value: float, least: float, weight: float) ->
     return nats + TAIL * log1p((value - ranked[-1]) / max(ranked[size * 9 // 10], least))
 
 
-def nearest(kept: array[float], row: array[float], weights: npt.NDArray[np.float64]) -> float:
-    """The least distance of the row from one of those kept: its columns' differences, weighed and
+def nearest(
+    known: npt.NDArray[np.float64], row: npt.NDArray[np.float64], weights: npt.NDArray[np.float64]
+) -> float:
+    """The least distance of the row from one of those known: its columns' differences, weighed and
     added up.
 
-    :param kept: rows as long, one after the other, at least one.
+    :param known: rows as long, at least one.
     """
-    apart = np.frombuffer(kept).reshape(-1, len(row)) - np.frombuffer(row)
-    np.abs(apart, out=apart)
-    return float(np.minimum.reduce(apart @ weights))
+    return float(np.minimum.reduce(np.abs(known - row) @ weights))
 
 
 def rows(kept: array[float], width: int, numbers: range) -> array[float]:

@@ -228,6 +228,29 @@ def test_what_is_usual_is_not_told_as_worse(seed: int) -> None:
     assert [each.text for each in told_of("Utilisation", values, 5.0) if "worse" in each.text] == []
 
 
+def test_a_step_of_what_was_constant_does_not_make_the_usual_unusual() -> None:
+    values = [5.0] * 8 * 1440
+    for _ in range(4):
+        values += [7.0] * 60 + [5.0] * 180
+    told = told_of("Value", values)
+    assert len(told) == 4
+    assert [each.text for each in told if "scattered by 0 " in each.text] == []
+
+
+@pytest.mark.parametrize("seed", range(60, 63))
+def test_a_collapse_of_a_load_with_a_daily_rhythm_is_told_each_time(seed: int) -> None:
+    rng, slow, values, starts = random.Random(seed), 0.0, list[float](), list[int]()
+    for minute in range(11 * 1440):
+        slow = 0.97 * slow + 0.03 * rng.gauss(0.0, 1.0)
+        load = 400.0 * (1.0 + 0.5 * math.sin(minute * math.tau / 1440.0)) * math.exp(slow)
+        is_down = minute >= 8 * 1440 and minute % 400 < 60
+        starts += [minute] if is_down and minute % 400 == 0 else []
+        values.append(0.0 if is_down else load * rng.lognormvariate(0.0, 0.15))
+    told = [round(each.start / 60.0) for each in told_of("IOPs", values)]
+    heard = [sum(start <= when < start + 60 for when in told) for start in starts]
+    assert heard == [1] * len(starts), (starts, told)
+
+
 def test_each_doubling_is_told_once_and_a_restart_between_forgets_none() -> None:
     episodes, told, second = Episodes("Latency"), [], 0
     for value in (4.0, 12.0, 13.0, 40.0):
