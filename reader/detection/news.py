@@ -13,6 +13,7 @@ BEYOND = log(KEPT + 1.0)
 reaches it lies beyond all of them."""
 
 _LOOK = FADE**STRIDE
+_NONE = [0.0] * (2 * len(FEATURES))  # of each feature, too low and too high
 
 
 class News:
@@ -25,22 +26,20 @@ class News:
     __slots__ = ("before", "next", "present")
 
     def __init__(self) -> None:
-        kinds = bytes(8 * 2 * len(FEATURES))  # zeros: of each feature, too low and too high
-        self.before = array("d", kinds)  # largest surprise of each kind, fading
-        self.present = array("d", kinds)  # the same of the departure that goes on
+        self.before = array("d", _NONE)  # largest surprise of each kind, fading
+        self.present = array("d", _NONE)  # the same of the departure that goes on
         self.next = BEYOND  # surprise of it to be heard again
 
     def update(self, departure: Departure) -> float:
         """After each look at the last window; 0, or in 0..1 how new a departure it shows."""
-        before, present = self.before, self.present
-        for kind, size in enumerate(before):
-            before[kind] = _LOOK * size
+        self.before = before = array("d", [_LOOK * size for size in self.before])
+        present = self.present
         nats = departure.nats
         if nats < BEYOND:
             self.next = BEYOND
-            for kind, size in enumerate(present):
-                before[kind] = max(before[kind], size)
-                present[kind] = 0.0
+            if any(present):
+                self.before = array("d", map(max, before, present))
+                self.present = array("d", _NONE)
             return 0.0
         kind = 2 * departure.feature + departure.high
         present[kind] = max(present[kind], nats)
