@@ -29,7 +29,7 @@ from tests import servers
 PASTS = ("7 d", "28 d", "90 d")
 MINUTES = 10  # between two readings of the back-test
 WEEK, MINUTE = 7 * 86_400, 60  # of the measurement of time, in seconds
-_NAME = ("DiskUnit", "CapacityUsed", "disk", "array")
+_NAME = ("DiskUnit", "Growth", "disk", "array")  # not in per cent: it goes on past 100
 Tick = Callable[[], None]
 
 
