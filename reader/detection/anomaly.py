@@ -176,8 +176,8 @@ def _of_one(key: SeriesKey, steps: Iterable[Bucket], min_score: float, found: Sc
         if end is not None:
             ended.append(end)
     found.anomalies.extend(Anomaly.of_series(key, each, ended=True) for each in ended)
-    if episodes.open:
-        found.anomalies.append(Anomaly.of_series(key, episodes.open))
+    if episodes.lasting:
+        found.anomalies.append(Anomaly.of_series(key, episodes.lasting))
     if detector.points <= WARM_UP:
         found.learning[key] = detector.learning_seconds(STEP_SECONDS)
 

@@ -207,10 +207,11 @@ class Departure:
     @property
     def _accepted(self) -> float:
         """Points after which what goes on is learnt: when it has lasted as long as all before."""
-        return ACCEPTED if self._is_sure else min(ACCEPTED, self.known * LEAST * SAMPLE)
+        return ACCEPTED if self.is_sure else min(ACCEPTED, self.known * LEAST * SAMPLE)
 
     @property
-    def _is_sure(self) -> bool:
+    def is_sure(self) -> bool:
+        """Whether ``LEAST`` windows, one at each ``SAMPLE``, could be known."""
         return self.spacing == SAMPLE
 
     def _tell(self, nats: float) -> None:
@@ -218,7 +219,7 @@ class Departure:
             self.since, self.sure = 0, SURE
             return
         self.since += STRIDE
-        if not self._is_sure:
+        if not self.is_sure:
             return
         if nats >= self.sure:
             self.sure = AGAIN * nats
@@ -240,7 +241,7 @@ class Departure:
 
     def _glance(self) -> None:
         """Whether the last few points are surely not as usual, though the last hour may be."""
-        if not self._is_sure:
+        if not self.is_sure:
             return
         ranked, middle = self._sorted()[-1], self.middle
         nats = self._surprise_of_level(ranked, middle)
@@ -292,7 +293,7 @@ class Departure:
     def certainty(self) -> float:
         """0 while the last hour is as usual; from 0.5 on it is no chance that it is not, and not
         learnt yet."""
-        if self.nats < FROZEN or not self._is_sure:
+        if self.nats < FROZEN or not self.is_sure:
             return 0.0
         nats = FROZEN if self.since > ACCEPTED else self.nats
         return nats / (nats + SURE)
@@ -400,7 +401,7 @@ class Departure:
     def returns(self, level: float, value: float) -> bool:
         """Whether the level lies beyond all that are remembered, and the value does not."""
         levels, spreads, *_ = self._sorted()
-        if not self._is_sure:
+        if not self.is_sure:
             return False
         spread = spreads[len(spreads) // 2] + self._within
         low, high = levels[0], levels[-1]

@@ -241,6 +241,11 @@ class Detector:
         return self.points > WARM_UP and self.stuck.began_anew
 
     @property
+    def is_sure(self) -> bool:
+        """Whether enough hours are known to compare one with them."""
+        return self.departure.is_sure
+
+    @property
     def counts(self) -> bool:
         """Whether the series rises and hardly ever falls, as a counter does."""
         return self.stuck.counts

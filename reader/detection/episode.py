@@ -26,6 +26,7 @@ class Episode:
     :ivar kind: see ``detector.Explanation``, or ``PEER``.
     :ivar grew: of a departure in spread or roughness, whether there is more of it than usual.
     :ivar times: how often the same has begun in the last days, this one included.
+    :ivar untold: it is not ill, and too little is known of what is usual to tell of it.
     :ivar worse: it is not over, but has become so much worse that it is told as another.
     """
 
@@ -40,6 +41,7 @@ class Episode:
     grew: bool | None = None
     times: int = 1
     worse: bool = False
+    untold: bool = False
 
     @property
     def likeness(self) -> str:
@@ -70,18 +72,6 @@ class Episode:
         """Whether a value is so many times as far from what was expected as the peak, on its side:
         more than on its way back, which may be the greater surprise to the detector."""
         return self.expected is None or -self.overshoot(value) >= times
-
-
-@dataclass(slots=True)
-class Precedent:
-    """How often the same has begun lately.
-
-    :ivar first: when it first did, in seconds since the epoch; ``last``: when it last did.
-    """
-
-    times: int
-    first: float
-    last: float
 
 
 def material(metric: catalog.Metric) -> float:

@@ -5,6 +5,9 @@ while values stay nearer to the peak than to what was expected before it, while 
 itself, while the last hour is not as usual. It is over after ``CALM`` points without any of it. The
 way back to what was expected is part of it, even where it takes longer than that.
 
+What is not ill is told once enough is known of what is usual, some three hours at a reading in five
+seconds; before, it is only known to be on, so that its end is no news either.
+
 The same again is told again, with how often it has been so lately. How loudly it is told may fall
 with repetition; that it is told does not. What gets much worse while it lasts is told again too.
 """
@@ -20,13 +23,13 @@ from reader.detection.departure import GLANCE, WINDOW
 from reader.detection.detector import ALARM, Explanation
 from reader.detection.episode import (
     Episode,
-    Precedent,
     begun,
     is_to_come_back,
     material,
     severity,
 )
 from reader.detection.lasting import Judged, kept_true, remaining, retold
+from reader.detection.precedents import Precedents
 from spindle import catalog
 
 CALM = 12  #: points in a row without an alarm, back where it began, and it is over
@@ -40,7 +43,6 @@ WORSE = 2.0
 """Times as far from what was expected as when it was told, and what lasts is told again."""
 SETTLES = 36
 """Points after an anomaly was told in which how far it goes is part of the same story."""
-REMEMBERED = 7 * 86_400.0  #: seconds for which an anomaly is a precedent
 _COUNTS = ("calm", "quiet", "rest")
 
 
@@ -81,7 +83,7 @@ class Episodes:
         self.settled = 0.0
         self.reached = 0.0
         self.holding: bool | None = None
-        self.told: dict[str, Precedent] = {}
+        self.told = Precedents()
 
     def take(
         self, time: float, value: float, said: Judged
@@ -102,7 +104,7 @@ class Episodes:
         if said.alarm >= self.alarm and (said.kind != "departure" or now.kind == "departure"):
             if self._is_worse(now, value):
                 self._end(WINDOW)
-                return self._begin(time, said), now
+                return self._begin(time, said), _told(now)
             self._heard_again(now, time, value, said)
             return None, None
         return None, self._quietly(now, time, value, said)
@@ -115,7 +117,7 @@ class Episodes:
             self.open = retold(now, time, value, self._explain(said).text)
             return None, None
         self._end(WINDOW)
-        return self._begin(time, said), now
+        return self._begin(time, said), _told(now)
 
     def _quietly(self, now: Episode, time: float, value: float, said: Judged) -> Episode | None:
         """A point without an alarm; the open one, where it is over with it."""
@@ -131,7 +133,7 @@ class Episodes:
             return None
         left = remaining(self.metric_type, now, time, said)
         if left is None:
-            return self._end()
+            return _told(self._end())
         self.open, self.calm = left, 0
         self.settled, self.age = time, 0
         return None
@@ -153,7 +155,7 @@ class Episodes:
     def accept(self) -> Episode | None:
         """Somebody knows of what lasts: it is over, and its end is no way back to anything."""
         over, self.open, self.ended, self.rest = self.open, None, None, WINDOW
-        return over
+        return _told(over)
 
     def _end(self, rest: int = 0) -> Episode | None:
         self.open, self.ended, self.rest = None, self.open, rest
@@ -222,21 +224,12 @@ class Episodes:
             return None
         self.calm = self.quiet = self.age = 0
         self.settled, self.reached = time, 0.0
-        self.open = self._counted(found)
+        known = said.is_sure or wording.AS_IF in found.text
+        if not known and severity(self.metric_type, found) == "ok":
+            self.open = replace(found, untold=True)
+            return None
+        self.open = self.told.counted(found)
         return self.open
-
-    def _counted(self, found: Episode) -> Episode:
-        """The episode with its precedents named in its sentence."""
-        for name in [n for n, each in self.told.items() if found.start - each.last > REMEMBERED]:
-            del self.told[name]
-        known = self.told.get(found.likeness)
-        if known is None:
-            self.told[found.likeness] = Precedent(1, found.start, found.start)
-            return found
-        known.times += 1
-        again = wording.again(known.times, found.start - known.first, known.last, found.start)
-        known.last = found.start
-        return replace(found, text=f"{found.text}; {again}", times=known.times)
 
     def _explain(self, said: Judged, usual: float | None = None) -> Explanation:
         return said.explain(self.metric_type, catalog.unit(self.metric_type), usual)
@@ -281,9 +274,13 @@ class Episodes:
             name: None if each is None else asdict(each)
             for name, each in (("open", self.open), ("ended", self.ended))
         }
-        told = {name: asdict(each) for name, each in self.told.items()}
         counts = {name: getattr(self, name) for name in (*_COUNTS, "age", "settled", "reached")}
-        return {**both, **counts, "told": told}
+        return {**both, **counts, "told": self.told.state()}
+
+    @property
+    def lasting(self) -> Episode | None:
+        """The open one, if anybody was told of it."""
+        return _told(self.open)
 
     @classmethod
     def restored(cls, metric_type: str, state: Mapping[str, Any]) -> Episodes:
@@ -294,7 +291,7 @@ class Episodes:
         made.calm, made.quiet, made.rest = (int(state[n]) for n in _COUNTS)
         made.age, made.reached = int(state.get("age", 0)), float(state.get("reached", 0.0))
         made.settled = float(state.get("settled", made.open.start if made.open else 0.0))
-        made.told = {name: Precedent(**each) for name, each in state["told"].items()}
+        made.told = Precedents.restored(state["told"])
         return made
 
 
@@ -304,3 +301,8 @@ def _is_beyond(said: Explanation, higher: bool) -> bool:
         return True
     low, high = said.usual
     return said.value > high if higher else said.value < low
+
+
+def _told(episode: Episode | None) -> Episode | None:
+    """The episode, if anybody was told of it."""
+    return None if episode is None or episode.untold else episode

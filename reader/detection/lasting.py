@@ -26,6 +26,10 @@ class Judged(Protocol):
         """Whether a counter has been reset."""
 
     @property
+    def is_sure(self) -> bool:
+        """Whether enough is known of what is usual to call what is not ill unusual."""
+
+    @property
     def departed(self) -> float:
         """How sure it is that the last hour is not as usual; 0 where it is."""
 

@@ -14,6 +14,8 @@ DAY_SECONDS = 86_400.0
 SHARES = (99.9, 99.5, 99.0, 98.0, 95.0, 90.0)
 
 
+AS_IF = "as if"
+ANOTHER_UNIT = f"{AS_IF} in another unit now"
 UNITS = (1000.0, 1024.0, 1e6, 1024.0**2)
 """Factors by which a value changes when somebody has changed its unit."""
 
@@ -131,7 +133,7 @@ def other_unit(unit: str, usual: float, value: float, scattered: float = 0.0) ->
     :param scattered: as ``scatter`` says: a value so far from the usual is usual.
     """
     if unit == "degC" and abs(usual * 1.8 + 32.0 - value) <= 0.05 * abs(value) and value > usual:
-        return "as if it were in degF now"
+        return f"{AS_IF} it were in degF now"
     if usual <= 0.0 or value <= 0.0:
         return None
     apart = log(value) - log(usual)  # a quotient of extremes would be 0 or infinite
@@ -144,7 +146,7 @@ def other_unit(unit: str, usual: float, value: float, scattered: float = 0.0) ->
         said = f"{factor:.0f} times" if apart > 0.0 else f"a {factor:.0f}th of"
     else:
         said = f"some {factor:.0f} times" if apart > 0.0 else f"some {factor:.0f}th of"
-    return f"{said} the usual, as if in another unit now"
+    return f"{said} the usual, {ANOTHER_UNIT}"
 
 
 def climb(unit: str, value: float, a_second: float) -> str:

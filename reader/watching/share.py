@@ -123,8 +123,8 @@ class Share:
         """Update the lasting anomalies to what is known of them now."""
         for slot, anomaly in self.lasting.items():
             series = self.series.get(anomaly.key)
-            if not anomaly.is_among_peers and series is not None and series.episodes.open:
-                self.lasting[slot] = anomaly.updated(series.episodes.open)
+            if not anomaly.is_among_peers and series is not None and series.episodes.lasting:
+                self.lasting[slot] = anomaly.updated(series.episodes.lasting)
 
     def forget(self, hides: Callable[[DeviceKey, int], bool]) -> None:
         """Forget what is followed of devices that are hidden, by what they said first: of a drive
@@ -250,14 +250,14 @@ class Share:
             if among_peers:
                 continue
             series = self.series.get(key)
-            now = None if series is None else series.episodes.open
+            now = None if series is None else series.episodes.lasting
             if series is None or now is None:
                 self._end((key, False))
             elif key in anew and now.kind == known.episode.kind:
                 series.episodes.open = replace(known.episode, last=now.last)
         for key, series in self.series.items():
             if (key, False) not in self.lasting:
-                self._note(key, series.episodes.open, None)
+                self._note(key, series.episodes.lasting, None)
 
     def save_peers(self) -> bytes:
         """The state of all groups of peers."""

@@ -33,6 +33,7 @@ class Said:
     grew: bool | None = None
     away: bool = False
     began_anew: bool = False
+    is_sure: bool = True
 
     def hold(self) -> None:
         """Nothing is learnt here."""
@@ -78,6 +79,24 @@ def test_alarms_that_follow_each_other_are_one_anomaly() -> None:
 def test_while_the_value_stays_away_from_what_was_expected_it_lasts_though_alarms_fade() -> None:
     away = [(9.0, 0.9)] + [(8.8, 0.0)] * 50
     assert run(QUIET + away + [(1.0, 0.0)] * CALM) == [("begin", 5), ("end", 55 + CALM)]
+
+
+@pytest.mark.parametrize("sure", [False, True])
+def test_what_is_not_ill_is_told_once_enough_is_known(sure: bool) -> None:
+    episodes, told = Episodes("IOPs"), list[str]()
+    burst = [(300.0, 0.0)] * 5 + [(700.0, 0.9)] + [(700.0, 0.0)] * 20
+    back = [(300.0, 0.9)] + [(300.0, 0.0)] * 2 * CALM
+    collapse = [(10.0, 0.9)] + [(10.0, 0.0)] * 5
+    for second, (value, score) in enumerate([*burst, *back, *collapse]):
+        expected = 700.0 if second == len(burst) else 300.0  # a fast level has followed
+        said = Said(value, expected, score, is_sure=sure)
+        began, ended = episodes.take(second, value, said)
+        told += [] if began is None else [began.text]
+        told += [] if ended is None else ["over"]
+        assert episodes.lasting is None or sure or value == 10.0
+    assert told == (["value 700", "over"] if sure else []) + ["value 10"]
+    again = Episodes.restored("IOPs", episodes.state())
+    assert again.lasting == episodes.lasting
 
 
 def test_the_way_back_is_part_of_it_and_no_anomaly_of_its_own() -> None:
