@@ -29,7 +29,7 @@ and the readings of one minute are no witnesses beside those of the last."""
 
 PRIOR, PRIOR_SPREAD = 120, 30
 """Readings that weigh as much as the belief that a new device is like its peers, and as what is
-believed of its spread, which is sooner known."""
+believed of its spread and of its load, which are sooner known."""
 
 KNOWN = 720
 """Readings after which a device is known: its usual is not moved by what it is named for."""
@@ -148,8 +148,8 @@ class Member:
         if not self.slow:
             self.well += self.well > 0
             self._learn(beyond)
-            self.busier += (busier - self.busier) / min(self.readings + PRIOR, MEMORY)
             weight = 1.0 / min(self.readings + PRIOR_SPREAD, MEMORY)
+            self.busier += weight * (busier - self.busier)
             self.square += weight * (beyond * beyond - self.square)
             if self.run >= self.limit and self.count >= LEAST_RUN:
                 self._begin()
