@@ -367,18 +367,18 @@ class Departure:
         """What is remembered, what each feature's difference weighs, and the usual distances."""
         known, every = self._comparable(self.kept), self._sorted()
         ends = array("d", [each[len(each) * tenth // 10] for tenth in (1, 9) for each in every])
-        low, high = self._comparable(ends)
-        widths = high - low
-        weights = np.zeros(WIDTH)
+        low, high = self._comparable(ends).T.tolist()
         least = self._least_change(), LEAST_CHANGE, LEAST_CHANGE
-        weights[: len(least)] = 1.0 / np.maximum(widths[: len(least)], least)
-        self._ruler = ruler = known, weights, sorted(self.apart)
+        weights = [1.0 / max(b - a, c) for a, b, c in zip(low, high, least, strict=True)]
+        self._ruler = ruler = known, np.array(weights), sorted(self.apart)
         return ruler
 
     def _comparable(self, remembered: array[float]) -> Matrix:
-        """Rows of features, of spread and roughness the logarithms."""
-        found = np.array(remembered).reshape(-1, WIDTH)
-        found[:, 1:3] = np.log(found[:, 1:3] + self._within)
+        """A row of levels, and rows of the logarithms of spreads and roughnesses."""
+        found = np.frombuffer(remembered).reshape(-1, WIDTH)[:, :3].T.copy()
+        logs = found[1:]
+        logs += self._within
+        np.log(logs, out=logs)
         return found
 
     def _is_at_a_stop(self) -> bool:

@@ -51,14 +51,18 @@ def above(ranked: Sequence[float], value: float, least: float, weight: float) ->
 
 
 def nearest(
-    known: npt.NDArray[np.float64], row: npt.NDArray[np.float64], weights: npt.NDArray[np.float64]
+    known: npt.NDArray[np.float64],
+    column: npt.NDArray[np.float64],
+    weights: npt.NDArray[np.float64],
 ) -> float:
-    """The least distance of the row from one of those known: its columns' differences, weighed and
-    added up.
+    """The least distance of the column from one of those known: their differences row by row,
+    weighed and added up.
 
-    :param known: rows as long, at least one.
+    :param known: columns as long, at least one.
     """
-    return float(np.minimum.reduce(np.abs(known - row) @ weights))
+    apart = known - column
+    np.abs(apart, out=apart)
+    return float(np.minimum.reduce(weights @ apart))
 
 
 def rows(kept: array[float], width: int, numbers: range) -> array[float]:
