@@ -22,6 +22,7 @@ from reader.detection import wording
 from reader.detection.departure import GLANCE, WINDOW
 from reader.detection.detector import ALARM, Explanation
 from reader.detection.episode import (
+    COMES_BACK,
     Episode,
     begun,
     is_to_come_back,
@@ -39,6 +40,8 @@ ACCEPTED = 1440
 """Points after the last alarm from which a detector knows nothing else, as for its own views. What
 has lasted so long is the new usual, unless its metric has a bad side that it should come back from:
 a disk that answers slowly is slow however long it does."""
+SAME = 0.8
+"""Of the way from what was expected to the peak, and it is as it was then."""
 WORSE = 2.0
 """Times as far from what was expected as when it was told, and what lasts is told again."""
 SETTLES = 36
@@ -53,7 +56,8 @@ class Episodes:
     :param alarm: certainty from which on a point is unusual.
     :ivar open: the one that lasts.
     :ivar ended: the one before.
-    :ivar calm: points since the last that belonged to the open one.
+    :ivar calm: points since the last that belonged to the open one; where none is open, points in a
+        row that are as those of the one before were.
     :ivar quiet: points since the last alarm.
     :ivar rest: points since the last end.
     :ivar settled: when the open one was told, or the worst of it was over and less of it remained,
@@ -92,10 +96,7 @@ class Episodes:
         self._hold(said)
         now = self.open
         if now is None:
-            self.quiet += 1
-            self.rest += 1
-            sure = said.alarm if self.rest < WINDOW else max(said.alarm, said.departed)
-            return self._begin(time, said) if sure >= self.alarm else None, None
+            return self._may_begin(time, value, said), None
         if (more := self._worse(now, time, said)) is not None:
             self.open = more
             return more, replace(now, worse=True)
@@ -108,6 +109,30 @@ class Episodes:
             self._heard_again(now, time, value, said)
             return None, None
         return None, self._quietly(now, time, value, said)
+
+    def _may_begin(self, time: float, value: float, said: Judged) -> Episode | None:
+        self.quiet += 1
+        self.rest += 1
+        sure = said.alarm if self.rest < WINDOW else max(said.alarm, said.departed)
+        if sure >= self.alarm:
+            return self._begin(time, said)
+        return self._again(time, value, said)
+
+    def _again(self, time: float, value: float, said: Judged) -> Episode | None:
+        """What was ill and told of is known: the same needs no evidence but that it lasts."""
+        before = self.ended
+        known = before is not None and before.expected is not None and before.kind in COMES_BACK
+        if before is None or not known or not before.is_reached_by(value, SAME):
+            self.calm = 0
+            return None
+        self.calm += 1
+        if self.calm != CALM or said.lately is None or severity(self.metric_type, before) == "ok":
+            return None
+        explained = said.explain_lately(self.metric_type, catalog.unit(self.metric_type))
+        found = begun(time, ALARM, explained)
+        if found.likeness != before.likeness or self._is_trifle(found):
+            return None
+        return self._open(found)
 
     def _anew(
         self, now: Episode, time: float, value: float, said: Judged
@@ -133,7 +158,10 @@ class Episodes:
             return None
         left = remaining(self.metric_type, now, time, said)
         if left is None:
-            return _told(self._end())
+            over = _told(self._end())
+            if now.deviates(value):  # it is the usual now
+                self.ended = None
+            return over
         self.open, self.calm = left, 0
         self.settled, self.age = time, 0
         return None
@@ -159,6 +187,7 @@ class Episodes:
 
     def _end(self, rest: int = 0) -> Episode | None:
         self.open, self.ended, self.rest = None, self.open, rest
+        self.calm = 0
         return self.ended
 
     def _is_worse(self, now: Episode, value: float) -> bool:
@@ -222,13 +251,16 @@ class Episodes:
         found = begun(time, said.alarm, explained)
         if explained.returns or not self._is_news(found):
             return None
-        self.calm = self.quiet = self.age = 0
-        self.settled, self.reached = time, 0.0
         known = said.is_sure or wording.AS_IF in found.text
         if not known and severity(self.metric_type, found) == "ok":
-            self.open = replace(found, untold=True)
+            self._open(replace(found, untold=True))
             return None
-        self.open = self.told.counted(found)
+        return self._open(found)
+
+    def _open(self, found: Episode) -> Episode:
+        self.calm = self.quiet = self.age = 0
+        self.settled, self.reached = found.start, 0.0
+        self.open = found if found.untold else self.told.counted(found)
         return self.open
 
     def _explain(self, said: Judged, usual: float | None = None) -> Explanation:
