@@ -119,18 +119,20 @@ class Episodes:
         return self._again(time, value, said)
 
     def _again(self, time: float, value: float, said: Judged) -> Episode | None:
-        """What was ill and told of is known: the same needs no evidence but that it lasts."""
+        """What was ill and told of is known: the same needs no evidence but that it lasts, and is
+        not as usual."""
         before = self.ended
         known = before is not None and before.expected is not None and before.kind in COMES_BACK
         if before is None or not known or not before.is_reached_by(value, SAME):
             self.calm = 0
             return None
         self.calm += 1
-        if self.calm != CALM or said.lately is None or severity(self.metric_type, before) == "ok":
+        if self.calm % CALM or said.lately is None or severity(self.metric_type, before) == "ok":
             return None
         explained = said.explain_lately(self.metric_type, catalog.unit(self.metric_type))
         found = begun(time, ALARM, explained)
-        if found.likeness != before.likeness or self._is_trifle(found):
+        high = found.expected is not None and found.value > found.expected
+        if found.likeness != before.likeness or not said.is_away(high=high):
             return None
         return self._open(found)
 

@@ -99,6 +99,26 @@ def test_what_is_not_ill_is_told_once_enough_is_known(sure: bool) -> None:
     assert again.lasting == episodes.lasting
 
 
+@pytest.mark.parametrize(
+    ("metric", "value", "away", "told"),
+    [
+        ("Latency", 8.5, True, 2),
+        ("Latency", 6.0, True, 1),  # not as it was
+        ("Latency", 8.5, False, 1),  # as usual by now
+        ("IOPs", 8.5, True, 1),  # no trouble
+    ],
+)
+def test_the_same_again_is_told_once_it_has_lasted_though_no_alarm_is_raised(
+    metric: str, value: float, away: bool, told: int
+) -> None:
+    episodes, begun = Episodes(metric), list[int]()
+    first = [(9.0, 0.9)] + [(9.0, 0.0)] * 20 + [(1.0, 0.0)] * 100
+    for second, (now, score) in enumerate([*first, *[(value, 0.0)] * 40]):
+        began, _ = episodes.take(second, now, Said(now, 1.0, score, away=away and second > 120))
+        begun += [] if began is None else [second]
+    assert begun == [0, len(first) + CALM - 1][:told]
+
+
 def test_the_way_back_is_part_of_it_and_no_anomaly_of_its_own() -> None:
     there = [(9.0, 0.9)] + [(9.0, 0.0)] * 20
     back = [(1.0, 0.95)] + [(1.0, 0.0)] * (CALM + 3)
