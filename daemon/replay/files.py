@@ -77,8 +77,11 @@ def records(path: Path, source: Source) -> Iterator[Record]:
                 yield from records_of_line()
     except InvalidInput as error:
         raise InvalidInput(f"{path}, line {number}: {error}") from None
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InvalidInput(f"{path} cannot be read: {error}") from None
+    except UnicodeDecodeError:
+        raise InvalidInput(f"{path} cannot be read: it is no text in UTF-8") from None
+    except (OSError, csv.Error) as error:
+        why = getattr(error, "strerror", None) or error
+        raise InvalidInput(f"{path} cannot be read: {why}") from None
 
 
 def bounded(file: TextIO) -> Iterator[str]:

@@ -212,6 +212,7 @@ async def test_facts_of_the_past_do_not_replace_newer_ones(
         ("a.csv", "time,size\n1,2\n", "a.csv, line 1: the header is 'time,size', expected timest"),
         ("a.csv", "timestamp,value\n1700000000,x\n", "a.csv, line 2: given '1700000000,x', expec"),
         ("a.csv", "timestamp,value\n9e9,1\n", "a.csv, line 2: 2255-03-14T16:00:00Z lies in the f"),
+        ("a.csv", "\udcff", "a.csv cannot be read: it is no text in UTF-8"),
         ("a.csv", "timestamp,value\n", "the files hold no readings and no events"),
         ("a.jsonl", '{"value": 1}\n', "a.jsonl, line 1: DeviceMetric: timestamp: missing"),
         ("a.jsonl", "\n{\n", "a.jsonl, line 2: given '{', expected one JSON object"),
@@ -225,7 +226,7 @@ async def test_facts_of_the_past_do_not_replace_newer_ones(
 def test_a_mistake_is_one_sentence_with_its_line_and_nothing_is_sent(
     tmp_path: Path, name: str, text: str, said: str
 ) -> None:
-    (tmp_path / name).write_text(text)
+    (tmp_path / name).write_text(text, errors="surrogateescape")
     world = World(tmp_path, 1)  # nobody is there
     done = world.replay(name, "device_id=d", "metric_type=DiskTemp")
     assert (done.returncode, done.stdout) == (2, "")
