@@ -89,7 +89,7 @@ WIDTH = len(FEATURES) + 1  # of a remembered window: its features, and the media
 WAITING = WIDTH + 2  # of one not yet remembered: its surprise, and how far apart it was, besides
 _TINY = 1e-9
 Matrix = npt.NDArray[np.float64]
-Ruler = tuple[Matrix, Matrix, list[float]]
+Ruler = tuple[Matrix, Matrix]
 _CENTRED = [i - (WINDOW - 1) / 2 for i in range(WINDOW)]
 _SQUARES = sum(map(mul, _CENTRED, _CENTRED))
 
@@ -332,7 +332,10 @@ class Departure:
         """Towards zero, where nothing was ever negative, there is no room for distances: a fall to
         nothing is one of all factors. So below everything known they are taken of logarithms too,
         with the least change added: within it nothing happens."""
-        least, weight = self._least_change(), self.spacing / SAMPLE
+        weight = self.spacing / SAMPLE
+        if ranked[0] < value <= ranked[-1]:  # mostly: its rank is all
+            return surprise(ranked, value, 0.0, weight)
+        least = self._least_change()
         nats = surprise(ranked, value, least, weight)
         if value >= ranked[0] or min(value, self.lowest) < 0.0:
             return nats
@@ -353,24 +356,23 @@ class Departure:
         itself, in nats: only where somebody asks, for it takes as long as all else."""
         if not self.look or len(self.kept) < FEWEST * WIDTH:
             return 0.0
-        *_, ranked = self._ruler or self._rule()
-        return above(ranked, self._apart(), LEAST_APART, self.spacing / SAMPLE)
+        return above(sorted(self.apart), self._apart(), LEAST_APART, self.spacing / SAMPLE)
 
     def _apart(self) -> float:
         """Distance of the last look's window from the nearest that is remembered; 0 without any."""
         if not self.kept:
             return 0.0
-        known, weights, _ = self._ruler or self._rule()
+        known, weights = self._ruler or self._rule()
         return nearest(known, self._comparable(self.look), weights)
 
     def _rule(self) -> Ruler:
-        """What is remembered, what each feature's difference weighs, and the usual distances."""
+        """What is remembered, and what each feature's difference weighs."""
         known, every = self._comparable(self.kept), self._sorted()
         ends = array("d", [each[len(each) * tenth // 10] for tenth in (1, 9) for each in every])
         low, high = self._comparable(ends).T.tolist()
         least = self._least_change(), LEAST_CHANGE, LEAST_CHANGE
         weights = [1.0 / max(b - a, c) for a, b, c in zip(low, high, least, strict=True)]
-        self._ruler = ruler = known, np.array(weights), sorted(self.apart)
+        self._ruler = ruler = known, np.array(weights)
         return ruler
 
     def _comparable(self, remembered: array[float]) -> Matrix:

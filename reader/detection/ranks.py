@@ -24,7 +24,7 @@ def surprise(
     :param unit: distances are those of the logarithms, with this added; None for plain ones.
     """
     at, size = bisect_left(ranked, value), len(ranked)
-    rank = min(at, size - at)
+    rank = at if 2 * at < size else size - at
     nats = log((weight * size + 1.0) / (2.0 * weight * rank + 1.0))
     if rank:
         return nats
