@@ -27,7 +27,7 @@ from daemon.ticker import SourceHealth, tick
 from spindle.service.health import Health
 from spindle.service.run import Service
 from spindle.settings import load
-from tests.servers import ROOT, free_port
+from tests.servers import ROOT, Server
 from tests.services import ServiceProcess
 from tests.waiting import until, wait_until
 
@@ -171,11 +171,14 @@ runpy.run_module("daemon", run_name="__main__")
 
 
 @pytest.mark.fault("9")
-def test_a_hanging_statfs_stops_neither_the_daemons_readings_nor_its_end(tmp_path: Path) -> None:
+def test_a_hanging_statfs_stops_neither_the_daemons_readings_nor_its_end(
+    tmp_path: Path, nats_server: Server
+) -> None:
     service = ServiceProcess(
         *("daemon", tmp_path),
         daemon_sources="host,simulator",
-        nats_url=f"nats://127.0.0.1:{free_port()}",
+        generation_interval_seconds="0.5",
+        nats_url=nats_server.url,
     )
     env = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), **service.settings}
     with service.log.open("ab") as log:
@@ -189,7 +192,7 @@ def test_a_hanging_statfs_stops_neither_the_daemons_readings_nor_its_end(tmp_pat
             time.sleep(0.2)
         assert expected in str(service.health()), service.said()
         before = service.total("daemon_tick_seconds_count")
-        deadline = time.monotonic() + 60  # two sources, each second
+        deadline = time.monotonic() + 60  # two sources, twice a second
         while service.total("daemon_tick_seconds_count") < before + 4:
             assert time.monotonic() < deadline, "the readings stopped"
             time.sleep(0.2)
