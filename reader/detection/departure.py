@@ -180,11 +180,14 @@ class Departure:
             return self.nats
         self._extremes()
         features = self._features()
-        self.nats = nats = self._surprise(features)
-        self._tell(nats)
+        nats = all_told = self._surprise(features)
+        if nats >= FROZEN:
+            nats = self._surprise(self._less_the_farthest(features))
+        self.nats = nats
+        self._tell(nats, all_told)
         self.look, self._together = array("d", (*features, 0.0)), None
         if points % self.spacing == 0:
-            worst = 0.0 if self.since > self._accepted else max(nats, self.brief)
+            worst = 0.0 if self.since > self._accepted else max(all_told, self.brief)
             self.pending.extend((*features, self.middle, worst, self._apart()))
             self.brief = 0.0
             if len(self.pending) > (LAG // self.spacing) * WAITING:
@@ -214,8 +217,9 @@ class Departure:
         """Whether ``LEAST`` windows, one at each ``SAMPLE``, could be known."""
         return self.spacing == SAMPLE
 
-    def _tell(self, nats: float) -> None:
-        if nats < FROZEN:
+    def _tell(self, nats: float, all_told: float) -> None:
+        """:param all_told: the surprise with the farthest reading, by which windows are learnt."""
+        if all_told < FROZEN:
             self.since, self.sure = 0, SURE
             return
         self.since += STRIDE
@@ -277,7 +281,7 @@ class Departure:
     def restart(self) -> None:
         """After a gap: a window does not reach over it."""
         del self.recent[:], self.steps[:], self.look[:]
-        self._tell(0.0)
+        self._tell(0.0, 0.0)
         self.nats, self._together = 0.0, None
 
     def hold(self) -> None:
@@ -306,6 +310,16 @@ class Departure:
         roughness = sum(self.steps) / WINDOW
         slope = sum(map(mul, apart, _CENTRED)) / _SQUARES
         return level, spread, roughness, slope
+
+    def _less_the_farthest(self, features: tuple[float, ...]) -> tuple[float, ...]:
+        """The same with the one reading that is farthest from the median put there: no level and
+        no slope of an hour hangs on one slow answer. What it is itself, a surge says."""
+        level, spread, roughness, slope = features
+        recent = self.recent
+        middle = sorted(recent)[WINDOW // 2]
+        far = max(range(WINDOW), key=lambda number: abs(recent[number] - middle))
+        less = recent[far] - middle
+        return level - less / WINDOW, spread, roughness, slope - less * _CENTRED[far] / _SQUARES
 
     def _surprise(self, features: tuple[float, ...]) -> float:
         every, most = self._sorted(), 0.0

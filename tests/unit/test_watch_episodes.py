@@ -290,6 +290,23 @@ def test_a_collapse_of_a_load_with_a_daily_rhythm_is_told_each_time(seed: int) -
     assert heard == [1] * len(starts), (starts, told)
 
 
+@pytest.mark.parametrize("seed", range(70, 73))
+def test_one_slow_answer_is_no_change_of_an_hour(seed: int) -> None:
+    rng = random.Random(seed)
+    values = [2.0 * rng.lognormvariate(0.0, 0.2) for _ in range(10 * 1440)]
+    for slow in range(0, len(values), 80):  # one at most in an hour
+        values[slow] *= 1.0 + 4.0 * rng.paretovariate(1.3)
+    texts = [each.text for each in told_of("Latency", values)]
+    assert [text for text in texts if "changed by" in text or "in the mean" in text] == []
+
+
+def test_a_rise_is_a_change_of_an_hour() -> None:
+    rng = random.Random(7)
+    values = [2.0 * rng.lognormvariate(0.0, 0.2) for _ in range(4 * 1440)]
+    rising = [value + 0.01 * max(0, n - 3 * 1440) for n, value in enumerate(values)]
+    assert "departure" in {each.kind for each in told_of("Latency", rising)}
+
+
 def test_each_doubling_is_told_once_and_a_restart_between_forgets_none() -> None:
     episodes, told, second = Episodes("Latency"), [], 0
     for value in (4.0, 12.0, 13.0, 40.0):
