@@ -130,8 +130,9 @@ class Departure:
 
     __slots__ = (
         "_ranked", "_ruler", "_together", "alarm", "apart", "brief", "brief_alarm", "brief_sure",
-        "early", "feature", "grain", "high", "highest", "kept", "last", "look", "lowest", "nats",
-        "pending", "points", "recent", "since", "spacing", "steps", "sure", "told_high", "told_low",
+        "early", "feature", "grain", "high", "highest", "kept", "last", "lasting", "look", "lowest",
+        "nats", "pending", "points", "recent", "since", "spacing", "steps", "sure", "told_feature",
+        "told_high", "told_low",
     )  # fmt: skip
     DERIVED = ("_ranked", "_ruler", "_together")
 
@@ -156,7 +157,9 @@ class Departure:
         self.brief_alarm = 0.0  # 0.5..1 where those points are surely not as usual
         self.brief_sure = 0.0  # surprise to be such an alarm again; 0 for what is enough at first
         self.told_high = self.told_low = -RECALLED  # point at which such an alarm was last raised
-        self.feature = 0  # index of the feature that gave it
+        self.lasting = 0.0  # and without the farthest reading: what alarms go by
+        self.feature = 0  # index of the feature that gave the surprise
+        self.told_feature = 0  # and of that without the farthest reading
         self.high = False  # whether there is more of it than usual
         self._ranked: list[array[float]] | None = None
         self._ruler: Ruler | None = None
@@ -180,14 +183,16 @@ class Departure:
             return self.nats
         self._extremes()
         features = self._features()
-        nats = all_told = self._surprise(features)
+        seen = self._surprise(features)
+        self.nats, self.feature, self.high = seen
+        nats = self.nats
         if nats >= FROZEN:
-            nats = self._surprise(self._less_the_farthest(features))
-        self.nats = nats
-        self._tell(nats, all_told)
+            seen = self._surprise(self._less_the_farthest(features))
+        self.lasting, self.told_feature, _ = seen
+        self._tell()
         self.look, self._together = array("d", (*features, 0.0)), None
         if points % self.spacing == 0:
-            worst = 0.0 if self.since > self._accepted else max(all_told, self.brief)
+            worst = 0.0 if self.since > self._accepted else max(nats, self.brief)
             self.pending.extend((*features, self.middle, worst, self._apart()))
             self.brief = 0.0
             if len(self.pending) > (LAG // self.spacing) * WAITING:
@@ -217,14 +222,14 @@ class Departure:
         """Whether ``LEAST`` windows, one at each ``SAMPLE``, could be known."""
         return self.spacing == SAMPLE
 
-    def _tell(self, nats: float, all_told: float) -> None:
-        """:param all_told: the surprise with the farthest reading, by which windows are learnt."""
-        if all_told < FROZEN:
+    def _tell(self) -> None:
+        if self.nats < FROZEN:
             self.since, self.sure = 0, SURE
             return
         self.since += STRIDE
         if not self.is_sure:
             return
+        nats = self.lasting
         if nats >= self.sure:
             self.sure = AGAIN * nats
             self.alarm = nats / (nats + SURE)
@@ -281,8 +286,8 @@ class Departure:
     def restart(self) -> None:
         """After a gap: a window does not reach over it."""
         del self.recent[:], self.steps[:], self.look[:]
-        self._tell(0.0, 0.0)
-        self.nats, self._together = 0.0, None
+        self.nats, self.lasting, self._together = 0.0, 0.0, None
+        self._tell()
 
     def hold(self) -> None:
         """What goes on is told of: it is not learnt yet, unless it was accepted."""
@@ -297,9 +302,9 @@ class Departure:
     def certainty(self) -> float:
         """0 while the last hour is as usual; from 0.5 on it is no chance that it is not, and not
         learnt yet."""
-        if self.nats < FROZEN or not self.is_sure:
+        if self.lasting < FROZEN or not self.is_sure:
             return 0.0
-        nats = FROZEN if self.since > ACCEPTED else self.nats
+        nats = FROZEN if self.since > ACCEPTED else self.lasting
         return nats / (nats + SURE)
 
     def _features(self) -> tuple[float, float, float, float]:
@@ -321,11 +326,12 @@ class Departure:
         less = recent[far] - middle
         return level - less / WINDOW, spread, roughness, slope - less * _CENTRED[far] / _SQUARES
 
-    def _surprise(self, features: tuple[float, ...]) -> float:
-        every, most = self._sorted(), 0.0
+    def _surprise(self, features: tuple[float, ...]) -> tuple[float, int, bool]:
+        """In nats; the feature that gave it, and whether there is more of it than usual."""
+        every, most, feature, high = self._sorted(), 0.0, self.feature, self.high
         size = len(every[0])
         if size < FEWEST:
-            return 0.0
+            return most, feature, high
         weight, within = self.spacing / SAMPLE, self._within
         for number, (name, value) in enumerate(zip(FEATURES, features, strict=True)):
             ranked = every[number]
@@ -339,8 +345,8 @@ class Departure:
                 continue
             twice = 2 * bisect_left(ranked, value)
             if not (name in MOVES and twice < size and self._is_at_a_stop()):
-                most, self.feature, self.high = nats, number, twice > size
-        return most
+                most, feature, high = nats, number, twice > size
+        return most, feature, high
 
     def _surprise_of_level(self, ranked: array[float], value: float) -> float:
         """Towards zero, where nothing was ever negative, there is no room for distances: a fall to
@@ -429,12 +435,12 @@ class Departure:
 
         :param step: seconds from one point to the next.
         """
-        features, ranked = self._features(), self._sorted()[self.feature]
-        now, size = features[self.feature], len(ranked)
+        features, ranked = self._features(), self._sorted()[self.told_feature]
+        now, size = features[self.told_feature], len(ranked)
         low = middle = high = now
         if size:
             low, middle, high = (ranked[size * tenth // 10] for tenth in (1, 5, 9))
-        name, value, expected, grew = FEATURES[self.feature], self.last, None, None
+        name, value, expected, grew = FEATURES[self.told_feature], self.last, None, None
         if name == "level":
             value, expected = now, middle
         elif name == "slope":

@@ -12,7 +12,7 @@ from typing import Any
 
 from spindle.errors import InvalidInput
 
-MAGIC = b"spindle-detector-15\n"
+MAGIC = b"spindle-detector-16\n"
 DAMAGED = "This detector state is damaged; start a fresh detector."
 
 
