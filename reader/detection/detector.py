@@ -23,12 +23,14 @@ from math import isfinite
 from operator import itemgetter
 
 from reader.detection import detector_state, wording
-from reader.detection.departure import BRIEF, FEWEST, STRIDE, SURE, WIDTH, Departure, Found
+from reader.detection.departure import SURE, Departure
+from reader.detection.found import Found
 from reader.detection.news import News
 from reader.detection.novelty import Novelty
 from reader.detection.rhythm import Rhythm
 from reader.detection.stuck import Stuck
 from reader.detection.surge import WINDOW, Surge
+from reader.detection.window import STRIDE
 from spindle import catalog
 from spindle.timestamps import duration
 
@@ -179,9 +181,7 @@ class Detector:
     def lately(self) -> float | None:
         """The median of the last few points; None where a gap lies among them, or too few are known
         to compare it with: a tenth of one window is not what is usual."""
-        departure = self.departure
-        known = len(departure.kept) >= FEWEST * WIDTH and len(departure.recent) >= BRIEF
-        return departure.middle if known else None
+        return self.departure.lately
 
     def hold(self) -> None:
         """What the last hour is like is told of: it is not the usual, however long it lasts."""
@@ -321,7 +321,7 @@ class Detector:
         known = catalog.metric(metric)
         if known is None or not known.accumulates or unit != "%" or self.step <= 0.0:
             return ""
-        rate = self.departure.climb(self.surge.run)
+        rate = self.departure.window.climb(self.surge.run)
         return "" if rate is None else wording.climb(unit, self.value, rate / self.step)
 
     @property
@@ -344,4 +344,6 @@ class Detector:
         return detector
 
     def _parts(self) -> dict[str, object]:
-        return {"detector": self, **{name: getattr(self, name) for name in detector_state.PARTS}}
+        parts = {name: getattr(self, name) for name in detector_state.PARTS}
+        within = {name: getattr(self.departure, name) for name in detector_state.WITHIN}
+        return {"detector": self, **parts, **within}

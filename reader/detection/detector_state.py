@@ -12,7 +12,7 @@ from typing import Any
 
 from spindle.errors import InvalidInput
 
-MAGIC = b"spindle-detector-16\n"
+MAGIC = b"spindle-detector-17\n"
 DAMAGED = "This detector state is damaged; start a fresh detector."
 
 
@@ -62,7 +62,7 @@ def load(data: bytes, parts: Mapping[str, object]) -> None:
 
 def slots(part: object) -> list[str]:
     """Names of a part's slots that are saved; the others are computed again from them."""
-    left_out = (*PARTS, *getattr(part, "DERIVED", ()))
+    left_out = (*PARTS, *WITHIN, *getattr(part, "DERIVED", ()))
     return [slot for slot in type(part).__slots__ if slot not in left_out]  # type: ignore[attr-defined]
 
 
@@ -72,4 +72,5 @@ def _array(shape: dict[str, int], data: bytes, at: int) -> tuple[array[float], i
 
 
 PARTS = ("novelty", "surge", "rhythm", "stuck", "departure", "news")
-"""Slots of the detector that are parts themselves."""
+WITHIN = ("window", "remembered")
+"""Slots of the detector that are parts themselves, and of its departure ``WITHIN``."""

@@ -19,7 +19,7 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from reader.detection import wording
-from reader.detection.departure import GLANCE, WINDOW
+from reader.detection.departure import GLANCE
 from reader.detection.detector import ALARM, Explanation
 from reader.detection.episode import (
     COMES_BACK,
@@ -31,6 +31,7 @@ from reader.detection.episode import (
 )
 from reader.detection.lasting import Judged, kept_true, remaining, retold
 from reader.detection.precedents import Precedents
+from reader.detection.window import WINDOW
 from spindle import catalog
 
 CALM = 12  #: points in a row without an alarm, back where it began, and it is over

@@ -5,8 +5,10 @@ from __future__ import annotations
 from array import array
 from math import log
 
-from reader.detection.departure import AGAIN, FEATURES, KEPT, STRIDE, Departure
+from reader.detection.departure import AGAIN, Departure
+from reader.detection.remembered import KEPT
 from reader.detection.surge import EVIDENCE, FADE
+from reader.detection.window import FEATURES, STRIDE
 
 BEYOND = log(KEPT + 1.0)
 """Surprise, in nats, that no rank among the remembered windows can give by itself: a window that

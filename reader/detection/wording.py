@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from math import ceil, copysign, floor, inf, isfinite, log, log10
 
-from reader.detection.departure import Found
+from reader.detection.found import Found
 from spindle.timestamps import duration
 
 DAY_SECONDS = 86_400.0

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import random
 
-from reader.detection.departure import STRIDE, WINDOW, Departure
+from reader.detection.departure import Departure
 from reader.detection.news import News
+from reader.detection.window import STRIDE, WINDOW
 
 LASTS = 200  # points for which a level is off
 

@@ -15,10 +15,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reader.detection import wording
-from reader.detection.departure import BRIEF, WINDOW
 from reader.detection.detector import Detector
 from reader.detection.episodes import SETTLES, WORSE, Episodes
 from reader.detection.peers import PeerGroup
+from reader.detection.window import BRIEF, WINDOW
 from reader.watching.series import FollowedSeries
 from spindle.store.base import SeriesKey
 from spindle.timestamps import duration
