@@ -7,6 +7,9 @@ import inspect
 import time
 from collections.abc import Callable
 
+from nats.js.errors import NoKeysError
+from nats.js.kv import KeyValue
+
 #: More than a machine that runs three such tests on two cores takes for anything: it costs nothing
 #: where all is well.
 PATIENCE_SECONDS = 60.0
@@ -41,6 +44,17 @@ def wait_until(
     while not true():
         assert time.monotonic() < deadline, _never(seconds, otherwise)
         time.sleep(0.1)
+
+
+async def keys_of(bucket: KeyValue) -> list[str]:
+    """The keys, in order, of a bucket that holds some: a busy client takes it for empty, since the
+    server has sent all values before the first is looked at (docs/nats-py.md)."""
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while True:
+            try:
+                return sorted(await bucket.keys())
+            except NoKeysError:
+                await asyncio.sleep(0.02)
 
 
 def _never(seconds: float, otherwise: Callable[[], object]) -> str:

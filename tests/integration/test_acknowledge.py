@@ -16,7 +16,7 @@ from spindle.store.base import Series, Store
 from spindle.timestamps import NS, format_ns
 from tests.asking import ask, reading
 from tests.servers import Server
-from tests.waiting import PATIENCE_SECONDS, until
+from tests.waiting import PATIENCE_SECONDS, keys_of, until
 
 NAME = "naa.5000c500a1b2c3d4"
 DRIVE = {"device_id": NAME}
@@ -81,7 +81,7 @@ async def test_it_is_kept_in_a_bucket_and_every_reader_knows_it_at_once(
 
         await until(both_know)
     kept = await client.jetstream().key_value("decisions")
-    (key,) = await kept.keys()
+    (key,) = await keys_of(kept)
     value = orjson.loads((await kept.get(key)).value or b"")
     assert (value["device_id"], value["reason"]) == ("naa.5000c500a1b2c3d4", "PendingSectors")
     async with reading(nats_server, store):  # another that has just started

@@ -17,6 +17,7 @@ from spindle.service import tasks
 from spindle.service.health import Health
 from spindle.settings import Settings, load
 from tests.servers import Server
+from tests.waiting import keys_of
 
 NOW = 1_780_000_000 * 10**9
 
@@ -47,7 +48,7 @@ async def test_the_newest_facts_of_each_device_are_in_the_bucket_under_its_key(
     assert await publisher.drained(20) == 0
     client = await nats.connect(settings.nats_url)
     bucket = await client.jetstream().key_value("devices")
-    assert sorted(await bucket.keys()) == ["DiskUnit.ST1-Z1", "DiskUnit.naa_5000c500a1b2c3d4"]
+    assert await keys_of(bucket) == ["DiskUnit.ST1-Z1", "DiskUnit.naa_5000c500a1b2c3d4"]
     kept = (await bucket.get("DiskUnit.naa_5000c500a1b2c3d4")).value or b""
     assert b'"capacityBytes":4000000000000' in kept
     assert parse(DeviceFacts, orjson.loads(kept), NOW) == said[2]

@@ -30,6 +30,7 @@ from spindle.store.registry import open_store
 from tests.guarded_nats import Broker, guarded
 from tests.servers import Server, nats_server, running
 from tests.services import ServiceProcess
+from tests.waiting import keys_of
 from writer.guests import GuestConsumers, consumer
 from writer.settings import WriterSettings
 
@@ -164,7 +165,7 @@ async def test_a_guest_asks_the_reader_and_finds_its_service(guest: Client) -> N
 
 async def test_a_guest_lists_looks_up_and_follows_vehicles(broker: Broker, guest: Client) -> None:
     bucket = await guest.jetstream().key_value("parking")
-    assert sorted(await bucket.keys()) == sorted(PLATES)
+    assert await keys_of(bucket) == sorted(PLATES)
     assert (await bucket.get("B1")).value == b"inside"
     with pytest.raises(KeyNotFoundError):
         await bucket.get("nowhere")
@@ -175,7 +176,7 @@ async def test_a_guest_lists_looks_up_and_follows_vehicles(broker: Broker, guest
         while getattr(await watcher.updates(timeout=60), "value", None) != b"again":
             pass
     await watcher.stop()
-    assert await (await guest.jetstream().key_value("devices")).keys() == ["DiskUnit.d1"]
+    assert await keys_of(await guest.jetstream().key_value("devices")) == ["DiskUnit.d1"]
 
 
 async def test_a_guest_is_given_more_than_nats_sends_unasked(broker: Broker, guest: Client) -> None:
