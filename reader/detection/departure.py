@@ -270,6 +270,19 @@ class Departure:
         beyond = max(level - high, low - level) > spread
         return beyond and low - 2 * spread <= value <= high + 2 * spread
 
+    def usual(self, expected: float) -> tuple[float, float] | None:
+        """Between what a reading is no news, wherever readings were expected: where four fifths of
+        the past had the middle of a few, and no farther off than those of an hour usually scatter.
+        None before that is known, or where there is no such reading.
+        """
+        if not self.is_sure:
+            return None
+        every = self.remembered.ranked()
+        middles, spread = every[-1], every[1][len(every[1]) // 2]
+        low, high = (middles[len(middles) * tenth // 10] for tenth in (1, 9))
+        low, high = max(low, expected - spread), min(high, expected + spread)
+        return (low, high) if low <= high else None
+
     def found(self, step: float) -> Found:
         """What the last window has that the remembered ones have not.
 

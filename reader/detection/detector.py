@@ -72,7 +72,8 @@ class Explanation:
     :ivar text: one sentence in the metric's unit.
     :ivar returns: it leads from a level that never was usual back to one that is.
     :ivar grew: of a departure in spread or roughness, whether there is more of it than usual.
-    :ivar usual: of the median of the last few points, between what four fifths of the past had it.
+    :ivar usual: of a surge whose run is usual, between what its value is too; of the median of the
+        last few points, between what four fifths of the past had it.
     """
 
     score: float
@@ -270,6 +271,7 @@ class Detector:
             return Explanation(score, kind, value, None, text)
         elif kind == "surge":
             text = self._surge(metric, unit, self.expected if usual is None else usual)
+            return self._explained(score, text)
         elif kind == "departure":
             found = self.departure.found(self.step)
             value, expected, grew = found.value, found.expected, found.grew
@@ -288,8 +290,17 @@ class Detector:
             text = wording.novelty(head, unit, value, values[0], values[-1])
         else:
             text = f"{head}; nothing unusual"
-        returns = kind == "surge" and self.departure.returns(self.expected, value)
-        return Explanation(score, kind or None, value, expected, text, grew, returns)
+        return Explanation(score, kind or None, value, expected, text, grew)
+
+    def _explained(self, score: float, text: str) -> Explanation:
+        """A surge, in view of what the last hours and days were like."""
+        value, expected = self.value, self.expected
+        returns = self.departure.returns(expected, value)
+        about = self.departure.usual(expected)
+        run = sorted(self.departure.window.recent[-max(1, self.surge.run) :])
+        if about is not None and not about[0] <= run[len(run) // 2] <= about[1]:
+            about = None
+        return Explanation(score, "surge", value, expected, text, returns=returns, usual=about)
 
     def explain_lately(self, metric: str, unit: str) -> Explanation:
         """Say in words how the median of the last few points differs from the usual."""

@@ -252,7 +252,7 @@ class Episodes:
     def _begin(self, time: float, said: Judged) -> Episode | None:
         explained = self._explain(said)
         found = begun(time, said.alarm, explained)
-        if explained.returns or not self._is_news(found):
+        if explained.returns or _is_usual(explained) or not self._is_news(found):
             return None
         known = said.is_sure or wording.AS_IF in found.text
         if not known and severity(self.metric_type, found) == "ok":
@@ -341,3 +341,12 @@ def _is_beyond(said: Explanation, higher: bool) -> bool:
 def _told(episode: Episode | None) -> Episode | None:
     """The episode, if anybody was told of it."""
     return None if episode is None or episode.untold else episode
+
+
+def _is_usual(said: Explanation) -> bool:
+    """Whether the value lies in the middle of what is usual: a run of small surprises that ends
+    there, as a slow hour after a quiet night does, is for ranking."""
+    if said.usual is None or said.value is None:
+        return False
+    low, high = said.usual
+    return low <= said.value <= high
