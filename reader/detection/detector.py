@@ -49,6 +49,10 @@ FIRST = 10
 NOVELTY = 0.5
 """Weight of novelty: a value never seen is worth a look, but proves nothing by itself."""
 
+BOTH = 0.5
+"""Weight of a surge's evidence beside the surprise of the hour: the hour holds the same points, so
+of what two views of them say, half is taken for new."""
+
 LATELY = "lately"
 """Of the departure's look at the last few points: told as a surge, for it may be as short."""
 
@@ -197,7 +201,9 @@ class Detector:
     @property
     def state(self) -> float:
         """How unusual the last hour or the last point is, in 0..1: to rank points by what lasts."""
-        nats = self.departure.unusual
+        departure = self.departure
+        known = departure.remembered.known
+        nats = departure.unusual + BOTH * known * self.surge.evidence
         return max(nats / (nats + SURE), self.alarm)
 
     def _clock(self, timestamp: float, value: float) -> float:

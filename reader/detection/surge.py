@@ -109,6 +109,11 @@ class Surge:
         self.before = 0.0
         self._end_run()
 
+    @property
+    def evidence(self) -> float:
+        """Of the present run, in nats, told or not; 0 where there is none."""
+        return max(self.high, self.low)
+
     def accept(self) -> None:
         """What the present run brings is an example of the usual from now on."""
         self.run = ACCEPTED + 1
