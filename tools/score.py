@@ -21,7 +21,7 @@ import typer
 from rich.progress import Progress
 
 from daemon.replay.files import bounded
-from reader.detection.detector import ALARM
+from reader.detection.explanation import ALARM
 from reader.detection.scoring import View, scores
 from spindle.errors import InvalidInput
 from spindle.service.program import bar

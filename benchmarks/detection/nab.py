@@ -23,7 +23,8 @@ from benchmarks.detection.parts import console
 from benchmarks.series.labelled_files import BEYOND, WITHIN, LabelledFile
 from benchmarks.series.labelled_files import corpus as generated
 from benchmarks.series.storage_series import Floats
-from reader.detection.detector import ALARM, NOVELTY, WARM_UP, Detector
+from reader.detection.detector import NOVELTY, WARM_UP, Detector
+from reader.detection.explanation import ALARM
 from reader.detection.scoring import scores
 
 NAB = Path(__file__).resolve().parents[3] / "shared" / "nab"

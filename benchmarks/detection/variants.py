@@ -22,7 +22,7 @@ from rich.table import Table
 from benchmarks.detection.nab import NAB, scorer
 from benchmarks.detection.parts import console, run
 from benchmarks.series.storage_series import Floats, Random, correlated
-from reader.detection.detector import ALARM
+from reader.detection.explanation import ALARM
 from reader.detection.rhythm import BINS, DAY, Rhythm
 from reader.detection.scoring import scores
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from reader.detection.detector import Explanation
+from reader.detection.explanation import Explanation
 from reader.detection.findings import State
 from spindle import catalog
 
@@ -23,7 +23,7 @@ class Episode:
 
     :ivar last: the last point that belonged to it.
     :ivar expected: what was usual before it began; None where nothing was.
-    :ivar kind: see ``detector.Explanation``, or ``PEER``.
+    :ivar kind: see ``explanation.Explanation``, or ``PEER``.
     :ivar grew: of a departure in spread or roughness, whether there is more of it than usual.
     :ivar times: how often the same has begun in the last days, this one included.
     :ivar untold: it is not ill, and too little is known of what is usual to tell of it.

@@ -20,7 +20,6 @@ from typing import Any
 
 from reader.detection import wording
 from reader.detection.departure import GLANCE
-from reader.detection.detector import ALARM, Explanation
 from reader.detection.episode import (
     COMES_BACK,
     Episode,
@@ -29,6 +28,7 @@ from reader.detection.episode import (
     material,
     severity,
 )
+from reader.detection.explanation import ALARM, Explanation
 from reader.detection.lasting import Judged, kept_true, remaining, retold
 from reader.detection.precedents import Precedents
 from reader.detection.window import WINDOW

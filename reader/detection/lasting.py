@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import Protocol
 
 from reader.detection import wording
-from reader.detection.detector import Explanation
 from reader.detection.episode import COMES_BACK, Episode, is_to_come_back
+from reader.detection.explanation import Explanation
 from spindle import catalog
 
 MORE = 1.1  #: times as far from what was expected as its peak, and that is told by now

@@ -18,7 +18,7 @@ from reader.answering.context import Answer, Query, QueryContext
 from reader.answering.params import DeviceParams, Minutes, Number, Whole
 from reader.detection import anomaly
 from reader.detection.anomaly import LEARNT, Anomaly, Scored, milliseconds
-from reader.detection.detector import ALARM
+from reader.detection.explanation import ALARM
 from spindle import timestamps
 from spindle.errors import InvalidQuery
 from spindle.models import Name

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reader.detection.detector import ALARM, WARM_UP, Detector
+from reader.detection.detector import WARM_UP, Detector
+from reader.detection.explanation import ALARM
 from reader.detection.scoring import View, scores
 from spindle.errors import InvalidInput
 

@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from reader.detection.detector import ALARM
+from reader.detection.explanation import ALARM
 from reader.detection.rhythm import BINS, DAY, Rhythm
 
 START = 1_750_032_000.0

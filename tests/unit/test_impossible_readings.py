@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from reader.detection import anomaly
-from reader.detection.detector import ALARM
+from reader.detection.explanation import ALARM
 from reader.health import verdict
 from reader.health.evidence import Evidence, Rules, Unit
 from reader.health.limits import Thresholds

@@ -12,9 +12,10 @@ import pytest
 from reader.detection import anomaly
 from reader.detection.anomaly import Anomaly
 from reader.detection.departure import GLANCE
-from reader.detection.detector import Detector, Explanation
+from reader.detection.detector import Detector
 from reader.detection.episode import Episode, criticality, severity
 from reader.detection.episodes import ACCEPTED, CALM, Episodes
+from reader.detection.explanation import Explanation
 from reader.detection.window import WINDOW
 from reader.questions.anomalies import _before, _still_learning, chosen, row
 from reader.watching.series import FollowedSeries
