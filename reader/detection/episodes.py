@@ -108,7 +108,7 @@ class Episodes:
                 self._end(WINDOW)
                 return self._begin(time, said), _told(now)
             self._heard_again(now, time, value, said)
-            return None, None
+            return self._told_after_all(value), None
         return None, self._quietly(now, time, value, said)
 
     def _may_begin(self, time: float, value: float, said: Judged) -> Episode | None:
@@ -277,6 +277,12 @@ class Episodes:
             if now.kind != "departure" and now.is_reached_by(value):
                 told = self._explain(said, now.expected).text
                 self.open = retold(self.open, time, value, told)
+
+    def _told_after_all(self, value: float) -> Episode | None:
+        """What was kept back since nothing is ill, and is heard once more while it lasts."""
+        if self.open is None or not self.open.untold or not self.open.deviates(value):
+            return None
+        return self._open(replace(self.open, untold=False))
 
     def _is_news(self, found: Episode) -> bool:
         if found.kind == "departure":  # its window does not reach back into what has ended

@@ -101,6 +101,15 @@ def test_what_is_not_ill_is_told_once_enough_is_known(sure: bool) -> None:
     assert again.lasting == episodes.lasting
 
 
+def test_what_is_not_ill_and_is_heard_again_while_it_lasts_is_told_all_the_same() -> None:
+    episodes, told = Episodes("IOPs"), list[int]()
+    for second, score in enumerate([0.9, 0.0, 0.0, 0.95, 0.0, 0.97]):
+        began, _ = episodes.take(second, 700.0, Said(700.0, 300.0, score, is_sure=False))
+        told += [] if began is None else [second]
+    assert told == [3]
+    assert episodes.lasting is not None
+
+
 @pytest.mark.parametrize(
     ("metric", "value", "away", "told"),
     [
