@@ -26,8 +26,8 @@ class Episode:
     :ivar kind: see ``explanation.Explanation``, or ``PEER``.
     :ivar grew: of a departure in spread or roughness, whether there is more of it than usual.
     :ivar times: how often the same has begun in the last days, this one included.
-    :ivar untold: it is not ill, too little is known of what is usual to tell of it, and it was heard
-        once.
+    :ivar untold: it is not ill, too little is known of what is usual to tell of it, and it was
+        heard once.
     :ivar worse: it is not over, but has become so much worse that it is told as another.
     """
 
