@@ -5,7 +5,8 @@
 * faults: seeded storage faults at the default alarm threshold
 * healthy: false alarms of a seeded healthy fleet
 * cost: microseconds a point, and a day of 1,000 devices with 4 metrics each
-* repeats, long, recordings, peers: see ``states``; live: ``simulated_watch``; worse: ``worse``
+* repeats, long, recordings, brief, peers: see ``states``
+* live: ``simulated_watch``; worse: ``worse``
 
 Results and their reading: docs/detection-measured.md.
 """
@@ -16,7 +17,7 @@ from benchmarks.detection.nab import carried, public
 from benchmarks.detection.parts import run
 from benchmarks.detection.seeded import cost, faults, healthy_fleet
 from benchmarks.detection.simulated_watch import live
-from benchmarks.detection.states import long, peers, recorded, repeats
+from benchmarks.detection.states import brief, long, peers, recorded, repeats
 from benchmarks.detection.worse import worse
 
 PARTS = {
@@ -28,6 +29,7 @@ PARTS = {
     "repeats": repeats,
     "long": long,
     "recordings": recorded,
+    "brief": brief,
     "peers": peers,
     "live": live,
     "worse": worse,

@@ -3,6 +3,7 @@
 * repeats: the same fault a second time, half an hour to seven days after the first
 * long: VUS-PR on generated anomalies that last, repeat and nest, beside five other ways
 * recordings: the same on recordings of machines, most of them short
+* brief: the same on departures of 1 to 20 points
 * peers: slow disks among their peers, healthy arrays, and arrays slow as a whole
 
 All series are generated. Seeds below ``REPORTED`` are for choosing, those from it on for reporting.
@@ -24,6 +25,7 @@ from rich.table import Table
 from benchmarks.detection.parts import console
 from benchmarks.series import fault_series, rivals
 from benchmarks.series import peers as arrays
+from benchmarks.series.brief import briefs
 from benchmarks.series.departures import FORMS, Labelled, corpus
 from benchmarks.series.processes import DAY, Floats
 from benchmarks.series.recordings import RECORDINGS, recordings
@@ -136,6 +138,11 @@ def recorded(seeds: int = 2) -> None:
     """The same on the recordings of machines."""
     series = recordings(range(REPORTED, REPORTED + seeds))
     _compare(series, [form.__name__ for form in RECORDINGS])
+
+
+def brief(seeds: int = 2) -> None:
+    """The same on departures of 1 to 20 points."""
+    _compare(briefs(range(REPORTED, REPORTED + seeds)), [])
 
 
 def _compare(series: list[Labelled], forms: list[str]) -> None:
