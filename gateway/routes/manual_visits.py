@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import re
 import uuid
 
 import orjson
@@ -26,6 +27,7 @@ from spindle.text import shown
 log = logging.getLogger("gateway")
 
 LONGEST_KEY = 255
+KEY = f"^[ -~]{{1,{LONGEST_KEY}}}$"  # an Idempotency-Key, as the API's document says too
 PUBLISH_SECONDS = 5.0  # that NATS may take to acknowledge a visit
 _KEY_SPACE = uuid.UUID("5f1c8f2e-3e0f-4b64-9a0e-3f6f4b1d2a77")  # ids made of Idempotency-Keys
 _DONE = b" saved"
@@ -59,7 +61,7 @@ def checked_key(key: str) -> str:
 
     :raises Failed: 422.
     """
-    if not 1 <= len(key) <= LONGEST_KEY or not (key.isascii() and key.isprintable()):
+    if not re.fullmatch(KEY, key):
         raise Failed(
             422, f"Idempotency-Key: expected 1 to {LONGEST_KEY} printable ASCII characters"
         )

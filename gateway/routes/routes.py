@@ -19,7 +19,7 @@ from gateway.http.metrics import ParkingCollector
 from gateway.http.stream import Hub
 from gateway.nats_link import NATS_AWAY, Link
 from gateway.routes import openapi
-from gateway.routes.manual_visits import ManualVisits
+from gateway.routes.manual_visits import KEY, ManualVisits
 from gateway.routes.questions import Catalogue, Questions, from_body, from_query_string
 from gateway.settings import GatewaySettings
 from spindle.service.health import Health
@@ -153,7 +153,7 @@ def add_visits(app: FastAPI, deps: RouteDeps) -> None:
         "Idempotency-Key",
         "Makes repeating the request harmless for a day.",
         "visit-2026-01-31-17",
-        pattern="^[!-~]{1,255}$",
+        pattern=KEY,
     )
 
     @app.post(

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
 from gateway.failures import Failed
-from gateway.routes.manual_visits import checked_key, visit
+from gateway.routes.manual_visits import KEY, checked_key, visit
 from spindle import timestamps
 
 LATEST = timestamps.parse("2026-02-01T00:00:00Z")
@@ -68,7 +69,12 @@ def test_what_is_no_json_object_is_said_to_be_none(body: bytes) -> None:
     assert len(caught.value.mistakes) == 1
 
 
-@pytest.mark.parametrize("key", ["", "x" * 256, "ä", "a\tb"])
+@pytest.mark.parametrize("key", ["", "x" * 256, "ä", "a\tb", "a\n"])
 def test_an_idempotency_key_is_short_and_printable(key: str) -> None:
     with pytest.raises(Failed, match="Idempotency-Key"):
         checked_key(key)
+
+
+def test_a_space_within_a_key_is_taken_as_the_api_document_says() -> None:
+    assert checked_key("visit 17") == "visit 17"
+    assert re.match(KEY, "visit 17")
