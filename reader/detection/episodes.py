@@ -31,6 +31,7 @@ from reader.detection.episode import (
 from reader.detection.explanation import ALARM, Explanation
 from reader.detection.lasting import Judged, kept_true, remaining, retold
 from reader.detection.precedents import Precedents
+from reader.detection.story import Story
 from reader.detection.window import WINDOW
 from spindle import catalog
 
@@ -43,10 +44,6 @@ has lasted so long is the new usual, unless its metric has a bad side that it sh
 a disk that answers slowly is slow however long it does."""
 SAME = 0.8
 """Of the way from what was expected to the peak, and it is as it was then."""
-WORSE = 2.0
-"""Times as far from what was expected as when it was told, and what lasts is told again."""
-SETTLES = 36
-"""Points after an anomaly was told in which how far it goes is part of the same story."""
 _COUNTS = ("calm", "quiet", "rest")
 
 
@@ -61,17 +58,14 @@ class Episodes:
         row that are as those of the one before were.
     :ivar quiet: points since the last alarm.
     :ivar rest: points since the last end.
-    :ivar settled: when the open one was told, or the worst of it was over and less of it remained,
-        in seconds since the epoch; ``age``: points since.
-    :ivar reached: how far the median of the last few points was from what was expected, at most,
-        while that settled.
+    :ivar story: how far the open one had gone when it was told.
     :ivar holding: the last hour is ill however long it lasts; None where it is as usual.
     :ivar told: what has begun lately, by kind and direction.
     """
 
     __slots__ = (
-        "age", "alarm", "calm", "ended", "holding", "metric_type", "open", "quiet", "reached",
-        "rest", "settled", "told", "trifle",
+        "alarm", "calm", "ended", "holding", "metric_type", "open", "quiet", "rest", "story",
+        "told", "trifle",
     )  # fmt: skip
 
     def __init__(self, metric_type: str, alarm: float = ALARM) -> None:
@@ -84,9 +78,7 @@ class Episodes:
         self.calm = 0
         self.quiet = 0
         self.rest = WINDOW
-        self.age = 0
-        self.settled = 0.0
-        self.reached = 0.0
+        self.story = Story()
         self.holding: bool | None = None
         self.told = Precedents()
 
@@ -98,8 +90,8 @@ class Episodes:
         now = self.open
         if now is None:
             return self._may_begin(time, value, said), None
-        if (more := self._worse(now, time, said)) is not None:
-            self.open = more
+        if (more := self.story.worse(self.metric_type, now, time, said, self.trifle)) is not None:
+            self.open, self.calm, self.quiet = more, 0, 0
             return more, replace(now, worse=True)
         if said.began_anew:
             return self._anew(now, time, value, said)
@@ -153,7 +145,7 @@ class Episodes:
         if self._goes_on(now, value, said.departed):
             self.calm = 0
             now = replace(now, last=time)
-            fresh = self.age % GLANCE == 0
+            fresh = self.story.age % GLANCE == 0
             self.open = kept_true(self.metric_type, now, time, said) if fresh else now
             return None
         self.calm += 1
@@ -166,7 +158,7 @@ class Episodes:
                 self.ended = None
             return over
         self.open, self.calm = left, 0
-        self.settled, self.age = time, 0
+        self.story.goes_on(time)
         return None
 
     def _hold(self, said: Judged) -> None:
@@ -202,46 +194,6 @@ class Episodes:
             return False
         return severity(self.metric_type, replace(now, value=value)) != "ok"
 
-    def _worse(self, now: Episode, time: float, said: Judged) -> Episode | None:
-        """What lasts as a new anomaly, where it has become much worse than it was when told.
-
-        By the median of the last few points, which single readings do not move; it is at least half
-        as far away as the farthest single one, and beyond what the sentence says is usual.
-        """
-        self.age += 1
-        if self.age % GLANCE or severity(self.metric_type, now) == "ok":
-            return None
-        if now.kind == "stuck" or now.expected is None:
-            return None
-        higher = now.value > now.expected
-        size = self._size_by_now(time, said.lately, now.expected, higher)
-        if size < WORSE * max(self.reached, self.trifle) or WORSE * size <= now.size:
-            return None
-        unit = catalog.unit(self.metric_type)
-        explained = said.explain_lately(self.metric_type, unit)
-        if not _is_beyond(explained, higher):
-            return None
-        then = now.expected + (self.reached if higher else -self.reached)
-        told = wording.worse(unit, then, self.settled, time)
-        self.age = self.calm = self.quiet = 0
-        self.settled = time
-        self.reached = size
-        found = begun(time, now.score, explained)
-        return replace(found, expected=now.expected, text=f"{explained.text}; {told}")
-
-    def _size_by_now(
-        self, time: float, lately: float | None, expected: float, higher: bool
-    ) -> float:
-        """How far the last few points are from what was expected; 0 while that still settles."""
-        size = 0.0 if lately is None else (lately - expected) * (1.0 if higher else -1.0)
-        if self.age > SETTLES:
-            return size
-        if lately is None:
-            self.age, self.settled = 0, time
-        else:
-            self.reached = size if self.age <= GLANCE else max(self.reached, size)
-        return 0.0
-
     def _goes_on(self, now: Episode, value: float, departed: float) -> bool:
         if now.kind == "departure":
             return departed > 0.0 and (now.expected is None or now.deviates(value))
@@ -261,8 +213,8 @@ class Episodes:
         return self._open(found)
 
     def _open(self, found: Episode) -> Episode:
-        self.calm = self.quiet = self.age = 0
-        self.settled, self.reached = found.start, 0.0
+        self.calm = self.quiet = 0
+        self.story = Story(found.start)
         self.open = found if found.untold else self.told.counted(found)
         return self.open
 
@@ -315,8 +267,8 @@ class Episodes:
             name: None if each is None else asdict(each)
             for name, each in (("open", self.open), ("ended", self.ended))
         }
-        counts = {name: getattr(self, name) for name in (*_COUNTS, "age", "settled", "reached")}
-        return {**both, **counts, "told": self.told.state()}
+        counts = {name: getattr(self, name) for name in _COUNTS}
+        return {**both, **counts, **asdict(self.story), "told": self.told.state()}
 
     @property
     def lasting(self) -> Episode | None:
@@ -330,18 +282,11 @@ class Episodes:
         made.open = Episode(**state["open"]) if state["open"] else None
         made.ended = Episode(**state["ended"]) if state["ended"] else None
         made.calm, made.quiet, made.rest = (int(state[n]) for n in _COUNTS)
-        made.age, made.reached = int(state.get("age", 0)), float(state.get("reached", 0.0))
-        made.settled = float(state.get("settled", made.open.start if made.open else 0.0))
+        settled = float(state.get("settled", made.open.start if made.open else 0.0))
+        age, reached = int(state.get("age", 0)), float(state.get("reached", 0.0))
+        made.story = Story(settled, age, reached)
         made.told = Precedents.restored(state["told"])
         return made
-
-
-def _is_beyond(said: Explanation, higher: bool) -> bool:
-    """Whether the value lies beyond what is usual, on this side."""
-    if said.usual is None or said.value is None:
-        return True
-    low, high = said.usual
-    return said.value > high if higher else said.value < low
 
 
 def _told(episode: Episode | None) -> Episode | None:

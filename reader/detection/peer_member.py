@@ -49,7 +49,7 @@ WORSE = 2.0
 
 LATELY, SETTLES = 12, 36
 """Readings whose median is its ratio lately, and after which what it was named for has settled, as
-for a single series: see ``episodes.SETTLES``."""
+for a single series: see ``story.SETTLES``."""
 
 
 @dataclass(slots=True)

@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 
 from reader.detection import wording
 from reader.detection.detector import Detector
-from reader.detection.episodes import SETTLES, WORSE, Episodes
+from reader.detection.episodes import Episodes
 from reader.detection.peers import PeerGroup
+from reader.detection.story import SETTLES, WORSE
 from reader.detection.window import BRIEF, WINDOW
 from reader.watching.series import FollowedSeries
 from spindle.store.base import SeriesKey
