@@ -139,16 +139,21 @@ def test_a_record_that_somebody_broke_is_no_record() -> None:
     assert not share.ended
 
 
+def six_disks(share: Share, made: random.Random, minute: int, slow: float) -> None:
+    """The latency that six disks have in a minute, ``d2`` so many times its peers'."""
+    now = START + 60 * minute
+    for disk in range(6):
+        key = SeriesKey("DiskUnit", "Latency", f"d{disk}", "a1")
+        series = share.series.setdefault(key, FollowedSeries(key, 60.0))
+        times = slow if disk == 2 else 1.0
+        share.take(series, now, 3 * times * made.lognormvariate(0, 0.1))
+    share.compare_peers(now)
+
+
 def test_a_disk_slower_than_its_peers_is_found_beside_them() -> None:
     share, made = Share(0, 60.0), random.Random(1)
     for minute in range(300):
-        now = START + 60 * minute
-        for disk in range(6):
-            key = SeriesKey("DiskUnit", "Latency", f"d{disk}", "a1")
-            series = share.series.setdefault(key, FollowedSeries(key, 60.0))
-            slow = 2.2 if disk == 2 and minute > 150 else 1.0
-            share.take(series, now, 3 * slow * made.lognormvariate(0, 0.1))
-        share.compare_peers(now)
+        six_disks(share, made, minute, slow=2.2 if minute > 150 else 1.0)
     (found,) = [each for each in share.lasting.values() if each.is_among_peers]
     assert (found.key.device_id, found.criticality, found.severity) == ("d2", 5, "warning")
     assert "5 peers" in found.episode.text
@@ -198,13 +203,8 @@ def test_latency_that_comes_with_more_load_is_no_illness_whatever_it_is_called(
 def test_a_disk_that_gets_much_slower_beside_its_peers_is_told_of_again_once() -> None:
     share, made = Share(0, 60.0), random.Random(1)
     for minute in range(400):
-        now = START + 60 * minute
-        for disk in range(6):
-            key = SeriesKey("DiskUnit", "Latency", f"d{disk}", "a1")
-            series = share.series.setdefault(key, FollowedSeries(key, 60.0))
-            slow = 1.0 if disk != 2 or minute < 150 else 2.0 if minute < 250 else 5.0
-            share.take(series, now, 3 * slow * made.lognormvariate(0, 0.1))
-        share.compare_peers(now)
+        slow = 1.0 if minute < 150 else 2.0 if minute < 250 else 5.0
+        six_disks(share, made, minute, slow)
         if minute == 300:
             restored = Share(0, 60.0)
             restored.restore_record(orjson.loads(orjson.dumps(share.record())))
