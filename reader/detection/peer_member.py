@@ -11,6 +11,9 @@ from dataclasses import dataclass, field
 from math import exp, log
 from statistics import median
 
+from reader.detection.story import SETTLES, WORSE
+from reader.detection.window import BRIEF
+
 CLIP = 2.6
 """Most that one reading may say, in allowances (of 1.3: twice the usual): one very slow answer is a
 spike, not a slow disk."""
@@ -43,13 +46,6 @@ MEMORY = 7 * 1440
 
 SPREAD = 0.3
 """Standard deviation of a reading's log ratio that is believed before it is known."""
-
-WORSE = 2.0
-"""Times the ratio for which a device was named, and it is named anew."""
-
-LATELY, SETTLES = 12, 36
-"""Readings whose median is its ratio lately, and after which what it was named for has settled, as
-for a single series: see ``story.SETTLES``."""
 
 
 @dataclass(slots=True)
@@ -214,10 +210,11 @@ class Member:
         self.back, self.back_count, self.back_total, self.back_squares = 0.0, 0, 0.0, 0.0
 
     def _look_for_worse(self, timestamp: float, ratio: float) -> None:
-        """Name it anew where its ratio lately is many times what it was named for."""
+        """Name it anew where its ratio lately is ``WORSE`` times what it was named for, as is told
+        of a single series."""
         self.age += 1
-        self.recent = [*self.recent[1 - LATELY :], [timestamp, ratio]]
-        if len(self.recent) < LATELY:
+        self.recent = [*self.recent[1 - BRIEF :], [timestamp, ratio]]
+        if len(self.recent) < BRIEF:
             return
         lately = self._badly(median(each for _, each in self.recent))
         if self.age <= SETTLES:
@@ -225,10 +222,10 @@ class Member:
             return
         if lately < self.reached + log(WORSE):
             return
-        newest = [each for _, each in self.recent[LATELY // 2 :]]
+        newest = [each for _, each in self.recent[BRIEF // 2 :]]
         earlier = (self.total - sum(newest)) / (self.count - len(newest))
         self.worse_than = [self.since, exp(earlier)]
-        self.since, self.count = self.recent[LATELY // 2][0], len(newest)
+        self.since, self.count = self.recent[BRIEF // 2][0], len(newest)
         self.total, self.squares = sum(newest), sum(each * each for each in newest)
         self._forget_back()
         self.age, self.reached = 0, lately
